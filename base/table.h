@@ -1,0 +1,47 @@
+/* Intrusive hash table: the caller's objects carry their link.
+ *
+ * The hash is SipHash-2-4 with a key drawn at random per table, so that nobody outside can aim
+ * for one bucket. The table grows by itself. Not thread-safe. */
+#ifndef JUNCTOR_BASE_TABLE_H
+#define JUNCTOR_BASE_TABLE_H
+
+#include "base/slice.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct table;
+
+struct table_link { /* private; embed in the object */
+    struct table_link *next;
+    uint64_t hash;
+};
+
+/* Does the object that owns `link` have the key `key`? `key` is what table_find got. */
+typedef bool table_match_h(const struct table_link *link, const void *key);
+
+/* At most `max` objects at once. NULL without memory. */
+struct table *table_alloc(size_t max);
+struct table *table_free(struct table *table); /* frees the table only, not the objects */
+size_t table_count(const struct table *table);
+
+/* The hash of some bytes under this table's key. */
+uint64_t table_hash(const struct table *table, struct slice bytes);
+/* Continue a hash with more bytes, for keys of several parts. */
+uint64_t table_hash_more(const struct table *table, uint64_t hash, struct slice bytes);
+
+/* Returns 0, or -ENOMEM where `max` is reached or memory is out. Does not look for duplicates. */
+int table_put(struct table *table, struct table_link *link, uint64_t hash);
+struct table_link *table_find(const struct table *table, uint64_t hash, table_match_h *match,
+                              const void *key);
+void table_remove(struct table *table, struct table_link *link);
+
+/* Calls `each` for every object; it may remove that object, no other. */
+typedef void table_each_h(struct table_link *link, void *arg);
+void table_each(struct table *table, table_each_h *each, void *arg);
+
+/* SipHash-2-4 of `bytes` under a 16-byte key (for hashes that must agree between threads). */
+uint64_t siphash(const uint8_t key[16], struct slice bytes);
+
+#endif
