@@ -1,0 +1,122 @@
+/* Who hosts an address (LUF), and where to send a request for a domain (LRF, RFC 3263).
+ *
+ * resolver_lookup is the lookup function of RFC 5486: address -> hosting domain, from the
+ * directory. resolver_locate is the location routing function: domain -> next hops, from DNS; it
+ * never blocks: queries are built and parsed with ldns and sent by the worker's event loop over
+ * UDP, over TCP on truncation. One struct resolver per event loop, used from that loop's thread
+ * only. Its cache honours TTLs; identical questions in flight are asked once.
+ *
+ * "No" is not "unknown": NXDOMAIN and an empty answer are answers (and cached by RFC 2308);
+ * SERVFAIL and silence are STATUS_SERVFAIL and -ETIMEDOUT. */
+#ifndef JUNCTOR_RESOLVER_RESOLVER_H
+#define JUNCTOR_RESOLVER_RESOLVER_H
+
+#include "base/netaddr.h"
+#include "base/slice.h"
+#include "store/store.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+#define RESOLVER_MAX_UPSTREAMS 4
+#define RESOLVER_MAX_HOPS      16   /* next hops of one location: bounds the search of one call */
+#define RESOLVER_MAX_INFLIGHT  1024 /* questions on the wire at once */
+
+/* ---- LUF ---- */
+
+/* Which rule of design section 3 decided; each has a sentence for people. */
+enum resolver_rule {
+    RESOLVER_HOSTED,       /* in our directory: our core serves it */
+    RESOLVER_PORTED_OUT,   /* in our directory: another domain serves it */
+    RESOLVER_UNKNOWN_CORE, /* our domain, address unknown, policy: ask the core */
+    RESOLVER_UNKNOWN,      /* our domain, address unknown, policy: reject */
+    RESOLVER_AUTHORITY     /* a foreign domain: its own authority answers for it */
+};
+
+struct resolver_answer {
+    enum resolver_rule rule;
+    char hosting[STORE_DOMAIN_MAX + 1]; /* not for RESOLVER_UNKNOWN */
+    struct store_route route;           /* what the directory said */
+};
+
+/* Where does this address live? Needs a begun reader. Does not block or allocate.
+ * Returns 0 or a store status. */
+int resolver_lookup(struct store_reader *reader, const struct store_address *address,
+                    struct resolver_answer *answer);
+
+/* A sentence such as "opb.example is not one of our domains: its own authority answers for it". */
+const char *resolver_rule_text(enum resolver_rule rule);
+
+/* ---- LRF ---- */
+
+struct resolver;
+
+struct resolver_conf {
+    struct {
+        struct netaddr addr;
+        bool trusted; /* its AD bit counts */
+    } upstreams[RESOLVER_MAX_UPSTREAMS];
+    size_t upstream_count;
+    unsigned attempt_timeout_ms; /* per question and upstream; 0: 1000 */
+    unsigned lookup_timeout_ms;  /* per resolver_locate; 0: 3000 */
+    size_t cache_max;            /* record sets kept; 0: 65536 */
+};
+
+/* Returns 0, -EINVAL (no upstream) or -ENOMEM. `conf` is copied. */
+int resolver_alloc(uv_loop_t *loop, const struct resolver_conf *conf, struct resolver **resolver);
+/* Ends every lookup with STATUS_CANCELLED and closes its handles; memory is freed from the loop, so run it
+ * until the handles are gone. Accepts NULL. */
+void resolver_free(struct resolver *resolver);
+
+/* Which records may lead to a domain (design section 5). */
+enum resolver_profile {
+    RESOLVER_PEER, /* TLS only: NAPTR SIPS+D2T, else SRV _sips._tcp, else A/AAAA with port 5061.
+                      With `port` set: A/AAAA and that port */
+    RESOLVER_CORE  /* as configured: `host` (IP literal or name), port and transport */
+};
+
+struct resolver_target {
+    enum resolver_profile profile;
+    char host[STORE_DOMAIN_MAX + 1]; /* canonical domain; for RESOLVER_CORE also an IP literal */
+    uint16_t port;                   /* 0: not given */
+    uint8_t transport;               /* RESOLVER_CORE: number of enum sip_transport */
+};
+
+struct resolver_hop {
+    struct netaddr addr;             /* with port */
+    uint8_t transport;               /* number of enum sip_transport */
+    char host[STORE_DOMAIN_MAX + 1]; /* the SRV target or name it came from */
+};
+
+/* Called exactly once, later, from the loop (never from inside resolver_locate).
+ * status 0: hops[0..count) in order of preference, count 1..RESOLVER_MAX_HOPS, valid during the
+ * call only. Else: STATUS_NXDOMAIN, STATUS_NOHOP (the domain offers no SIP over TLS),
+ * STATUS_SERVFAIL, -ETIMEDOUT, STATUS_CANCELLED; `why` is then a sentence naming the question, such as
+ * "opb.example: SRV _sips._tcp.opb.example: SERVFAIL from 127.0.0.53:53". */
+typedef void resolver_locate_h(int status, const struct resolver_hop *hops, size_t count,
+                               const char *why, void *arg);
+
+/* A line for people about each step taken: each question with its answer, each choice with its
+ * reason. Valid during the call. */
+typedef void resolver_trace_h(const char *line, void *arg);
+
+struct resolver_location; /* a lookup under way */
+
+/* Where to send a request for a domain (RFC 3263 section 4; order by RFC 2782, NAPTR by RFC 3403).
+ * `trace` may be NULL. Returns 0 when started (*location may be cancelled until `done` ran), or
+ * -EINVAL (bad name), -EAGAIN (too many under way), -ENOMEM. */
+int resolver_locate(struct resolver *resolver, const struct resolver_target *target,
+                    resolver_locate_h *done, resolver_trace_h *trace, void *arg,
+                    struct resolver_location **location);
+/* `done` will not be called any more. */
+void resolver_locate_cancel(struct resolver_location *location);
+
+struct resolver_stats {
+    uint64_t questions, answers, timeouts, hostile, cache_hits;
+    size_t cache_entries, inflight;
+};
+void resolver_stats_get(const struct resolver *resolver, struct resolver_stats *stats);
+
+#endif
