@@ -1,0 +1,168 @@
+/* Sockets and connections of one worker: UDP, TCP and TLS, inside and outside.
+ *
+ * A struct transport belongs to one worker's event loop and is used from that thread only. It
+ * receives in batches (recvmmsg), frames streams (sip_frame), answers keep-alives, and hands every
+ * whole message to one handler together with where it came from. What is sent during one loop turn
+ * leaves together before the loop sleeps: UDP as one sendmmsg, each connection as one write.
+ *
+ * A TLS connection between edges carries messages only after the verdict (RFC 5922, design section
+ * 6): the handshake records, tls_judge decides, and conn_proves says which SIP domains the far side
+ * proved. A connection is found again only under its key (our domain, far domain, transport
+ * target); an accepted one is used backward (RFC 5923) only after conn_offer_alias.
+ *
+ * Connections are reference counted; a closed one stays valid as memory until its last reference
+ * goes. Every failure has a sentence for people, such as "opb.example: certificate names
+ * sip.opb.example, but the SIP domain opb.example is required (RFC 5922); add URI:sip:opb.example
+ * to its subjectAltName". */
+#ifndef JUNCTOR_PEERING_TRANSPORT_TRANSPORT_H
+#define JUNCTOR_PEERING_TRANSPORT_TRANSPORT_H
+
+#include "base/list.h"
+#include "base/log.h"
+#include "base/netaddr.h"
+#include "base/slice.h"
+#include "base/timers.h"
+#include "peering/sip/sip.h"
+#include "peering/transport/tls.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+#define TRANSPORT_MAX_LISTENERS 16
+#define TRANSPORT_MAX_WHY       400     /* bytes of a failure's sentence */
+#define CONN_MAX_WRITE          1048576 /* bytes waiting on one connection; more closes it */
+
+enum transport_side {
+    TRANSPORT_INSIDE, /* towards our own core */
+    TRANSPORT_OUTSIDE /* towards peers */
+};
+
+struct transport_listener {
+    enum transport_side side;
+    enum sip_transport transport;
+    struct netaddr bind;
+    char advertise_host[256]; /* for Via and the inside Record-Route; IPv6 in brackets */
+    uint16_t advertise_port;  /* 0: leave the port out */
+};
+
+struct transport_conf {
+    struct transport_listener listeners[TRANSPORT_MAX_LISTENERS];
+    size_t listener_count;
+    unsigned connect_timeout_ms; /* connect and handshake together; 0: 3000 */
+    unsigned idle_timeout_ms;    /* a connection without traffic is closed; 0: 600000 */
+    unsigned message_timeout_ms; /* a message begun must be complete by then; 0: 10000 */
+    size_t max_connections;      /* per worker; 0: 8192 */
+};
+
+struct transport;
+struct conn;
+
+/* Where a message came from. Valid during the handler only; `conn` may be kept with conn_ref. */
+struct transport_source {
+    const struct transport_listener *listener; /* the listener, or for a connection we opened the
+                                                  listener of the same side that names us */
+    struct netaddr peer;
+    struct conn *conn; /* NULL for UDP */
+};
+
+/* One whole message, bytes valid during the call. */
+typedef void transport_message_h(const struct transport_source *source, struct slice bytes,
+                                 void *arg);
+
+/* Opens sockets for every listener: with SO_REUSEPORT, so that each worker has its own.
+ * `timers` is the worker's set, run by the worker. `tls` is referenced. `conf` must outlive it.
+ * `why` (TRANSPORT_MAX_WHY bytes) gets a sentence on failure, such as "udp:192.0.2.1:5060: cannot
+ * bind: Cannot assign requested address". Returns 0, -errno. */
+int transport_open(uv_loop_t *loop, struct timers *timers, const struct transport_conf *conf,
+                   struct tls_context *tls, struct log *log, transport_message_h *message,
+                   void *arg, struct transport **transport, char *why);
+/* Stops listening and receiving over UDP from unknown... new connections are refused; existing
+ * connections and the UDP sockets go on. */
+void transport_stop_accepting(struct transport *transport);
+/* Flushes, closes everything; memory goes when the loop has run its close callbacks. */
+void transport_close(struct transport *transport);
+/* New connections use this context from now on; live ones are not touched. */
+void transport_set_tls(struct transport *transport, struct tls_context *tls);
+/* Writes what is queued now instead of before the loop sleeps. */
+void transport_flush(struct transport *transport);
+
+/* The first listener of this side and transport, or NULL. With `family` AF_INET/AF_INET6 one of that
+ * family is preferred. */
+const struct transport_listener *transport_listener_for(const struct transport *transport,
+                                                        enum transport_side side,
+                                                        enum sip_transport via, int family);
+
+/* Sends one datagram from that listener's socket. The bytes are copied. Returns 0, -EMSGSIZE,
+ * -ENOENT (no such UDP listener); losses further down are UDP's nature. */
+int transport_send_udp(struct transport *transport, const struct transport_listener *listener,
+                       const struct netaddr *to, struct slice bytes);
+
+/* ---- connections ---- */
+
+enum conn_state {
+    CONN_CONNECTING, /* entered by transport_connect; left when TCP is up, or fails */
+    CONN_HANDSHAKE,  /* TLS: left when the handshake ends */
+    CONN_VERDICT,    /* TLS: who is it? left with the judgement (no byte is parsed before) */
+    CONN_READY,      /* messages flow */
+    CONN_CLOSED      /* final */
+};
+
+/* What identifies an outgoing connection (design section 6). */
+struct conn_key {
+    enum transport_side side;
+    enum sip_transport transport; /* SIP_TCP or SIP_TLS */
+    struct netaddr addr;
+    char our_domain[256]; /* picks the client certificate; "" for plain TCP */
+    char far_domain[256]; /* what the far certificate must prove; "" for plain TCP */
+};
+
+/* The connection with this key: a living one, an accepted one offered as alias, or a new one being
+ * opened. `*conn` comes with a reference. Returns 0, STATUS_LIMIT (max_connections), -errno. */
+int transport_connect(struct transport *transport, const struct conn_key *key, struct conn **conn);
+
+struct conn *conn_ref(struct conn *conn);
+struct conn *conn_unref(struct conn *conn); /* returns NULL; accepts NULL */
+
+enum conn_state conn_state_of(const struct conn *conn);
+bool conn_is_accepted(const struct conn *conn);
+enum sip_transport conn_transport(const struct conn *conn);
+enum transport_side conn_side(const struct conn *conn);
+const struct netaddr *conn_peer_addr(const struct conn *conn);
+
+/* Did the far side prove this SIP domain? Only ever true in CONN_READY over TLS. */
+bool conn_proves(const struct conn *conn, const char *domain);
+/* The first proven domain for logs and tokens of connections with one; "" if none. */
+const char *conn_proven_domain(const struct conn *conn);
+/* Our domain on this connection: the key's, or the domain of the certificate we served. */
+const char *conn_our_domain(const struct conn *conn);
+
+/* Queues bytes (copied); while the connection is being opened they wait. Returns 0,
+ * STATUS_CLOSED, or -ENOBUFS (too much waiting: the connection is closed). */
+int conn_send(struct conn *conn, struct slice bytes);
+
+/* The accepted connection may serve requests towards `far_domain` at `addr` (RFC 5923: source IP
+ * and the Via's sent-by port). Ignored unless conn_proves(conn, far_domain). */
+void conn_offer_alias(struct conn *conn, const char *far_domain, const struct netaddr *addr);
+
+/* Tells when a connection becomes ready or closed. `why` is a sentence for people on close. Called
+ * from the loop, never from inside transport_connect or conn_send. A watch is taken off by itself
+ * before its CONN_CLOSED call. */
+typedef void conn_watch_h(struct conn *conn, enum conn_state state, const char *why, void *arg);
+struct conn_watch { /* private; embed; clear with conn_watch_init */
+    struct list link;
+    conn_watch_h *handler;
+    void *arg;
+};
+void conn_watch_init(struct conn_watch *watch);
+void conn_watch_add(struct conn *conn, struct conn_watch *watch, conn_watch_h *handler, void *arg);
+void conn_watch_remove(struct conn_watch *watch); /* harmless when not added */
+
+struct transport_stats {
+    size_t connections, peers; /* open; of them TLS with a proven domain */
+    uint64_t received, sent, handshakes, refused;
+};
+void transport_stats_get(const struct transport *transport, struct transport_stats *stats);
+
+#endif
