@@ -36,7 +36,8 @@ void *arena_get(struct arena *arena, size_t size);
 /* As arena_get, cleared to zero. */
 void *arena_zero(struct arena *arena, size_t size);
 
-/* A copy of the bytes of `s`; on exhaustion the slice has p == NULL and len 0 although s.len > 0. */
+/* A copy of the bytes of `s`; on exhaustion { NULL, 0 }. The copy of an empty slice has a pointer.
+ */
 struct slice arena_copy(struct arena *arena, struct slice s);
 
 /* printf into the arena; NULL pointer on exhaustion. The result is also NUL-terminated (the

@@ -28,7 +28,8 @@ static inline size_t buf_len(const struct buf *buf)
     return buf->end - buf->begin;
 }
 
-/* At least `len` writable bytes after the end (moves or grows); NULL past `max` or without memory. */
+/* At least `len` writable bytes after the end (moves or grows what is there, so slices into it
+ * end); NULL past `max` or without memory. */
 char *buf_reserve(struct buf *buf, size_t len);
 /* The first `len` reserved bytes are now content. */
 void buf_commit(struct buf *buf, size_t len);

@@ -10,7 +10,7 @@ struct list {
 };
 
 /* The struct of `type` whose member `member` is at `ptr`. */
-#define container_of(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
+#define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
 /* Makes an empty list, or a link that is on no list. */
 static inline void list_init(struct list *list)

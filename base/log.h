@@ -1,9 +1,11 @@
 /* Log lines: `TIME LEVEL SOURCE: text key=value ...`, one write(2) each.
  *
- * Everything in a line that is not printable ASCII or valid UTF-8 is escaped (\xNN), so bytes
- * from the network can be logged as they are; a line is at most LOG_LINE_MAX bytes. errno is
- * preserved. Thread-safe: a struct log may be used from every thread. Under systemd
- * (JOURNAL_STREAM set) lines carry the <N> priority prefix instead of the time. */
+ * Everything in a line that is not printable ASCII or printable valid UTF-8 is escaped (\xNN), so
+ * bytes from the network can be logged as they are; a line is at most LOG_LINE_MAX bytes, a longer
+ * one ends in "...". The time is UTC with microseconds, 2026-07-04T12:00:00.123456Z. errno is
+ * preserved. Thread-safe: a struct log may be used from every thread. Where the
+ * log goes to systemd's journal (JOURNAL_STREAM names the descriptor) lines carry the <N> priority
+ * prefix instead of the time. */
 #ifndef JUNCTOR_BASE_LOG_H
 #define JUNCTOR_BASE_LOG_H
 

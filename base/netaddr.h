@@ -22,10 +22,11 @@ struct netaddr {
 
 /* "192.0.2.1", "2001:db8::1" or "[2001:db8::1]", never a name. Returns 0 or -EINVAL. */
 int netaddr_from_ip(struct netaddr *addr, struct slice ip, uint16_t port);
-/* "192.0.2.1:5060" or "[2001:db8::1]:5060"; without port `default_port`. 0 or -EINVAL. */
+/* "192.0.2.1:5060" or "[2001:db8::1]:5060"; without port `default_port`, and then
+ * the brackets may be missing too. Returns 0 or -EINVAL. */
 int netaddr_parse(struct netaddr *addr, struct slice text, uint16_t default_port);
 
-/* "192.0.2.1:5060" or "[2001:db8::1]:5060"; returns text. */
+/* "192.0.2.1:5060" or "[2001:db8::1]:5060"; AF_UNSPEC gives "none"; returns text. */
 const char *netaddr_format(const struct netaddr *addr, char text[NETADDR_TEXT_MAX]);
 /* "192.0.2.1" or "2001:db8::1", without port; returns text. */
 const char *netaddr_format_ip(const struct netaddr *addr, char text[NETADDR_TEXT_MAX]);
@@ -33,12 +34,14 @@ const char *netaddr_format_ip(const struct netaddr *addr, char text[NETADDR_TEXT
 uint16_t netaddr_port(const struct netaddr *addr);
 void netaddr_set_port(struct netaddr *addr, uint16_t port);
 socklen_t netaddr_len(const struct netaddr *addr);
-bool netaddr_is_wildcard(const struct netaddr *addr); /* 0.0.0.0 or :: */
+bool netaddr_is_wildcard(const struct netaddr *addr);                 /* 0.0.0.0 or :: */
 bool netaddr_eq(const struct netaddr *a, const struct netaddr *b);    /* IP and port */
 bool netaddr_eq_ip(const struct netaddr *a, const struct netaddr *b); /* IP only; ::ffff:a.b.c.d
                                                                          equals a.b.c.d */
 
-/* A CIDR prefix such as 10.0.0.0/8 or 2001:db8::/32; a plain IP is a full-length prefix. */
+/* A CIDR prefix such as 10.0.0.0/8 or 2001:db8::/32; a plain IP is a full-length prefix. Bits
+ * behind the prefix must be zero: 10.0.0.1/8 is refused as the typing error it probably is. An
+ * IPv4-mapped IPv6 address counts as its IPv4 address, on both sides. */
 struct netprefix {
     struct netaddr addr;
     unsigned bits;
