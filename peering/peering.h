@@ -1,0 +1,69 @@
+/* The edge: SIP workers that connect our core with peers.
+ *
+ * edge_start makes `workers` threads, each with its own event loop, sockets, connections,
+ * transactions, timers and DNS cache; they share nothing on a message's path but the store. A
+ * message that belongs to another worker goes there through an inbox. The functions below are
+ * called from the control thread (main); they never touch a worker's memory but send it a
+ * message. */
+#ifndef JUNCTOR_PEERING_PEERING_H
+#define JUNCTOR_PEERING_PEERING_H
+
+#include "base/log.h"
+#include "base/netaddr.h"
+#include "peering/transport/tls.h"
+#include "peering/transport/transport.h"
+#include "peering/txn/txn.h"
+#include "resolver/resolver.h"
+#include "store/store.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define EDGE_MAX_WORKERS 64
+#define EDGE_MAX_ALLOW   64
+#define EDGE_MAX_WHY     400
+
+struct edge_conf {
+    unsigned workers; /* 1..EDGE_MAX_WORKERS */
+    struct transport_conf transport;
+    struct tls_conf tls;
+    struct resolver_conf resolver;
+    struct txn_times times;
+    struct netprefix allow[EDGE_MAX_ALLOW]; /* sources, besides the cores' next hops, that may
+                                               send to inside listeners as any hosted domain */
+    size_t allow_count;
+    unsigned first_response_ms; /* per target: 0: 4000 */
+    unsigned search_ms;         /* all targets of a request: 0: 12000 */
+    size_t max_transactions;    /* per worker; 0: 65536 */
+};
+
+struct edge;
+
+/* Opens all sockets and starts the workers. `conf` is copied except for the strings in `tls`, which are used during the
+ * call only. `store` and `log` must outlive the edge. `why` gets a sentence on failure.
+ * Returns 0 or a negative status; nothing runs on failure. */
+int edge_start(const struct edge_conf *conf, struct store *store, struct log *log,
+               struct edge **edge, char why[EDGE_MAX_WHY]);
+
+/* Takes new certificates, trust anchors and allow list; live connections and listeners stay. Changes to listeners,
+ * workers or upstreams need a restart: *why then names the setting and the rest is still taken.
+ * Returns 0, or a status with the old configuration untouched. */
+int edge_reload(struct edge *edge, const struct edge_conf *conf, char why[EDGE_MAX_WHY]);
+
+/* Stops accepting: new connections are refused, OPTIONS to the edge is answered 480, requests outside
+ * dialogs 503 with Retry-After. Returns at once; edge_idle tells when the last transaction ended. */
+void edge_drain(struct edge *edge);
+bool edge_idle(const struct edge *edge);
+
+/* Ends the workers and frees everything. Accepts NULL. */
+void edge_stop(struct edge *edge);
+
+struct edge_stats {
+    unsigned workers;
+    size_t transactions, connections, peers;
+    uint64_t requests, forwarded, refused, responses, dropped, handed_over;
+};
+void edge_stats_get(const struct edge *edge, struct edge_stats *stats); /* any thread */
+
+#endif
