@@ -2,8 +2,18 @@
  *
  * A transaction is a request and its responses on one hop. The machines do no I/O and know no
  * clock: they send through a callback, and the worker tells the layer what time it is
- * (txn_layer_advance). Everything of a request lives in one arena that the transaction's user
- * owns: the user frees it after `ended` was called for each transaction in it.
+ * (txn_layer_advance).
+ *
+ * Memory: a transaction is one struct in the user's arena, next to its request, its last response
+ * and (client INVITE) its ACK; nothing comes from the heap. The layer's tables and the timer set
+ * only link to it. Its one timer holds its place in the set from start to end, so that nothing can
+ * fail later for want of memory. The user owns the arena and frees it after `ended` was called for
+ * each transaction in it, at the earliest in the last `ended` itself.
+ *
+ * Calls back: `ended` comes only from timers_run and from txn_*_abort, never from inside start,
+ * receive or respond (timers of zero length run in the next timers_run). `send` must not abort the
+ * transaction it sends for; every other callback may. A transport that failed is an abort later
+ * (17.1.4).
  *
  * The life of a call: an INVITE comes, txn_server_find knows no such branch, the proxy copies the
  * message into an arena and txn_server_start takes it. The proxy starts a txn_client towards the next hop;
@@ -38,15 +48,17 @@ struct txn_layer;
 /* At most `max` transactions at once. `timers` is the worker's set. NULL without memory. */
 struct txn_layer *txn_layer_alloc(struct timers *timers, const struct txn_times *times, size_t max);
 struct txn_layer *txn_layer_free(struct txn_layer *layer); /* no transaction may be left */
-/* The time from now on, milliseconds of a monotonic clock. Does not run timers (timers_run does). */
+/* The time from now on, milliseconds of a monotonic clock. Does not run timers (timers_run does):
+ * each loop turn call this first, then timers_run. */
 void txn_layer_advance(struct txn_layer *layer, uint64_t now_ms);
 uint64_t txn_layer_now_ms(const struct txn_layer *layer);
 size_t txn_layer_count(const struct txn_layer *layer);
 
 /* ---- branches ---- */
 
-/* "z9hG4bK" + worker index (4 hex digits) + 64 random bits in hex (16 digits). */
-void txn_branch_make(unsigned worker, char branch[TXN_BRANCH_MAX]);
+/* "z9hG4bK" + worker index (4 hex digits) + 64 random bits in hex (16 digits). The layer keeps a
+ * few random bytes in store, so that not every branch costs a system call. */
+void txn_branch_make(struct txn_layer *layer, unsigned worker, char branch[TXN_BRANCH_MAX]);
 /* The worker a branch of ours names. Returns 0, or -EINVAL where it is not of that form. */
 int txn_branch_worker(struct slice branch, unsigned *worker);
 /* Which worker owns a request received over UDP: a keyed hash of top branch and sent-by (Call-ID for
