@@ -46,8 +46,8 @@ static inline struct list *list_first(const struct list *list)
 }
 
 /* Loops over the links; `next` makes it safe to remove `it` in the body. */
-#define list_each(it, next_it, list)                                                               \
-    for (struct list *it = (list)->next, *next_it = it->next; it != (list);                        \
+#define list_each(it, next_it, head)                                                               \
+    for (struct list *it = (head)->next, *next_it = it->next; it != (head);                        \
          it = next_it, next_it = it->next)
 
 #endif
