@@ -16,9 +16,10 @@
  * (17.1.4).
  *
  * The life of a call: an INVITE comes, txn_server_find knows no such branch, the proxy copies the
- * message into an arena and txn_server_start takes it. The proxy starts a txn_client towards the next hop;
- * its responses come up through `response` and go down through txn_server_respond. Retransmissions
- * are absorbed and answered here; the ACK to a failure is made here and absorbed here.
+ * message into an arena and txn_server_start takes it. The proxy starts a txn_client towards the
+ * next hop; its responses come up through `response` and go down through txn_server_respond.
+ * Retransmissions are absorbed and answered here; the ACK to a failure is made here and absorbed
+ * here.
  *
  * One struct txn_layer per worker, used from its thread only. */
 #ifndef JUNCTOR_PEERING_TXN_TXN_H
@@ -61,15 +62,15 @@ size_t txn_layer_count(const struct txn_layer *layer);
 void txn_branch_make(struct txn_layer *layer, unsigned worker, char branch[TXN_BRANCH_MAX]);
 /* The worker a branch of ours names. Returns 0, or -EINVAL where it is not of that form. */
 int txn_branch_worker(struct slice branch, unsigned *worker);
-/* Which worker owns a request received over UDP: a keyed hash of top branch and sent-by (Call-ID for
- * an RFC 2543 branch), the same for INVITE, its ACK and CANCEL. Pure. */
+/* Which worker owns a request received over UDP: a keyed hash of top branch and sent-by (Call-ID
+ * for an RFC 2543 branch), the same for INVITE, its ACK and CANCEL. Pure. */
 unsigned txn_owner(const struct sip_msg *request, const uint8_t key[16], unsigned workers);
 
 /* ---- server transactions (section 17.2, RFC 6026) ---- */
 
 enum txn_server_state {
     TXN_SERVER_TRYING,     /* non-INVITE received; left by any response */
-    TXN_SERVER_PROCEEDING, /* INVITE received, or a provisional response sent; left by a final one */
+    TXN_SERVER_PROCEEDING, /* INVITE received, or provisional response sent; left by a final one */
     TXN_SERVER_COMPLETED,  /* final response sent (INVITE: 300-699); left by ACK, timer H or J */
     TXN_SERVER_CONFIRMED,  /* INVITE: ACK came; left by timer I */
     TXN_SERVER_ACCEPTED,   /* INVITE: 2xx sent (RFC 6026); left by timer L */
@@ -87,25 +88,28 @@ struct txn_server_user {
     void *arg;
 };
 
-/* Starts one for a request (not ACK). `request` and everything else must live in `arena`, which must
- * outlive the transaction. `reliable`: it came over a stream.
- * Returns 0, STATUS_LIMIT (`max` transactions), -ENOMEM. */
+/* Starts one for a request (not ACK). `request` and everything else must live in `arena`, which
+ * must outlive the transaction. `reliable`: it came over a stream. Returns 0, STATUS_LIMIT (`max`
+ * transactions), -ENOMEM. */
 int txn_server_start(struct txn_layer *layer, struct arena *arena, const struct sip_msg *request,
                      bool reliable, const struct txn_server_user *user, struct txn_server **txn);
 
-/* The server transaction this request belongs to (17.2.3): for a retransmission or an ACK its own,
- * for a CANCEL that of the CANCEL itself. NULL if there is none. RFC 2543 matching for branches without cookie. */
+/* The server transaction this request belongs to (17.2.3): a retransmission to the one it repeats,
+ * an ACK to that of its INVITE, a CANCEL to that of the CANCEL itself. The key is branch, sent-by
+ * and method; for branches without cookie what RFC 2543 knew, compared byte for byte. NULL if there
+ * is none, and for every ACK to a 2xx: that one is forwarded (RFC 6026 7.1), even where its sender
+ * wrongly kept the INVITE's branch. */
 struct txn_server *txn_server_find(struct txn_layer *layer, const struct sip_msg *request);
-/* The INVITE (or other) transaction that this CANCEL aims at (section 9.2), or NULL. */
-struct txn_server *txn_server_find_cancelled(struct txn_layer *layer,
-                                             const struct sip_msg *cancel);
+/* The INVITE transaction that this CANCEL aims at (section 9.2), or NULL. A CANCEL of any other
+ * method has no effect, so those are not looked for. */
+struct txn_server *txn_server_find_cancelled(struct txn_layer *layer, const struct sip_msg *cancel);
 /* A request that txn_server_find matched: a retransmission sends the last response again, the ACK
- * to a failure ends retransmissions. (An ACK to a 2xx has a branch of its own and never matches.) */
+ * to a failure ends retransmissions. */
 void txn_server_receive(struct txn_server *txn, const struct sip_msg *request);
 
 /* Sends a response; `bytes` must live in the arena (kept for retransmission). 2xx to INVITE: may be
- * called again for further 2xx (forked, RFC 6026). Returns 0, or -EALREADY where a final response other than a further 2xx was sent
- * before. */
+ * called again for further 2xx (forked, RFC 6026). Returns 0, or -EALREADY where a final response
+ * other than a further 2xx was sent before. */
 int txn_server_respond(struct txn_server *txn, unsigned status, struct slice bytes);
 
 enum txn_server_state txn_server_state_of(const struct txn_server *txn);
@@ -120,7 +124,7 @@ enum txn_client_state {
     TXN_CLIENT_CALLING,    /* INVITE sent; left by a response, timer B */
     TXN_CLIENT_TRYING,     /* other request sent; left by a response, timer F */
     TXN_CLIENT_PROCEEDING, /* provisional response came */
-    TXN_CLIENT_COMPLETED,  /* final response came (INVITE: 300-699, ACK sent); left by timer D or K */
+    TXN_CLIENT_COMPLETED,  /* final response came (INVITE: 300-699, ACK sent); left by timer D, K */
     TXN_CLIENT_ACCEPTED,   /* INVITE: 2xx came (RFC 6026); further 2xx go up; left by timer M */
     TXN_CLIENT_TERMINATED
 };
@@ -131,8 +135,8 @@ struct txn_client;
 struct txn_client_user {
     /* Send these request bytes (the request, its retransmission, or an ACK) to the next hop. */
     void (*send)(struct slice bytes, void *arg);
-    /* A response for the user: each provisional one, the final one, further 2xx. Retransmitted failures are
-     * absorbed. Valid during the call. */
+    /* A response for the user: each provisional one, the final one, further 2xx. Retransmitted
+     * failures are absorbed. Valid during the call. */
     void (*response)(struct txn_client *txn, const struct sip_msg *response, void *arg);
     /* Timer B or F: no final response. `ended` follows. */
     void (*timeout)(struct txn_client *txn, void *arg);

@@ -1,0 +1,227 @@
+/* Client transactions: RFC 3261 section 17.1, INVITE with RFC 6026's Accepted state. */
+#include "peering/txn/internal.h"
+
+#include "base/list.h"
+#include "base/status.h"
+
+#include <errno.h>
+
+struct txn_client { /* lives in the user's arena */
+    struct txn_layer *layer;
+    struct arena *arena;
+    const struct sip_msg *request;
+    struct txn_client_user user;
+    struct table_link link; /* in layer->clients until TERMINATED */
+    struct txn_wait wait;
+    enum txn_client_state state;
+    bool reliable;
+    struct slice ack; /* INVITE: to the failure, made once */
+};
+
+const char *txn_client_state_text(enum txn_client_state state)
+{
+    switch (state) {
+    case TXN_CLIENT_CALLING:
+        return "Calling";
+    case TXN_CLIENT_TRYING:
+        return "Trying";
+    case TXN_CLIENT_PROCEEDING:
+        return "Proceeding";
+    case TXN_CLIENT_COMPLETED:
+        return "Completed";
+    case TXN_CLIENT_ACCEPTED:
+        return "Accepted";
+    case TXN_CLIENT_TERMINATED:
+        return "Terminated";
+    }
+    return "?";
+}
+
+/* ---- matching (section 17.1.3): branch and CSeq method, so that a CANCEL differs from its INVITE,
+ * whose branch it has ---- */
+
+static uint64_t key_hash(const struct table *table, const struct sip_msg *msg)
+{
+    return table_hash_more(table, table_hash(table, msg->via.branch), msg->cseq_method_text);
+}
+
+static bool client_match(const struct table_link *link, const void *arg)
+{
+    const struct txn_client *txn = container_of(link, struct txn_client, link);
+    const struct sip_msg *response = arg;
+    return slice_eq(txn->request->via.branch, response->via.branch) &&
+           slice_eq(txn->request->cseq_method_text, response->cseq_method_text);
+}
+
+struct txn_client *txn_client_find(struct txn_layer *layer, const struct sip_msg *response)
+{
+    const struct table_link *link =
+        table_find(layer->clients, key_hash(layer->clients, response), client_match, response);
+    return link ? container_of(link, struct txn_client, link) : NULL;
+}
+
+/* ---- the machine ---- */
+
+static bool is_invite(const struct txn_client *txn)
+{
+    return txn->request->method == SIP_INVITE;
+}
+
+/* The only place that changes the state; it also sets the state's timers. */
+static void client_enter(struct txn_client *txn, enum txn_client_state state)
+{
+    struct txn_layer *layer = txn->layer;
+    const struct txn_times *times = &layer->times;
+    unsigned long_ms = 64 * times->t1_ms;
+    struct txn_wait *wait = &txn->wait;
+
+    txn->state = state;
+    switch (state) {
+    case TXN_CLIENT_CALLING:
+    case TXN_CLIENT_TRYING:
+        if (!txn->reliable)
+            txn_wait_resend_after(layer, wait, times->t1_ms); /* A, E */
+        txn_wait_end_after(layer, wait, long_ms);             /* B, F */
+        return;
+    case TXN_CLIENT_PROCEEDING:
+        if (is_invite(txn)) /* else E and F go on */
+            txn_wait_never(layer, wait);
+        return;
+    case TXN_CLIENT_COMPLETED: {
+        unsigned rest_ms = is_invite(txn) ? long_ms : times->t4_ms;
+        txn_wait_resend_never(layer, wait);
+        txn_wait_end_after(layer, wait, txn->reliable ? 0 : rest_ms); /* D, K */
+        return;
+    }
+    case TXN_CLIENT_ACCEPTED:
+        txn_wait_resend_never(layer, wait);
+        txn_wait_end_after(layer, wait, long_ms); /* M */
+        return;
+    case TXN_CLIENT_TERMINATED:
+        txn_wait_stop(layer, wait);
+        table_remove(layer->clients, &txn->link);
+        return;
+    }
+}
+
+static void client_end(struct txn_client *txn)
+{
+    bool is_answered = txn->state == TXN_CLIENT_COMPLETED || txn->state == TXN_CLIENT_ACCEPTED;
+    client_enter(txn, TXN_CLIENT_TERMINATED);
+    if (!is_answered)
+        txn->user.timeout(txn, txn->user.arg);
+    txn->user.ended(txn, txn->user.arg);
+}
+
+/* Timer A doubles for as long as B lets it (17.1.1.2); timer E doubles up to T2 and is T2 once a
+ * provisional response came (17.1.2.2). */
+static unsigned next_interval_ms(const struct txn_client *txn)
+{
+    unsigned doubled_ms = 2 * txn->wait.interval_ms;
+    if (is_invite(txn))
+        return doubled_ms;
+    unsigned t2_ms = txn->layer->times.t2_ms;
+    return txn->state == TXN_CLIENT_PROCEEDING ? t2_ms : txn_min(doubled_ms, t2_ms);
+}
+
+static void client_timer(void *arg)
+{
+    struct txn_client *txn = arg;
+    if (txn_wait_is_end(&txn->wait)) {
+        client_end(txn);
+        return;
+    }
+    txn_wait_resend_after(txn->layer, &txn->wait, next_interval_ms(txn));
+    txn->user.send(txn->request->bytes, txn->user.arg);
+}
+
+int txn_client_start(struct txn_layer *layer, struct arena *arena, const struct sip_msg *request,
+                     bool reliable, const struct txn_client_user *user, struct txn_client **txn)
+{
+    if (txn_layer_is_full(layer))
+        return STATUS_LIMIT;
+    struct txn_client *client = arena_zero(arena, sizeof(*client));
+    if (!client || txn_wait_start(layer, &client->wait, client_timer, client) < 0)
+        return -ENOMEM;
+    int status = table_put(layer->clients, &client->link, key_hash(layer->clients, request));
+    if (status < 0) {
+        txn_wait_stop(layer, &client->wait);
+        return status;
+    }
+    client->layer = layer;
+    client->arena = arena;
+    client->request = request;
+    client->user = *user;
+    client->reliable = reliable;
+    client_enter(client, is_invite(client) ? TXN_CLIENT_CALLING : TXN_CLIENT_TRYING);
+    *txn = client;
+    client->user.send(request->bytes, client->user.arg);
+    return 0;
+}
+
+/* The ACK to a failure (17.1.1.3). Without memory it is left out; the next retransmission of the
+ * failure tries again. */
+static void client_ack(struct txn_client *txn, const struct sip_msg *response)
+{
+    if (txn->ack.len == 0)
+        txn->ack = sip_ack_build(txn->arena, txn->request, response);
+    if (txn->ack.len > 0)
+        txn->user.send(txn->ack, txn->user.arg);
+}
+
+/* A response before the final one, or the final one. The call up is the last step: the user may end
+ * the transaction in it. */
+static void client_answered(struct txn_client *txn, const struct sip_msg *response)
+{
+    if (response->status < 200) {
+        if (txn->state != TXN_CLIENT_PROCEEDING)
+            client_enter(txn, TXN_CLIENT_PROCEEDING);
+    } else if (is_invite(txn) && response->status < 300) {
+        client_enter(txn, TXN_CLIENT_ACCEPTED);
+    } else {
+        client_enter(txn, TXN_CLIENT_COMPLETED);
+        if (is_invite(txn))
+            client_ack(txn, response);
+    }
+    txn->user.response(txn, response, txn->user.arg);
+}
+
+void txn_client_receive(struct txn_client *txn, const struct sip_msg *response)
+{
+    unsigned status = response->status;
+    switch (txn->state) {
+    case TXN_CLIENT_CALLING:
+    case TXN_CLIENT_TRYING:
+    case TXN_CLIENT_PROCEEDING:
+        client_answered(txn, response);
+        return;
+    case TXN_CLIENT_COMPLETED:
+        if (is_invite(txn) && status >= 300)
+            client_ack(txn, response);
+        return;
+    case TXN_CLIENT_ACCEPTED:
+        if (status >= 200 && status < 300)
+            txn->user.response(txn, response, txn->user.arg);
+        return;
+    case TXN_CLIENT_TERMINATED:
+        return;
+    }
+}
+
+enum txn_client_state txn_client_state_of(const struct txn_client *txn)
+{
+    return txn->state;
+}
+
+const struct sip_msg *txn_client_request(const struct txn_client *txn)
+{
+    return txn->request;
+}
+
+void txn_client_abort(struct txn_client *txn)
+{
+    if (txn->state == TXN_CLIENT_TERMINATED)
+        return;
+    client_enter(txn, TXN_CLIENT_TERMINATED);
+    txn->user.ended(txn, txn->user.arg);
+}
