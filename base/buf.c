@@ -21,7 +21,7 @@ void buf_done(struct buf *buf)
 static void move_to_front(struct buf *buf)
 {
     size_t len = buf_len(buf);
-    if (buf->begin == 0)
+    if (!buf->p || buf->begin == 0)
         return;
     if (len > 0)
         memmove(buf->p, buf->p + buf->begin, len);

@@ -45,9 +45,11 @@ static inline struct list *list_first(const struct list *list)
     return list->next == list ? NULL : list->next;
 }
 
-/* Loops over the links; `next` makes it safe to remove `it` in the body. */
+/* Loops over the links; `next_it` makes it safe to remove `it` in the body. */
+/* NOLINTBEGIN(bugprone-macro-parentheses): names to declare, which parentheses would break. */
 #define list_each(it, next_it, head)                                                               \
     for (struct list *it = (head)->next, *next_it = it->next; it != (head);                        \
          it = next_it, next_it = it->next)
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 #endif

@@ -137,9 +137,9 @@ static bool line_add_escaped(struct line *line, const char *text)
     return true;
 }
 
-/* ISO 8601 in UTC with microseconds. Not by gmtime_r, which takes the time zone lock that all
- * threads share. The calendar is counted in eras of 400 years from 1 March 0000, so that the leap
- * day is the last of its year. */
+/* ISO 8601 in UTC with microseconds, and a space. Not by gmtime_r, which takes the time zone lock
+ * that all threads share. The calendar is counted in eras of 400 years from 1 March 0000, so that
+ * the leap day is the last of its year. */
 static void format_time(struct timespec now, char *text, size_t size)
 {
     int64_t days = now.tv_sec / 86400;
@@ -156,7 +156,7 @@ static void format_time(struct timespec now, char *text, size_t size)
     unsigned month = from_march < 10 ? from_march + 3 : from_march - 9;
     unsigned year = year_of_era + era * 400 + (month <= 2);
 
-    snprintf(text, size, "%04u-%02u-%02uT%02u:%02u:%02u.%06ldZ", year, month, day, seconds / 3600,
+    snprintf(text, size, "%04u-%02u-%02uT%02u:%02u:%02u.%06ldZ ", year, month, day, seconds / 3600,
              seconds / 60 % 60, seconds % 60, now.tv_nsec / 1000);
 }
 
@@ -171,7 +171,6 @@ static void line_start(struct line *line, const struct log *log, enum log_level 
         struct timespec now;
         clock_gettime(CLOCK_REALTIME, &now);
         format_time(now, start, sizeof(start));
-        strcat(start, " ");
     }
     line_add(line, start, strlen(start));
     snprintf(start, sizeof(start), "%s %s: ", levels[level].name, source);

@@ -29,11 +29,16 @@ static unsigned segment_of(size_t bucket)
     return 64 - (unsigned)__builtin_clzll(bucket) - TABLE_FIRST_BITS;
 }
 
+/* The first bucket of a segment. From segment 1 on it is also the number of its buckets. */
+static size_t segment_first(unsigned segment)
+{
+    return segment == 0 ? 0 : TABLE_FIRST << (segment - 1);
+}
+
 static struct table_link **bucket_at(const struct table *table, size_t bucket)
 {
     unsigned segment = segment_of(bucket);
-    size_t first = segment == 0 ? 0 : TABLE_FIRST << (segment - 1);
-    return &table->segments[segment][bucket - first];
+    return &table->segments[segment][bucket - segment_first(segment)];
 }
 
 static struct table_link **bucket_of(const struct table *table, uint64_t hash)
@@ -58,7 +63,7 @@ struct table *table_alloc(size_t max)
     struct table *table = calloc(1, sizeof(*table));
     if (!table)
         return NULL;
-    table->segments[0] = calloc(TABLE_FIRST, sizeof(*table->segments[0]));
+    table->segments[0] = calloc(TABLE_FIRST, sizeof(struct table_link *));
     if (!table->segments[0] || random_key(table->key) < 0)
         return table_free(table);
     table->max = max;
@@ -99,7 +104,7 @@ static void split_bucket(struct table *table)
     unsigned segment = segment_of(bucket);
     if (!table->segments[segment]) {
         table->segments[segment] =
-            reallocarray(NULL, TABLE_FIRST << (segment - 1), sizeof(*table->segments[0]));
+            reallocarray(NULL, segment_first(segment), sizeof(struct table_link *));
         if (!table->segments[segment])
             return;
     }

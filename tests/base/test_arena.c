@@ -42,8 +42,8 @@ static void freeing_gives_every_block_back(void **state)
         assert_non_null(arena_get(a, BLOCK / 2));
     assert_true(arena_pool_in_use(pool) >= 6);
     assert_non_null(arena_get(b, 10 * (size_t)BLOCK));
-    a = arena_free(a);
-    b = arena_free(b);
+    arena_free(a);
+    arena_free(b);
     assert_int_equal(arena_pool_in_use(pool), 0);
     assert_null(arena_free(NULL));
     arena_pool_free(pool);
@@ -114,7 +114,7 @@ static void arena_bounds_its_bytes(void **state)
     assert_non_null(arena_get(arena, 900));
     assert_null(arena_get(arena, 200));
     assert_non_null(arena_get(arena, 10));
-    arena = arena_free(arena);
+    arena_free(arena);
 
     arena = arena_alloc(pool, 1000);
     size_t count = 0;
