@@ -19,10 +19,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SIP_MAX_MESSAGE  65535 /* bytes, what a UDP datagram can hold; streams keep to it too */
-#define SIP_MAX_HEADER   32768 /* bytes of start line and headers together */
-#define SIP_MAX_HEADERS  256   /* header lines of one message; more is malformed */
-#define SIP_MAX_EDITS    64    /* edits of one forwarded message */
+#define SIP_MAX_MESSAGE 65535 /* bytes, what a UDP datagram can hold; streams keep to it too */
+#define SIP_MAX_HEADER  32768 /* bytes of start line and headers together */
+#define SIP_MAX_HEADERS 256   /* header lines of one message; more is malformed */
+#define SIP_MAX_EDITS   64    /* edits of one forwarded message */
 
 enum sip_transport { SIP_UDP, SIP_TCP, SIP_TLS, SIP_SCTP };
 
@@ -62,6 +62,10 @@ int sip_uri_decode(struct slice text, struct sip_uri *uri);
 /* Value of a parameter in a ";name=value;name" list, name compared without case; *value is empty
  * for a flag; surrounding quotes are kept. Returns whether it is there. `value` may be NULL. */
 bool sip_param(struct slice params, const char *name, struct slice *value);
+
+/* The same in the parameters of a URI, where a name may be escaped too (";%6C%72" is ";lr"):
+ * whoever looks for a parameter that must not be there uses this one. */
+bool sip_uri_param(const struct sip_uri *uri, const char *name, struct slice *value);
 
 /* Undoes %HH escapes into out (at most `size` bytes). Returns the length, or -EINVAL (bad escape)
  * or -ERANGE. NUL bytes may result: the result is bytes, not a string. */
@@ -113,7 +117,13 @@ bool sip_branch_is_rfc3261(struct slice branch);
 /* ---- messages ---- */
 
 enum sip_method {
-    SIP_INVITE, SIP_ACK, SIP_BYE, SIP_CANCEL, SIP_OPTIONS, SIP_REGISTER, SIP_MESSAGE,
+    SIP_INVITE,
+    SIP_ACK,
+    SIP_BYE,
+    SIP_CANCEL,
+    SIP_OPTIONS,
+    SIP_REGISTER,
+    SIP_MESSAGE,
     SIP_METHOD_OTHER /* every other one, known by its text only */
 };
 
@@ -121,10 +131,26 @@ enum sip_method {
 enum sip_method sip_method_of(struct slice text);
 
 enum sip_header_id {
-    SIP_H_OTHER, SIP_H_VIA, SIP_H_FROM, SIP_H_TO, SIP_H_CALL_ID, SIP_H_CSEQ, SIP_H_MAX_FORWARDS,
-    SIP_H_ROUTE, SIP_H_RECORD_ROUTE, SIP_H_CONTACT, SIP_H_CONTENT_LENGTH, SIP_H_CONTENT_TYPE,
-    SIP_H_PROXY_REQUIRE, SIP_H_REQUIRE, SIP_H_P_ASSERTED_IDENTITY, SIP_H_P_PREFERRED_IDENTITY,
-    SIP_H_REMOTE_PARTY_ID, SIP_H_PRIVACY, SIP_H_RETRY_AFTER, SIP_H_COUNT
+    SIP_H_OTHER,
+    SIP_H_VIA,
+    SIP_H_FROM,
+    SIP_H_TO,
+    SIP_H_CALL_ID,
+    SIP_H_CSEQ,
+    SIP_H_MAX_FORWARDS,
+    SIP_H_ROUTE,
+    SIP_H_RECORD_ROUTE,
+    SIP_H_CONTACT,
+    SIP_H_CONTENT_LENGTH,
+    SIP_H_CONTENT_TYPE,
+    SIP_H_PROXY_REQUIRE,
+    SIP_H_REQUIRE,
+    SIP_H_P_ASSERTED_IDENTITY,
+    SIP_H_P_PREFERRED_IDENTITY,
+    SIP_H_REMOTE_PARTY_ID,
+    SIP_H_PRIVACY,
+    SIP_H_RETRY_AFTER,
+    SIP_H_COUNT
 };
 
 struct sip_header {
@@ -142,7 +168,7 @@ struct sip_msg {
     /* request */
     enum sip_method method;
     struct slice method_text;
-    struct sip_uri uri; /* Request-URI, brackets of a faulty "<uri>" included in uri_text only */
+    struct sip_uri uri;    /* Request-URI, brackets of a faulty "<uri>" included in uri_text only */
     struct slice uri_text; /* its place in the bytes */
 
     /* response */
@@ -171,8 +197,8 @@ struct sip_msg {
 };
 
 /* Why a message was refused: what the sender is told. `status` is the SIP status that fits
- * (400, 505; 0: cannot be answered at all), `reason` a text fit for a Warning or a reason phrase
- * such as "CSeq number is over 2**32-1". */
+ * (400, 505, 513; 0: not a request, there is nobody to answer), `reason` a text fit for a Warning
+ * or a reason phrase such as "CSeq number is over 2**32-1". */
 struct sip_fault {
     unsigned status;
     const char *reason;
@@ -184,13 +210,15 @@ struct sip_fault {
  *          in a datagram the body is Content-Length bytes, further bytes are ignored (18.3), or all
  *          the rest where the header is absent; more than there is is malformed
  * headers  room for `header_max` entries; msg->headers points to it
+ * Lines end in CR LF; a CR or LF alone is malformed, as others may see a line end there.
  * Returns 0; STATUS_MALFORMED with *fault set. On STATUS_MALFORMED whatever could be decoded before
  * the fault is set in *msg, and `sip_msg_can_answer` tells whether that suffices for an answer. */
 int sip_msg_parse(struct slice bytes, bool stream, struct sip_header *headers, size_t header_max,
                   struct sip_msg *msg, struct sip_fault *fault);
 
-/* Is this (perhaps malformed) message a request other than ACK whose Via, From, To, Call-ID and CSeq lines can be
- * copied into a response? */
+/* Is this (perhaps malformed) message a request other than ACK with a Via line, so that it can be
+ * answered? A header that is missing in it is then missing in the response too, as in `insuf` of
+ * RFC 4475 section 3.3.1. */
 bool sip_msg_can_answer(const struct sip_msg *msg);
 
 /* A copy of the message, its bytes and its index, in the arena. NULL on exhaustion. */
@@ -228,8 +256,8 @@ struct sip_frame sip_frame(struct slice bytes, size_t *scanned);
 /* ---- edits ---- */
 
 struct sip_edit {
-    const char *at;  /* place in the message */
-    size_t remove;   /* bytes taken out there */
+    const char *at;   /* place in the message */
+    size_t remove;    /* bytes taken out there */
     struct slice put; /* bytes put in their place; must live until gathered */
 };
 
@@ -242,15 +270,23 @@ struct sip_edits {
 
 /* Starts an empty list over the bytes of a message. */
 void sip_edits_init(struct sip_edits *edits, struct slice bytes);
-/* Edits at the same place apply in the order they were added. Removals must not overlap. */
+/* Edits at the same place apply in the order they were added. Where removals overlap, a byte is
+ * removed once. A place outside of the bytes, or a text with a NULL pointer, sets `overflow`. */
 void sip_edits_insert(struct sip_edits *edits, const char *at, struct slice put);
 void sip_edits_replace(struct sip_edits *edits, struct slice old, struct slice put);
 void sip_edits_remove(struct sip_edits *edits, struct slice old);
 
-/* Removes one element of a comma list header: the whole line where it is the only element, else the
- * element with its comma. `element` lies inside `header->value`. */
+/* Removes one element of a comma list header: the whole line where no element of it stays, else the
+ * element with a comma. `element` is one that sip_list_next or sip_nameaddr_next (its `bytes`) took
+ * off `header->value`. */
 void sip_edits_remove_element(struct sip_edits *edits, const struct sip_header *header,
                               struct slice element);
+
+/* Notes in a Via where it came from (18.2.1, RFC 3581 section 4): "received" is set to the IP
+ * address `received` (no brackets; empty: it is left alone), a "rport" that is there to the port
+ * `rport` (0: left alone). The texts are made in the arena. */
+void sip_edits_mark_via(struct sip_edits *edits, struct arena *arena, const struct sip_via *via,
+                        struct slice received, uint16_t rport);
 
 /* Length of the result; 0 when `overflow`. */
 size_t sip_edits_len(struct sip_edits *edits);
@@ -261,15 +297,16 @@ void sip_edits_gather(struct sip_edits *edits, char *out);
 
 struct sip_reply {
     unsigned status;
-    const char *reason;   /* NULL: the standard phrase of the status */
-    struct slice to_tag;  /* added where the request's To has none and status is not 100 */
-    struct slice headers; /* whole further header lines with CRLF, or empty */
+    const char *reason;    /* NULL: the standard phrase of the status */
+    struct slice to_tag;   /* added where the request's To has none and status is not 100 */
+    struct slice headers;  /* whole further header lines with CRLF, or empty */
     struct slice received; /* IP put into ";received=" of the topmost Via, or empty */
-    uint16_t rport;       /* fills the topmost Via's rport; 0: leaves it */
+    uint16_t rport;        /* fills the topmost Via's rport; 0: leaves it */
 };
 
-/* A response to `request` (section 8.2.6): all Vias, From, To, Call-ID, CSeq, Record-Route only where status is 101-299
- * and never for 100; Content-Length 0. In the arena; p == NULL on exhaustion. */
+/* A response to `request`, for which sip_msg_can_answer holds (section 8.2.6): all Vias, From, To,
+ * Call-ID, CSeq, in a 100 also Timestamp, in 101-299 also Record-Route; Content-Length 0. In the
+ * arena; p == NULL on exhaustion. */
 struct slice sip_reply_build(struct arena *arena, const struct sip_msg *request,
                              const struct sip_reply *reply);
 
