@@ -2,9 +2,10 @@
  * section 4), and the To tags of stateless refusals.
  *
  * A token is the user part of our Record-Route URI: key id, side, hosted domain, peer domain,
- * and an HMAC-SHA-256 (first 16 octets) that also covers Call-ID and the caller's From tag. Text form: base64url without padding, so
- * it needs no escaping in a SIP URI. No state is kept: any worker or node that has the key verifies
- * it. Pure but for the random-free HMAC; nothing here logs. */
+ * and an HMAC-SHA-256 (first 16 octets) that also covers Call-ID and the caller's From tag. Text
+ * form: base64url without padding, so it needs no escaping in a SIP URI. No state is kept: any
+ * worker or node that has the key verifies it. Every function is pure and may be called from any
+ * thread; nothing here logs. */
 #ifndef JUNCTOR_PEERING_PROXY_TOKEN_H
 #define JUNCTOR_PEERING_PROXY_TOKEN_H
 
@@ -15,31 +16,33 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define TOKEN_TEXT_MAX 800 /* bytes of the text form, with terminator */
+#define TOKEN_TEXT_MAX   800                       /* bytes of the text form, with terminator */
 #define TOKEN_RETIRED_MS (7ull * 24 * 3600 * 1000) /* a retired key verifies for this long */
 
 struct token {
-    enum transport_side side; /* from which side requests with it may come */
+    enum transport_side side;          /* from which side requests with it may come */
     char hosted[STORE_DOMAIN_MAX + 1]; /* our domain in this dialog: core group and certificate */
     char peer[STORE_DOMAIN_MAX + 1];   /* proven peer domain; "" where both ends are our cores */
-    char peer_core[STORE_DOMAIN_MAX + 1]; /* where both ends are our cores: the other core's domain; else "" */
+    char peer_core[STORE_DOMAIN_MAX + 1]; /* then the other core's domain; else "" */
 };
 
-/* Writes the text form. Returns its length, or STATUS_CRYPTO. */
+/* Writes the text form. Returns its length, STATUS_MALFORMED (both `peer` and `peer_core` are set),
+ * or STATUS_CRYPTO. */
 int token_encode(const struct token *token, const struct store_key *key, struct slice call_id,
                  struct slice caller_tag, char text[TOKEN_TEXT_MAX]);
 
 /* The key id a token names, to fetch the key with. Returns 0 or STATUS_MALFORMED. */
 int token_key_id(struct slice text, uint32_t *key_id);
 
-/* Verifies and decodes. `tags` are the request's From and To tags: one of them must be the caller's.
- * Returns 0; STATUS_MALFORMED (no token); STATUS_UNPROVEN (HMAC is wrong, other dialog, key retired too long ago). Constant
- * time in the HMAC comparison. */
+/* Verifies and decodes. `tags` are the request's From and To tags: one of them must be the
+ * caller's. Returns 0; STATUS_MALFORMED (no token); STATUS_UNPROVEN (HMAC is wrong, other dialog,
+ * key retired too long ago). Constant time in the HMAC comparison. */
 int token_decode(struct slice text, const struct store_key *key, uint64_t now_ms,
                  struct slice call_id, const struct slice tags[2], struct token *token);
 
 /* The To tag of a stateless response (RFC 3261 8.2.7): the same for every retransmission of the
- * request, computed from its top Via, From tag, Call-ID, CSeq number; 16 hex digits and terminator. */
+ * request and its ACK, computed from top Via, From tag, Call-ID and CSeq number; 16 hex digits and
+ * terminator. */
 #define STATELESS_TAG_LEN 17
 void stateless_tag(const uint8_t key[16], struct slice via, struct slice from_tag,
                    struct slice call_id, uint32_t cseq, char tag[STATELESS_TAG_LEN]);
