@@ -11,8 +11,12 @@
  * The life of a lookup: a worker begins its reader once per batch of messages, calls
  * store_route for each, and ends the reader before the loop turns.
  *
- * Names here are in canonical form: domains as lower-case A-labels without final dot, user parts
- * with ASCII folded to lower case and needless percent-escapes undone (store_address_parse). */
+ * Names here are in canonical form: domains as lower-case A-labels without final dot; user parts
+ * with needless percent-escapes undone and ASCII letters folded to lower case. An escape is
+ * needless where its octet may stand as itself in a SIP user part (RFC 3261 section 25.1,
+ * unreserved and user-unreserved): letters, digits and -_.!~*'()&=+$,;?/ always stand as
+ * themselves, every other octet stays escaped, as %HH with upper-case digits. Lengths are those of
+ * the canonical form. */
 #ifndef JUNCTOR_STORE_STORE_H
 #define JUNCTOR_STORE_STORE_H
 
@@ -47,19 +51,24 @@ struct store_fault {
     char text[200];
 };
 
-/* "Daniel@Kamailio.example" (also with a leading "sip:") -> canonical. Refuses, with *fault: no or
- * two '@', a user part that contains '@' after unescaping (design 3.2), is empty, over
- * STORE_USER_MAX octets or has NUL, a bad escape, control characters or characters that a SIP user part (RFC 3261
- * section 25.1) cannot carry; a domain that is no host name (IDNA 2008 by libidn2), an IP literal.
- * Returns 0 or STATUS_MALFORMED. */
+/* "Daniel@Kamailio.example" (also with a leading "sip:" or "sips:") -> canonical. Refuses, with
+ * *fault: no or two '@'; a user part that contains '@' after unescaping (design 3.2), is empty,
+ * over STORE_USER_MAX octets or has a bad escape, NUL, control characters or characters that a SIP
+ * user part cannot carry unescaped; a domain that is no host name (labels of letters, digits and
+ * inner
+ * '-', 1 to 63 octets, the last one beginning with a letter; IDNA 2008 by libidn2 outside ASCII) or
+ * an IP literal. Escaped octets above 0x7F are kept. `fault` may be NULL. Returns 0 or
+ * STATUS_MALFORMED, *address then untouched. */
 int store_address_parse(struct slice text, struct store_address *address,
                         struct store_fault *fault);
 
-/* The user part alone, as it stands in a SIP URI (escaped). Returns 0 or STATUS_MALFORMED.
+/* The user part alone, as it stands in a SIP URI (escaped). Returns 0 or STATUS_MALFORMED; also for
+ * the user part of a port redirect (bob%40opb.example), which is no address of its own.
  * Fast path of messages: no allocation. `fault` may be NULL. */
 int store_user_canonical(struct slice user, char out[STORE_USER_MAX + 1],
                          struct store_fault *fault);
-/* The domain alone. ASCII names take a fast path without libidn2. Same returns. */
+/* The domain alone; one final dot is dropped. ASCII names take a fast path without libidn2 and
+ * without allocation. Same returns. */
 int store_domain_canonical(struct slice domain, char out[STORE_DOMAIN_MAX + 1],
                            struct store_fault *fault);
 
@@ -72,13 +81,15 @@ enum store_mode {
 
 struct store_conf {
     const char *path;     /* directory; created (0700) in mode STORE_WRITER */
-    size_t map_size;      /* bytes of address space, the limit of the file; 0: 1 GiB */
-    unsigned max_readers; /* reader slots; 0: 126 */
+    size_t map_size;      /* bytes of address space, the limit of the file; 0: 1 GiB. The same in
+                             every process that opens it */
+    unsigned max_readers; /* reader slots; 0: 126. The first process to open it decides */
 };
 
-/* Opens the environment and checks the schema version. Call once per process.
- * `fault` gets a sentence for the operator on failure. Returns 0, STATUS_SCHEMA, STATUS_CORRUPT,
- * -EACCES, -ENOSPC, -EBUSY (another process writes it: flock) or another -errno. */
+/* Opens the environment and checks the schema version. Call once per process, after fork.
+ * `fault` (may be NULL) gets a sentence for the operator on failure. Returns 0, STATUS_SCHEMA,
+ * STATUS_CORRUPT, -EACCES, -ENOSPC, -EBUSY (another process writes it: flock), -ENOENT (mode
+ * STORE_READER before the first writer) or another -errno. */
 int store_open(const struct store_conf *conf, enum store_mode mode, struct store **store,
                struct store_fault *fault);
 /* Commits what was submitted, stops the writer, closes. All readers must be freed. Accepts NULL. */
@@ -86,12 +97,13 @@ void store_close(struct store *store);
 
 /* ---- reading ---- */
 
-/* One per thread that reads. Returns 0 or STATUS_LIMIT (no slot), -ENOMEM. */
+/* One per thread that reads. Returns 0 or STATUS_LIMIT (no slot), -ENOMEM. Free accepts NULL. */
 int store_reader_alloc(struct store *store, struct store_reader **reader);
 struct store_reader *store_reader_free(struct store_reader *reader);
 
 /* Begins a snapshot; every read below needs one. Cheap (renews a parked transaction). Nesting is
- * allowed and counts. Returns 0 or a store status. */
+ * allowed and counts: the snapshot is the outermost begin's. Returns 0, or a store status such as
+ * -ESTALE (the writer came back with a larger map: open anew). */
 int store_reader_begin(struct store_reader *reader);
 void store_reader_end(struct store_reader *reader);
 
@@ -124,8 +136,8 @@ enum store_address_state {
 struct store_record {
     struct store_address address;
     enum store_address_state state;
-    char hosting[STORE_DOMAIN_MAX + 1];   /* the domain that serves it; own domain when HOSTED and
-                                             not ported in */
+    char hosting[STORE_DOMAIN_MAX + 1];  /* the domain that serves it; own domain when HOSTED and
+                                            not ported in */
     char display[STORE_DISPLAY_MAX + 1]; /* as the owner typed it */
     uint64_t version;
     uint64_t created_ms; /* Unix time */
@@ -137,14 +149,15 @@ int store_address_get(struct store_reader *reader, const struct store_address *a
                       struct store_record *record);
 
 /* What routing asks, in one call: is the domain ours, is the address known, and who serves it?
- * The message path's lookup: two LMDB gets, nothing allocated. */
+ * The message path's lookup: two LMDB gets (a third for an address ported in), nothing allocated.
+ * Members whose condition does not hold, and next hops past core_count, are left as they were. */
 struct store_route {
     bool domain_is_ours;
     bool address_found;
-    enum store_address_state state; /* when address_found */
+    enum store_address_state state;     /* when address_found */
     char hosting[STORE_DOMAIN_MAX + 1]; /* when address_found */
-    struct store_domain core;       /* when domain_is_ours, or the hosting domain is ours: the domain
-                                       whose core serves the address (policy, next hops) */
+    struct store_domain core; /* when domain_is_ours, or the hosting domain is ours: the domain
+                                 whose core serves the address (policy, next hops) */
 };
 int store_route(struct store_reader *reader, const struct store_address *address,
                 struct store_route *route);
@@ -164,9 +177,10 @@ struct store_journal_entry {
     uint64_t sequence;
     uint64_t time_ms;
     char actor[STORE_ACTOR_MAX + 1];
-    const char *what;   /* name of the operation, such as "address_add" */
-    const char *key;    /* domain or address it changed */
-    const char *before; /* JSON-free text of the old record, "" if there was none; never secrets */
+    const char *what; /* name of the operation, such as "address_add" */
+    const char *key;  /* domain or address it changed */
+    const char
+        *before; /* the old record as words name=value, "" if there was none; never secrets */
     const char *after;
 }; /* pointers are valid during the callback */
 typedef bool store_journal_h(const struct store_journal_entry *entry, void *arg);
@@ -186,7 +200,7 @@ int store_key_get(struct store_reader *reader, uint32_t id, struct store_key *ke
 struct store_stats {
     uint64_t domains, addresses, last_sequence;
     uint64_t map_used, map_size; /* bytes */
-    unsigned readers;
+    unsigned readers;            /* slots in use at the busiest time, over all processes */
 };
 int store_stats_get(struct store_reader *reader, struct store_stats *stats);
 
@@ -194,11 +208,15 @@ int store_stats_get(struct store_reader *reader, struct store_stats *stats);
 
 enum store_op {
     STORE_DOMAIN_ADD, /* `domain` without version */
-    STORE_DOMAIN_PUT, /* replaces an existing one */
-    STORE_DOMAIN_DEL, /* refused with STATUS_INUSE while it has addresses */
-    STORE_ADDRESS_ADD, /* `record` without version; its domain (or hosting domain) must be ours */
-    STORE_ADDRESS_DEL,
-    STORE_KEY_ADD /* `key.secret`; becomes the current key */
+    STORE_DOMAIN_PUT, /* replaces an existing one; it keeps its addresses */
+    STORE_DOMAIN_DEL, /* `domain.name`; refused with STATUS_INUSE while it has addresses, or serves
+                         ported-in ones */
+    /* `record` without version and created_ms. Either the address's domain is ours and it is HOSTED
+     * there or PORTED_OUT to a foreign one (else STATUS_MALFORMED); or it is foreign and HOSTED at
+     * a domain of ours. STATUS_NOTFOUND where the domain that must be ours is not. */
+    STORE_ADDRESS_ADD,
+    STORE_ADDRESS_DEL, /* `record.address` */
+    STORE_KEY_ADD      /* `key.secret`; becomes the current key and retires the one before */
 };
 
 #define STORE_ANY_VERSION UINT64_MAX
@@ -207,9 +225,10 @@ enum store_op {
  * random number. */
 struct store_command {
     uint8_t id[32]; /* SHA-256 over actor, method, path and Idempotency-Key; a second command with
-                       the same id gets the first one's verdict. All zero: no verdict is kept */
+                       the same id gets the first one's verdict, for 24 h. All zero: no verdict is
+                       kept. STATUS_FULL is never kept: it may be tried again */
     enum store_op op;
-    uint64_t expected_version; /* of the record, or STORE_ANY_VERSION */
+    uint64_t expected_version; /* of the record (PUT, DEL), or STORE_ANY_VERSION */
     char actor[STORE_ACTOR_MAX + 1];
     uint64_t time_ms; /* Unix time at the node that made the command */
     union {
@@ -220,14 +239,16 @@ struct store_command {
 };
 
 struct store_verdict {
-    int status;        /* 0, STATUS_EXISTS, STATUS_NOTFOUND, STATUS_CONFLICT, STATUS_INUSE, STATUS_FULL,
-                          STATUS_MALFORMED (a record that is not canonical or has no core) */
-    uint64_t sequence; /* journal sequence of the change: the record's version */
+    int status; /* 0, STATUS_EXISTS, STATUS_NOTFOUND, STATUS_CONFLICT, STATUS_INUSE, STATUS_FULL,
+                   STATUS_MALFORMED (a record that is not canonical or has no core) */
+    uint64_t sequence; /* journal sequence of the change: the record's version; 0 when refused */
 };
 
 /* Applies a command; returns when it is on disk (or refused). Blocks: never call it from a worker's
  * loop. Any thread. Returns 0 with *verdict set, or why it could not even be judged (-EROFS in
- * mode STORE_READER, -EAGAIN too many waiting, -EIO, -ENOSPC). */
+ * mode STORE_READER, -EAGAIN too many waiting, -ENOSPC, STATUS_CORRUPT: nothing was changed; -EIO:
+ * the disk failed and the outcome is unknown, submit the same id again). Store time, which stamps
+ * the change, is the highest time_ms of all commands so far: it never goes back. */
 int store_submit(struct store *store, const struct store_command *command,
                  struct store_verdict *verdict);
 

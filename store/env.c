@@ -1,0 +1,129 @@
+#include "base/status.h"
+#include "store/fault.h"
+#include "store/internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define DIRECTORY_MODE 0700
+#define FILE_MODE      0600
+#define LOCK_FILE      "writer.lock"
+
+static int directory_make(const char *path, struct store_fault *fault)
+{
+    if (mkdir(path, DIRECTORY_MODE) == 0 || errno == EEXIST)
+        return 0;
+    int ret = -errno;
+    return store_fault_set(fault, ret, "cannot create the store's directory %.100s: %s", path,
+                           status_text(ret));
+}
+
+/* One process writes: it holds this lock as long as it lives, however it ends. */
+static int lock_take(const char *path, int *lock_fd, struct store_fault *fault)
+{
+    char name[PATH_MAX];
+    if (snprintf(name, sizeof(name), "%s/" LOCK_FILE, path) >= (int)sizeof(name))
+        return store_fault_set(fault, -ENAMETOOLONG, "the store's path is too long");
+    int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, FILE_MODE);
+    if (fd < 0) {
+        int ret = -errno;
+        return store_fault_set(fault, ret, "cannot open %.100s: %s", name, status_text(ret));
+    }
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+        *lock_fd = fd;
+        return 0;
+    }
+    int ret = errno == EWOULDBLOCK ? -EBUSY : -errno;
+    close(fd);
+    if (ret == -EBUSY)
+        return store_fault_set(fault, ret, "another process writes the store %.100s; only one may",
+                               path);
+    return store_fault_set(fault, ret, "cannot lock %.100s: %s", name, status_text(ret));
+}
+
+/* A whole number of pages. */
+static size_t map_size_round(size_t size)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    if (size == 0)
+        size = STORE_MAP_SIZE;
+    return size < page ? page : size / page * page;
+}
+
+static int env_open(struct store *store, const struct store_conf *conf, struct store_fault *fault)
+{
+    unsigned flags = MDB_NOTLS | (store->mode == STORE_READER ? MDB_RDONLY : 0);
+    /* one slot more, for the writer's own look at the free pages */
+    unsigned readers = (conf->max_readers ? conf->max_readers : STORE_READERS) + 1;
+    int rc = mdb_env_create(&store->env);
+    if (rc == 0)
+        rc = mdb_env_set_maxdbs(store->env, TABLE_COUNT);
+    if (rc == 0)
+        rc = mdb_env_set_maxreaders(store->env, readers);
+    if (rc == 0)
+        rc = mdb_env_set_mapsize(store->env, map_size_round(conf->map_size));
+    if (rc == 0)
+        rc = mdb_env_open(store->env, conf->path, flags, FILE_MODE);
+    if (rc == 0)
+        rc = mdb_reader_check(store->env, NULL);
+    return rc ? store_fault_set(fault, store_status_of(rc), "cannot open the store %.100s: %s",
+                                conf->path, mdb_strerror(rc))
+              : 0;
+}
+
+static int store_build(struct store *store, const struct store_conf *conf,
+                       struct store_fault *fault)
+{
+    int ret;
+    if (store->mode == STORE_WRITER) {
+        ret = directory_make(conf->path, fault);
+        if (ret == 0)
+            ret = lock_take(conf->path, &store->lock_fd, fault);
+        if (ret)
+            return ret;
+    }
+    ret = env_open(store, conf, fault);
+    if (ret == 0)
+        ret = store_schema_open(store, fault);
+    if (ret || store->mode == STORE_READER)
+        return ret;
+    ret = store_writer_start(store, &store->writer);
+    return ret ? store_fault_set(fault, ret, "cannot start the store's writer: %s",
+                                 status_text(ret))
+               : 0;
+}
+
+int store_open(const struct store_conf *conf, enum store_mode mode, struct store **store,
+               struct store_fault *fault)
+{
+    struct store *opened = calloc(1, sizeof(*opened));
+    if (!opened)
+        return store_fault_set(fault, -ENOMEM, "no memory to open the store");
+    opened->mode = mode;
+    opened->lock_fd = -1;
+    int ret = store_build(opened, conf, fault);
+    if (ret) {
+        store_close(opened);
+        return ret;
+    }
+    *store = opened;
+    return 0;
+}
+
+void store_close(struct store *store)
+{
+    if (!store)
+        return;
+    store->writer = store_writer_stop(store->writer);
+    if (store->env)
+        mdb_env_close(store->env);
+    if (store->lock_fd >= 0)
+        close(store->lock_fd);
+    free(store);
+}

@@ -1,0 +1,108 @@
+#include "store/table_key.h"
+
+#include "base/status.h"
+#include "store/pack.h"
+
+static int key_add_text(struct table_key *key, const char *text, size_t max)
+{
+    size_t len = strnlen(text, max + 1);
+    if (len == 0 || len > max)
+        return STATUS_NOTFOUND;
+    memcpy(key->p + key->len, text, len);
+    key->len += len;
+    return 0;
+}
+
+int table_key_domain(struct table_key *key, const char *domain)
+{
+    key->len = 0;
+    return key_add_text(key, domain, STORE_DOMAIN_MAX);
+}
+
+int table_key_address_prefix(struct table_key *key, const char *domain)
+{
+    int ret = table_key_domain(key, domain);
+    if (ret)
+        return ret;
+    key->p[key->len++] = '\0';
+    return 0;
+}
+
+int table_key_address(struct table_key *key, const struct store_address *address)
+{
+    int ret = table_key_address_prefix(key, address->domain);
+    return ret ? ret : key_add_text(key, address->user, STORE_USER_MAX);
+}
+
+void table_key_u32(struct table_key *key, uint32_t value)
+{
+    struct store_pack pack;
+    store_pack_init(&pack, key->p, sizeof(key->p));
+    store_pack_u32(&pack, value);
+    key->len = pack.len;
+}
+
+void table_key_u64(struct table_key *key, uint64_t value)
+{
+    struct store_pack pack;
+    store_pack_init(&pack, key->p, sizeof(key->p));
+    store_pack_u64(&pack, value);
+    key->len = pack.len;
+}
+
+void table_key_age(struct table_key *key, uint64_t time_ms, const uint8_t id[32])
+{
+    struct store_pack pack;
+    store_pack_init(&pack, key->p, sizeof(key->p));
+    store_pack_u64(&pack, time_ms);
+    store_pack_bytes(&pack, id, 32);
+    key->len = pack.len;
+}
+
+static int text_to_cstr(struct slice text, char *dest, size_t size)
+{
+    return text.len == 0 || slice_to_cstr(text, dest, size) ? STATUS_CORRUPT : 0;
+}
+
+int table_key_to_domain(struct slice key, char domain[STORE_DOMAIN_MAX + 1])
+{
+    return text_to_cstr(key, domain, STORE_DOMAIN_MAX + 1);
+}
+
+int table_key_to_address(struct slice key, struct store_address *address)
+{
+    size_t len = slice_find(key, '\0');
+    int ret = text_to_cstr(slice_make(key.p, len), address->domain, sizeof(address->domain));
+    return ret ? ret : text_to_cstr(slice_skip(key, len + 1), address->user, sizeof(address->user));
+}
+
+int table_key_to_u32(struct slice key, uint32_t *value)
+{
+    struct store_unpack unpack;
+    store_unpack_init(&unpack, key);
+    uint32_t number = store_unpack_u32(&unpack);
+    int ret = store_unpack_done(&unpack);
+    if (ret == 0)
+        *value = number;
+    return ret;
+}
+
+int table_key_to_u64(struct slice key, uint64_t *value)
+{
+    struct store_unpack unpack;
+    store_unpack_init(&unpack, key);
+    uint64_t number = store_unpack_u64(&unpack);
+    int ret = store_unpack_done(&unpack);
+    if (ret == 0)
+        *value = number;
+    return ret;
+}
+
+int table_key_to_age(struct slice key, uint64_t *time_ms, uint8_t id[32])
+{
+    struct store_unpack unpack;
+    store_unpack_init(&unpack, key);
+    *time_ms = store_unpack_u64(&unpack);
+    store_unpack_bytes(&unpack, id, 32);
+    return store_unpack_done(&unpack);
+}

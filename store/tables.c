@@ -1,0 +1,112 @@
+#include "base/status.h"
+#include "store/internal.h"
+
+#include <errno.h>
+
+int store_status_of(int rc)
+{
+    switch (rc) {
+    case MDB_SUCCESS:
+        return 0;
+    case MDB_NOTFOUND:
+        return STATUS_NOTFOUND;
+    case MDB_KEYEXIST:
+        return STATUS_EXISTS;
+    case MDB_MAP_FULL:
+    case MDB_TXN_FULL:
+        return STATUS_FULL;
+    case MDB_READERS_FULL:
+        return STATUS_LIMIT;
+    case MDB_MAP_RESIZED: /* the writer came back with a larger map: open anew */
+        return -ESTALE;
+    case MDB_PANIC:
+        return -EIO;
+    case MDB_BAD_TXN:
+    case MDB_BAD_VALSIZE:
+    case MDB_BAD_DBI:
+    case MDB_BAD_RSLOT:
+        return -EINVAL;
+    default: /* the rest of LMDB's own codes (negative) all say that the file is not as it should */
+        return rc > 0 ? -rc : STATUS_CORRUPT;
+    }
+}
+
+static MDB_val val_of(struct slice bytes)
+{
+    return (MDB_val){.mv_size = bytes.len, .mv_data = (void *)(uintptr_t)bytes.p};
+}
+
+static struct slice slice_of_val(const MDB_val *val)
+{
+    return slice_make(val->mv_data, val->mv_size);
+}
+
+int store_get(const struct store_txn *txn, enum store_table table, struct slice key,
+              struct slice *value)
+{
+    MDB_val k = val_of(key), v;
+    int rc = mdb_get(txn->txn, txn->store->tables[table], &k, &v);
+    if (rc == 0)
+        *value = slice_of_val(&v);
+    return store_status_of(rc);
+}
+
+int store_put(const struct store_txn *txn, enum store_table table, struct slice key,
+              struct slice value)
+{
+    MDB_val k = val_of(key), v = val_of(value);
+    return store_status_of(mdb_put(txn->txn, txn->store->tables[table], &k, &v, 0));
+}
+
+int store_del(const struct store_txn *txn, enum store_table table, struct slice key)
+{
+    MDB_val k = val_of(key);
+    return store_status_of(mdb_del(txn->txn, txn->store->tables[table], &k, NULL));
+}
+
+int store_last(const struct store_txn *txn, enum store_table table, struct slice *key,
+               struct slice *value)
+{
+    MDB_cursor *cursor;
+    MDB_val k, v;
+    int rc = mdb_cursor_open(txn->txn, txn->store->tables[table], &cursor);
+    if (rc)
+        return store_status_of(rc);
+    rc = mdb_cursor_get(cursor, &k, &v, MDB_LAST);
+    if (rc == 0) {
+        *key = slice_of_val(&k);
+        *value = slice_of_val(&v);
+    }
+    mdb_cursor_close(cursor);
+    return store_status_of(rc);
+}
+
+int store_scan(const struct store_txn *txn, enum store_table table, struct slice from,
+               store_scan_h *each, void *arg)
+{
+    MDB_cursor *cursor;
+    MDB_val k = val_of(from), v;
+    int rc = mdb_cursor_open(txn->txn, txn->store->tables[table], &cursor);
+    if (rc)
+        return store_status_of(rc);
+    int ret = 0;
+    rc = mdb_cursor_get(cursor, &k, &v, from.len ? MDB_SET_RANGE : MDB_FIRST);
+    while (rc == 0 && ret == 0) {
+        ret = each(slice_of_val(&k), slice_of_val(&v), arg);
+        if (ret == 0)
+            rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT);
+    }
+    mdb_cursor_close(cursor);
+    if (ret)
+        return ret < 0 ? ret : 0;
+    return rc == MDB_NOTFOUND ? 0 : store_status_of(rc);
+}
+
+int store_count(const struct store_txn *txn, enum store_table table, uint64_t *count)
+{
+    MDB_stat stat;
+    int rc = mdb_stat(txn->txn, txn->store->tables[table], &stat);
+    if (rc == 0)
+        *count = stat.ms_entries;
+    return store_status_of(rc);
+}
