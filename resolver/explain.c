@@ -1,0 +1,107 @@
+#include "resolver/explain.h"
+
+#include "base/status.h"
+#include "resolver/order.h"
+
+#include <arpa/inet.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+void resolver_tell(const struct resolver_teller *teller, const char *format, ...)
+{
+    if (!teller->trace)
+        return;
+    char line[RESOLVER_LINE_MAX];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line, sizeof(line), format, args);
+    va_end(args);
+    teller->trace(line, teller->arg);
+}
+
+const char *resolver_failure_text(const struct resolver_outcome *outcome, char *text, size_t size)
+{
+    char upstream[NETADDR_TEXT_MAX];
+    bool known = outcome->upstream.sa.sa_family != AF_UNSPEC;
+    snprintf(text, size, "%s%s%s%s%s", outcome->cause, known ? " from " : "",
+             known ? netaddr_format(&outcome->upstream, upstream) : "",
+             outcome->io_error ? ": " : "",
+             outcome->io_error ? status_text(outcome->io_error) : "");
+    return text;
+}
+
+static void tell_naptr(const struct resolver_teller *teller, const char *name,
+                       const struct resolver_naptr *naptr, const char *tags)
+{
+    const char *refusal = resolver_naptr_refusal(naptr);
+    resolver_tell(teller, "NAPTR %s: %u %u \"%s\" \"%s\" %s%s %s%s%s", name, naptr->order,
+                  naptr->preference, naptr->flags, naptr->service,
+                  naptr->has_regexp ? "(an expression) " : "",
+                  naptr->replacement[0] ? naptr->replacement : ".", tags,
+                  refusal ? " ignored: " : "", refusal ? refusal : "");
+}
+
+static void tell_record(const struct resolver_teller *teller, const char *name,
+                        enum resolver_type type, const struct resolver_record *record,
+                        const char *tags)
+{
+    char ip[INET6_ADDRSTRLEN];
+    switch (type) {
+    case RESOLVER_A:
+        inet_ntop(AF_INET, &record->a, ip, sizeof(ip));
+        resolver_tell(teller, "A %s: %s %s", name, ip, tags);
+        return;
+    case RESOLVER_AAAA:
+        inet_ntop(AF_INET6, &record->aaaa, ip, sizeof(ip));
+        resolver_tell(teller, "AAAA %s: %s %s", name, ip, tags);
+        return;
+    case RESOLVER_SRV:
+        resolver_tell(teller, "SRV %s: %u %u %u %s %s", name, record->srv.priority,
+                      record->srv.weight, record->srv.port,
+                      record->srv.target[0] ? record->srv.target : ".", tags);
+        return;
+    case RESOLVER_NAPTR:
+        tell_naptr(teller, name, &record->naptr, tags);
+        return;
+    }
+}
+
+void resolver_tell_outcome(const struct resolver_teller *teller, const char *name,
+                           enum resolver_type type, const struct resolver_outcome *outcome)
+{
+    if (!teller->trace)
+        return;
+    if (!outcome->set) {
+        char text[RESOLVER_LINE_MAX];
+        resolver_tell(teller, "%s %s: %s", resolver_type_name(type), name,
+                      resolver_failure_text(outcome, text, sizeof(text)));
+        return;
+    }
+
+    char tags[64];
+    snprintf(tags, sizeof(tags), "(%s%sTTL %u)", outcome->cached ? "cached, " : "",
+             outcome->set->validated ? "validated, " : "", outcome->ttl_s);
+    if (outcome->status == STATUS_NXDOMAIN)
+        resolver_tell(teller, "%s %s: NXDOMAIN, there is no such name %s", resolver_type_name(type),
+                      name, tags);
+    else if (outcome->status == STATUS_NODATA)
+        resolver_tell(teller, "%s %s: none %s", resolver_type_name(type), name, tags);
+    else if (outcome->set->count == 0)
+        resolver_tell(teller, "%s %s: none that can be used %s", resolver_type_name(type), name,
+                      tags);
+    for (size_t i = 0; i < outcome->set->count; i++)
+        tell_record(teller, name, type, &outcome->set->records[i], tags);
+}
+
+void resolver_tell_hop(const struct resolver_teller *teller, size_t place,
+                       const struct resolver_hop *hop)
+{
+    static const char *const names[] = {[RESOLVER_UDP] = "UDP",
+                                        [RESOLVER_TCP] = "TCP",
+                                        [RESOLVER_TLS] = "TLS",
+                                        [RESOLVER_SCTP] = "SCTP"};
+    char addr[NETADDR_TEXT_MAX];
+    bool known = hop->transport < sizeof(names) / sizeof(names[0]);
+    resolver_tell(teller, "%zu. %s %s (%s)", place, known ? names[hop->transport] : "?",
+                  netaddr_format(&hop->addr, addr), hop->host);
+}

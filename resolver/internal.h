@@ -1,0 +1,100 @@
+/* What the files of this folder share: the resolver itself and its questions.
+ *
+ * A lookup's way: locate.c takes it from step to step (NAPTR, SRV, addresses); each step is a
+ * handful of questions; question.c answers them from the cache or asks the upstreams in turn,
+ * once for all who wait; upstream.c is one such attempt. order.c decides, explain.c tells. */
+#ifndef JUNCTOR_RESOLVER_INTERNAL_H
+#define JUNCTOR_RESOLVER_INTERNAL_H
+
+#include "base/list.h"
+#include "base/netaddr.h"
+#include "base/timers.h"
+#include "resolver/cache.h"
+#include "resolver/record.h"
+#include "resolver/resolver.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+#define RESOLVER_ROUNDS          2 /* times that a silent upstream is asked one question */
+#define RESOLVER_SILENT_MAX      3 /* timeouts in a row after which an upstream counts as down */
+#define RESOLVER_DOWN_MS         10000 /* and is asked last */
+#define RESOLVER_SETTLE_MS       300  /* with the first target known, wait so long for the others */
+#define RESOLVER_LOCATIONS_MAX   4096 /* lookups under way at once */
+#define RESOLVER_SPARE_LOCATIONS 64   /* kept for the next lookups, so that they need no heap */
+
+/* The numbers of enum sip_transport, which lies above this folder. */
+enum resolver_transport { RESOLVER_UDP, RESOLVER_TCP, RESOLVER_TLS, RESOLVER_SCTP };
+
+struct table;
+
+/* Owned by whoever called resolver_alloc; freed in the close callback of `tick`. */
+struct resolver {
+    uv_loop_t *loop;
+    uv_timer_t tick;       /* due when the first of `timers` is */
+    struct timers *timers; /* one per question and per location */
+    struct resolver_conf conf;
+    struct resolver_cache *cache;
+    struct table *questions;
+    struct list locations;
+    struct list spare; /* freed locations */
+    size_t location_count, spare_count;
+    struct {
+        unsigned silent; /* timeouts since its last answer */
+        uint64_t down_until_ms;
+    } upstreams[RESOLVER_MAX_UPSTREAMS];
+    struct resolver_stats stats; /* but for the last two, which are counted elsewhere */
+    bool closing;
+};
+
+uint64_t resolver_now_ms(const struct resolver *resolver);
+/* Starts or restarts a timer that is due `delay_ms` from now. Returns 0 or -ENOMEM. */
+int resolver_timer_start(struct resolver *resolver, struct timer *timer, uint64_t delay_ms,
+                         timer_h *handler, void *arg);
+/* Fills from the kernel's random source. Returns 0 or -EAGAIN (not seeded yet). */
+int resolver_random(void *bytes, size_t size);
+
+/* ---- questions (question.c) ---- */
+
+struct resolver_question;
+
+/* How a question ended. */
+struct resolver_outcome {
+    int status;               /* 0, STATUS_NXDOMAIN, STATUS_NODATA: answered, with `set`; else
+                                 STATUS_SERVFAIL or -ETIMEDOUT, with `cause` */
+    struct resolver_set *set; /* valid during the call: take a reference to keep it */
+    uint32_t ttl_s;           /* what is left of it */
+    bool cached;
+    const char *cause;       /* "SERVFAIL", "no answer" ...; lives for ever */
+    int io_error;            /* -errno of the socket, or 0 */
+    struct netaddr upstream; /* who failed; AF_UNSPEC where it was nobody */
+};
+
+typedef void resolver_outcome_h(const struct resolver_outcome *outcome, void *arg);
+
+/* Somebody who waits for a question. Lives in the waiter. */
+struct resolver_wait {
+    struct list link;
+    struct resolver_question *question; /* NULL when it does not wait */
+    resolver_outcome_h *handler;
+    void *arg;
+};
+
+/* Answers from the cache, joins the same question under way, or asks. Calls `handler` exactly
+ * once, perhaps from inside, unless resolver_wait_cancel is called first.
+ * name    as resolver_name_copy makes it; copied */
+void resolver_ask(struct resolver *resolver, const char *name, enum resolver_type type,
+                  struct resolver_wait *wait, resolver_outcome_h *handler, void *arg);
+/* A question that nobody waits for is given up. Harmless when it does not wait. */
+void resolver_wait_cancel(struct resolver_wait *wait);
+/* Whom the question was sent to last; AF_UNSPEC when it does not wait. */
+struct netaddr resolver_wait_upstream(const struct resolver_wait *wait);
+
+/* ---- locations (locate.c) ---- */
+
+/* Ends every lookup with STATUS_CANCELLED and frees the spare ones. */
+void resolver_locations_end(struct resolver *resolver);
+
+#endif

@@ -1,0 +1,33 @@
+/* In which order to try what DNS answered (RFC 3263 section 4, RFC 3403, RFC 2782, RFC 8305).
+ * Pure: records and a random number in, an order out. */
+#ifndef JUNCTOR_RESOLVER_ORDER_H
+#define JUNCTOR_RESOLVER_ORDER_H
+
+#include "base/netaddr.h"
+#include "resolver/record.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define RESOLVER_NAPTR_MAX 4 /* NAPTR records of one domain whose SRV sets are asked */
+
+/* Why this NAPTR does not count between edges: half a sentence for people, or NULL where it does
+ * (service SIPS+D2T, flag "s", a replacement and no expression). */
+const char *resolver_naptr_refusal(const struct resolver_naptr *naptr);
+
+/* Indexes of the usable records of a NAPTR set by preference; of the lowest order only, for a
+ * client must not go on to another order once one matched (RFC 3403 section 4.1). Returns how
+ * many. */
+size_t resolver_order_naptr(const struct resolver_set *set, size_t order[RESOLVER_NAPTR_MAX]);
+
+/* Indexes of all records of an SRV set: by priority, within one priority drawn by weight
+ * (RFC 2782). The same seed gives the same order. Returns how many. */
+size_t resolver_order_srv(const struct resolver_set *set, uint64_t seed,
+                          size_t order[RESOLVER_RECORDS_MAX]);
+
+/* The addresses of one host with `port`, alternating between the families, IPv6 first (RFC 8305
+ * section 4). Either set may be NULL or negative. Returns how many, at most `max`. */
+size_t resolver_order_addresses(const struct resolver_set *aaaa, const struct resolver_set *a,
+                                uint16_t port, struct netaddr *addrs, size_t max);
+
+#endif

@@ -1,0 +1,431 @@
+#include "resolver/packet.h"
+
+#include "base/chars.h"
+#include "base/status.h"
+
+#include <errno.h>
+#include <ldns/ldns.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HEADER_LEN 12 /* RFC 1035 section 4.1.1 */
+
+/* ---- the question ---- */
+
+static void scatter_case(struct resolver_query *query, const struct resolver_entropy *entropy)
+{
+    size_t name_end = query->question_end - 4; /* type and class follow the name */
+    for (size_t i = HEADER_LEN; i < name_end; i++) {
+        size_t bit = i - HEADER_LEN;
+        bool upper = (entropy->letters[bit / 8] >> (bit % 8)) & 1;
+        if (upper && query->wire[i] >= 'a' && query->wire[i] <= 'z')
+            query->wire[i] -= 'a' - 'A';
+    }
+}
+
+static ldns_pkt *query_packet(const char *name, enum resolver_type type, uint16_t id)
+{
+    ldns_rdf *owner = ldns_dname_new_frm_str(name);
+    if (!owner)
+        return NULL;
+    ldns_pkt *packet = ldns_pkt_query_new(owner, (ldns_rr_type)type, LDNS_RR_CLASS_IN, LDNS_RD);
+    if (!packet) {
+        ldns_rdf_deep_free(owner);
+        return NULL;
+    }
+    ldns_pkt_set_id(packet, id);
+    ldns_pkt_set_ad(packet, true);
+    ldns_pkt_set_edns_udp_size(packet, RESOLVER_EDNS_SIZE);
+    return packet;
+}
+
+int resolver_query_encode(const char *name, enum resolver_type type,
+                          const struct resolver_entropy *entropy, struct resolver_query *query)
+{
+    char canonical[RESOLVER_NAME_MAX + 1];
+    if (resolver_name_copy(slice_of(name), canonical) < 0)
+        return -EINVAL;
+    uint16_t id = (uint16_t)(entropy->id[0] << 8 | entropy->id[1]);
+    ldns_pkt *packet = query_packet(canonical, type, id);
+    if (!packet)
+        return -ENOMEM;
+    uint8_t *wire = NULL;
+    size_t len = 0;
+    ldns_status status = ldns_pkt2wire(&wire, packet, &len);
+    ldns_pkt_free(packet);
+    if (status != LDNS_STATUS_OK || len > sizeof(query->wire)) {
+        free(wire);
+        return status == LDNS_STATUS_MEM_ERR ? -ENOMEM : -EINVAL;
+    }
+
+    memcpy(query->name, canonical, sizeof(query->name));
+    query->type = type;
+    memcpy(query->wire, wire, len);
+    free(wire);
+    query->len = len;
+    /* A name takes its text, one length octet more and the root's; then type and class. */
+    query->question_end = HEADER_LEN + strlen(canonical) + 2 + 4;
+    scatter_case(query, entropy);
+    return 0;
+}
+
+/* ---- the header of an answer ---- */
+
+static unsigned get16(struct slice bytes, size_t at)
+{
+    return (unsigned)(uint8_t)bytes.p[at] << 8 | (uint8_t)bytes.p[at + 1];
+}
+
+bool resolver_answer_matches(const struct resolver_query *query, struct slice bytes)
+{
+    if (bytes.len < query->question_end)
+        return false;
+    if (memcmp(bytes.p, query->wire, 2) != 0)
+        return false;
+    unsigned flags = get16(bytes, 2);
+    if ((flags & 0xf800U) != 0x8000U) /* QR set, opcode 0 */
+        return false;
+    if (get16(bytes, 4) != 1)
+        return false;
+    return memcmp(bytes.p + HEADER_LEN, query->wire + HEADER_LEN,
+                  query->question_end - HEADER_LEN) == 0;
+}
+
+/* ---- records ---- */
+
+/* An uncompressed name of ldns as text. STATUS_MALFORMED where it is no name we could ask for. */
+static int name_of(const ldns_rdf *rdf, char name[RESOLVER_NAME_MAX + 1])
+{
+    const uint8_t *wire = ldns_rdf_data(rdf);
+    size_t size = ldns_rdf_size(rdf);
+    char text[RESOLVER_NAME_MAX + 2];
+    size_t len = 0;
+    size_t at = 0;
+    while (at < size && wire[at] != 0) {
+        size_t label = wire[at++];
+        if (label > 63 || label > size - at || len + label + 1 > sizeof(text))
+            return STATUS_MALFORMED;
+        if (memchr(wire + at, '.', label))
+            return STATUS_MALFORMED;
+        memcpy(text + len, wire + at, label);
+        len += label;
+        text[len++] = '.';
+        at += label;
+    }
+    if (len == 0) {
+        name[0] = '\0';
+        return 0;
+    }
+    return resolver_name_copy(slice_make(text, len - 1), name) < 0 ? STATUS_MALFORMED : 0;
+}
+
+/* Is the record's owner this name? A name that we cannot spell is nobody's. */
+static bool owned_by(const ldns_rr *rr, const char *name)
+{
+    char owner[RESOLVER_NAME_MAX + 1];
+    return name_of(ldns_rr_owner(rr), owner) == 0 && strcmp(owner, name) == 0;
+}
+
+static uint32_t ttl_of(const ldns_rr *rr)
+{
+    uint32_t ttl_s = ldns_rr_ttl(rr);
+    return ttl_s > INT32_MAX ? 0 : ttl_s; /* RFC 2181 section 8 */
+}
+
+static uint32_t min32(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+/* A <character-string>, cut where it is longer; bytes that no service or flag has become '?'. */
+static void string_of(const ldns_rdf *rdf, char *text, size_t max)
+{
+    size_t len = ldns_rdf_size(rdf) > 0 ? ldns_rdf_size(rdf) - 1 : 0;
+    if (len > max)
+        len = max;
+    for (size_t i = 0; i < len; i++) {
+        char c = (char)ldns_rdf_data(rdf)[i + 1];
+        text[i] = c > ' ' && c < 0x7f && c != '"' && c != '\\' ? c : '?';
+    }
+    text[len] = '\0';
+}
+
+static int srv_of(const ldns_rr *rr, struct resolver_srv *srv)
+{
+    srv->priority = ldns_rdf2native_int16(ldns_rr_rdf(rr, 0));
+    srv->weight = ldns_rdf2native_int16(ldns_rr_rdf(rr, 1));
+    srv->port = ldns_rdf2native_int16(ldns_rr_rdf(rr, 2));
+    return name_of(ldns_rr_rdf(rr, 3), srv->target);
+}
+
+static int naptr_of(const ldns_rr *rr, struct resolver_naptr *naptr)
+{
+    naptr->order = ldns_rdf2native_int16(ldns_rr_rdf(rr, 0));
+    naptr->preference = ldns_rdf2native_int16(ldns_rr_rdf(rr, 1));
+    string_of(ldns_rr_rdf(rr, 2), naptr->flags, RESOLVER_FLAGS_MAX);
+    string_of(ldns_rr_rdf(rr, 3), naptr->service, RESOLVER_SERVICE_MAX);
+    naptr->has_regexp = ldns_rdf_size(ldns_rr_rdf(rr, 4)) > 1;
+    return name_of(ldns_rr_rdf(rr, 5), naptr->replacement);
+}
+
+static int address_of(const ldns_rr *rr, void *address, size_t size)
+{
+    if (ldns_rdf_size(ldns_rr_rdf(rr, 0)) != size)
+        return STATUS_MALFORMED;
+    memcpy(address, ldns_rdf_data(ldns_rr_rdf(rr, 0)), size);
+    return 0;
+}
+
+static int record_of(const ldns_rr *rr, enum resolver_type type, struct resolver_record *record)
+{
+    static const struct {
+        enum resolver_type type;
+        size_t fields;
+    } shapes[] = {{RESOLVER_A, 1}, {RESOLVER_AAAA, 1}, {RESOLVER_SRV, 4}, {RESOLVER_NAPTR, 6}};
+    for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++)
+        if (shapes[i].type == type && ldns_rr_rd_count(rr) != shapes[i].fields)
+            return STATUS_MALFORMED;
+
+    switch (type) {
+    case RESOLVER_A:
+        return address_of(rr, &record->a, sizeof(record->a));
+    case RESOLVER_AAAA:
+        return address_of(rr, &record->aaaa, sizeof(record->aaaa));
+    case RESOLVER_SRV:
+        return srv_of(rr, &record->srv);
+    case RESOLVER_NAPTR:
+        return naptr_of(rr, &record->naptr);
+    }
+    return STATUS_MALFORMED;
+}
+
+/* ---- the answer section ---- */
+
+/* The names from the one asked along its CNAME records to the one that answers. */
+struct chain {
+    char names[RESOLVER_ALIASES_MAX + 1][RESOLVER_NAME_MAX + 1];
+    unsigned aliases;
+    uint32_t ttl_s; /* smallest of the CNAME records; UINT32_MAX without any */
+    bool too_long;
+};
+
+static const char *chain_end(const struct chain *chain)
+{
+    return chain->names[chain->aliases];
+}
+
+static const ldns_rr *find_rr(const ldns_rr_list *list, ldns_rr_type type, const char *owner)
+{
+    for (size_t i = 0; i < ldns_rr_list_rr_count(list); i++) {
+        const ldns_rr *rr = ldns_rr_list_rr(list, i);
+        if (ldns_rr_get_type(rr) == type && owned_by(rr, owner))
+            return rr;
+    }
+    return NULL;
+}
+
+static int chain_follow(const ldns_rr_list *answer, const char *name, struct chain *chain)
+{
+    memset(chain, 0, sizeof(*chain));
+    chain->ttl_s = UINT32_MAX;
+    memcpy(chain->names[0], name, strlen(name) + 1);
+    const ldns_rr *cname;
+    while ((cname = find_rr(answer, LDNS_RR_TYPE_CNAME, chain_end(chain)))) {
+        if (chain->aliases == RESOLVER_ALIASES_MAX) {
+            chain->too_long = true;
+            return 0;
+        }
+        char *next = chain->names[chain->aliases + 1];
+        if (ldns_rr_rd_count(cname) != 1 || name_of(ldns_rr_rdf(cname, 0), next) < 0 || !*next)
+            return STATUS_MALFORMED;
+        chain->ttl_s = min32(chain->ttl_s, ttl_of(cname));
+        chain->aliases++;
+    }
+    return 0;
+}
+
+/* Every record that could be taken for an answer must be owned by a name of the chain: a server
+ * that adds others is broken or forged. */
+static bool chain_owns(const struct chain *chain, const ldns_rr_list *answer,
+                       enum resolver_type type)
+{
+    for (size_t i = 0; i < ldns_rr_list_rr_count(answer); i++) {
+        const ldns_rr *rr = ldns_rr_list_rr(answer, i);
+        ldns_rr_type rr_type = ldns_rr_get_type(rr);
+        if (rr_type != LDNS_RR_TYPE_CNAME && rr_type != (ldns_rr_type)type)
+            continue;
+        if (ldns_rr_get_class(rr) != LDNS_RR_CLASS_IN)
+            return false;
+        bool owned = false;
+        for (unsigned n = 0; n <= chain->aliases && !owned; n++)
+            owned = owned_by(rr, chain->names[n]);
+        if (!owned)
+            return false;
+    }
+    return true;
+}
+
+/* The records of `type` at the end of the chain; status STATUS_NODATA where there is none. */
+static struct resolver_set *collect(const struct chain *chain, const ldns_rr_list *answer,
+                                    enum resolver_type type)
+{
+    struct resolver_set *set = resolver_set_alloc(type, RESOLVER_RECORDS_MAX);
+    if (!set)
+        return NULL;
+    set->status = STATUS_NODATA;
+    set->ttl_s = chain->ttl_s;
+    for (size_t i = 0; i < ldns_rr_list_rr_count(answer); i++) {
+        const ldns_rr *rr = ldns_rr_list_rr(answer, i);
+        if (ldns_rr_get_type(rr) != (ldns_rr_type)type || !owned_by(rr, chain_end(chain)))
+            continue;
+        set->status = 0;
+        set->ttl_s = min32(set->ttl_s, ttl_of(rr));
+        if (set->count < RESOLVER_RECORDS_MAX &&
+            record_of(rr, type, &set->records[set->count]) == 0)
+            set->count++;
+    }
+    /* A cached set should not carry room for records that it does not have. */
+    size_t size = sizeof(*set) + set->count * sizeof(set->records[0]);
+    struct resolver_set *fitting = realloc(set, size);
+    return fitting ? fitting : set;
+}
+
+/* ---- negative answers (RFC 2308) ---- */
+
+static bool is_at_or_above(const char *zone, const char *name)
+{
+    size_t zone_len = strlen(zone);
+    size_t name_len = strlen(name);
+    if (zone_len == 0)
+        return true;
+    if (zone_len > name_len || strcmp(name + name_len - zone_len, zone) != 0)
+        return false;
+    return zone_len == name_len || name[name_len - zone_len - 1] == '.';
+}
+
+/* The SOA of the zone that `name` is in, or NULL. */
+static const ldns_rr *authority_soa(const ldns_rr_list *authority, const char *name)
+{
+    for (size_t i = 0; i < ldns_rr_list_rr_count(authority); i++) {
+        const ldns_rr *rr = ldns_rr_list_rr(authority, i);
+        char owner[RESOLVER_NAME_MAX + 1];
+        if (ldns_rr_get_type(rr) == LDNS_RR_TYPE_SOA && ldns_rr_rd_count(rr) == 7 &&
+            name_of(ldns_rr_owner(rr), owner) == 0 && is_at_or_above(owner, name))
+            return rr;
+    }
+    return NULL;
+}
+
+/* Section 5: the smaller of the SOA's TTL and its MINIMUM; without SOA it must not be kept. */
+static uint32_t negative_ttl(const ldns_rr *soa)
+{
+    return soa ? min32(ttl_of(soa), ldns_rdf2native_int32(ldns_rr_rdf(soa, 6))) : 0;
+}
+
+static bool has_ns(const ldns_rr_list *authority)
+{
+    for (size_t i = 0; i < ldns_rr_list_rr_count(authority); i++)
+        if (ldns_rr_get_type(ldns_rr_list_rr(authority, i)) == LDNS_RR_TYPE_NS)
+            return true;
+    return false;
+}
+
+/* ---- the whole answer ---- */
+
+static int reply_failed(struct resolver_reply *reply, const char *cause)
+{
+    reply->kind = RESOLVER_REPLY_FAILED;
+    reply->cause = cause;
+    return 0;
+}
+
+static int reply_answer(struct resolver_reply *reply, struct resolver_set *set)
+{
+    reply->kind = RESOLVER_REPLY_ANSWER;
+    reply->set = set;
+    return 0;
+}
+
+/* There are no records: does the server say so, or has it only nothing to say? */
+static int decide_negative(const ldns_pkt *packet, const struct chain *chain,
+                           struct resolver_set *set, struct resolver_reply *reply)
+{
+    const ldns_rr_list *authority = ldns_pkt_authority(packet);
+    const ldns_rr *soa = authority_soa(authority, chain_end(chain));
+    bool nxdomain = ldns_pkt_get_rcode(packet) == LDNS_RCODE_NXDOMAIN;
+    if (!nxdomain && !soa && chain->aliases > 0) {
+        reply->kind = RESOLVER_REPLY_ALIAS;
+        reply->ttl_s = chain->ttl_s;
+        memcpy(reply->alias, chain_end(chain), strlen(chain_end(chain)) + 1);
+        resolver_set_unref(set);
+        return 0;
+    }
+    if (!ldns_pkt_aa(packet) && (!ldns_pkt_ra(packet) || (!soa && has_ns(authority)))) {
+        resolver_set_unref(set);
+        return reply_failed(reply, "a referral instead of an answer");
+    }
+    set->status = nxdomain ? STATUS_NXDOMAIN : STATUS_NODATA;
+    set->ttl_s = min32(set->ttl_s, negative_ttl(soa));
+    return reply_answer(reply, set);
+}
+
+static int decode_packet(const struct resolver_query *query, const ldns_pkt *packet,
+                         struct resolver_reply *reply)
+{
+    const ldns_rr_list *answer = ldns_pkt_answer(packet);
+    struct chain chain;
+    if (chain_follow(answer, query->name, &chain) < 0)
+        return STATUS_MALFORMED;
+    if (chain.too_long)
+        return reply_failed(reply, "a chain of too many CNAME records");
+    if (!chain_owns(&chain, answer, query->type))
+        return STATUS_MALFORMED;
+    reply->aliases = chain.aliases;
+
+    struct resolver_set *set = collect(&chain, answer, query->type);
+    if (!set)
+        return -ENOMEM;
+    if (set->status == STATUS_NODATA)
+        return decide_negative(packet, &chain, set, reply);
+    if (ldns_pkt_get_rcode(packet) == LDNS_RCODE_NXDOMAIN) {
+        resolver_set_unref(set);
+        return STATUS_MALFORMED;
+    }
+    return reply_answer(reply, set);
+}
+
+static const char *rcode_name(unsigned rcode)
+{
+    const ldns_lookup_table *row = ldns_lookup_by_id(ldns_rcodes, (int)rcode);
+    return row ? row->name : "an unknown RCODE";
+}
+
+int resolver_answer_decode(const struct resolver_query *query, struct slice bytes,
+                           struct resolver_reply *reply)
+{
+    struct resolver_reply decoded = {0};
+    unsigned flags = get16(bytes, 2);
+    unsigned rcode = flags & 0xf;
+    decoded.authentic = flags & 0x20;
+    if (get16(bytes, 6) + get16(bytes, 8) + get16(bytes, 10) > RESOLVER_RRS_MAX)
+        return STATUS_MALFORMED;
+
+    int status = 0;
+    if (flags & 0x0200) {
+        decoded.kind = RESOLVER_REPLY_TRUNCATED;
+    } else if (rcode != LDNS_RCODE_NOERROR && rcode != LDNS_RCODE_NXDOMAIN) {
+        status = reply_failed(&decoded, rcode_name(rcode));
+    } else {
+        ldns_pkt *packet = NULL;
+        ldns_status parsed = ldns_wire2pkt(&packet, (const uint8_t *)bytes.p, bytes.len);
+        if (parsed == LDNS_STATUS_MEM_ERR)
+            return -ENOMEM;
+        if (parsed != LDNS_STATUS_OK)
+            return STATUS_MALFORMED;
+        status = decode_packet(query, packet, &decoded);
+        ldns_pkt_free(packet);
+    }
+    if (status == 0)
+        *reply = decoded;
+    return status;
+}

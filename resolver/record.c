@@ -1,0 +1,69 @@
+#include "resolver/record.h"
+
+#include "base/chars.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+struct resolver_set *resolver_set_alloc(enum resolver_type type, size_t max)
+{
+    struct resolver_set *set = calloc(1, sizeof(*set) + max * sizeof(set->records[0]));
+    if (!set)
+        return NULL;
+    set->refs = 1;
+    set->type = type;
+    return set;
+}
+
+struct resolver_set *resolver_set_ref(struct resolver_set *set)
+{
+    set->refs++;
+    return set;
+}
+
+struct resolver_set *resolver_set_unref(struct resolver_set *set)
+{
+    if (!set)
+        return NULL;
+    assert(set->refs > 0);
+    if (--set->refs == 0)
+        free(set);
+    return NULL;
+}
+
+const char *resolver_type_name(enum resolver_type type)
+{
+    switch (type) {
+    case RESOLVER_A:
+        return "A";
+    case RESOLVER_AAAA:
+        return "AAAA";
+    case RESOLVER_SRV:
+        return "SRV";
+    case RESOLVER_NAPTR:
+        return "NAPTR";
+    }
+    return "?";
+}
+
+int resolver_name_copy(struct slice text, char name[RESOLVER_NAME_MAX + 1])
+{
+    if (text.len == 0 || text.len > RESOLVER_NAME_MAX)
+        return -EINVAL;
+    size_t label = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.p[i];
+        if (c == '.' ? label == 0 : !char_is_alnum(c) && c != '-' && c != '_')
+            return -EINVAL;
+        label = c == '.' ? 0 : label + 1;
+        if (label > 63)
+            return -EINVAL;
+    }
+    if (label == 0)
+        return -EINVAL;
+    for (size_t i = 0; i < text.len; i++)
+        name[i] = char_lower(text.p[i]);
+    name[text.len] = '\0';
+    return 0;
+}

@@ -1,0 +1,125 @@
+#include "resolver/internal.h"
+
+#include "base/table.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+#define DEFAULT_ATTEMPT_MS 1000
+#define DEFAULT_LOOKUP_MS  3000
+#define DEFAULT_CACHE_MAX  65536
+
+uint64_t resolver_now_ms(const struct resolver *resolver)
+{
+    return uv_now(resolver->loop);
+}
+
+int resolver_random(void *bytes, size_t size)
+{
+    ssize_t len = getrandom(bytes, size, GRND_NONBLOCK);
+    return len == (ssize_t)size ? 0 : -EAGAIN;
+}
+
+/* ---- the clock ---- */
+
+static void tick_due(uv_timer_t *tick);
+
+static void tick_arm(struct resolver *resolver)
+{
+    uint64_t next_ms = timers_next_ms(resolver->timers);
+    if (next_ms == UINT64_MAX) {
+        uv_timer_stop(&resolver->tick);
+        return;
+    }
+    uint64_t now_ms = resolver_now_ms(resolver);
+    uv_timer_start(&resolver->tick, tick_due, next_ms > now_ms ? next_ms - now_ms : 0, 0);
+}
+
+static void tick_due(uv_timer_t *tick)
+{
+    struct resolver *resolver = tick->data;
+    timers_run(resolver->timers, resolver_now_ms(resolver));
+    if (!resolver->closing)
+        tick_arm(resolver);
+}
+
+int resolver_timer_start(struct resolver *resolver, struct timer *timer, uint64_t delay_ms,
+                         timer_h *handler, void *arg)
+{
+    uint64_t due_ms = resolver_now_ms(resolver) + delay_ms;
+    int status = timer_start(resolver->timers, timer, due_ms, handler, arg);
+    if (status < 0)
+        return status;
+    tick_arm(resolver);
+    return 0;
+}
+
+/* ---- life ---- */
+
+static void resolver_release(struct resolver *resolver)
+{
+    resolver_cache_free(resolver->cache);
+    if (resolver->questions)
+        table_free(resolver->questions);
+    if (resolver->timers)
+        timers_free(resolver->timers);
+    free(resolver);
+}
+
+static void tick_closed(uv_handle_t *handle)
+{
+    resolver_release(handle->data);
+}
+
+static void conf_fill(struct resolver_conf *conf)
+{
+    if (conf->attempt_timeout_ms == 0)
+        conf->attempt_timeout_ms = DEFAULT_ATTEMPT_MS;
+    if (conf->lookup_timeout_ms == 0)
+        conf->lookup_timeout_ms = DEFAULT_LOOKUP_MS;
+    if (conf->cache_max == 0)
+        conf->cache_max = DEFAULT_CACHE_MAX;
+}
+
+int resolver_alloc(uv_loop_t *loop, const struct resolver_conf *conf, struct resolver **resolver)
+{
+    if (conf->upstream_count == 0 || conf->upstream_count > RESOLVER_MAX_UPSTREAMS)
+        return -EINVAL;
+    struct resolver *made = calloc(1, sizeof(*made));
+    if (!made)
+        return -ENOMEM;
+    made->loop = loop;
+    made->conf = *conf;
+    conf_fill(&made->conf);
+    list_init(&made->locations);
+    list_init(&made->spare);
+    made->timers = timers_alloc(RESOLVER_MAX_INFLIGHT + RESOLVER_LOCATIONS_MAX);
+    made->questions = table_alloc(RESOLVER_MAX_INFLIGHT);
+    made->cache = resolver_cache_alloc(made->conf.cache_max);
+    if (!made->timers || !made->questions || !made->cache) {
+        resolver_release(made);
+        return -ENOMEM;
+    }
+    uv_timer_init(loop, &made->tick); /* cannot fail */
+    made->tick.data = made;
+    *resolver = made;
+    return 0;
+}
+
+void resolver_free(struct resolver *resolver)
+{
+    if (!resolver || resolver->closing)
+        return;
+    resolver->closing = true;
+    /* Without lookups nobody waits for a question, so this ends the questions too. */
+    resolver_locations_end(resolver);
+    uv_close((uv_handle_t *)&resolver->tick, tick_closed);
+}
+
+void resolver_stats_get(const struct resolver *resolver, struct resolver_stats *stats)
+{
+    *stats = resolver->stats;
+    stats->cache_entries = resolver_cache_count(resolver->cache);
+    stats->inflight = table_count(resolver->questions);
+}
