@@ -137,13 +137,12 @@ static bool line_add_escaped(struct line *line, const char *text)
     return true;
 }
 
-/* ISO 8601 in UTC with microseconds, and a space. Not by gmtime_r, which takes the time zone lock
- * that all threads share. The calendar is counted in eras of 400 years from 1 March 0000, so that
- * the leap day is the last of its year. */
-static void format_time(struct timespec now, char *text, size_t size)
+/* Not by gmtime_r, which takes the time zone lock that all threads share. The calendar is counted
+ * in eras of 400 years from 1 March 0000, so that the leap day is the last of its year. */
+const char *log_time_format(struct timespec time, char text[LOG_TIME_MAX])
 {
-    int64_t days = now.tv_sec / 86400;
-    unsigned seconds = (unsigned)(now.tv_sec % 86400);
+    int64_t days = time.tv_sec / 86400;
+    unsigned seconds = (unsigned)(time.tv_sec % 86400);
 
     unsigned shifted = (unsigned)(days + 719468); /* 1970-01-01 is that many days after */
     unsigned era = shifted / 146097;
@@ -156,8 +155,9 @@ static void format_time(struct timespec now, char *text, size_t size)
     unsigned month = from_march < 10 ? from_march + 3 : from_march - 9;
     unsigned year = year_of_era + era * 400 + (month <= 2);
 
-    snprintf(text, size, "%04u-%02u-%02uT%02u:%02u:%02u.%06ldZ ", year, month, day, seconds / 3600,
-             seconds / 60 % 60, seconds % 60, now.tv_nsec / 1000);
+    snprintf(text, LOG_TIME_MAX, "%04u-%02u-%02uT%02u:%02u:%02u.%06ldZ", year, month, day,
+             seconds / 3600, seconds / 60 % 60, seconds % 60, time.tv_nsec / 1000);
+    return text;
 }
 
 static void line_start(struct line *line, const struct log *log, enum log_level level,
@@ -170,7 +170,8 @@ static void line_start(struct line *line, const struct log *log, enum log_level 
     } else {
         struct timespec now;
         clock_gettime(CLOCK_REALTIME, &now);
-        format_time(now, start, sizeof(start));
+        char text[LOG_TIME_MAX];
+        snprintf(start, sizeof(start), "%s ", log_time_format(now, text));
     }
     line_add(line, start, strlen(start));
     snprintf(start, sizeof(start), "%s %s: ", levels[level].name, source);

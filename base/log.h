@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <time.h>
 
 #define LOG_LINE_MAX 4096
 
@@ -33,5 +34,11 @@ void log_write(struct log *log, enum log_level level, const char *source, const 
 /* "error", "warning", "notice", "info", "debug" <-> level. Returns 0 or -EINVAL. */
 int log_level_parse(const char *name, enum log_level *level);
 const char *log_level_name(enum log_level level);
+
+#define LOG_TIME_MAX 64 /* with terminator, whatever the numbers are */
+
+/* ISO 8601 in UTC with microseconds, "2026-07-04T12:00:00.123456Z", of a time not before 1970;
+ * returns text. Takes no lock, unlike gmtime_r. */
+const char *log_time_format(struct timespec time, char text[LOG_TIME_MAX]);
 
 #endif

@@ -56,9 +56,12 @@ static void freed_blocks_serve_the_next_arena(void **state)
     struct arena_pool *pool = arena_pool_alloc(BLOCK, 0);
     struct arena *first = arena_alloc(pool, 0);
     arena_free(first);
+    void *other = malloc(BLOCK);
+    assert_ptr_not_equal(other, first); /* the heap did not get the place back */
     struct arena *second = arena_alloc(pool, 0);
     assert_ptr_equal(second, first); /* the arena lives in its first block */
     arena_free(second);
+    free(other);
     arena_pool_free(pool);
 }
 

@@ -101,6 +101,7 @@ static void emptied_buffer_reuses_its_place(void **state)
         buf_consume(&buf, sizeof(bytes));
     }
     assert_true(buf.size < 1000);
+    assert_ptr_equal(buf_reserve(&buf, 1), buf.p);
     buf_done(&buf);
     assert_int_equal(buf_append(&buf, SLICE("again")), 0);
     assert_true(slice_eq(buf_bytes(&buf), SLICE("again")));
@@ -122,6 +123,22 @@ static void small_rest_does_not_make_the_buffer_grow(void **state)
     buf_done(&buf);
 }
 
+/* Else every byte through an almost full buffer would move all others. */
+static void crowded_buffer_grows_instead_of_moving(void **state)
+{
+    (void)state;
+    struct buf buf;
+    buf_init(&buf, 1000000);
+    static const char bytes[1020];
+    assert_int_equal(buf_append(&buf, slice_make(bytes, sizeof(bytes))), 0);
+    for (int i = 0; i < 10; i++) {
+        buf_consume(&buf, 1);
+        assert_int_equal(buf_append(&buf, SLICE("x")), 0);
+    }
+    assert_in_range(buf.size, 2 * sizeof(bytes), 4 * sizeof(bytes));
+    buf_done(&buf);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -131,6 +148,7 @@ int main(void)
         cmocka_unit_test(less_than_reserved_may_be_committed),
         cmocka_unit_test(emptied_buffer_reuses_its_place),
         cmocka_unit_test(small_rest_does_not_make_the_buffer_grow),
+        cmocka_unit_test(crowded_buffer_grows_instead_of_moving),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

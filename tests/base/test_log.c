@@ -81,6 +81,33 @@ static void line_has_time_level_and_source(void **state)
     assert_string_equal(line + used, " notice peering: call-id=a84b code=200\n");
 }
 
+static void times_follow_the_calendar(void **state)
+{
+    (void)state;
+    static const struct {
+        time_t seconds;
+        const char *text;
+    } table[] = {
+        {0, "1970-01-01T00:00:00.000007Z"},          {951782400, "2000-02-29T00:00:00.000007Z"},
+        {1583020799, "2020-02-29T23:59:59.000007Z"}, {1798761599, "2026-12-31T23:59:59.000007Z"},
+        {4107542399, "2100-02-28T23:59:59.000007Z"}, /* no leap year */
+        {4107542400, "2100-03-01T00:00:00.000007Z"}, {253402300799, "9999-12-31T23:59:59.000007Z"},
+    };
+    char text[LOG_TIME_MAX];
+    for (size_t i = 0; i < COUNT_OF(table); i++) {
+        struct timespec time = {.tv_sec = table[i].seconds, .tv_nsec = 7999};
+        assert_string_equal(log_time_format(time, text), table[i].text);
+    }
+    for (time_t day = 0; day < 146097; day++) { /* 400 years, as libc counts */
+        struct timespec time = {.tv_sec = day * 86400 + 43210, .tv_nsec = 999999999};
+        struct tm tm;
+        char expected[LOG_TIME_MAX];
+        strftime(expected, sizeof(expected), "%Y-%m-%dT%H:%M:%S.999999Z",
+                 gmtime_r(&time.tv_sec, &tm));
+        assert_string_equal(log_time_format(time, text), expected);
+    }
+}
+
 static void levels_below_are_not_written(void **state)
 {
     struct capture *c = *state;
@@ -274,6 +301,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CAPTURE_TEST(line_has_time_level_and_source),
+        cmocka_unit_test(times_follow_the_calendar),
         CAPTURE_TEST(levels_below_are_not_written),
         CAPTURE_TEST(bytes_from_the_network_are_escaped),
         CAPTURE_TEST(long_line_is_cut_and_says_so),

@@ -129,8 +129,26 @@ static void equal_hashes_are_told_apart_by_key(void **state)
     for (unsigned i = 0; i < COUNT_OF(items); i++)
         assert_ptr_equal(find(table, UINT64_MAX, i), &items[i]);
     assert_null(find(table, UINT64_MAX, 300));
-    assert_null(find(table, 0, 7)); /* the right key under a wrong hash */
+    assert_null(find(table, UINT64_MAX >> 1, 7)); /* the right bucket and key, another hash */
     table_free(table);
+}
+
+static void chains_stay_short_as_the_table_grows(void **state)
+{
+    (void)state;
+    struct table *table = table_alloc(ITEMS);
+    struct item *items = items_put(table);
+    size_t longest = 0;
+    for (unsigned i = 0; i < ITEMS; i++) {
+        size_t len = 0;
+        for (const struct table_link *link = &items[i].link; link; link = link->next)
+            len++;
+        if (len > longest)
+            longest = len;
+    }
+    assert_in_range(longest, 1, 20); /* more has a chance below one in 10^12 */
+    table_free(table);
+    free(items);
 }
 
 struct visit {
@@ -187,6 +205,7 @@ int main(void)
         cmocka_unit_test(removed_objects_are_gone_and_others_stay),
         cmocka_unit_test(bound_on_objects_holds),
         cmocka_unit_test(equal_hashes_are_told_apart_by_key),
+        cmocka_unit_test(chains_stay_short_as_the_table_grows),
         cmocka_unit_test(each_visits_all_once_and_may_remove),
         cmocka_unit_test(two_tables_hash_differently),
     };
