@@ -1,0 +1,95 @@
+/* What handlers ask of a request: its query parameters, its condition, its answer. */
+#include "api/internal.h"
+
+#include "base/slice.h"
+#include "base/status.h"
+
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <string.h>
+
+#define LIST_DEFAULT 100
+
+const char *api_call_arg(const struct api_call *call, const char *name)
+{
+    for (size_t i = 0; i < call->arg_count; i++)
+        if (strcmp(call->args[i].name, name) == 0)
+            return call->args[i].value;
+    return NULL;
+}
+
+int api_call_limit(struct api_call *call, size_t *limit)
+{
+    const char *text = api_call_arg(call, "limit");
+    uint64_t value = LIST_DEFAULT;
+    if (text && (slice_to_u64(slice_of(text), API_MAX_LIST, &value) || value == 0))
+        return api_problem_set(&call->problem, API_PROBLEM_PARAMETER, "limit",
+                               "limit: is '%.40s'; it must be 1 to %d", text, API_MAX_LIST);
+    *limit = (size_t)value;
+    return 0;
+}
+
+int api_call_expected(struct api_call *call, uint64_t *version)
+{
+    if (!call->if_match)
+        return api_problem_set(&call->problem, API_PROBLEM_NO_IF_MATCH, "If-Match",
+                               "%s: send the ETag of the record you saw as If-Match", call->param);
+    struct slice tag = slice_trim(slice_of(call->if_match));
+    if (slice_eq(tag, SLICE("*"))) {
+        *version = STORE_ANY_VERSION;
+        return 0;
+    }
+    bool quoted = tag.len > 2 && tag.p[0] == '"' && tag.p[tag.len - 1] == '"';
+    if (quoted &&
+        slice_to_u64(slice_make(tag.p + 1, tag.len - 2), STORE_ANY_VERSION - 1, version) == 0)
+        return 0;
+    /* A tag that we never made matches no record of ours. */
+    return api_problem_set(&call->problem, API_PROBLEM_CHANGED, "If-Match",
+                           "%s: If-Match %.64s is not the ETag of this record", call->param,
+                           call->if_match);
+}
+
+int api_call_reply(struct api_call *call, unsigned status, json_t *reply, uint64_t version)
+{
+    if (!reply)
+        return api_problem_set(&call->problem, API_PROBLEM_BUSY, NULL, "out of memory");
+    call->status = status;
+    call->reply = reply;
+    call->version = version;
+    return 0;
+}
+
+int api_command_id(const struct api_call *call, uint8_t id[32])
+{
+    const char *const parts[] = {call->actor, call->method, call->path, call->idempotency_key};
+    uint8_t digest[EVP_MAX_MD_SIZE];
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    bool ok = ctx && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL);
+    for (size_t i = 0; ok && i < sizeof(parts) / sizeof(parts[0]); i++)
+        ok = EVP_DigestUpdate(ctx, parts[i], strlen(parts[i]) + 1);
+    ok = ok && EVP_DigestFinal_ex(ctx, digest, NULL);
+    EVP_MD_CTX_free(ctx);
+    if (!ok)
+        return STATUS_CRYPTO;
+    memcpy(id, digest, 32);
+    return 0;
+}
+
+int api_submit(struct api_call *call, struct store_command *command, const char *name,
+               uint64_t *version)
+{
+    command->time_ms = api_now_ms();
+    snprintf(command->actor, sizeof(command->actor), "%s", call->actor);
+    struct store_verdict verdict;
+    int status = call->idempotency_key ? api_command_id(call, command->id) : 0;
+    if (!status)
+        status = store_submit(call->api->parts.store, command, &verdict);
+    if (!status)
+        status = verdict.status;
+    if (status)
+        return api_problem_from_status(&call->problem, status, name);
+    *version = verdict.sequence;
+    log_write(call->api->parts.log, LOG_INFO, "api", "%s %s done: actor=%s record=%s sequence=%llu",
+              call->method, call->path, call->actor, name, (unsigned long long)verdict.sequence);
+    return 0;
+}

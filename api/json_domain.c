@@ -1,0 +1,191 @@
+#include "api/json.h"
+
+#include "base/chars.h"
+#include "base/netaddr.h"
+#include "peering/sip/sip.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+static const char *const policy_names[] = {
+    [STORE_UNKNOWN_REJECT] = "reject",
+    [STORE_UNKNOWN_CORE] = "core",
+};
+#define POLICY_COUNT (sizeof(policy_names) / sizeof(policy_names[0]))
+
+static int core_refuse(struct api_problem *problem, const char *field, struct slice text,
+                       const char *reason)
+{
+    return api_problem_set(problem, API_PROBLEM_FIELD, field,
+                           "%.*s: %s; a core is written like sip:192.0.2.1:5060;transport=udp",
+                           SLICE_ARG(text), reason);
+}
+
+/* Only ;transport= may stand there, once: a core is a place, and whatever else a URI can say would
+ * be dropped silently. */
+static int core_params_decode(const struct sip_uri *uri, enum sip_transport *transport,
+                              const char **reason)
+{
+    *transport = SIP_UDP;
+    if (uri->params.len == 0)
+        return 0;
+    struct slice value;
+    *reason = "only the parameter transport is allowed";
+    if (!slice_starts_with_nocase(uri->params, SLICE(";transport=")) ||
+        !sip_param(uri->params, "transport", &value) ||
+        value.len + strlen(";transport=") != uri->params.len)
+        return -EPROTO;
+    *reason = "the transport must be udp, tcp or tls";
+    if (sip_transport_parse(value, transport) || *transport == SIP_SCTP)
+        return -EPROTO;
+    return 0;
+}
+
+static int core_host_decode(const struct sip_uri *uri, char host[STORE_DOMAIN_MAX + 1],
+                            struct store_fault *fault)
+{
+    if (uri->host_kind == SIP_HOST_NAME)
+        return store_domain_canonical(uri->host, host, fault);
+    struct netaddr addr;
+    char text[NETADDR_TEXT_MAX];
+    snprintf(fault->text, sizeof(fault->text), "the IP address is malformed");
+    int status = netaddr_from_ip(&addr, uri->host, 0);
+    if (!status)
+        snprintf(host, STORE_DOMAIN_MAX + 1, "%s", netaddr_format_ip(&addr, text));
+    return status;
+}
+
+int api_core_decode(struct slice text, const char *field, struct store_core *core,
+                    struct api_problem *problem)
+{
+    struct sip_uri uri;
+    if (sip_uri_decode(text, &uri))
+        return core_refuse(problem, field, text, "is not a SIP URI");
+    if (uri.scheme != SIP_SCHEME_SIP)
+        return core_refuse(problem, field, text,
+                           "must begin with sip: (for TLS write ;transport=tls)");
+    if (uri.has_user)
+        return core_refuse(problem, field, text, "must not have a user part");
+    if (uri.headers.len)
+        return core_refuse(problem, field, text, "must not have headers");
+    enum sip_transport transport;
+    const char *reason;
+    if (core_params_decode(&uri, &transport, &reason))
+        return core_refuse(problem, field, text, reason);
+    struct store_core result = {.port = uri.port, .transport = (uint8_t)transport};
+    struct store_fault fault;
+    if (core_host_decode(&uri, result.host, &fault))
+        return core_refuse(problem, field, text, fault.text);
+    *core = result;
+    return 0;
+}
+
+const char *api_core_encode(const struct store_core *core, char text[API_CORE_TEXT_MAX])
+{
+    bool brackets = strchr(core->host, ':') != NULL;
+    char port[8] = "";
+    if (core->port)
+        snprintf(port, sizeof(port), ":%u", core->port);
+    const char *name = sip_transport_name((enum sip_transport)core->transport);
+    int len = snprintf(text, API_CORE_TEXT_MAX, "sip:%s%s%s%s;transport=", brackets ? "[" : "",
+                       core->host, brackets ? "]" : "", port);
+    for (; *name && len < API_CORE_TEXT_MAX - 1; name++)
+        text[len++] = char_lower(*name);
+    text[len] = '\0';
+    return text;
+}
+
+static int cores_decode(json_t *array, struct store_domain *domain, struct api_problem *problem)
+{
+    size_t count = json_array_size(array);
+    if (count == 0 || count > STORE_CORES_MAX)
+        return api_problem_set(problem, API_PROBLEM_FIELD, "cores",
+                               "cores: there are %zu; a domain has 1 to %d", count,
+                               STORE_CORES_MAX);
+    for (size_t i = 0; i < count; i++) {
+        char field[API_FIELD_MAX];
+        snprintf(field, sizeof(field), "cores[%zu]", i);
+        json_t *item = json_array_get(array, i);
+        if (!json_is_string(item))
+            return api_problem_set(problem, API_PROBLEM_FIELD, field, "%s: must be a string",
+                                   field);
+        struct slice text = slice_make(json_string_value(item), json_string_length(item));
+        int status = api_core_decode(text, field, &domain->cores[i], problem);
+        if (status)
+            return status;
+    }
+    domain->core_count = (unsigned)count;
+    return 0;
+}
+
+static int policy_decode(json_t *value, enum store_unknown_policy *policy,
+                         struct api_problem *problem)
+{
+    *policy = STORE_UNKNOWN_REJECT;
+    if (!value)
+        return 0;
+    for (size_t i = 0; i < POLICY_COUNT; i++) {
+        if (strcmp(policy_names[i], json_string_value(value)) != 0)
+            continue;
+        *policy = (enum store_unknown_policy)i;
+        return 0;
+    }
+    return api_problem_set(problem, API_PROBLEM_FIELD, "unknown",
+                           "unknown: is '%s'; it must be reject or core", json_string_value(value));
+}
+
+static int name_decode(json_t *value, const char *name, struct store_domain *domain,
+                       struct api_problem *problem)
+{
+    if (!value) {
+        snprintf(domain->name, sizeof(domain->name), "%s", name);
+        return 0;
+    }
+    struct slice text = slice_make(json_string_value(value), json_string_length(value));
+    struct store_fault fault;
+    if (store_domain_canonical(text, domain->name, &fault))
+        return api_problem_set(problem, API_PROBLEM_FIELD, "name", "%.*s: %s", SLICE_ARG(text),
+                               fault.text);
+    if (name && strcmp(name, domain->name) != 0)
+        return api_problem_set(problem, API_PROBLEM_FIELD, "name",
+                               "%s: the URL names %s; a domain cannot be renamed", domain->name,
+                               name);
+    return 0;
+}
+
+int api_domain_decode(json_t *object, const char *name, struct store_domain *domain,
+                      struct api_problem *problem)
+{
+    const struct api_field fields[] = {
+        {"name", JSON_STRING, name == NULL},
+        {"cores", JSON_ARRAY, true},
+        {"unknown", JSON_STRING, false},
+        {"version", JSON_INTEGER, false},
+    };
+    size_t count = sizeof(fields) / sizeof(fields[0]) - (name ? 0 : 1);
+    struct store_domain result = {.version = 0};
+    int status = api_json_check(object, fields, count, problem);
+    if (!status)
+        status = name_decode(json_object_get(object, "name"), name, &result, problem);
+    if (!status)
+        status = cores_decode(json_object_get(object, "cores"), &result, problem);
+    if (!status)
+        status = policy_decode(json_object_get(object, "unknown"), &result.unknown, problem);
+    if (!status)
+        *domain = result;
+    return status;
+}
+
+json_t *api_domain_encode(const struct store_domain *domain)
+{
+    json_t *cores = json_array();
+    for (unsigned i = 0; i < domain->core_count; i++) {
+        char text[API_CORE_TEXT_MAX];
+        if (json_array_append_new(cores, json_string(api_core_encode(&domain->cores[i], text)))) {
+            json_decref(cores);
+            return NULL;
+        }
+    }
+    return json_pack("{s:s, s:o, s:s, s:I}", "name", domain->name, "cores", cores, "unknown",
+                     policy_names[domain->unknown], "version", (json_int_t)domain->version);
+}

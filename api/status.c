@@ -1,0 +1,61 @@
+/* /v1/status and /healthz */
+#include "api/internal.h"
+
+#include "config.h"
+
+#include <errno.h>
+
+static json_t *store_part(const struct store_stats *stats)
+{
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:i}", "domains", (json_int_t)stats->domains,
+                     "addresses", (json_int_t)stats->addresses, "last_sequence",
+                     (json_int_t)stats->last_sequence, "map_used", (json_int_t)stats->map_used,
+                     "map_size", (json_int_t)stats->map_size, "readers", (int)stats->readers);
+}
+
+/* null where no edge runs in this process. */
+static json_t *edge_part(const struct api_parts *parts)
+{
+    if (!parts->edge || !parts->edge_stats)
+        return json_null();
+    struct edge_stats stats;
+    parts->edge_stats(parts->edge, &stats);
+    return json_pack("{s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "workers",
+                     (int)stats.workers, "transactions", (json_int_t)stats.transactions,
+                     "connections", (json_int_t)stats.connections, "peers", (json_int_t)stats.peers,
+                     "requests", (json_int_t)stats.requests, "forwarded",
+                     (json_int_t)stats.forwarded, "refused", (json_int_t)stats.refused, "responses",
+                     (json_int_t)stats.responses, "dropped", (json_int_t)stats.dropped,
+                     "handed_over", (json_int_t)stats.handed_over);
+}
+
+static int stats_read(struct api_call *call, struct store_stats *stats)
+{
+    int status = store_reader_begin(call->reader);
+    if (!status) {
+        status = store_stats_get(call->reader, stats);
+        store_reader_end(call->reader);
+    }
+    return status ? api_problem_from_status(&call->problem, status, "directory") : 0;
+}
+
+int api_status_get(struct api_call *call)
+{
+    struct store_stats stats;
+    if (stats_read(call, &stats))
+        return -EPROTO;
+    uint64_t uptime_ms = api_monotonic_ms() - call->api->started_ms;
+    return api_call_reply(call, 200,
+                          json_pack("{s:s, s:I, s:o, s:o}", "version", PACKAGE_VERSION, "uptime_s",
+                                    (json_int_t)(uptime_ms / 1000), "store", store_part(&stats),
+                                    "edge", edge_part(&call->api->parts)),
+                          0);
+}
+
+int api_health_get(struct api_call *call)
+{
+    struct store_stats stats;
+    if (stats_read(call, &stats))
+        return -EPROTO;
+    return api_call_reply(call, 200, json_pack("{s:s}", "status", "ok"), 0);
+}

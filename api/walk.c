@@ -1,0 +1,258 @@
+/* /v1/route/{address}: the steps a call from the inside would take, and why.
+ *
+ * The same functions that the proxy calls do the work: resolver_lookup on the directory, then
+ * resolver_locate on an event loop of this request's own. Nothing is sent to anybody but DNS. */
+#include "api/internal.h"
+#include "api/json.h"
+
+#include "base/chars.h"
+#include "base/status.h"
+#include "peering/sip/sip.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <uv.h>
+
+#define WALK_LINE 1024 /* bytes of a step's sentence */
+
+/* One name located: its steps and hops are kept apart, as several are under way together. */
+struct walk_target {
+    struct walk *walk;
+    struct resolver_target target;
+    json_t *steps, *hops;
+    int status;
+    char why[400];
+};
+
+struct walk {
+    struct api_call *call;
+    struct store_address address;
+    char text[API_ADDRESS_TEXT_MAX];
+    struct resolver_answer answer;
+    uv_loop_t loop;
+    struct walk_target targets[STORE_CORES_MAX];
+    size_t target_count, pending;
+    json_t *steps, *hops;
+};
+
+static const char *const rule_names[] = {
+    [RESOLVER_HOSTED] = "hosted",
+    [RESOLVER_PORTED_OUT] = "ported-out",
+    [RESOLVER_UNKNOWN_CORE] = "unknown-core",
+    [RESOLVER_UNKNOWN] = "unknown",
+    [RESOLVER_AUTHORITY] = "authority",
+};
+
+__attribute__((format(printf, 3, 4))) static void step_add(json_t *steps, const char *what,
+                                                           const char *format, ...)
+{
+    char why[WALK_LINE];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(why, sizeof(why), format, args);
+    va_end(args);
+    /* A step without memory, or of bytes that are no text, is left out; the verdict stands. */
+    json_array_append_new(steps, json_pack("{s:s, s:s}", "what", what, "why", why));
+}
+
+/* ---- locating ---- */
+
+static void target_trace(const char *line, void *arg)
+{
+    struct walk_target *target = arg;
+    step_add(target->steps, "dns", "%s", line);
+}
+
+static void target_done(int status, const struct resolver_hop *hops, size_t count, const char *why,
+                        void *arg)
+{
+    struct walk_target *target = arg;
+    target->status = status;
+    if (status)
+        snprintf(target->why, sizeof(target->why), "%s", why && *why ? why : status_text(status));
+    for (size_t i = 0; !status && i < count; i++) {
+        char address[NETADDR_TEXT_MAX], transport[8] = "";
+        const char *name = sip_transport_name((enum sip_transport)hops[i].transport);
+        for (size_t c = 0; name[c] && c < sizeof(transport) - 1; c++)
+            transport[c] = char_lower(name[c]);
+        json_array_append_new(
+            target->hops, json_pack("{s:s, s:s, s:s}", "transport", transport, "address",
+                                    netaddr_format(&hops[i].addr, address), "host", hops[i].host));
+    }
+    if (--target->walk->pending == 0)
+        uv_stop(&target->walk->loop);
+}
+
+static void targets_locate(struct walk *walk, struct resolver *resolver)
+{
+    for (size_t i = 0; i < walk->target_count; i++) {
+        struct walk_target *target = &walk->targets[i];
+        struct resolver_location *location;
+        target->status = resolver_locate(resolver, &target->target, target_done, target_trace,
+                                         target, &location);
+        if (target->status)
+            snprintf(target->why, sizeof(target->why), "%s: %s", target->target.host,
+                     status_text(target->status));
+        else
+            walk->pending++;
+    }
+    if (walk->pending)
+        uv_run(&walk->loop, UV_RUN_DEFAULT);
+}
+
+/* Runs the lookups to their end; the resolver's own time limit bounds this. */
+static int targets_run(struct walk *walk)
+{
+    struct resolver *resolver;
+    if (uv_loop_init(&walk->loop))
+        return -ENOMEM;
+    int status = resolver_alloc(&walk->loop, &walk->call->api->resolver, &resolver);
+    if (!status) {
+        targets_locate(walk, resolver);
+        resolver_free(resolver);
+        uv_run(&walk->loop, UV_RUN_DEFAULT);
+    }
+    uv_loop_close(&walk->loop);
+    return status;
+}
+
+static struct walk_target *target_add(struct walk *walk)
+{
+    struct walk_target *target = &walk->targets[walk->target_count++];
+    target->walk = walk;
+    target->steps = json_array();
+    target->hops = json_array();
+    return target;
+}
+
+static void targets_choose(struct walk *walk)
+{
+    const struct store_domain *core = &walk->answer.route.core;
+    switch (walk->answer.rule) {
+    case RESOLVER_HOSTED:
+    case RESOLVER_UNKNOWN_CORE:
+        for (unsigned i = 0; i < core->core_count; i++) {
+            struct walk_target *target = target_add(walk);
+            target->target = (struct resolver_target){.profile = RESOLVER_CORE,
+                                                      .port = core->cores[i].port,
+                                                      .transport = core->cores[i].transport};
+            snprintf(target->target.host, sizeof(target->target.host), "%s", core->cores[i].host);
+        }
+        return;
+    case RESOLVER_PORTED_OUT:
+    case RESOLVER_AUTHORITY: {
+        struct walk_target *target = target_add(walk);
+        target->target = (struct resolver_target){.profile = RESOLVER_PEER};
+        snprintf(target->target.host, sizeof(target->target.host), "%s", walk->answer.hosting);
+        return;
+    }
+    case RESOLVER_UNKNOWN:
+        return;
+    }
+}
+
+/* ---- explaining ---- */
+
+static bool walk_leaves(const struct walk *walk)
+{
+    return walk->answer.rule == RESOLVER_PORTED_OUT || walk->answer.rule == RESOLVER_AUTHORITY;
+}
+
+static int walk_lookup(struct walk *walk)
+{
+    struct api_call *call = walk->call;
+    struct store_fault fault;
+    if (store_address_parse(slice_of(call->param), &walk->address, &fault))
+        return api_problem_set(&call->problem, API_PROBLEM_PARAMETER, "address", "%.512s: %s",
+                               call->param, fault.text);
+    api_address_format(&walk->address, walk->text);
+    step_add(walk->steps, "address", "%s is %s in canonical form", call->param, walk->text);
+    int status = store_reader_begin(call->reader);
+    if (!status) {
+        status = resolver_lookup(call->reader, &walk->address, &walk->answer);
+        store_reader_end(call->reader);
+    }
+    if (status)
+        return api_problem_from_status(&call->problem, status, walk->text);
+    step_add(walk->steps, "directory", "%s", resolver_rule_text(walk->answer.rule));
+    return 0;
+}
+
+/* Puts what the lookups found in order: all steps, then all hops. */
+static void walk_gather(struct walk *walk)
+{
+    for (size_t i = 0; i < walk->target_count; i++) {
+        struct walk_target *target = &walk->targets[i];
+        json_array_extend(walk->steps, target->steps);
+        json_array_extend(walk->hops, target->hops);
+        if (target->status)
+            step_add(walk->steps, "failed", "%s", target->why);
+    }
+    if (walk_leaves(walk) && json_array_size(walk->hops))
+        step_add(walk->steps, "certificate",
+                 "the far certificate must prove the SIP domain %s (RFC 5922)",
+                 walk->answer.hosting);
+}
+
+static void verdict_format(const struct walk *walk, char *out, size_t size)
+{
+    const struct store_domain *core = &walk->answer.route.core;
+    bool found = json_array_size(walk->hops) > 0;
+    if (walk->answer.rule == RESOLVER_UNKNOWN)
+        snprintf(out, size, "refused: %s does not exist at %s", walk->text, walk->address.domain);
+    else if (!found)
+        snprintf(out, size, "no way there: %s",
+                 walk->target_count ? walk->targets[0].why : "the domain has no core");
+    else if (walk_leaves(walk))
+        snprintf(out, size, "goes to %s over mutual TLS", walk->answer.hosting);
+    else
+        snprintf(out, size, "goes to the core of %s", core->name);
+}
+
+static json_t *walk_encode(struct walk *walk)
+{
+    char verdict[WALK_LINE];
+    verdict_format(walk, verdict, sizeof(verdict));
+    bool unknown = walk->answer.rule == RESOLVER_UNKNOWN;
+    return json_pack("{s:s, s:s, s:s?, s:O, s:O, s:s?, s:s}", "address", walk->text, "rule",
+                     rule_names[walk->answer.rule], "hosting",
+                     unknown ? NULL : walk->answer.hosting, "steps", walk->steps, "next_hops",
+                     walk->hops, "must_prove", walk_leaves(walk) ? walk->answer.hosting : NULL,
+                     "verdict", verdict);
+}
+
+static int walk_answer(struct walk *walk)
+{
+    int status = walk_lookup(walk);
+    if (status)
+        return status;
+    targets_choose(walk);
+    if (walk->target_count && (status = targets_run(walk)) != 0)
+        return api_problem_set(&walk->call->problem, API_PROBLEM_BUSY, NULL, "%s: %s", walk->text,
+                               status_text(status));
+    walk_gather(walk);
+    return api_call_reply(walk->call, 200, walk_encode(walk), 0);
+}
+
+static void walk_done(struct walk *walk)
+{
+    for (size_t i = 0; i < walk->target_count; i++) {
+        json_decref(walk->targets[i].steps);
+        json_decref(walk->targets[i].hops);
+    }
+    json_decref(walk->steps);
+    json_decref(walk->hops);
+}
+
+int api_walk_get(struct api_call *call)
+{
+    if (!api_walk_begin(call->api))
+        return api_problem_set(&call->problem, API_PROBLEM_BUSY, NULL,
+                               "%s: too many routes are being explained: try again", call->param);
+    struct walk walk = {.call = call, .steps = json_array(), .hops = json_array()};
+    int status = walk_answer(&walk);
+    walk_done(&walk);
+    api_walk_end(call->api);
+    return status;
+}
