@@ -4,16 +4,17 @@
  * immutable once loaded and reference counted across threads: a reload makes a new one, the
  * workers take it for new connections, and live connections keep theirs. Session tickets are off.
  *
- * The handshake's verify callback only records; tls_judge decides afterwards, for servers and
- * clients alike: the chain must end at a trust anchor for any purpose, the leaf must not lack the
- * usages that make sense (serverAuth, clientAuth, id-kp-sipDomain, any, or no extended key usage
- * at all; public CAs issue no clientAuth since 2026), and the identities are those of RFC 5922
- * section 7.1. */
+ * The handshake's verify callback lets every chain pass; tls_judge verifies and decides afterwards,
+ * for servers and clients alike: the chain must end at a trust anchor for any purpose, the leaf
+ * must not lack the usages that make sense (serverAuth, clientAuth, id-kp-sipDomain, any, or no
+ * extended key usage at all; public CAs issue no clientAuth since 2026), and the identities are
+ * those of RFC 5922 section 7.1. */
 #ifndef JUNCTOR_PEERING_TRANSPORT_TLS_H
 #define JUNCTOR_PEERING_TRANSPORT_TLS_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <time.h>
 #include <openssl/ssl.h>
 
 #define TLS_MAX_IDENTITIES 16  /* SIP domains read from one certificate */
@@ -29,29 +30,32 @@ struct tls_certificate_conf {
 struct tls_conf {
     const struct tls_certificate_conf *certificates;
     size_t certificate_count;
-    const char *anchors_file; /* PEM bundle of trust anchors */
+    const char
+        *anchors_file; /* PEM bundle of trust anchors; NULL or "": none, nobody is believed */
 };
 
 struct tls_context;
 
-/* Loads all files. Refuses a key that does not fit its certificate, an expired or unreadable file, a
- * certificate that does not prove its domain; `why` (TLS_MAX_WHY bytes) then names file, reason
+/* Loads all files. Refuses a key that does not fit its certificate, an expired or unreadable file,
+ * a certificate that does not prove its domain; `why` (TLS_MAX_WHY bytes) then names file, reason
  * and remedy. Returns 0, STATUS_MALFORMED, -errno. The result has one reference. */
 int tls_context_load(const struct tls_conf *conf, struct tls_context **context, char *why);
-struct tls_context *tls_context_ref(struct tls_context *context);     /* any thread */
-struct tls_context *tls_context_unref(struct tls_context *context);   /* any thread; returns NULL */
+struct tls_context *tls_context_ref(struct tls_context *context);   /* any thread */
+struct tls_context *tls_context_unref(struct tls_context *context); /* any thread; returns NULL */
 bool tls_context_has_domain(const struct tls_context *context, const char *domain);
 
-/* A TLS object for an accepted connection (SNI picks the certificate; without or with an unknown name the
- * first one is shown). `want_client` asks for a client certificate. NULL without memory. */
+/* A TLS object for an accepted connection (SNI picks the certificate; without or with an unknown
+ * name the first one is shown). `want_client` asks for a client certificate. NULL without memory or
+ * certificates. The caller keeps a reference to the context as long as the object lives. */
 SSL *tls_accept(struct tls_context *context, bool want_client);
-/* For an outgoing one: shows our_domain's certificate, sends SNI `far_domain`. */
+/* For an outgoing one: shows our_domain's certificate ("": none), sends SNI `far_domain`. NULL
+ * where our_domain has no certificate, and without memory. The reference as for tls_accept. */
 SSL *tls_connect(struct tls_context *context, const char *our_domain, const char *far_domain);
 /* The domain whose certificate this handshake showed, "" if none. */
 const char *tls_our_domain(const SSL *ssl);
 
-/* The SIP domains a certificate names: those of its `URI:sip:domain` entries (no user part), else its DNS
- * names (never wildcards), lower case. Returns how many were stored. Pure. */
+/* The SIP domains a certificate names: those of its `URI:sip:domain` entries (no user part), else
+ * its DNS names (never wildcards), lower case. Returns how many were stored. Pure. */
 size_t tls_identities(const X509 *certificate, char identities[TLS_MAX_IDENTITIES][256]);
 
 struct tls_verdict {
@@ -62,10 +66,16 @@ struct tls_verdict {
 
 /* Judges a finished handshake. `far_domain`: what must be proven, or NULL for an accepted
  * connection (any SIP domain). `peer` names the far side in sentences (its domain, or IP:port).
- * Returns 0, or STATUS_UNPROVEN with verdict->why saying exactly what is wrong and what would mend it:
- * no certificate, expired (since when), not yet valid, unknown issuer (which), wrong usage, does not
- * name the domain (which names it has), names no SIP domain at all. */
+ * Returns 0, or STATUS_UNPROVEN with verdict->why saying exactly what is wrong and what would mend
+ * it: no certificate, expired (since when), not yet valid, unknown issuer (which), wrong usage,
+ * does not name the domain (which names it has), names no SIP domain at all. */
 int tls_judge(const SSL *ssl, const char *far_domain, const char *peer,
               struct tls_verdict *verdict);
+
+/* The same for a chain that did not come from an SSL object, and for tests: `leaf` may be NULL (no
+ * certificate was sent), `untrusted` are the other certificates sent. Any thread; reads no clock.
+ */
+int tls_judge_chain(X509_STORE *anchors, X509 *leaf, STACK_OF(X509) * untrusted, time_t now,
+                    const char *far_domain, const char *peer, struct tls_verdict *verdict);
 
 #endif

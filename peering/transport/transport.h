@@ -72,27 +72,35 @@ typedef void transport_message_h(const struct transport_source *source, struct s
                                  void *arg);
 
 /* Opens sockets for every listener: with SO_REUSEPORT, so that each worker has its own.
- * `timers` is the worker's set, run by the worker. `tls` is referenced. `conf` must outlive it.
+ * `timers` is the worker's set, run by the worker with uv_now(loop) as its clock. `tls` is
+ * referenced; it may be NULL where nothing uses TLS. `conf` must outlive it.
  * `why` (TRANSPORT_MAX_WHY bytes) gets a sentence on failure, such as "udp:192.0.2.1:5060: cannot
  * bind: Cannot assign requested address". Returns 0, -errno. */
 int transport_open(uv_loop_t *loop, struct timers *timers, const struct transport_conf *conf,
                    struct tls_context *tls, struct log *log, transport_message_h *message,
                    void *arg, struct transport **transport, char *why);
-/* Stops listening and receiving over UDP from unknown... new connections are refused; existing
- * connections and the UDP sockets go on. */
+/* For draining: closes the sockets that listen for connections, so new ones are refused.
+ * Connections that are up, outgoing ones and the UDP sockets go on. */
 void transport_stop_accepting(struct transport *transport);
-/* Flushes, closes everything; memory goes when the loop has run its close callbacks. */
+/* Flushes, closes everything; memory goes when the loop has run its close callbacks. Watches are
+ * taken off without being called; connections that are still referenced are CONN_CLOSED. Not from
+ * inside a message handler or a watch. */
 void transport_close(struct transport *transport);
 /* New connections use this context from now on; live ones are not touched. */
 void transport_set_tls(struct transport *transport, struct tls_context *tls);
 /* Writes what is queued now instead of before the loop sleeps. */
 void transport_flush(struct transport *transport);
 
-/* The first listener of this side and transport, or NULL. With `family` AF_INET/AF_INET6 one of that
- * family is preferred. */
+/* The first listener of this side and transport, or NULL. With `family` AF_INET/AF_INET6 one of
+ * that family is preferred. */
 const struct transport_listener *transport_listener_for(const struct transport *transport,
                                                         enum transport_side side,
                                                         enum sip_transport via, int family);
+
+/* The port this listener is bound to: the kernel's choice where `bind` asks for port 0. 0 for a
+ * listener that is not of this transport. */
+uint16_t transport_bound_port(const struct transport *transport,
+                              const struct transport_listener *listener);
 
 /* Sends one datagram from that listener's socket. The bytes are copied. Returns 0, -EMSGSIZE,
  * -ENOENT (no such UDP listener); losses further down are UDP's nature. */
@@ -114,12 +122,16 @@ struct conn_key {
     enum transport_side side;
     enum sip_transport transport; /* SIP_TCP or SIP_TLS */
     struct netaddr addr;
-    char our_domain[256]; /* picks the client certificate; "" for plain TCP */
-    char far_domain[256]; /* what the far certificate must prove; "" for plain TCP */
+    char our_domain[256]; /* picks the client certificate; "" for plain TCP, or to show none */
+    char far_domain[256]; /* what the far certificate must prove; "" for plain TCP only */
 };
 
 /* The connection with this key: a living one, an accepted one offered as alias, or a new one being
- * opened. `*conn` comes with a reference. Returns 0, STATUS_LIMIT (max_connections), -errno. */
+ * opened. `*conn` comes with a reference. It leaves from the IP that a listener of the same side
+ * and family is bound to, so that a core or peer knows us by it. What goes wrong while it is being
+ * opened, even at once, is told to the watches. Returns 0; STATUS_LIMIT (max_connections);
+ * STATUS_NOTFOUND (no certificate for our_domain); -EINVAL (a key without address, port or, for
+ * TLS, far_domain); -ENOENT (the side has no listener to name us by); other -errno. */
 int transport_connect(struct transport *transport, const struct conn_key *key, struct conn **conn);
 
 struct conn *conn_ref(struct conn *conn);
@@ -147,8 +159,9 @@ int conn_send(struct conn *conn, struct slice bytes);
 void conn_offer_alias(struct conn *conn, const char *far_domain, const struct netaddr *addr);
 
 /* Tells when a connection becomes ready or closed. `why` is a sentence for people on close. Called
- * from the loop, never from inside transport_connect or conn_send. A watch is taken off by itself
- * before its CONN_CLOSED call. */
+ * from the loop, never from inside transport_connect, conn_send or transport_flush. A watch is
+ * taken off by itself before its CONN_CLOSED call. One added to a connection that is closed already
+ * is still told so; one added to a ready connection is not told CONN_READY. */
 typedef void conn_watch_h(struct conn *conn, enum conn_state state, const char *why, void *arg);
 struct conn_watch { /* private; embed; clear with conn_watch_init */
     struct list link;
@@ -161,7 +174,10 @@ void conn_watch_remove(struct conn_watch *watch); /* harmless when not added */
 
 struct transport_stats {
     size_t connections, peers; /* open; of them TLS with a proven domain */
-    uint64_t received, sent, handshakes, refused;
+    uint64_t received, sent;   /* messages */
+    uint64_t writes;           /* system calls that sent something */
+    uint64_t handshakes;       /* finished ones */
+    uint64_t refused;          /* verdicts against the far side, and connections over the limit */
 };
 void transport_stats_get(const struct transport *transport, struct transport_stats *stats);
 

@@ -1,0 +1,320 @@
+/* What happens on a connection's socket: connecting, reading messages, writing, deadlines. */
+#include "peering/transport/internal.h"
+
+#include <stdio.h>
+
+static void conn_on_poll(uv_poll_t *poll, int status, int events);
+
+static int wanted_events(const struct conn *conn)
+{
+    bool write;
+
+    switch (conn->state) {
+    case CONN_CONNECTING:
+        return UV_WRITABLE;
+    case CONN_HANDSHAKE:
+        return conn->ssl_wants_write ? UV_WRITABLE : UV_READABLE;
+    case CONN_READY:
+        write = (conn->write_blocked && !conn->ssl_write_wants_read) || conn->ssl_wants_write ||
+                conn->write_failed;
+        return UV_READABLE | (write ? UV_WRITABLE : 0);
+    case CONN_VERDICT:
+    case CONN_CLOSED:
+        break;
+    }
+    return 0;
+}
+
+void conn_poll_update(struct conn *conn)
+{
+    int wanted = wanted_events(conn);
+    char name[CONN_NAME_MAX];
+
+    if (conn->state == CONN_CLOSED || wanted == conn->polled)
+        return;
+    conn->polled = wanted;
+    if (wanted == 0)
+        uv_poll_stop(&conn->poll);
+    else if (uv_poll_start(&conn->poll, wanted, conn_on_poll) < 0)
+        conn_close(conn, "%s: the socket cannot be watched", conn_name(conn, name));
+}
+
+/* ---- deadlines ---- */
+
+static void on_timer(void *arg);
+
+static void start_timer(struct conn *conn, uint64_t due_ms)
+{
+    char name[CONN_NAME_MAX];
+
+    if (timer_start(conn->transport->timers, &conn->timer, due_ms, on_timer, conn) < 0)
+        conn_close(conn, "%s: out of timers", conn_name(conn, name));
+}
+
+/* One timer: until the connection is ready it bounds connecting and handshake together, then it
+ * looks for idleness; traffic only moves active_ms, the timer follows when it is due. */
+static void on_timer(void *arg)
+{
+    struct conn *conn = arg;
+    struct transport *transport = conn->transport;
+    uint64_t idle_due_ms = conn->active_ms + transport->idle_timeout_ms;
+    char name[CONN_NAME_MAX];
+
+    conn_name(conn, name);
+    if (conn->state == CONN_CONNECTING)
+        conn_close(conn, "%s: no answer to connect within %u ms", name,
+                   transport->connect_timeout_ms);
+    else if (conn->state != CONN_READY)
+        conn_close(conn, "%s: the TLS handshake was not finished within %u ms", name,
+                   transport->connect_timeout_ms);
+    else if (idle_due_ms <= uv_now(transport->loop))
+        conn_close(conn, "%s: nothing was sent or received for %u ms", name,
+                   transport->idle_timeout_ms);
+    else
+        start_timer(conn, idle_due_ms);
+}
+
+static void on_message_timer(void *arg)
+{
+    struct conn *conn = arg;
+    char name[CONN_NAME_MAX];
+
+    conn_name(conn, name);
+    log_write(conn->transport->log, LOG_WARNING, "transport",
+              "%s: closed, a message was not complete within %u ms", name,
+              conn->transport->message_timeout_ms);
+    conn_close(conn, "%s: a message was not complete within %u ms", name,
+               conn->transport->message_timeout_ms);
+}
+
+void conn_start(struct conn *conn)
+{
+    start_timer(conn, uv_now(conn->transport->loop) + conn->transport->connect_timeout_ms);
+    conn_poll_update(conn);
+}
+
+/* ---- reading ---- */
+
+/* The far side went away: why, as far as we can tell. A server that refuses our certificate under
+ * TLS 1.3 does so after our handshake is finished, and all we see is that it closes. */
+static void close_gone(struct conn *conn)
+{
+    bool in_message = timer_is_running(&conn->message_timer);
+    char name[CONN_NAME_MAX];
+
+    conn_name(conn, name);
+    if (conn->ssl && !conn->accepted && !conn->heard)
+        conn_close(conn,
+                   "%s: closed by the far side before it answered; its edge may have refused our "
+                   "certificate (see its log)",
+                   name);
+    else
+        conn_close(conn, "%s: closed by the far side%s", name,
+                   in_message ? " in the middle of a message" : "");
+}
+
+/* Has a message begun, or are these only the line ends of keep-alives? */
+static bool is_message_begun(struct slice bytes)
+{
+    size_t i = 0;
+
+    while (i < bytes.len && (bytes.p[i] == '\r' || bytes.p[i] == '\n'))
+        i++;
+    return i < bytes.len;
+}
+
+static void watch_completion(struct conn *conn)
+{
+    struct transport *transport = conn->transport;
+    char name[CONN_NAME_MAX];
+
+    if (!is_message_begun(buf_bytes(&conn->in)))
+        return;
+    if (timer_is_running(&conn->message_timer))
+        return;
+    if (timer_start(transport->timers, &conn->message_timer,
+                    uv_now(transport->loop) + transport->message_timeout_ms, on_message_timer,
+                    conn) < 0)
+        conn_close(conn, "%s: out of timers", conn_name(conn, name));
+}
+
+static void close_bad(struct conn *conn, const struct sip_fault *fault)
+{
+    const char *reason = fault->reason ? fault->reason : "not a SIP message";
+    char name[CONN_NAME_MAX];
+
+    conn_name(conn, name);
+    log_write(conn->transport->log, LOG_WARNING, "transport", "%s: closed, framing is lost: %s",
+              name, reason);
+    conn_close(conn, "%s: framing is lost: %s", name, reason);
+}
+
+static void hand_over(struct conn *conn, const struct sip_frame *frame)
+{
+    struct transport *transport = conn->transport;
+    struct transport_source source = {
+        .listener = conn->listener, .peer = conn->key.addr, .conn = conn};
+    struct slice message = slice_make(buf_bytes(&conn->in).p + frame->skip, frame->len);
+
+    timer_stop(transport->timers, &conn->message_timer);
+    transport->stats.received++;
+    transport->message(&source, message, transport->arg);
+    buf_consume(&conn->in, frame->skip + frame->len);
+    conn->scanned = 0;
+}
+
+/* Handlers may close the connection; its buffers stay until the last reference goes. */
+static void take_messages(struct conn *conn)
+{
+    while (conn->state == CONN_READY && buf_len(&conn->in) > 0) {
+        struct sip_frame frame = sip_frame(buf_bytes(&conn->in), &conn->scanned);
+
+        switch (frame.kind) {
+        case SIP_FRAME_INCOMPLETE:
+            watch_completion(conn);
+            return;
+        case SIP_FRAME_MESSAGE:
+            hand_over(conn, &frame);
+            break;
+        case SIP_FRAME_PING:
+            buf_consume(&conn->in, frame.skip);
+            conn->scanned = 0;
+            conn_send(conn, SLICE("\r\n"));
+            break;
+        case SIP_FRAME_BAD:
+            close_bad(conn, &frame.fault);
+            return;
+        }
+    }
+}
+
+static void give_back_large(struct buf *buf)
+{
+    if (buf_len(buf) == 0 && buf->size > CONN_KEEP_BUFFER)
+        buf_done(buf);
+}
+
+/* Reads until the socket is drained or its share of the turn used up (stream.c sees to both). */
+void conn_read(struct conn *conn)
+{
+    char name[CONN_NAME_MAX];
+
+    while (conn->state == CONN_READY) {
+        char *p = buf_reserve(&conn->in, CONN_READ_SIZE);
+        size_t len = 0;
+
+        if (!p) {
+            conn_close(conn, "%s: no memory for what arrives", conn_name(conn, name));
+            return;
+        }
+        switch (stream_read(conn, p, CONN_READ_SIZE, &len)) {
+        case STREAM_DONE:
+            buf_commit(&conn->in, len);
+            conn->heard = true;
+            conn_mark_active(conn);
+            take_messages(conn);
+            break;
+        case STREAM_BLOCKED:
+            give_back_large(&conn->in);
+            return;
+        case STREAM_EOF:
+            close_gone(conn);
+            return;
+        case STREAM_FAILED:
+            conn_close(conn, "%s: connection lost: %s", conn_name(conn, name), conn->fault);
+            return;
+        }
+    }
+}
+
+/* ---- writing ---- */
+
+void conn_flush(struct conn *conn)
+{
+    enum stream_result result = STREAM_DONE;
+    char name[CONN_NAME_MAX];
+
+    if (conn->state != CONN_READY)
+        return;
+    while (result == STREAM_DONE && !conn->write_failed && buf_len(&conn->out) > 0) {
+        size_t len = 0;
+
+        result = stream_write(conn, buf_bytes(&conn->out), &len);
+        if (result != STREAM_DONE)
+            break;
+        buf_consume(&conn->out, len);
+        conn_mark_active(conn);
+    }
+    if (result == STREAM_FAILED) {
+        conn_close(conn, "%s: connection lost: %s", conn_name(conn, name), conn->fault);
+        return;
+    }
+    /* Reset by the far side: what it said before, an alert perhaps, is still to be read. */
+    conn->write_failed = conn->write_failed || result == STREAM_EOF;
+    conn->write_blocked = buf_len(&conn->out) > 0;
+    give_back_large(&conn->out);
+    conn_poll_update(conn);
+}
+
+static void exchange(struct conn *conn, int events)
+{
+    if ((events & UV_READABLE) || conn->ssl_wants_write || conn->write_failed)
+        conn_read(conn);
+    if (conn->state != CONN_READY)
+        return;
+    if (conn->write_failed)
+        close_gone(conn);
+    else if (((events & UV_WRITABLE) || conn->ssl_write_wants_read) && conn->write_blocked)
+        conn_flush(conn);
+}
+
+/* ---- connecting ---- */
+
+void conn_on_connected(struct conn *conn)
+{
+    int error = 0;
+    socklen_t len = sizeof(error);
+    char name[CONN_NAME_MAX];
+
+    getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, &error, &len);
+    if (error) {
+        conn_close(conn, "%s: %s", conn_name(conn, name), stream_errno_text(error));
+        return;
+    }
+    if (conn->ssl) {
+        conn_set_state(conn, CONN_HANDSHAKE);
+        conn_handshake(conn);
+        return;
+    }
+    conn_mark_active(conn);
+    conn_become_ready(conn);
+}
+
+/* libuv reports an error condition as a status and stops polling; the reads and writes of the
+ * state at hand then find out what it was, after what arrived before it. */
+static void conn_on_poll(uv_poll_t *poll, int status, int events)
+{
+    struct conn *conn = conn_ref(poll->data);
+
+    conn->reads_left = CONN_READS_PER_TURN;
+    if (status < 0) {
+        conn->polled = 0;
+        events = UV_READABLE | UV_WRITABLE;
+    }
+    switch (conn->state) {
+    case CONN_CONNECTING:
+        conn_on_connected(conn);
+        break;
+    case CONN_HANDSHAKE:
+        conn_handshake(conn);
+        break;
+    case CONN_READY:
+        exchange(conn, events);
+        break;
+    case CONN_VERDICT:
+    case CONN_CLOSED:
+        break;
+    }
+    conn_poll_update(conn);
+    conn_unref(conn);
+}

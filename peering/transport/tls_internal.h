@@ -1,0 +1,28 @@
+/* What the three TLS files share: texts made of certificates. */
+#ifndef JUNCTOR_PEERING_TRANSPORT_TLS_INTERNAL_H
+#define JUNCTOR_PEERING_TRANSPORT_TLS_INTERNAL_H
+
+#include <openssl/x509.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define TLS_TIME_TEXT 32
+
+/* "2026-07-04T12:00:00Z", or "an unreadable date"; returns text. */
+const char *tls_time_text(const ASN1_TIME *time, char text[TLS_TIME_TEXT]);
+
+/* An RFC 2253 name in printable ASCII, shortened with "..." where it does not fit; returns text. */
+const char *tls_name_text(const X509_NAME *name, char *text, size_t size);
+
+/* Every DNS and URI entry of the subjectAltName as "DNS:a, URI:b", wildcards and URIs with users
+ * included, odd bytes as '?'; "no subjectAltName" where there is none. Returns text. */
+const char *tls_alt_names_text(const X509 *certificate, char *text, size_t size);
+
+/* Is `domain` (lower case) among the SIP domains of the certificate (tls_identities)? */
+bool tls_names_domain(const X509 *certificate, const char *domain);
+
+/* The text of the latest OpenSSL error of this thread, whose queue is emptied. */
+const char *tls_error_text(char *text, size_t size);
+
+#endif

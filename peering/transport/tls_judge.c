@@ -1,0 +1,229 @@
+/* Who is the far side? The chain, the usage and the SIP domain of its certificate, and for every
+ * refusal a sentence that says what is wrong and what would mend it. */
+#include "peering/transport/tls.h"
+#include "peering/transport/tls_internal.h"
+
+#include "base/status.h"
+
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define SECURITY_LEVEL 2 /* OpenSSL's: 112 bits, that is RSA from 2048 bits on, no SHA-1 */
+#define NAME_TEXT      160
+
+static int refuse(struct tls_verdict *verdict, const char *peer, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static int refuse(struct tls_verdict *verdict, const char *peer, const char *format, ...)
+{
+    int len = snprintf(verdict->why, sizeof(verdict->why), "%s: ", peer);
+    va_list args;
+
+    verdict->identity_count = 0;
+    if (len < 0 || (size_t)len >= sizeof(verdict->why))
+        return STATUS_UNPROVEN;
+    va_start(args, format);
+    vsnprintf(verdict->why + len, sizeof(verdict->why) - (size_t)len, format, args);
+    va_end(args);
+    return STATUS_UNPROVEN;
+}
+
+static int refuse_date(struct tls_verdict *verdict, const char *peer, const X509 *certificate,
+                       int depth, bool expired)
+{
+    char when[TLS_TIME_TEXT], subject[NAME_TEXT] = "";
+    const char *which = depth == 0 ? "certificate" : "certificate of its issuer ";
+
+    if (depth > 0)
+        tls_name_text(X509_get_subject_name(certificate), subject, sizeof(subject));
+    if (expired)
+        return refuse(verdict, peer, "%s%s expired at %s; it must be renewed", which, subject,
+                      tls_time_text(X509_get0_notAfter(certificate), when));
+    return refuse(
+        verdict, peer,
+        "%s%s is not valid before %s; wait until then, or correct the clock that is wrong", which,
+        subject, tls_time_text(X509_get0_notBefore(certificate), when));
+}
+
+static int refuse_issuer(struct tls_verdict *verdict, const char *peer, const X509 *certificate)
+{
+    char issuer[NAME_TEXT];
+
+    return refuse(verdict, peer,
+                  "certificate was issued by %s, which is no trust anchor here; add that CA to our "
+                  "trust anchors, or the far side uses a certificate of a CA known here and sends "
+                  "its intermediate certificates too",
+                  tls_name_text(X509_get_issuer_name(certificate), issuer, sizeof(issuer)));
+}
+
+/* The sentence for what OpenSSL's chain verification found. */
+static int refuse_chain(struct tls_verdict *verdict, const char *peer, X509_STORE_CTX *store)
+{
+    const X509 *certificate = X509_STORE_CTX_get_current_cert(store);
+    int depth = X509_STORE_CTX_get_error_depth(store);
+    int error = X509_STORE_CTX_get_error(store);
+    char name[NAME_TEXT] = "";
+
+    if (!certificate)
+        certificate = X509_STORE_CTX_get0_cert(store);
+    switch (error) {
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+    case X509_V_ERR_CERT_NOT_YET_VALID:
+        return refuse_date(verdict, peer, certificate, depth, error == X509_V_ERR_CERT_HAS_EXPIRED);
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+        return refuse_issuer(verdict, peer, certificate);
+    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+        return refuse(verdict, peer,
+                      "certificate %s is self-signed and no trust anchor here; the far side needs "
+                      "one of a CA known here, or add this one to our trust anchors",
+                      tls_name_text(X509_get_subject_name(certificate), name, sizeof(name)));
+    case X509_V_ERR_INVALID_CA:
+        return refuse(verdict, peer,
+                      "certificate was issued by %s, which is not a CA; it must be issued by one",
+                      tls_name_text(X509_get_subject_name(certificate), name, sizeof(name)));
+    default:
+        return refuse(verdict, peer, "certificate is not accepted: %s (%s)",
+                      X509_verify_cert_error_string(error),
+                      tls_name_text(X509_get_subject_name(certificate), name, sizeof(name)));
+    }
+}
+
+/* Verifies up to an anchor for any purpose: what a CA may certify is judged by the leaf's usages
+ * and names below, since public CAs issue no clientAuth any more. */
+static int judge_chain(X509_STORE *anchors, X509 *leaf, STACK_OF(X509) * untrusted, time_t now,
+                       const char *peer, struct tls_verdict *verdict)
+{
+    X509_STORE_CTX *store = X509_STORE_CTX_new();
+    X509_VERIFY_PARAM *param;
+    int result = STATUS_UNPROVEN;
+
+    if (!store || X509_STORE_CTX_init(store, anchors, leaf, untrusted) != 1) {
+        refuse(verdict, peer, "certificate could not be checked: out of memory");
+        goto out;
+    }
+    param = X509_STORE_CTX_get0_param(store);
+    X509_VERIFY_PARAM_set_purpose(param, X509_PURPOSE_ANY);
+    X509_VERIFY_PARAM_set_auth_level(param, SECURITY_LEVEL);
+    X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_PARTIAL_CHAIN);
+    X509_VERIFY_PARAM_set_time(param, now);
+    result = X509_verify_cert(store) == 1 ? 0 : refuse_chain(verdict, peer, store);
+out:
+    X509_STORE_CTX_free(store);
+    ERR_clear_error();
+    return result;
+}
+
+/* serverAuth, clientAuth, id-kp-sipDomain (RFC 5924) or any. */
+static bool is_usage_fit(const ASN1_OBJECT *usage)
+{
+    char oid[32] = "";
+
+    switch (OBJ_obj2nid(usage)) {
+    case NID_server_auth:
+    case NID_client_auth:
+    case NID_anyExtendedKeyUsage:
+        return true;
+    default:
+        OBJ_obj2txt(oid, sizeof(oid), usage, 1);
+        return strcmp(oid, "1.3.6.1.5.5.7.3.20") == 0;
+    }
+}
+
+static int judge_usage(X509 *leaf, const char *peer, struct tls_verdict *verdict)
+{
+    EXTENDED_KEY_USAGE *usages;
+    char name[NAME_TEXT] = "nothing";
+    bool fits = false;
+    int critical = -1;
+
+    if (X509_check_ca(leaf) == 1)
+        return refuse(verdict, peer,
+                      "certificate is a CA's own (basicConstraints CA:TRUE); the SIP service needs "
+                      "one of its own, issued with CA:FALSE");
+    usages = X509_get_ext_d2i(leaf, NID_ext_key_usage, &critical, NULL);
+    if (!usages && critical == -1)
+        return 0; /* no such extension: usable for everything */
+    for (int i = 0; i < sk_ASN1_OBJECT_num(usages); i++)
+        fits = fits || is_usage_fit(sk_ASN1_OBJECT_value(usages, i));
+    if (sk_ASN1_OBJECT_num(usages) > 0)
+        OBJ_obj2txt(name, sizeof(name), sk_ASN1_OBJECT_value(usages, 0), 0);
+    EXTENDED_KEY_USAGE_free(usages);
+    ERR_clear_error();
+    if (fits)
+        return 0;
+    return refuse(verdict, peer,
+                  "certificate is meant for %s only (extendedKeyUsage); it needs serverAuth, "
+                  "clientAuth or id-kp-sipDomain (RFC 5924), or no extendedKeyUsage at all",
+                  name);
+}
+
+/* "a, b, c" of the proven names. */
+static void join_identities(const struct tls_verdict *verdict, char *text, size_t size)
+{
+    size_t used = 0;
+
+    for (size_t i = 0; i < verdict->identity_count && used < size; i++)
+        used += (size_t)snprintf(text + used, size - used, "%s%s", i ? ", " : "",
+                                 verdict->identities[i]);
+    if (used >= size)
+        memcpy(text + size - 4, "...", 4);
+}
+
+static int judge_identity(const X509 *leaf, const char *far_domain, const char *peer,
+                          struct tls_verdict *verdict)
+{
+    char names[NAME_TEXT];
+
+    verdict->identity_count = tls_identities(leaf, verdict->identities);
+    if (verdict->identity_count == 0)
+        return refuse(verdict, peer,
+                      "certificate names no SIP domain, it has %s (RFC 5922: a URI:sip:DOMAIN or a "
+                      "DNS name, no wildcard); add URI:sip:%s to its subjectAltName",
+                      tls_alt_names_text(leaf, names, sizeof(names)),
+                      far_domain ? far_domain : "ITS.DOMAIN");
+    if (!far_domain)
+        return 0;
+    for (size_t i = 0; i < verdict->identity_count; i++) {
+        if (strcmp(verdict->identities[i], far_domain) == 0)
+            return 0;
+    }
+    join_identities(verdict, names, sizeof(names));
+    return refuse(verdict, peer,
+                  "certificate names %s, but the SIP domain %s is required (RFC 5922); add "
+                  "URI:sip:%s to its subjectAltName",
+                  names, far_domain, far_domain);
+}
+
+int tls_judge_chain(X509_STORE *anchors, X509 *leaf, STACK_OF(X509) * untrusted, time_t now,
+                    const char *far_domain, const char *peer, struct tls_verdict *verdict)
+{
+    int result;
+
+    verdict->identity_count = 0;
+    verdict->why[0] = '\0';
+    if (!leaf)
+        return refuse(verdict, peer,
+                      "sent no certificate; it must show the certificate of its SIP domain also "
+                      "when it connects as a client (mutual TLS)");
+    result = judge_chain(anchors, leaf, untrusted, now, peer, verdict);
+    if (result == 0)
+        result = judge_usage(leaf, peer, verdict);
+    if (result == 0)
+        result = judge_identity(leaf, far_domain, peer, verdict);
+    return result;
+}
+
+int tls_judge(const SSL *ssl, const char *far_domain, const char *peer, struct tls_verdict *verdict)
+{
+    X509_STORE *anchors = SSL_CTX_get_cert_store(SSL_get_SSL_CTX(ssl));
+
+    return tls_judge_chain(anchors, SSL_get0_peer_certificate(ssl), SSL_get_peer_cert_chain(ssl),
+                           time(NULL), far_domain, peer, verdict);
+}
