@@ -45,6 +45,18 @@ static inline struct list *list_first(const struct list *list)
     return list->next == list ? NULL : list->next;
 }
 
+/* Takes the first link off and returns it, or NULL where the list is empty. */
+static inline struct list *list_pop(struct list *list)
+{
+    struct list *link = list->next;
+    if (link == list)
+        return NULL;
+    list->next = link->next;
+    link->next->prev = list;
+    list_init(link);
+    return link;
+}
+
 /* Loops over the links; `next_it` makes it safe to remove `it` in the body. */
 /* NOLINTBEGIN(bugprone-macro-parentheses): names to declare, which parentheses would break. */
 #define list_each(it, next_it, head)                                                               \

@@ -33,10 +33,10 @@ status=0
 echo "lint: clang-format of $(wc -l <"$work/all") files"
 xargs clang-format --dry-run -Werror <"$work/all" || status=1
 
-# The options of the build, as far as they change what the code means. An empty config.h serves
-# where it is not built yet: no source depends on its content.
+# The options of the build, as far as they change what the code means, and a stand-in for config.h,
+# so that an unbuilt tree can be looked at too.
 mkdir "$work/include"
-: >"$work/include/config.h"
+printf '#define %s "lint"\n' PACKAGE_NAME PACKAGE_STRING PACKAGE_VERSION >"$work/include/config.h"
 export LIB_CFLAGS work
 cat >"$work/tidy" <<'END'
 file=$1

@@ -70,11 +70,35 @@ static void removing_twice_is_harmless(void **state)
     assert_ptr_equal(list_first(&list), &a.link);
 }
 
+static void popping_empties_from_the_front(void **state)
+{
+    (void)state;
+    struct list list;
+    struct item items[3];
+    list_init(&list);
+    assert_null(list_pop(&list));
+    for (int i = 0; i < 3; i++) {
+        items[i].number = i;
+        list_append(&list, &items[i].link);
+    }
+    for (int i = 0; i < 3; i++) {
+        struct list *link = list_pop(&list);
+        assert_ptr_equal(link, &items[i].link);
+        list_remove(link); /* on no list: harmless */
+        list_each (it, next, &list) {
+            assert_true(number_of(it) > i);
+        }
+    }
+    assert_null(list_pop(&list));
+    assert_true(list_is_empty(&list));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(links_keep_their_order),
         cmocka_unit_test(removing_while_looping_is_safe),
+        cmocka_unit_test(popping_empties_from_the_front),
         cmocka_unit_test(removing_twice_is_harmless),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
