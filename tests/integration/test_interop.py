@@ -1,0 +1,85 @@
+"""Real Kamailio cores and baresip users of ../shared/interop, with two junctord between them."""
+
+import os
+import subprocess
+
+import pytest
+
+from lab.edge import source_root
+from lab.lab import Lab
+from lab.pki import Pki
+from lab.plan import SIP_PORT, free_plan, is_free
+
+STAND = os.path.join(os.path.dirname(source_root()), "shared", "interop")
+INSIDE_TLS_PORT = 5062
+INSIDE = (("udp", SIP_PORT), ("tcp", SIP_PORT), ("tls", INSIDE_TLS_PORT))
+
+pytestmark = pytest.mark.skipif(not os.path.isdir(STAND),
+                                reason="../shared/interop is not there: no real cores")
+
+
+def run(script, *args, env=None, timeout_s=60):
+    """Runs a script of the stand. Returns its status and output."""
+    done = subprocess.run([os.path.join(STAND, script), *args], env={**os.environ, **(env or {})},
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, timeout=timeout_s, check=False)
+    return done.returncode, done.stdout
+
+
+@pytest.fixture(scope="module")
+def pki(tmp_path_factory):
+    directory = str(tmp_path_factory.mktemp("interop-pki"))
+    status, output = run("pki.sh", directory)
+    assert status == 0, output
+    return Pki(directory)
+
+
+def core(trunk, transport):
+    port = SIP_PORT + 1 if transport == "tls" else SIP_PORT
+    return f"sip:{trunk}:{port};transport={transport}"
+
+
+def edge_uri(address, transport):
+    port = INSIDE_TLS_PORT if transport == "tls" else SIP_PORT
+    return f"sip:{address}:{port};transport={transport}"
+
+
+@pytest.fixture(scope="module", params=["udp", "tcp", "tls"])
+def stand(request, pki, tmp_path_factory):
+    """Edges and cores, linked by this transport. Yields the environment for the scripts."""
+    plan, transport = free_plan(), request.param
+    plan.a.edge = plan.a.published = "127.0.20.1"
+    plan.b.edge = plan.b.published = "127.0.20.2"
+    busy = is_free(plan)
+    assert busy is None, f"the interop stand's addresses are in use: {busy}"
+    with Lab(plan) as lab:
+        request.node.lab = lab
+        lab.pki = pki  # the stand's CA is trusted by edges and cores alike
+        lab.make_dns()
+        for operator, trunk in ((plan.a, "127.0.21.2"), (plan.b, "127.0.22.2")):
+            lab.make_edge(operator, inside=INSIDE, core=core(trunk, transport))
+        lab.start()
+        lab.provision()
+        env = {"STATE": str(tmp_path_factory.mktemp("interop-" + transport)),
+               "PKI": pki.directory,
+               "EDGE_A": edge_uri(plan.a.edge, transport),
+               "EDGE_B": edge_uri(plan.b.edge, transport)}
+        try:
+            status, output = run("cores.sh", "up", env=env)
+            assert status == 0, output
+            yield env
+        finally:
+            run("cores.sh", "down", env=env)
+
+
+@pytest.mark.parametrize("hung_up_by", ["caller", "callee"])
+@pytest.mark.parametrize("caller", ["alice", "bob"])
+def test_a_call_between_real_cores(stand, caller, hung_up_by):
+    status, output = run("call.sh", "-n", "2", "-h", hung_up_by, caller, env=stand)
+    assert status == 0, output
+
+
+@pytest.mark.parametrize("sender", ["alice", "bob"])
+def test_a_message_between_real_cores(stand, sender):
+    status, output = run("message.sh", sender, env=stand)
+    assert status == 0, output

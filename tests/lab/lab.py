@@ -1,0 +1,115 @@
+"""The whole lab: DNS, certificates, edges, phones. See the package's text."""
+
+import contextlib
+import os
+import shutil
+import tempfile
+
+from .dns import Dns
+from .edge import Edge
+from .phone import Phone
+from .pki import Leaf, Pki
+from .process import stop_all, wait_until
+
+
+class Lab:
+    """Use it in a `with` block: nothing is left when the block ends, however it ends. With `keep`
+    the programs outlive us once `let_go` was called."""
+
+    def __init__(self, plan, keep=False):
+        self.plan = plan
+        self.keep = keep
+        self.directory = tempfile.mkdtemp(prefix="junctor-lab-")
+        self.pki = Pki(os.path.join(self.directory, "pki"))
+        self.dns = None
+        self.edges = {}
+        self.phones = {}
+        self.cleanup = contextlib.ExitStack()
+        self.cleanup.callback(shutil.rmtree, self.directory, ignore_errors=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        for phone in self.phones.values():
+            phone.stop()
+        stop_all(self.programs)
+        self.cleanup.close()
+
+    def let_go(self):
+        for phone in self.phones.values():
+            phone.stop()
+        self.phones = {}
+        self.edges = {}
+        self.dns = None
+        self.cleanup.pop_all()
+
+    @property
+    def programs(self):
+        """Phones first: they may still have something to say to their edge."""
+        programs = [phone.program for phone in self.phones.values()]
+        programs += [edge.program for edge in self.edges.values()]
+        return programs + (self.dns.programs if self.dns else [])
+
+    # -- making --------------------------------------------------------------------------------
+
+    def make_pki(self):
+        """A CA and each edge's certificate, as public CAs issue them: serverAuth only."""
+        self.pki.make_ca()
+        for operator in self.plan.operators:
+            self.pki.make(Leaf("edge-" + operator.letter, sip=(operator.domain,),
+                               dns=(operator.domain, operator.edge_host)))
+
+    def make_dns(self, **options):
+        self.dns = Dns(self.plan, os.path.join(self.directory, "dns"), self.keep)
+        self.dns.configure({operator.letter: self.pki.fingerprint("edge-" + operator.letter)
+                            for operator in self.plan.operators}, **options)
+
+    def make_edge(self, operator, **options):
+        edge = Edge(operator, self.plan, os.path.join(self.directory, "edge-" + operator.letter),
+                    self.pki, "edge-" + operator.letter, self.keep, **options)
+        edge.configure()
+        self.edges[operator.letter] = edge
+        return edge
+
+    def make_phone(self, operator, **options):
+        phone = Phone(operator, self.plan.other(operator),
+                      os.path.join(self.directory, operator.user), keep=self.keep, **options)
+        phone.configure()
+        self.phones[operator.letter] = phone
+        return phone
+
+    # -- running ---------------------------------------------------------------------------------
+
+    def start(self):
+        """Starts what was made, all at once, and waits until each is ready."""
+        parts = [part for part in (self.dns, *self.edges.values(), *self.phones.values()) if part]
+        for part in parts:
+            part.start()
+        for part in parts:
+            wait_until(part.ready, f"{type(part).__name__} is ready", watch=self.programs)
+
+    def provision(self):
+        for edge in self.edges.values():
+            edge.provision()
+
+    # -- short names -------------------------------------------------------------------------
+
+    @property
+    def edge_a(self):
+        return self.edges["a"]
+
+    @property
+    def edge_b(self):
+        return self.edges["b"]
+
+    @property
+    def alice(self):
+        return self.phones["a"]
+
+    @property
+    def bob(self):
+        return self.phones["b"]
