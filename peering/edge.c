@@ -1,0 +1,211 @@
+/* The control thread's view: workers started, told, counted, ended. */
+#include "peering/worker.h"
+
+#include "base/status.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+struct edge {
+    struct edge_conf conf;
+    unsigned started; /* workers whose threads run */
+    struct worker workers[];
+};
+
+static int draw(void *bytes, size_t len)
+{
+    return getrandom(bytes, len, 0) == (ssize_t)len ? 0 : STATUS_CRYPTO;
+}
+
+/* The first start of an edge makes the first key of its dialog tokens. */
+static int ensure_token_key(struct store *store, char why[EDGE_MAX_WHY])
+{
+    struct store_reader *reader;
+    struct store_command command = {.op = STORE_KEY_ADD, .expected_version = STORE_ANY_VERSION};
+    struct store_verdict verdict = {.status = 0};
+    struct timespec now;
+    int status = store_reader_alloc(store, &reader);
+    if (status == 0 && (status = store_reader_begin(reader)) == 0) {
+        status = store_key_current(reader, &command.key);
+        store_reader_end(reader);
+    }
+    store_reader_free(reader);
+    if (status == STATUS_NOTFOUND) {
+        memset(&command.key, 0, sizeof(command.key));
+        clock_gettime(CLOCK_REALTIME, &now);
+        command.time_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+        snprintf(command.actor, sizeof(command.actor), "junctord");
+        status = draw(command.key.secret, sizeof(command.key.secret));
+        if (status == 0)
+            status = store_submit(store, &command, &verdict);
+        if (status == 0)
+            status = verdict.status;
+    }
+    if (status != 0)
+        snprintf(why, EDGE_MAX_WHY, "no key for dialog tokens: %s", status_text(status));
+    return status;
+}
+
+static int open_workers(struct edge *edge, struct tls_context *tls, struct store *store,
+                        struct log *log, char why[EDGE_MAX_WHY])
+{
+    uint8_t owner_key[16], tag_key[16];
+    if (draw(owner_key, sizeof(owner_key)) != 0 || draw(tag_key, sizeof(tag_key)) != 0) {
+        snprintf(why, EDGE_MAX_WHY, "the system gives no random numbers");
+        return STATUS_CRYPTO;
+    }
+    for (unsigned i = 0; i < edge->conf.workers; i++) {
+        struct worker *worker = &edge->workers[i];
+        worker->index = i;
+        worker->count = edge->conf.workers;
+        worker->team = edge->workers;
+        memcpy(worker->proxy.owner_key, owner_key, sizeof(owner_key));
+        memcpy(worker->proxy.tag_key, tag_key, sizeof(tag_key));
+        int status = worker_open(worker, &edge->conf, tls, store, log, why);
+        if (status != 0) {
+            while (i-- > 0)
+                worker_close(&edge->workers[i]);
+            return status;
+        }
+    }
+    return 0;
+}
+
+static int start_workers(struct edge *edge, char why[EDGE_MAX_WHY])
+{
+    for (; edge->started < edge->conf.workers; edge->started++) {
+        int status = worker_start(&edge->workers[edge->started]);
+        if (status != 0) {
+            snprintf(why, EDGE_MAX_WHY, "cannot start a thread: %s", status_text(status));
+            return status;
+        }
+    }
+    return 0;
+}
+
+int edge_start(const struct edge_conf *conf, struct store *store, struct log *log,
+               struct edge **edge, char why[EDGE_MAX_WHY])
+{
+    struct tls_context *tls;
+    if (conf->workers < 1 || conf->workers > EDGE_MAX_WORKERS) {
+        snprintf(why, EDGE_MAX_WHY, "workers must be 1 to %d", EDGE_MAX_WORKERS);
+        return -EINVAL;
+    }
+    int status = ensure_token_key(store, why);
+    if (status != 0 || (status = tls_context_load(&conf->tls, &tls, why)) != 0)
+        return status;
+    struct edge *new = calloc(1, sizeof(*new) + conf->workers * sizeof(struct worker));
+    if (!new) {
+        tls_context_unref(tls);
+        snprintf(why, EDGE_MAX_WHY, "%s", status_text(-ENOMEM));
+        return -ENOMEM;
+    }
+    new->conf = *conf;
+    new->conf.tls = (struct tls_conf){NULL, 0, NULL}; /* its strings are the caller's */
+    status = open_workers(new, tls, store, log, why);
+    tls_context_unref(tls);
+    if (status != 0) {
+        free(new);
+        return status;
+    }
+    status = start_workers(new, why);
+    if (status != 0) {
+        edge_stop(new);
+        return status;
+    }
+    *edge = new;
+    return 0;
+}
+
+/* What a running edge cannot change; NULL where nothing of it differs. */
+static const char *fixed_setting(const struct edge_conf *old, const struct edge_conf *new)
+{
+    if (old->workers != new->workers)
+        return "workers";
+    if (old->transport.listener_count != new->transport.listener_count ||
+        memcmp(old->transport.listeners, new->transport.listeners,
+               sizeof(old->transport.listeners)) != 0)
+        return "listeners (inside, outside)";
+    if (memcmp(&old->resolver, &new->resolver, sizeof(old->resolver)) != 0)
+        return "dns";
+    return NULL;
+}
+
+int edge_reload(struct edge *edge, const struct edge_conf *conf, char why[EDGE_MAX_WHY])
+{
+    struct tls_context *tls;
+    int status = tls_context_load(&conf->tls, &tls, why);
+    if (status != 0)
+        return status;
+    const char *fixed = fixed_setting(&edge->conf, conf);
+    why[0] = '\0';
+    if (fixed)
+        snprintf(why, EDGE_MAX_WHY, "a change of %s needs a restart", fixed);
+    struct worker_orders orders = {.reload = true, .allow_count = conf->allow_count};
+    memcpy(orders.allow, conf->allow, sizeof(orders.allow));
+    for (unsigned i = 0; i < edge->started; i++) {
+        orders.tls = tls_context_ref(tls);
+        worker_order(&edge->workers[i], &orders);
+    }
+    tls_context_unref(tls);
+    return 0;
+}
+
+void edge_drain(struct edge *edge)
+{
+    const struct worker_orders orders = {.drain = true};
+    for (unsigned i = 0; i < edge->started; i++)
+        worker_order(&edge->workers[i], &orders);
+}
+
+bool edge_idle(const struct edge *edge)
+{
+    struct edge_stats stats;
+    edge_stats_get(edge, &stats);
+    return stats.transactions == 0;
+}
+
+void edge_stop(struct edge *edge)
+{
+    const struct worker_orders stop = {.stop = true}, finish = {.finish = true};
+    if (!edge)
+        return;
+    for (unsigned i = 0; i < edge->started; i++)
+        worker_order(&edge->workers[i], &stop);
+    for (unsigned i = 0; i < edge->started; i++)
+        worker_wait_quiet(&edge->workers[i]);
+    for (unsigned i = 0; i < edge->started; i++)
+        worker_order(&edge->workers[i], &finish);
+    for (unsigned i = 0; i < edge->conf.workers; i++)
+        if (i < edge->started)
+            worker_join(&edge->workers[i]);
+        else
+            worker_close(&edge->workers[i]);
+    free(edge);
+}
+
+static uint64_t counted(const _Atomic uint64_t *counter)
+{
+    return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+void edge_stats_get(const struct edge *edge, struct edge_stats *stats)
+{
+    *stats = (struct edge_stats){.workers = edge->conf.workers};
+    for (unsigned i = 0; i < edge->conf.workers; i++) {
+        const struct worker *worker = &edge->workers[i];
+        stats->transactions += atomic_load_explicit(&worker->transactions, memory_order_relaxed);
+        stats->connections += atomic_load_explicit(&worker->connections, memory_order_relaxed);
+        stats->peers += atomic_load_explicit(&worker->peers, memory_order_relaxed);
+        stats->requests += counted(&worker->counters.requests);
+        stats->forwarded += counted(&worker->counters.forwarded);
+        stats->refused += counted(&worker->counters.refused);
+        stats->responses += counted(&worker->counters.responses);
+        stats->dropped += counted(&worker->counters.dropped);
+        stats->handed_over += counted(&worker->counters.handed_over);
+    }
+}

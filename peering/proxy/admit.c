@@ -1,0 +1,285 @@
+/* Requests outside a dialog: the trust rule (design section 2) and the LUF (sections 3.1, 3.2).
+ *
+ * A peer may speak for an address exactly when a call to that address would be routed to that
+ * peer. In this first cut that is: the peer has proven the domain of the caller's address. */
+#include "peering/proxy/proxy.h"
+
+#include "base/status.h"
+
+#include <stdio.h>
+
+#define PORTED_OUT_EXPIRES_S 300 /* how long a peer may remember our redirect (design 3.3) */
+
+/* ---- the called address ---- */
+
+/* What the Request-URI leads to. */
+struct called {
+    struct store_address address;
+    bool has_address; /* else only the domain is known */
+    struct resolver_answer answer;
+};
+
+static bool is_sip(const struct sip_uri *uri)
+{
+    return uri->scheme == SIP_SCHEME_SIP || uri->scheme == SIP_SCHEME_SIPS;
+}
+
+static void look_up_called(struct proxy *proxy, const struct sip_uri *uri, struct called *called,
+                           struct refusal *refusal)
+{
+    struct store_fault fault;
+    struct store_reader *reader = proxy_reader(proxy);
+    if (!is_sip(uri)) {
+        refusal_set(refusal, 404, "telephone numbers are not routed here");
+        return;
+    }
+    if (uri->host_kind != SIP_HOST_NAME) {
+        refusal_set(refusal, 403, "%.*s is an IP address: it has no SIP domain identity to prove",
+                    SLICE_ARG(uri->host));
+        return;
+    }
+    if (store_domain_canonical(uri->host, called->address.domain, &fault) != 0) {
+        refusal_set(refusal, 404, "%s", fault.text);
+        return;
+    }
+    /* A user part that no directory could hold is still the authority's to judge. */
+    called->has_address =
+        uri->has_user && store_user_canonical(uri->user, called->address.user, &fault) == 0;
+    if (!called->has_address)
+        called->address.user[0] = '\0';
+    if (!reader || resolver_lookup(reader, &called->address, &called->answer) != 0)
+        refusal_set(refusal, 500, "the directory cannot be read");
+}
+
+/* A sips: request reaches a core over TLS only (design section 5, profile core). */
+static void keep_tls_targets(const struct sip_msg *request, struct plan *plan)
+{
+    size_t kept = 0;
+    if (request->uri.scheme != SIP_SCHEME_SIPS)
+        return;
+    for (size_t i = 0; i < plan->target_count; i++)
+        if (plan->targets[i].transport == SIP_TLS)
+            plan->targets[kept++] = plan->targets[i];
+    plan->target_count = kept;
+    if (kept == 0)
+        refusal_set(&plan->refusal, 480, "sips: needs a core next hop over TLS, and %s has none",
+                    plan->hosted);
+}
+
+void plan_core_targets(struct plan *plan, const struct store_domain *domain,
+                       const struct sip_uri *next)
+{
+    size_t first = 0;
+    for (size_t i = 0; next && i < domain->core_count; i++) {
+        uint16_t port = domain->cores[i].port ? domain->cores[i].port : 5060;
+        if (slice_eq_nocase(next->host, slice_of(domain->cores[i].host)) &&
+            port == (next->port ? next->port : 5060)) {
+            first = i;
+            break;
+        }
+    }
+    for (size_t i = 0; i < domain->core_count; i++) {
+        const struct store_core *core = &domain->cores[(first + i) % domain->core_count];
+        struct resolver_target *target = &plan->targets[i];
+        *target = (struct resolver_target){
+            .profile = RESOLVER_CORE, .port = core->port, .transport = core->transport};
+        snprintf(target->host, sizeof(target->host), "%s", core->host);
+    }
+    plan->target_count = domain->core_count;
+}
+
+static void plan_core(const struct sip_msg *request, const struct store_domain *core,
+                      struct plan *plan)
+{
+    plan->side = TRANSPORT_INSIDE;
+    snprintf(plan->hosted, sizeof(plan->hosted), "%s", core->name);
+    plan_core_targets(plan, core, NULL);
+    keep_tls_targets(request, plan);
+}
+
+static void plan_peer(const char *domain, uint16_t port, struct plan *plan)
+{
+    plan->side = TRANSPORT_OUTSIDE;
+    snprintf(plan->hosted, sizeof(plan->hosted), "%s", plan->caller_group);
+    snprintf(plan->peer, sizeof(plan->peer), "%s", domain);
+    plan->targets[0] = (struct resolver_target){.profile = RESOLVER_PEER, .port = port};
+    snprintf(plan->targets[0].host, sizeof(plan->targets[0].host), "%s", domain);
+    plan->target_count = 1;
+}
+
+/* ---- from the core (3.1) ---- */
+
+static bool is_anonymous(const struct sip_uri *from)
+{
+    return is_sip(from) && slice_eq_nocase(from->host, SLICE("anonymous.invalid"));
+}
+
+/* From, or P-Asserted-Identity where From is anonymous. */
+static void caller_uri(const struct sip_msg *request, struct sip_uri *uri)
+{
+    const struct sip_header *pai = sip_msg_header(request, SIP_H_P_ASSERTED_IDENTITY, NULL);
+    struct sip_nameaddr identity;
+    *uri = request->from.uri;
+    if (!is_anonymous(uri) || !pai)
+        return;
+    struct slice list = pai->value;
+    while (sip_nameaddr_next(&list, &identity) == 0) {
+        if (is_sip(&identity.uri)) {
+            *uri = identity.uri;
+            return;
+        }
+    }
+}
+
+static bool hosted_here(const struct store_route *route)
+{
+    if (route->address_found)
+        return route->state == STORE_ADDRESS_HOSTED;
+    return route->domain_is_ours && route->core.unknown == STORE_UNKNOWN_CORE;
+}
+
+/* The caller must be an address that this core hosts, and the source one of its core's. */
+static void admit_core_caller(struct proxy *proxy, const struct origin *origin,
+                              const struct sip_msg *request, struct plan *plan)
+{
+    struct store_reader *reader = proxy_reader(proxy);
+    struct store_address caller;
+    struct store_route route;
+    struct sip_uri uri;
+    char ip[NETADDR_TEXT_MAX];
+    caller_uri(request, &uri);
+    bool named = is_sip(&uri) && uri.host_kind == SIP_HOST_NAME &&
+                 store_domain_canonical(uri.host, caller.domain, NULL) == 0 &&
+                 store_user_canonical(uri.user, caller.user, NULL) == 0;
+    if (named && (!reader || store_route(reader, &caller, &route) != 0)) {
+        refusal_set(&plan->refusal, 500, "the directory cannot be read");
+        return;
+    }
+    if (!named || !hosted_here(&route)) {
+        refusal_set(&plan->refusal, 403,
+                    "the caller %.*s is not an address hosted here: add it to the directory; to "
+                    "forward a call, let the core answer 302 or call anew as its own user",
+                    SLICE_ARG(uri.bytes));
+        return;
+    }
+    if (!admit_source_is_core(proxy, origin, &route.core)) {
+        refusal_set(&plan->refusal, 403,
+                    "%s is not a core of %s: give it as a core of the domain, or list it in allow",
+                    netaddr_format_ip(&origin->peer, ip), route.core.name);
+        return;
+    }
+    snprintf(plan->caller_group, sizeof(plan->caller_group), "%s", route.core.name);
+}
+
+static void plan_from_core(struct proxy *proxy, const struct origin *origin,
+                           const struct sip_msg *request, struct plan *plan)
+{
+    struct called called;
+    admit_core_caller(proxy, origin, request, plan);
+    if (plan->refusal.status == 0)
+        look_up_called(proxy, &request->uri, &called, &plan->refusal);
+    if (plan->refusal.status)
+        return;
+    switch (called.answer.rule) {
+    case RESOLVER_HOSTED:
+    case RESOLVER_UNKNOWN_CORE:
+        if (strcmp(called.answer.route.core.name, plan->caller_group) == 0)
+            refusal_set(&plan->refusal, 404, "%.*s is served by the core that asks",
+                        SLICE_ARG(request->uri.bytes));
+        else
+            plan_core(request, &called.answer.route.core, plan);
+        return;
+    case RESOLVER_UNKNOWN:
+        refusal_set(&plan->refusal, 404, "no such address: %.*s", SLICE_ARG(request->uri.bytes));
+        return;
+    case RESOLVER_PORTED_OUT:
+        plan_peer(called.answer.hosting, 0, plan);
+        return;
+    case RESOLVER_AUTHORITY:
+        plan_peer(called.answer.hosting, request->uri.port, plan);
+        return;
+    }
+}
+
+/* ---- from a peer (3.2, 3.4) ---- */
+
+/* The domain this peer speaks for in this request, if it has proven it. */
+static void admit_peer_caller(const struct origin *origin, const struct sip_msg *request,
+                              struct plan *plan)
+{
+    const struct sip_uri *from = &request->from.uri;
+    const char *proven = conn_proven_domain(origin->conn);
+    if (is_anonymous(from)) {
+        snprintf(plan->peer, sizeof(plan->peer), "%s", proven);
+        snprintf(plan->assert_identity, sizeof(plan->assert_identity), "%s", proven);
+        return;
+    }
+    if (!identity_is_proven(origin->conn, from)) {
+        refusal_set(&plan->refusal, 403,
+                    "the caller %.*s could not be verified: this connection has proven %s",
+                    SLICE_ARG(from->bytes), proven[0] ? proven : "no SIP domain");
+        return;
+    }
+    store_domain_canonical(from->host, plan->peer, NULL);
+}
+
+/* 302 in port form (design 3.2): bob%40opb.example@opc.example. */
+static void redirect_ported(const struct called *called, struct refusal *refusal)
+{
+    refusal_set(refusal, 302, "%s@%s is hosted by %s", called->address.user,
+                called->address.domain, called->answer.hosting);
+    int len = snprintf(refusal->headers, sizeof(refusal->headers),
+                       "Contact: <sip:%s%%40%s@%s>;expires=%d\r\n", called->address.user,
+                       called->address.domain, called->answer.hosting, PORTED_OUT_EXPIRES_S);
+    if (len < 0 || (size_t)len >= sizeof(refusal->headers))
+        refusal_set(refusal, 480, "the address is hosted elsewhere under names too long to tell");
+}
+
+static void plan_from_peer(struct proxy *proxy, const struct origin *origin,
+                           const struct sip_msg *request, struct plan *plan)
+{
+    struct called called;
+    look_up_called(proxy, &request->uri, &called, &plan->refusal);
+    if (plan->refusal.status)
+        return;
+    if (called.answer.rule == RESOLVER_AUTHORITY) {
+        refusal_set(&plan->refusal, 403, "%s is not hosted here, and this edge does not relay",
+                    called.address.domain);
+        return;
+    }
+    admit_peer_caller(origin, request, plan);
+    if (plan->refusal.status)
+        return;
+    switch (called.answer.rule) {
+    case RESOLVER_HOSTED:
+    case RESOLVER_UNKNOWN_CORE:
+        plan_core(request, &called.answer.route.core, plan);
+        return;
+    case RESOLVER_PORTED_OUT:
+        redirect_ported(&called, &plan->refusal);
+        return;
+    case RESOLVER_UNKNOWN:
+    case RESOLVER_AUTHORITY:
+        refusal_set(&plan->refusal, 404, "no such address: %.*s", SLICE_ARG(request->uri.bytes));
+        return;
+    }
+}
+
+void admit_plan(struct proxy *proxy, const struct origin *origin, const struct sip_msg *request,
+                const struct sip_nameaddr *next, struct plan *plan)
+{
+    if (proxy->draining) {
+        refusal_set(&plan->refusal, 503, "this edge is draining");
+        snprintf(plan->refusal.headers, sizeof(plan->refusal.headers), "Retry-After: 10\r\n");
+    } else if (next->bytes.len) {
+        refusal_set(&plan->refusal, 403, "a preloaded Route beyond this edge is not followed");
+    } else if (sip_param(request->uri.params, "maddr", NULL)) {
+        refusal_set(&plan->refusal, 403, "maddr in the Request-URI is not followed here");
+    } else if (origin->listener->side == TRANSPORT_INSIDE) {
+        plan_from_core(proxy, origin, request, plan);
+    } else if (origin->conn && conn_proven_domain(origin->conn)[0]) {
+        plan_from_peer(proxy, origin, request, plan);
+    } else {
+        refusal_set(&plan->refusal, 403, "this connection has proven no SIP domain");
+    }
+}

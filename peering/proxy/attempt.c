@@ -1,0 +1,392 @@
+/* One target of a request: connect, send, wait for what comes back (RFC 3261 16.6 steps 8 to 11). */
+#include "peering/proxy/proxy.h"
+
+#include "base/status.h"
+
+#include <stdio.h>
+
+#define TIMER_C_MS       180000 /* section 16.6 step 11: more than three minutes of ringing */
+#define CANCEL_GUARD_MS  32000  /* 64*T1: an answer to our CANCEL comes by then (9.1) */
+#define TIMER_C_EXTRA_MS 5000
+
+struct attempt {
+    struct context *context;
+    struct resolver_hop hop;
+    const struct transport_listener *out;
+    struct conn *conn; /* NULL for UDP */
+    struct conn_watch watch;
+    struct client client; /* its txn is NULL once it has ended */
+    const struct sip_msg *sent;
+    struct timer timer; /* first response, then timer C or the guard of a CANCEL */
+    bool reused;        /* the connection was ready before */
+    bool provisional;   /* a provisional response came */
+    bool abandoned;     /* the context does not wait any more */
+    bool cancel_wanted, cancel_sent;
+};
+
+static struct proxy *proxy_of(const struct attempt *attempt)
+{
+    return attempt->context->proxy;
+}
+
+static void client_add(struct context *context, struct client *client)
+{
+    list_init(&client->link);
+    list_append(&context->clients, &client->link);
+}
+
+static void client_del(struct client *client)
+{
+    list_remove(&client->link);
+    client->txn = NULL;
+}
+
+/* ---- sending ---- */
+
+static void send_up(struct slice bytes, void *arg)
+{
+    struct attempt *attempt = arg;
+    if (attempt->conn)
+        conn_send(attempt->conn, bytes); /* a failure is reported by the watch */
+    else
+        transport_send_udp(proxy_of(attempt)->transport, attempt->out, &attempt->hop.addr, bytes);
+}
+
+static void trace_sent(const struct attempt *attempt, const struct sip_msg *msg)
+{
+    proxy_trace(proxy_of(attempt), "sent", msg, attempt->out, &attempt->hop.addr, attempt->conn);
+}
+
+static void fail(struct attempt *attempt, const char *cause);
+
+static void start_timer(struct attempt *attempt, uint64_t after_ms);
+
+static void on_timer(void *arg)
+{
+    struct attempt *attempt = arg;
+    char cause[STORE_DOMAIN_MAX + 128], text[NETADDR_TEXT_MAX];
+    if (attempt->provisional && !attempt->cancel_sent) { /* timer C */
+        attempt_cancel(attempt);
+        return;
+    }
+    snprintf(cause, sizeof(cause), "%s at %s: no %s in time", attempt->hop.host,
+             netaddr_format(&attempt->hop.addr, text),
+             attempt->provisional ? "final response" : "response");
+    fail(attempt, cause);
+}
+
+static void start_timer(struct attempt *attempt, uint64_t after_ms)
+{
+    struct proxy *proxy = proxy_of(attempt);
+    timer_start(proxy->timers, &attempt->timer, txn_layer_now_ms(proxy->txns) + after_ms, on_timer,
+                attempt);
+}
+
+/* ---- the end of an attempt ---- */
+
+static void on_ended(struct txn_client *txn, void *arg)
+{
+    struct attempt *attempt = arg;
+    struct context *context = attempt->context;
+    (void)txn;
+    context_enter(context);
+    timer_stop(context->proxy->timers, &attempt->timer);
+    conn_watch_remove(&attempt->watch);
+    attempt->conn = conn_unref(attempt->conn);
+    client_del(&attempt->client);
+    context_leave(context);
+}
+
+/* An INVITE without any response may still have arrived: its transaction stays, so that a late
+ * ringing is cancelled and a late 2xx passed on. Everything else ends here. */
+void attempt_abandon(struct attempt *attempt)
+{
+    timer_stop(proxy_of(attempt)->timers, &attempt->timer);
+    attempt->abandoned = true;
+    bool may_have_arrived =
+        !attempt->conn || (conn_state_of(attempt->conn) == CONN_READY);
+    if (attempt->sent->method == SIP_INVITE && may_have_arrived && attempt->client.txn)
+        attempt_cancel(attempt);
+    else if (attempt->client.txn)
+        txn_client_abort(attempt->client.txn);
+}
+
+static void fail(struct attempt *attempt, const char *cause)
+{
+    struct context *context = attempt->context;
+    bool waited_for = !attempt->abandoned;
+    context_enter(context);
+    if (waited_for)
+        attempt_abandon(attempt);
+    else if (attempt->client.txn)
+        txn_client_abort(attempt->client.txn);
+    if (waited_for)
+        context_attempt_failed(context, cause);
+    context_leave(context);
+}
+
+/* ---- CANCEL (sections 9.1, 16.10) ---- */
+
+static void cancel_response(struct txn_client *txn, const struct sip_msg *response, void *arg)
+{
+    (void)txn, (void)response, (void)arg; /* the INVITE's own answer is what counts */
+}
+
+static void cancel_timeout(struct txn_client *txn, void *arg)
+{
+    (void)txn, (void)arg; /* the guard timer ends the wait */
+}
+
+struct cancel {
+    struct context *context;
+    struct client client;
+    const struct transport_listener *out;
+    struct netaddr to;
+    struct conn *conn;
+};
+
+static void cancel_send(struct slice bytes, void *arg)
+{
+    struct cancel *cancel = arg;
+    if (cancel->conn)
+        conn_send(cancel->conn, bytes);
+    else
+        transport_send_udp(cancel->context->proxy->transport, cancel->out, &cancel->to, bytes);
+}
+
+static void cancel_ended(struct txn_client *txn, void *arg)
+{
+    struct cancel *cancel = arg;
+    struct context *context = cancel->context;
+    (void)txn;
+    context_enter(context);
+    cancel->conn = conn_unref(cancel->conn);
+    client_del(&cancel->client);
+    context_leave(context);
+}
+
+/* The sent request as a message of its own, index in the arena. */
+static struct sip_msg *index_sent(struct arena *arena, struct slice bytes, size_t header_max)
+{
+    struct sip_fault fault;
+    struct sip_msg *msg = arena_zero(arena, sizeof(*msg));
+    struct sip_header *headers = arena_get(arena, header_max * sizeof(*headers));
+    if (!msg || !headers || sip_msg_parse(bytes, true, headers, header_max, msg, &fault) != 0)
+        return NULL;
+    return msg;
+}
+
+static void send_cancel(struct attempt *attempt)
+{
+    struct context *context = attempt->context;
+    struct cancel *cancel = arena_zero(context->arena, sizeof(*cancel));
+    struct slice bytes = sip_cancel_build(context->arena, attempt->sent);
+    struct sip_msg *request = bytes.p ? index_sent(context->arena, bytes, SIP_MAX_HEADERS) : NULL;
+    if (!cancel || !request)
+        return;
+    *cancel = (struct cancel){.context = context, .out = attempt->out, .to = attempt->hop.addr};
+    cancel->conn = attempt->conn ? conn_ref(attempt->conn) : NULL;
+    const struct txn_client_user user = {.send = cancel_send,
+                                         .response = cancel_response,
+                                         .timeout = cancel_timeout,
+                                         .ended = cancel_ended,
+                                         .arg = cancel};
+    trace_sent(attempt, request);
+    if (txn_client_start(context->proxy->txns, context->arena, request, attempt->conn != NULL,
+                         &user, &cancel->client.txn) == 0)
+        client_add(context, &cancel->client);
+    else
+        cancel->conn = conn_unref(cancel->conn);
+}
+
+void attempt_cancel(struct attempt *attempt)
+{
+    attempt->cancel_wanted = true;
+    if (attempt->cancel_sent || !attempt->client.txn)
+        return;
+    if (attempt->provisional) {
+        attempt->cancel_sent = true;
+        send_cancel(attempt);
+        start_timer(attempt, CANCEL_GUARD_MS);
+    } else if (attempt->conn && conn_state_of(attempt->conn) != CONN_READY &&
+               !attempt->abandoned) {
+        fail(attempt, "cancelled before it was sent");
+    }
+}
+
+/* ---- what comes back ---- */
+
+static void on_provisional(struct attempt *attempt)
+{
+    attempt->provisional = true;
+    if (attempt->cancel_wanted)
+        attempt_cancel(attempt);
+    else if (attempt->sent->method == SIP_INVITE)
+        start_timer(attempt, TIMER_C_MS + TIMER_C_EXTRA_MS);
+    else
+        timer_stop(proxy_of(attempt)->timers, &attempt->timer); /* timer F bounds the wait */
+}
+
+static void on_response(struct txn_client *txn, const struct sip_msg *response, void *arg)
+{
+    struct attempt *attempt = arg;
+    struct context *context = attempt->context;
+    (void)txn;
+    context_enter(context);
+    if (response->status < 200)
+        on_provisional(attempt);
+    else
+        timer_stop(proxy_of(attempt)->timers, &attempt->timer);
+    if (response->status == 503 && !attempt->abandoned) {
+        char cause[STORE_DOMAIN_MAX + 64];
+        snprintf(cause, sizeof(cause), "%s answered 503", attempt->hop.host);
+        attempt->abandoned = true;
+        context_attempt_failed(context, cause);
+    } else if (!attempt->abandoned || (response->status >= 200 && response->status < 300)) {
+        context_response(context, attempt, response, attempt->conn);
+    }
+    context_leave(context);
+}
+
+static void on_timeout(struct txn_client *txn, void *arg)
+{
+    struct attempt *attempt = arg;
+    char cause[STORE_DOMAIN_MAX + 64];
+    (void)txn;
+    snprintf(cause, sizeof(cause), "%s: no final response", attempt->hop.host);
+    if (!attempt->abandoned) {
+        attempt->abandoned = true;
+        context_attempt_failed(attempt->context, cause);
+    }
+}
+
+/* A connection that was open before may have been dead without our knowing: its hop gets a second
+ * chance on a new one. */
+static bool retry_hop(struct attempt *attempt)
+{
+    struct context *context = attempt->context;
+    if (!attempt->reused || context->retried || context->hop_next == 0)
+        return false;
+    context->retried = true;
+    context->hop_next--;
+    return true;
+}
+
+static void on_conn(struct conn *conn, enum conn_state state, const char *why, void *arg)
+{
+    struct attempt *attempt = arg;
+    (void)conn;
+    if (state == CONN_READY && !attempt->provisional && !attempt->abandoned)
+        start_timer(attempt, proxy_of(attempt)->first_response_ms);
+    if (state != CONN_CLOSED || !attempt->client.txn)
+        return;
+    /* After a provisional response the far side may answer on a connection of its own. */
+    if (attempt->provisional)
+        return;
+    retry_hop(attempt);
+    fail(attempt, why);
+}
+
+/* ---- start ---- */
+
+static int connect_attempt(struct attempt *attempt, const char **cause)
+{
+    struct context *context = attempt->context;
+    const struct plan *plan = &context->plan;
+    struct conn_key key = {
+        .side = plan->side, .transport = attempt->hop.transport, .addr = attempt->hop.addr};
+    if (key.transport == SIP_TLS) {
+        snprintf(key.our_domain, sizeof(key.our_domain), "%s", plan->hosted);
+        snprintf(key.far_domain, sizeof(key.far_domain), "%s",
+                 plan->side == TRANSPORT_OUTSIDE ? plan->peer : plan->hosted);
+    }
+    int status = transport_connect(proxy_of(attempt)->transport, &key, &attempt->conn);
+    if (status != 0) {
+        *cause = status_text(status);
+        return status;
+    }
+    attempt->reused = conn_state_of(attempt->conn) == CONN_READY;
+    return 0;
+}
+
+static int build_sent(struct attempt *attempt, const char *branch)
+{
+    struct context *context = attempt->context;
+    struct forward forward = {
+        .proxy = context->proxy,
+        .arena = context->arena,
+        .origin = &context->origin,
+        .request = context->request,
+        .plan = &context->plan,
+        .out = attempt->out,
+        .transport = attempt->hop.transport,
+        .branch = branch,
+    };
+    struct slice bytes = forward_request(&forward);
+    if (bytes.p) /* Via, two Record-Routes, Max-Forwards, Content-Length, an identity */
+        attempt->sent = index_sent(context->arena, bytes, context->request->header_count + 6);
+    return attempt->sent ? 0 : -ENOMEM;
+}
+
+static int start_client(struct attempt *attempt)
+{
+    struct context *context = attempt->context;
+    const struct txn_client_user user = {.send = send_up,
+                                         .response = on_response,
+                                         .timeout = on_timeout,
+                                         .ended = on_ended,
+                                         .arg = attempt};
+    int status = txn_client_start(context->proxy->txns, context->arena, attempt->sent,
+                                  attempt->conn != NULL, &user, &attempt->client.txn);
+    if (status != 0)
+        return status;
+    client_add(context, &attempt->client);
+    context->current = attempt;
+    if (attempt->conn)
+        conn_watch_add(attempt->conn, &attempt->watch, on_conn, attempt);
+    if (!attempt->conn || attempt->reused)
+        start_timer(attempt, context->proxy->first_response_ms);
+    return 0;
+}
+
+static int prepare(struct attempt *attempt, const char **cause)
+{
+    struct context *context = attempt->context;
+    struct proxy *proxy = context->proxy;
+    char branch[TXN_BRANCH_MAX];
+    attempt->out = transport_listener_for(proxy->transport, context->plan.side,
+                                          attempt->hop.transport, attempt->hop.addr.sa.sa_family);
+    if (!attempt->out) {
+        *cause = "no listener of this transport on that side";
+        return -ENOENT;
+    }
+    txn_branch_make(proxy->txns, proxy->index, branch);
+    int status = build_sent(attempt, branch);
+    if (status != 0) {
+        *cause = "the request could not be built";
+        return status;
+    }
+    return attempt->hop.transport == SIP_UDP ? 0 : connect_attempt(attempt, cause);
+}
+
+int attempt_start(struct context *context, const struct resolver_hop *hop, const char **cause)
+{
+    struct attempt *attempt = arena_zero(context->arena, sizeof(*attempt));
+    *cause = "this edge is out of memory for the request";
+    if (!attempt)
+        return -ENOMEM;
+    attempt->context = context;
+    attempt->hop = *hop;
+    timer_init(&attempt->timer);
+    conn_watch_init(&attempt->watch);
+    int status = prepare(attempt, cause);
+    if (status == 0)
+        trace_sent(attempt, attempt->sent);
+    if (status == 0 && attempt->sent->method == SIP_ACK)
+        send_up(attempt->sent->bytes, attempt);
+    else if (status == 0)
+        status = start_client(attempt);
+    if (status != 0 || attempt->sent->method == SIP_ACK)
+        attempt->conn = conn_unref(attempt->conn);
+    return status;
+}

@@ -1,0 +1,330 @@
+/* The response context: one server transaction, its targets in turn, one answer (RFC 3261 16.6 to
+ * 16.10; RFC 3263 4.3 for the turn to the next target). */
+#include "peering/proxy/proxy.h"
+
+#include "base/status.h"
+
+#include <stdio.h>
+
+/* ---- its life ---- */
+
+static void context_free(struct context *context)
+{
+    list_remove(&context->link);
+    timer_stop(context->proxy->timers, &context->search_timer);
+    conn_unref(context->origin.conn);
+    arena_free(context->arena);
+}
+
+void context_enter(struct context *context)
+{
+    context->busy++;
+}
+
+void context_leave(struct context *context)
+{
+    if (--context->busy == 0 && !context->server && list_is_empty(&context->clients) &&
+        !context->location && !context->current)
+        context_free(context);
+}
+
+void context_abort(struct context *context)
+{
+    context_enter(context);
+    if (context->location)
+        resolver_locate_cancel(context->location);
+    context->location = NULL;
+    if (context->server)
+        txn_server_abort(context->server);
+    context->current = NULL;
+    struct list *first;
+    while ((first = list_first(&context->clients)))
+        txn_client_abort(container_of(first, struct client, link)->txn);
+    context_leave(context);
+}
+
+/* ---- answers ---- */
+
+static void respond(struct context *context, unsigned status, struct slice bytes)
+{
+    if (!context->server)
+        return;
+    if (status >= 200) {
+        context->final_sent = true;
+        timer_stop(context->proxy->timers, &context->search_timer);
+    }
+    txn_server_respond(context->server, status, bytes);
+}
+
+static void answer(struct context *context, const struct refusal *answer)
+{
+    struct slice bytes = proxy_answer_build(context->proxy, context->arena, &context->origin,
+                                            context->request, answer);
+    if (bytes.p)
+        respond(context, answer->status, bytes);
+    else if (context->server)
+        txn_server_abort(context->server); /* no memory even for an answer: the sender asks again */
+}
+
+static void log_failure(struct context *context, const struct refusal *refusal)
+{
+    const struct sip_msg *request = context->request;
+    log_write(context->proxy->log, LOG_NOTICE, "proxy",
+              "failed %.*s %.*s status=%u caller=%.*s peer=%s call-id=%.*s: %s",
+              SLICE_ARG(request->method_text), SLICE_ARG(request->uri_text), refusal->status,
+              SLICE_ARG(request->from.uri.bytes), context->plan.peer[0] ? context->plan.peer : "-",
+              SLICE_ARG(request->call_id), refusal->warning);
+}
+
+/* No target is left. Never 503 towards a core: that would take the whole edge out of service. */
+static void give_up(struct context *context)
+{
+    struct refusal refusal;
+    if (context->final_sent || !context->server)
+        return;
+    if (context->cancelled) {
+        refusal_set(&refusal, 487, "%s", "");
+    } else {
+        bool late = context->search_over && context->request->method == SIP_INVITE;
+        refusal_set(&refusal, late ? 408 : 480, "%s",
+                    context->causes[0] ? context->causes : "no target could be tried");
+        log_failure(context, &refusal);
+    }
+    answer(context, &refusal);
+}
+
+static void add_cause(struct context *context, const char *cause)
+{
+    size_t used = strlen(context->causes);
+    snprintf(context->causes + used, sizeof(context->causes) - used, "%s%s", used ? "; " : "",
+             cause);
+}
+
+/* ---- targets in turn ---- */
+
+static void try_next(struct context *context);
+
+static void located(int status, const struct resolver_hop *hops, size_t count, const char *why,
+                    void *arg)
+{
+    struct context *context = arg;
+    context_enter(context);
+    context->location = NULL;
+    context->hops = NULL;
+    context->hop_count = context->hop_next = 0;
+    if (status == 0) {
+        struct slice copy = arena_copy(context->arena,
+                                       slice_make((const char *)hops, count * sizeof(*hops)));
+        context->hops = (struct resolver_hop *)copy.p;
+        context->hop_count = copy.p ? count : 0;
+    } else {
+        add_cause(context, why);
+    }
+    try_next(context);
+    context_leave(context);
+}
+
+/* A core's IP address needs no resolver. */
+static bool hop_from_ip(struct context *context, const struct resolver_target *target)
+{
+    struct netaddr addr;
+    uint16_t port = target->port;
+    enum sip_transport transport = target->profile == RESOLVER_PEER ? SIP_TLS : target->transport;
+    if (port == 0)
+        port = transport == SIP_TLS ? 5061 : 5060;
+    if (netaddr_from_ip(&addr, slice_of(target->host), port) != 0)
+        return false;
+    context->hop_next = 0;
+    context->hops = arena_zero(context->arena, sizeof(*context->hops));
+    context->hop_count = context->hops ? 1 : 0;
+    if (context->hops) {
+        context->hops->addr = addr;
+        context->hops->transport = (uint8_t)transport;
+        snprintf(context->hops->host, sizeof(context->hops->host), "%s", target->host);
+    }
+    return true;
+}
+
+/* Returns whether hops may be there now; else `located` will go on, or the target failed. */
+static bool locate_next_target(struct context *context)
+{
+    const struct resolver_target *target = &context->plan.targets[context->target_next++];
+    if (hop_from_ip(context, target))
+        return true;
+    int status = resolver_locate(context->proxy->resolver, target, located, NULL, context,
+                                 &context->location);
+    if (status == 0)
+        return false;
+    char cause[STORE_DOMAIN_MAX + 64];
+    snprintf(cause, sizeof(cause), "%s: %s", target->host, status_text(status));
+    add_cause(context, cause);
+    return true;
+}
+
+static void try_next(struct context *context)
+{
+    while (!context->final_sent && !context->cancelled && !context->search_over) {
+        if (context->hop_next < context->hop_count) {
+            const char *cause;
+            if (attempt_start(context, &context->hops[context->hop_next++], &cause) == 0)
+                return;
+            add_cause(context, cause);
+        } else if (context->target_next < context->plan.target_count) {
+            if (!locate_next_target(context))
+                return;
+        } else {
+            break;
+        }
+    }
+    give_up(context);
+}
+
+void context_attempt_failed(struct context *context, const char *cause)
+{
+    context_enter(context);
+    context->current = NULL;
+    add_cause(context, cause);
+    try_next(context);
+    context_leave(context);
+}
+
+/* Design section 4: the whole search takes at most so long. */
+static void on_search_timer(void *arg)
+{
+    struct context *context = arg;
+    context_enter(context);
+    context->search_over = true;
+    if (context->location)
+        resolver_locate_cancel(context->location);
+    context->location = NULL;
+    if (context->current) {
+        add_cause(context, "no response in time");
+        attempt_abandon(context->current);
+        context->current = NULL;
+    }
+    give_up(context);
+    context_leave(context);
+}
+
+/* ---- responses ---- */
+
+void context_response(struct context *context, const struct attempt *attempt,
+                      const struct sip_msg *response, const struct conn *conn)
+{
+    bool from_peer = context->plan.side == TRANSPORT_OUTSIDE;
+    context_enter(context);
+    timer_stop(context->proxy->timers, &context->search_timer);
+    if (response->status < 200)
+        context->provisional_bytes += response->bytes.len;
+    if (response->status >= 200) {
+        struct attempt *current = context->current;
+        context->current = NULL;
+        if (current && current != attempt) /* a late 2xx of an earlier target wins (16.7 step 10) */
+            attempt_abandon(current);
+    }
+    /* 100 is hop by hop (16.7 step 5); the rest goes back as it came. */
+    if (response->status > 100 && context->provisional_bytes <= CONTEXT_PROVISIONAL_MAX) {
+        struct slice bytes = forward_response(context->arena, response, from_peer ? conn : NULL);
+        if (bytes.p)
+            respond(context, response->status, bytes);
+        else if (response->status >= 200)
+            give_up(context);
+    }
+    context_leave(context);
+}
+
+void context_cancel(struct context *context)
+{
+    if (context->cancelled || context->final_sent)
+        return;
+    context_enter(context);
+    context->cancelled = true;
+    timer_stop(context->proxy->timers, &context->search_timer);
+    if (context->location)
+        resolver_locate_cancel(context->location);
+    context->location = NULL;
+    if (context->current)
+        attempt_cancel(context->current);
+    else
+        give_up(context);
+    context_leave(context);
+}
+
+/* ---- start ---- */
+
+static void send_down(struct slice bytes, void *arg)
+{
+    struct context *context = arg;
+    proxy_send_response(context->proxy, &context->origin, &context->request->via, bytes);
+}
+
+static void on_server_ended(struct txn_server *txn, void *arg)
+{
+    struct context *context = arg;
+    (void)txn;
+    context_enter(context);
+    context->server = NULL;
+    context_leave(context);
+}
+
+static struct context *context_alloc(struct proxy *proxy, const struct origin *origin,
+                                     const struct sip_msg *request, const struct plan *plan)
+{
+    struct arena *arena = arena_alloc(proxy->pool, PROXY_CONTEXT_LIMIT);
+    struct context *context = arena ? arena_zero(arena, sizeof(*context)) : NULL;
+    if (!context || !(context->request = sip_msg_copy(arena, request))) {
+        arena_free(arena);
+        return NULL;
+    }
+    context->proxy = proxy;
+    context->arena = arena;
+    context->origin = *origin;
+    if (origin->conn)
+        conn_ref(origin->conn);
+    context->plan = *plan;
+    list_init(&context->link);
+    list_init(&context->clients);
+    list_append(&proxy->contexts, &context->link);
+    timer_init(&context->search_timer);
+    return context;
+}
+
+static int start_server(struct context *context)
+{
+    struct proxy *proxy = context->proxy;
+    const struct txn_server_user user = {
+        .send = send_down, .ended = on_server_ended, .arg = context};
+    int status = timer_start(proxy->timers, &context->search_timer,
+                             txn_layer_now_ms(proxy->txns) + proxy->search_ms, on_search_timer,
+                             context);
+    if (status == 0)
+        status = txn_server_start(proxy->txns, context->arena, context->request,
+                                  context->origin.conn != NULL, &user, &context->server);
+    return status;
+}
+
+void context_start(struct proxy *proxy, const struct origin *origin, const struct sip_msg *request,
+                   const struct plan *plan)
+{
+    struct context *context = context_alloc(proxy, origin, request, plan);
+    if (context)
+        context_enter(context);
+    if (!context || (request->method != SIP_ACK && start_server(context) != 0)) {
+        struct refusal refusal;
+        refusal_set(&refusal, 503, "this edge is at its limit");
+        snprintf(refusal.headers, sizeof(refusal.headers), "Retry-After: 5\r\n");
+        if (request->method != SIP_ACK)
+            proxy_refuse(proxy, origin, request, &refusal);
+        if (context)
+            context_leave(context);
+        return;
+    }
+    atomic_fetch_add_explicit(&proxy->counters->forwarded, 1, memory_order_relaxed);
+    if (request->method == SIP_INVITE) {
+        struct refusal trying;
+        refusal_set(&trying, 100, "%s", "");
+        answer(context, &trying);
+    }
+    try_next(context);
+    context_leave(context);
+}

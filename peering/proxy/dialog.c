@@ -1,0 +1,138 @@
+/* Route headers and dialog tokens (design section 4; RFC 3261 16.4, 16.6 step 6, 12.2). */
+#include "peering/proxy/proxy.h"
+
+#include "base/status.h"
+
+#include <stdio.h>
+#include <time.h>
+
+int dialog_routes(struct proxy *proxy, const struct sip_msg *request, size_t *own,
+                  struct sip_nameaddr *top, struct sip_nameaddr *next)
+{
+    size_t seen = 0;
+    *own = 0;
+    *top = *next = (struct sip_nameaddr){.bytes = {NULL, 0}};
+    for (const struct sip_header *h = sip_msg_header(request, SIP_H_ROUTE, NULL); h;
+         h = sip_msg_header(request, SIP_H_ROUTE, h)) {
+        struct slice list = h->value;
+        struct sip_nameaddr route;
+        int status;
+        while ((status = sip_nameaddr_next(&list, &route)) == 0) {
+            if (seen++ == 0)
+                *top = route;
+            if (!proxy_is_us(proxy, &route.uri)) {
+                *next = route;
+                return 0;
+            }
+            ++*own;
+        }
+        if (status != STATUS_NOTFOUND)
+            return STATUS_MALFORMED;
+    }
+    return 0;
+}
+
+bool dialog_has_token(const struct sip_msg *request, size_t own, const struct sip_nameaddr *top)
+{
+    return request->to_tag.len > 0 && own > 0 && top->uri.has_user;
+}
+
+static uint64_t unix_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static int read_token(struct proxy *proxy, const struct sip_msg *request, struct slice text,
+                      struct token *token)
+{
+    struct store_reader *reader = proxy_reader(proxy);
+    struct store_key key;
+    uint32_t key_id;
+    const struct slice tags[2] = {request->from_tag, request->to_tag};
+    int status = token_key_id(text, &key_id);
+    if (status == 0)
+        status = reader ? store_key_get(reader, key_id, &key) : -EIO;
+    if (status == 0)
+        status = token_decode(text, &key, unix_ms(), request->call_id, tags, token);
+    return status;
+}
+
+/* The side that a token names must be the side it comes from, and a peer must be the token's. */
+static void check_side(struct proxy *proxy, const struct origin *origin, const struct token *token,
+                       const struct store_domain *hosted, struct refusal *refusal)
+{
+    char text[NETADDR_TEXT_MAX];
+    if (origin->listener->side != token->side)
+        refusal_set(refusal, 403, "this dialog's token is not valid from this side");
+    else if (token->side == TRANSPORT_OUTSIDE &&
+             !(origin->conn && conn_proves(origin->conn, token->peer)))
+        refusal_set(refusal, 403, "this dialog is with %s, which this connection has not proven",
+                    token->peer);
+    else if (token->side == TRANSPORT_INSIDE && !admit_source_is_core(proxy, origin, hosted))
+        refusal_set(refusal, 403, "%s is not a core of %s", netaddr_format_ip(&origin->peer, text),
+                    token->hosted);
+}
+
+/* From the core: to whatever the route set names next, which must prove the dialog's peer. */
+static void plan_to_peer(const struct sip_msg *request, const struct sip_nameaddr *next,
+                         const struct token *token, struct plan *plan)
+{
+    const struct sip_uri *uri = next->bytes.len ? &next->uri : &request->uri;
+    struct resolver_target *target = &plan->targets[0];
+    *target = (struct resolver_target){.profile = RESOLVER_PEER, .port = uri->port};
+    bool good = uri->scheme == SIP_SCHEME_SIP || uri->scheme == SIP_SCHEME_SIPS;
+    if (good && uri->host_kind == SIP_HOST_NAME)
+        good = store_domain_canonical(uri->host, target->host, NULL) == 0;
+    else if (good)
+        good = slice_to_cstr(uri->host, target->host, sizeof(target->host)) == 0;
+    if (!good) {
+        refusal_set(&plan->refusal, 404, "%.*s does not lead anywhere", SLICE_ARG(uri->bytes));
+        return;
+    }
+    plan->side = TRANSPORT_OUTSIDE;
+    plan->target_count = 1;
+    snprintf(plan->peer, sizeof(plan->peer), "%s", token->peer);
+    snprintf(plan->hosted, sizeof(plan->hosted), "%s", token->hosted);
+    snprintf(plan->caller_group, sizeof(plan->caller_group), "%s", token->hosted);
+}
+
+static void plan_to_core(const struct sip_nameaddr *next, const struct store_domain *group,
+                         struct plan *plan)
+{
+    plan->side = TRANSPORT_INSIDE;
+    snprintf(plan->hosted, sizeof(plan->hosted), "%s", group->name);
+    plan_core_targets(plan, group, next->bytes.len ? &next->uri : NULL);
+}
+
+void dialog_plan(struct proxy *proxy, const struct origin *origin, const struct sip_msg *request,
+                 const struct sip_nameaddr *top, const struct sip_nameaddr *next,
+                 struct plan *plan)
+{
+    struct store_reader *reader = proxy_reader(proxy);
+    struct store_domain hosted, other;
+    struct token token;
+    if (read_token(proxy, request, top->uri.user, &token) != 0) {
+        refusal_set(&plan->refusal, 403, "the dialog token in Route is not valid for this dialog");
+        return;
+    }
+    if (store_domain_get(reader, token.hosted, &hosted) != 0) {
+        refusal_set(&plan->refusal, 403, "%s is not hosted here any more", token.hosted);
+        return;
+    }
+    check_side(proxy, origin, &token, &hosted, &plan->refusal);
+    if (plan->refusal.status)
+        return;
+    if (token.side == TRANSPORT_OUTSIDE) {
+        snprintf(plan->peer, sizeof(plan->peer), "%s", token.peer);
+        plan_to_core(next, &hosted, plan);
+    } else if (token.peer[0]) {
+        plan_to_peer(request, next, &token, plan);
+    } else if (store_domain_get(reader, token.peer_core, &other) == 0) {
+        snprintf(plan->caller_group, sizeof(plan->caller_group), "%s", token.hosted);
+        plan_to_core(next, &other, plan);
+    } else {
+        refusal_set(&plan->refusal, 403, "%s is not hosted here any more", token.peer_core);
+    }
+}

@@ -1,0 +1,210 @@
+/* The request as it leaves, the response as it returns: edits on the received bytes (RFC 3261 16.6,
+ * 16.7). Bodies and end-to-end headers are never touched. */
+#include "peering/proxy/proxy.h"
+
+#include "base/status.h"
+
+#include <stdio.h>
+
+#define MAX_FORWARDS_DEFAULT "70"
+
+/* Section 16.6 step 4. ACK, BYE and CANCEL have a route set already; the others here make no
+ * dialog. In-dialog requests get it again, for a NOTIFY may come before the 2xx that it belongs
+ * to. */
+bool forward_records_route(enum sip_method method)
+{
+    switch (method) {
+    case SIP_INVITE:
+    case SIP_METHOD_OTHER:
+        return true;
+    case SIP_ACK:
+    case SIP_BYE:
+    case SIP_CANCEL:
+    case SIP_OPTIONS:
+    case SIP_REGISTER:
+    case SIP_MESSAGE:
+        return false;
+    }
+    return false;
+}
+
+/* ---- Record-Route ---- */
+
+/* The token for one end of the dialog: the one the request goes to, or the one it came from. */
+static void make_token(const struct forward *forward, bool towards, struct token *token)
+{
+    const struct plan *plan = forward->plan;
+    bool core_to_core = !plan->peer[0];
+    bool swap = core_to_core && !towards;
+    *token = (struct token){.side = towards ? plan->side : forward->origin->listener->side};
+    snprintf(token->hosted, sizeof(token->hosted), "%s", swap ? plan->caller_group : plan->hosted);
+    if (core_to_core)
+        snprintf(token->peer_core, sizeof(token->peer_core), "%s",
+                 swap ? plan->hosted : plan->caller_group);
+    else
+        snprintf(token->peer, sizeof(token->peer), "%s", plan->peer);
+}
+
+/* The whole header line: a hosted domain as host towards peers, the listener's name inside. */
+static struct slice route_line(const struct forward *forward, bool towards,
+                               const struct store_key *key)
+{
+    static const char *const parameter[] = {[SIP_UDP] = ";transport=udp",
+                                            [SIP_TCP] = ";transport=tcp",
+                                            [SIP_TLS] = ";transport=tls",
+                                            [SIP_SCTP] = ";transport=sctp"};
+    const struct sip_msg *request = forward->request;
+    const struct transport_listener *listener = towards ? forward->out : forward->origin->listener;
+    enum sip_transport transport = towards ? forward->transport : origin_transport(forward->origin);
+    bool sips = request->uri.scheme == SIP_SCHEME_SIPS && transport == SIP_TLS;
+    struct token token;
+    char text[TOKEN_TEXT_MAX], port[8] = "";
+    make_token(forward, towards, &token);
+    int len = token_encode(&token, key, request->call_id, request->from_tag, text);
+    if (len < 0)
+        return (struct slice){NULL, 0};
+    if (token.side == TRANSPORT_INSIDE && listener->advertise_port)
+        snprintf(port, sizeof(port), ":%u", listener->advertise_port);
+    return arena_printf(forward->arena, "Record-Route: <%s:%.*s@%s%s%s;lr>\r\n",
+                        sips ? "sips" : "sip", len, text,
+                        token.side == TRANSPORT_OUTSIDE ? token.hosted : listener->advertise_host,
+                        port, sips ? "" : parameter[transport]);
+}
+
+/* Two values, so that each end sees a name and a transport it can use; the one the request goes to
+ * is topmost. */
+static int add_record_route(const struct forward *forward, struct sip_edits *edits)
+{
+    struct store_reader *reader = proxy_reader(forward->proxy);
+    struct store_key key;
+    const char *at = slice_end(forward->request->start_line);
+    if (!reader || store_key_current(reader, &key) != 0)
+        return STATUS_CRYPTO;
+    sip_edits_insert(edits, at, route_line(forward, true, &key));
+    sip_edits_insert(edits, at, route_line(forward, false, &key));
+    return 0;
+}
+
+/* ---- the other steps of 16.6 ---- */
+
+static void add_via(const struct forward *forward, struct sip_edits *edits)
+{
+    const struct transport_listener *out = forward->out;
+    bool udp = forward->transport == SIP_UDP;
+    bool alias = forward->plan->side == TRANSPORT_OUTSIDE; /* RFC 5923 */
+    char port[8] = "";
+    if (out->advertise_port)
+        snprintf(port, sizeof(port), ":%u", out->advertise_port);
+    sip_edits_insert(edits, slice_end(forward->request->start_line),
+                     arena_printf(forward->arena, "Via: SIP/2.0/%s %s%s;branch=%s%s%s\r\n",
+                                  sip_transport_name(forward->transport), out->advertise_host, port,
+                                  forward->branch, udp ? ";rport" : "", alias ? ";alias" : ""));
+}
+
+/* Section 18.2.1 and RFC 3581: note where the request really came from. */
+static void mark_received(const struct forward *forward, struct sip_edits *edits)
+{
+    const struct sip_via *via = &forward->request->via;
+    char ip[NETADDR_TEXT_MAX];
+    struct slice source = slice_of(netaddr_format_ip(&forward->origin->peer, ip));
+    if (via->has_rport && via->rport_port == 0)
+        sip_edits_replace(edits, via->rport,
+                          arena_printf(forward->arena, "rport=%u",
+                                       netaddr_port(&forward->origin->peer)));
+    if (via->received.len == 0 && (via->has_rport || !slice_eq(via->host, source)))
+        sip_edits_insert(edits, slice_end(via->bytes),
+                         arena_printf(forward->arena, ";received=%.*s", SLICE_ARG(source)));
+}
+
+static void count_down(const struct forward *forward, struct sip_edits *edits)
+{
+    const struct sip_msg *request = forward->request;
+    const struct sip_header *h = sip_msg_header(request, SIP_H_MAX_FORWARDS, NULL);
+    if (h)
+        sip_edits_replace(edits, h->value,
+                          arena_printf(forward->arena, "%u", request->max_forwards - 1));
+    else
+        sip_edits_insert(edits, request->headers_end,
+                         SLICE("Max-Forwards: " MAX_FORWARDS_DEFAULT "\r\n"));
+}
+
+static void remove_own_routes(const struct forward *forward, struct sip_edits *edits)
+{
+    size_t left = forward->plan->own_routes;
+    for (const struct sip_header *h = sip_msg_header(forward->request, SIP_H_ROUTE, NULL);
+         h && left; h = sip_msg_header(forward->request, SIP_H_ROUTE, h)) {
+        struct slice list = h->value;
+        struct sip_nameaddr route;
+        const char *end = h->value.p;
+        bool all = true;
+        while (sip_nameaddr_next(&list, &route) == 0) {
+            if (left == 0) {
+                all = false;
+                end = route.bytes.p;
+                break;
+            }
+            left--;
+        }
+        if (all)
+            sip_edits_remove(edits, h->line);
+        else
+            sip_edits_remove(edits, slice_between(h->value.p, end));
+    }
+}
+
+static void adjust_identity(const struct forward *forward, struct sip_edits *edits)
+{
+    const struct plan *plan = forward->plan;
+    if (forward->origin->listener->side == TRANSPORT_OUTSIDE)
+        identity_clean_from_peer(edits, forward->request, forward->origin->conn);
+    if (plan->side == TRANSPORT_OUTSIDE)
+        identity_clean_to_peer(edits, forward->request);
+    else if (plan->assert_identity[0])
+        sip_edits_insert(edits, forward->request->headers_end,
+                         arena_printf(forward->arena, "P-Asserted-Identity: <sip:%s>\r\n",
+                                      plan->assert_identity));
+}
+
+static struct slice gather(struct arena *arena, struct sip_edits *edits)
+{
+    size_t len = sip_edits_len(edits);
+    char *out = len ? arena_get(arena, len) : NULL;
+    if (!out)
+        return (struct slice){NULL, 0};
+    sip_edits_gather(edits, out);
+    return slice_make(out, len);
+}
+
+struct slice forward_request(const struct forward *forward)
+{
+    const struct sip_msg *request = forward->request;
+    struct sip_edits edits;
+    sip_edits_init(&edits, request->bytes);
+    add_via(forward, &edits);
+    if (forward_records_route(request->method) && add_record_route(forward, &edits) != 0)
+        return (struct slice){NULL, 0};
+    mark_received(forward, &edits);
+    count_down(forward, &edits);
+    remove_own_routes(forward, &edits);
+    adjust_identity(forward, &edits);
+    if (!request->has_content_length)
+        sip_edits_insert(&edits, request->headers_end,
+                         arena_printf(forward->arena, "Content-Length: %zu\r\n",
+                                      request->body.len));
+    return gather(forward->arena, &edits);
+}
+
+struct slice forward_response(struct arena *arena, const struct sip_msg *response,
+                              const struct conn *from_peer)
+{
+    struct sip_edits edits;
+    sip_edits_init(&edits, response->bytes);
+    sip_edits_remove_element(&edits, sip_msg_header(response, SIP_H_VIA, NULL),
+                             response->via.bytes);
+    if (from_peer)
+        identity_clean_from_peer(&edits, response, from_peer);
+    if (!response->has_content_length)
+        sip_edits_insert(&edits, response->headers_end,
+                         arena_printf(arena, "Content-Length: %zu\r\n", response->body.len));
+    return gather(arena, &edits);
+}

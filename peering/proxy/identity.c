@@ -1,0 +1,48 @@
+/* What others may assert about callers (design section 3.5, RFC 3325 section 5). */
+#include "peering/proxy/proxy.h"
+
+#include "base/status.h"
+
+bool identity_is_proven(const struct conn *conn, const struct sip_uri *uri)
+{
+    char domain[STORE_DOMAIN_MAX + 1];
+    if (uri->scheme != SIP_SCHEME_SIP && uri->scheme != SIP_SCHEME_SIPS)
+        return false;
+    return uri->host_kind == SIP_HOST_NAME && store_domain_canonical(uri->host, domain, NULL) == 0 &&
+           conn_proves(conn, domain);
+}
+
+static void remove_all(struct sip_edits *edits, const struct sip_msg *msg, enum sip_header_id id)
+{
+    for (const struct sip_header *h = sip_msg_header(msg, id, NULL); h;
+         h = sip_msg_header(msg, id, h))
+        sip_edits_remove(edits, h->line);
+}
+
+static bool all_proven(const struct sip_header *header, const struct conn *conn)
+{
+    struct slice list = header->value;
+    struct sip_nameaddr identity;
+    int status;
+    while ((status = sip_nameaddr_next(&list, &identity)) == 0)
+        if (!identity_is_proven(conn, &identity.uri))
+            return false;
+    return status == STATUS_NOTFOUND;
+}
+
+void identity_clean_from_peer(struct sip_edits *edits, const struct sip_msg *msg,
+                              const struct conn *conn)
+{
+    for (const struct sip_header *h = sip_msg_header(msg, SIP_H_P_ASSERTED_IDENTITY, NULL); h;
+         h = sip_msg_header(msg, SIP_H_P_ASSERTED_IDENTITY, h))
+        if (!all_proven(h, conn))
+            sip_edits_remove(edits, h->line);
+    remove_all(edits, msg, SIP_H_P_PREFERRED_IDENTITY);
+    remove_all(edits, msg, SIP_H_REMOTE_PARTY_ID);
+}
+
+/* No peer is marked as trusting our identities yet, so none is told. */
+void identity_clean_to_peer(struct sip_edits *edits, const struct sip_msg *msg)
+{
+    remove_all(edits, msg, SIP_H_P_ASSERTED_IDENTITY);
+}

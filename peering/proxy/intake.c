@@ -1,0 +1,225 @@
+/* Intake: from received bytes to a transaction, a refusal, or silence. */
+#include "peering/proxy/proxy.h"
+
+#include "base/status.h"
+
+#include <stdio.h>
+
+static void count(_Atomic uint64_t *counter)
+{
+    atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
+/* Only UDP requests have an owner: a stream's requests stay with the worker of the connection. */
+static bool hand_over_request(struct proxy *proxy, const struct origin *origin,
+                              const struct sip_msg *request)
+{
+    if (proxy->workers < 2 || origin->conn)
+        return false;
+    unsigned owner = txn_owner(request, proxy->owner_key, proxy->workers);
+    if (owner == proxy->index)
+        return false;
+    if (proxy->handover(owner, origin->listener, &origin->peer, request->bytes,
+                        proxy->handover_arg))
+        count(&proxy->counters->handed_over);
+    else
+        count(&proxy->counters->dropped); /* its inbox is full: UDP's retransmission will ask again */
+    return true;
+}
+
+static void receive_response(struct proxy *proxy, const struct origin *origin,
+                             const struct sip_msg *response)
+{
+    unsigned owner;
+    if (txn_branch_worker(response->via.branch, &owner) != 0 || owner >= proxy->workers) {
+        count(&proxy->counters->dropped);
+        return;
+    }
+    if (owner != proxy->index) {
+        if (proxy->handover(owner, origin->listener, &origin->peer, response->bytes,
+                            proxy->handover_arg))
+            count(&proxy->counters->handed_over);
+        else
+            count(&proxy->counters->dropped);
+        return;
+    }
+    proxy_trace(proxy, "recv", response, origin->listener, &origin->peer, origin->conn);
+    struct txn_client *txn = txn_client_find(proxy->txns, response);
+    if (!txn) {
+        count(&proxy->counters->dropped); /* stray (design section 4) */
+        return;
+    }
+    count(&proxy->counters->responses);
+    txn_client_receive(txn, response);
+}
+
+/* Section 9.2 and 16.10: answered here, hop by hop. */
+static void receive_cancel(struct proxy *proxy, const struct origin *origin,
+                           const struct sip_msg *cancel)
+{
+    struct txn_server *invite = txn_server_find_cancelled(proxy->txns, cancel);
+    struct refusal answer;
+    if (invite)
+        refusal_set(&answer, 200, "%s", "");
+    else
+        refusal_set(&answer, 481, "no transaction here matches this CANCEL");
+    proxy_refuse(proxy, origin, cancel, &answer);
+    if (invite)
+        context_cancel(txn_server_arg(invite));
+}
+
+/* Section 16.3 step 4 and 20.29: every option tag a client asks of proxies is one we do not have. */
+static void check_proxy_require(const struct sip_msg *request, struct refusal *refusal)
+{
+    size_t used = 0;
+    for (const struct sip_header *h = sip_msg_header(request, SIP_H_PROXY_REQUIRE, NULL); h;
+         h = sip_msg_header(request, SIP_H_PROXY_REQUIRE, h)) {
+        struct slice list = h->value, tag;
+        while (sip_list_next(&list, &tag) == 0) {
+            if (refusal->status == 0)
+                refusal_set(refusal, 420, "this edge supports none of the extensions in "
+                                          "Proxy-Require");
+            if (tag.len + 20 < sizeof(refusal->headers) - used)
+                used += (size_t)snprintf(refusal->headers + used, sizeof(refusal->headers) - used,
+                                         "%s%.*s", used ? ", " : "Unsupported: ", SLICE_ARG(tag));
+        }
+    }
+    if (used)
+        snprintf(refusal->headers + used, sizeof(refusal->headers) - used, "\r\n");
+}
+
+/* Section 16.3: what can be told from the request alone. */
+static void validate(const struct sip_msg *request, struct refusal *refusal)
+{
+    refusal->status = 0;
+    if (request->uri.scheme == SIP_SCHEME_OTHER)
+        refusal_set(refusal, 416, "the scheme %.*s is not routed here: only sip, sips and tel",
+                    SLICE_ARG(request->uri.scheme_text));
+    else if (request->uri.headers.len > 0)
+        refusal_set(refusal, 400, "the Request-URI carries header fields (RFC 3261 19.1.5)");
+    else if (request->has_max_forwards && request->max_forwards == 0)
+        refusal_set(refusal, 483, "Max-Forwards has reached 0");
+    else
+        check_proxy_require(request, refusal);
+}
+
+/* OPTIONS without a user, for a name of ours, asks this edge itself (section 11, design 4). */
+static bool is_for_us(struct proxy *proxy, const struct sip_msg *request)
+{
+    return request->method == SIP_OPTIONS && !request->uri.has_user &&
+           (request->uri.scheme == SIP_SCHEME_SIP || request->uri.scheme == SIP_SCHEME_SIPS) &&
+           proxy_is_us(proxy, &request->uri);
+}
+
+static void answer_options(struct proxy *proxy, const struct origin *origin,
+                           const struct sip_msg *request)
+{
+    struct refusal answer;
+    if (proxy->draining)
+        refusal_set(&answer, 480, "this edge is draining");
+    else
+        refusal_set(&answer, 200, "%s", "");
+    proxy_refuse(proxy, origin, request, &answer);
+}
+
+/* Towards a source that nobody knows, OPTIONS and REGISTER get silence: they are what scanners
+ * send, and an answer would tell them that somebody is here (design section 4). */
+static bool is_silent(struct proxy *proxy, const struct origin *origin,
+                      const struct sip_msg *request)
+{
+    return origin->listener->side == TRANSPORT_INSIDE && !origin->conn &&
+           (request->method == SIP_OPTIONS || request->method == SIP_REGISTER) &&
+           !sources_known(proxy, &origin->peer);
+}
+
+static void receive_new_request(struct proxy *proxy, const struct origin *origin,
+                                const struct sip_msg *request)
+{
+    struct sip_nameaddr top, next;
+    struct plan plan = {.refusal.status = 0};
+    bool for_us = is_for_us(proxy, request);
+
+    if (is_silent(proxy, origin, request)) {
+        count(&proxy->counters->dropped);
+        return;
+    }
+    if (for_us) {
+        answer_options(proxy, origin, request);
+        return;
+    }
+    validate(request, &plan.refusal);
+    if (plan.refusal.status == 0 &&
+        dialog_routes(proxy, request, &plan.own_routes, &top, &next) != 0)
+        refusal_set(&plan.refusal, 400, "the Route header cannot be read");
+    if (plan.refusal.status == 0) {
+        if (dialog_has_token(request, plan.own_routes, &top))
+            dialog_plan(proxy, origin, request, &top, &next, &plan);
+        else
+            admit_plan(proxy, origin, request, &next, &plan);
+    }
+    if (plan.refusal.status == 0) {
+        context_start(proxy, origin, request, &plan);
+        return;
+    }
+    if (request->method == SIP_ACK)
+        count(&proxy->counters->dropped); /* an ACK is never answered (17.1.1.3) */
+    else
+        proxy_refuse(proxy, origin, request, &plan.refusal);
+}
+
+static void receive_request(struct proxy *proxy, const struct origin *origin,
+                            const struct sip_msg *request)
+{
+    proxy_trace(proxy, "recv", request, origin->listener, &origin->peer, origin->conn);
+    count(&proxy->counters->requests);
+    struct txn_server *txn = txn_server_find(proxy->txns, request);
+    if (txn)
+        txn_server_receive(txn, request);
+    else if (request->method == SIP_ACK && proxy_is_own_ack(proxy, request))
+        return;
+    else if (request->method == SIP_CANCEL)
+        receive_cancel(proxy, origin, request);
+    else
+        receive_new_request(proxy, origin, request);
+}
+
+/* A message that cannot be parsed is answered where the sender can be told (section 16.3 step 1). */
+static void receive_malformed(struct proxy *proxy, const struct origin *origin,
+                              const struct sip_msg *msg, const struct sip_fault *fault)
+{
+    bool known = origin->conn || sources_known(proxy, &origin->peer);
+    if (fault->status == 0 || !known || !sip_msg_can_answer(msg)) {
+        count(&proxy->counters->dropped);
+        return;
+    }
+    struct refusal refusal;
+    refusal_set(&refusal, fault->status, "%s", fault->reason);
+    proxy_refuse(proxy, origin, msg, &refusal);
+}
+
+static void receive(struct proxy *proxy, const struct origin *origin, struct slice bytes,
+                    bool handed)
+{
+    struct sip_msg msg;
+    struct sip_fault fault;
+    bool stream = origin->conn != NULL;
+    if (sip_msg_parse(bytes, stream, proxy->scratch, SIP_MAX_HEADERS, &msg, &fault) != 0)
+        receive_malformed(proxy, origin, &msg, &fault);
+    else if (!msg.is_request)
+        receive_response(proxy, origin, &msg);
+    else if (handed || !hand_over_request(proxy, origin, &msg))
+        receive_request(proxy, origin, &msg);
+}
+
+void proxy_receive(const struct transport_source *source, struct slice bytes, void *arg)
+{
+    struct origin origin = {source->listener, source->peer, source->conn};
+    receive(arg, &origin, bytes, false);
+}
+
+void proxy_receive_handed(struct proxy *proxy, const struct transport_listener *listener,
+                          const struct netaddr *peer, struct slice bytes)
+{
+    struct origin origin = {listener, *peer, NULL};
+    receive(proxy, &origin, bytes, true);
+}

@@ -1,0 +1,138 @@
+/* What every step of the proxy needs: the snapshot, our names, traces, and the way back. */
+#include "peering/proxy/proxy.h"
+
+#include "base/status.h"
+
+#include <stdio.h>
+
+struct store_reader *proxy_reader(struct proxy *proxy)
+{
+    if (!proxy->reading)
+        proxy->reading = store_reader_begin(proxy->reader) == 0;
+    return proxy->reading ? proxy->reader : NULL;
+}
+
+void proxy_end_batch(struct proxy *proxy)
+{
+    if (proxy->reading)
+        store_reader_end(proxy->reader);
+    proxy->reading = false;
+}
+
+void proxy_end_all(struct proxy *proxy)
+{
+    struct list *first;
+    while ((first = list_first(&proxy->contexts)))
+        context_abort(container_of(first, struct context, link));
+    proxy_end_batch(proxy);
+}
+
+/* ---- our names ---- */
+
+static bool listener_is_named(const struct transport_listener *listener, const struct sip_uri *uri)
+{
+    struct slice name = slice_of(listener->advertise_host);
+    struct netaddr ip;
+    if (name.len > 2 && name.p[0] == '[')
+        name = slice_make(name.p + 1, name.len - 2);
+    if (slice_eq_nocase(uri->host, name))
+        return uri->port == 0 || uri->port == listener->advertise_port ||
+               uri->port == netaddr_port(&listener->bind);
+    if (uri->host_kind == SIP_HOST_NAME || netaddr_from_ip(&ip, uri->host, 0) != 0)
+        return false;
+    return netaddr_eq_ip(&ip, &listener->bind) &&
+           (uri->port == 0 || uri->port == netaddr_port(&listener->bind));
+}
+
+static bool domain_is_hosted(struct proxy *proxy, struct slice host)
+{
+    struct store_reader *reader = proxy_reader(proxy);
+    struct store_domain domain;
+    char name[STORE_DOMAIN_MAX + 1];
+    return reader && store_domain_canonical(host, name, NULL) == 0 &&
+           store_domain_get(reader, name, &domain) == 0;
+}
+
+bool proxy_is_us(struct proxy *proxy, const struct sip_uri *uri)
+{
+    if (uri->scheme != SIP_SCHEME_SIP && uri->scheme != SIP_SCHEME_SIPS)
+        return false;
+    for (size_t i = 0; i < proxy->transport_conf->listener_count; i++)
+        if (listener_is_named(&proxy->transport_conf->listeners[i], uri))
+            return true;
+    return uri->host_kind == SIP_HOST_NAME && domain_is_hosted(proxy, uri->host);
+}
+
+/* ---- traces ---- */
+
+void proxy_trace(struct proxy *proxy, const char *direction, const struct sip_msg *msg,
+                 const struct transport_listener *listener, const struct netaddr *remote,
+                 const struct conn *conn)
+{
+    char local_text[NETADDR_TEXT_MAX], remote_text[NETADDR_TEXT_MAX], what[256];
+    if (!log_enabled(proxy->log, LOG_DEBUG))
+        return;
+    if (msg->is_request)
+        snprintf(what, sizeof(what), "%.*s %.*s", SLICE_ARG(msg->method_text),
+                 SLICE_ARG(msg->uri_text));
+    else
+        snprintf(what, sizeof(what), "%u %.*s", msg->status, SLICE_ARG(msg->reason));
+    enum sip_transport transport = conn ? conn_transport(conn) : SIP_UDP;
+    const char *domain = conn ? conn_proven_domain(conn) : "";
+    static const char *const names[] = {
+        [SIP_UDP] = "udp", [SIP_TCP] = "tcp", [SIP_TLS] = "tls", [SIP_SCTP] = "sctp"};
+    log_write(proxy->log, LOG_DEBUG, "sip",
+              "%s %s side=%s transport=%s local=%s remote=%s peer=%s call-id=%.*s cseq=\"%u %.*s\"",
+              direction, what, listener->side == TRANSPORT_INSIDE ? "inside" : "outside",
+              names[transport], netaddr_format(&listener->bind, local_text),
+              netaddr_format(remote, remote_text), domain[0] ? domain : "-",
+              SLICE_ARG(msg->call_id), msg->cseq, SLICE_ARG(msg->cseq_method_text));
+}
+
+/* Responses are traced from their bytes; only when somebody looks. */
+static void trace_sent(struct proxy *proxy, const struct origin *origin, struct slice bytes)
+{
+    struct sip_header headers[SIP_MAX_HEADERS];
+    struct sip_msg msg;
+    struct sip_fault fault;
+    if (log_enabled(proxy->log, LOG_DEBUG) &&
+        sip_msg_parse(bytes, true, headers, SIP_MAX_HEADERS, &msg, &fault) == 0)
+        proxy_trace(proxy, "sent", &msg, origin->listener, &origin->peer, origin->conn);
+}
+
+/* ---- the way back ---- */
+
+/* Section 18.2.2: the connection is gone, so open one to the source's IP at the Via's port. */
+static void send_on_new_conn(struct proxy *proxy, const struct origin *origin,
+                             const struct sip_via *via, struct slice bytes)
+{
+    struct conn_key key = {.side = conn_side(origin->conn),
+                           .transport = conn_transport(origin->conn),
+                           .addr = origin->peer};
+    struct conn *conn;
+    netaddr_set_port(&key.addr, via->port                  ? via->port
+                                : key.transport == SIP_TLS ? 5061
+                                                           : 5060);
+    if (key.transport == SIP_TLS) {
+        snprintf(key.our_domain, sizeof(key.our_domain), "%s", conn_our_domain(origin->conn));
+        snprintf(key.far_domain, sizeof(key.far_domain), "%s", conn_proven_domain(origin->conn));
+    }
+    if (transport_connect(proxy->transport, &key, &conn) != 0)
+        return;
+    conn_send(conn, bytes);
+    conn_unref(conn);
+}
+
+void proxy_send_response(struct proxy *proxy, const struct origin *origin,
+                         const struct sip_via *via, struct slice bytes)
+{
+    trace_sent(proxy, origin, bytes);
+    if (!origin->conn) {
+        struct netaddr to = origin->peer;
+        if (!via->has_rport)
+            netaddr_set_port(&to, via->port ? via->port : 5060);
+        transport_send_udp(proxy->transport, origin->listener, &to, bytes);
+    } else if (conn_send(origin->conn, bytes) == STATUS_CLOSED) {
+        send_on_new_conn(proxy, origin, via, bytes);
+    }
+}

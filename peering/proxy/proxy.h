@@ -1,0 +1,285 @@
+/* The proxy of one worker: what happens to each SIP message (RFC 3261 section 16; private to
+ * peering/).
+ *
+ * The way of a request, one file per step:
+ *   intake.c   parse, hand over to the owning worker, match transactions, refuse what is malformed
+ *   dialog.c   Route headers and dialog tokens: is it inside a dialog, and where does that lead?
+ *   admit.c    may this source speak for this caller, and is the called address ours to route?
+ *   context.c  the response context: one server transaction, its targets in turn, the best answer
+ *   attempt.c  one target: build (forward.c), connect, send, wait
+ *   refuse.c   stateless answers
+ * Everything of one request lives in the arena of its context. */
+#ifndef JUNCTOR_PEERING_PROXY_PROXY_H
+#define JUNCTOR_PEERING_PROXY_PROXY_H
+
+#include "base/arena.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "base/timers.h"
+#include "peering/proxy/token.h"
+#include "peering/sip/sip.h"
+#include "peering/transport/transport.h"
+#include "peering/txn/txn.h"
+#include "resolver/resolver.h"
+#include "store/store.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define PROXY_MAX_ALLOW     64
+#define PROXY_WARNING_MAX   600        /* bytes of a Warning's text */
+#define PROXY_CONTEXT_LIMIT (1u << 20) /* bytes of memory one request may use */
+#define PROXY_BLOCK_SIZE    16384      /* what an ordinary call needs, in one piece */
+
+/* What is counted; read by other threads, written by the worker only. */
+struct proxy_counters {
+    _Atomic uint64_t requests, forwarded, refused, responses, dropped, handed_over;
+};
+
+/* Gives a message that belongs to worker `owner` to it; false where its inbox is full. */
+typedef bool proxy_handover_h(unsigned owner, const struct transport_listener *listener,
+                              const struct netaddr *peer, struct slice bytes, void *arg);
+
+/* The IP addresses of all cores, so that a stranger is known as one at the cost of a search. */
+struct sources {
+    struct netaddr *ips; /* sorted; owned */
+    size_t count;
+    uint64_t sequence; /* of the journal when they were read */
+    uint64_t checked_ms;
+};
+
+struct proxy {
+    unsigned index, workers;
+    const struct transport_conf *transport_conf;
+    struct netprefix allow[PROXY_MAX_ALLOW];
+    size_t allow_count;
+    unsigned first_response_ms, search_ms;
+    uint8_t owner_key[16]; /* shared by all workers: who owns a UDP request */
+    uint8_t tag_key[16];   /* stateless To tags */
+    bool draining;
+
+    struct timers *timers;
+    struct transport *transport;
+    struct resolver *resolver;
+    struct store_reader *reader;
+    struct txn_layer *txns;
+    struct arena_pool *pool;
+    struct log *log;
+    struct proxy_counters *counters;
+    struct list contexts; /* every living one, for the end of the worker */
+
+    proxy_handover_h *handover;
+    void *handover_arg;
+
+    struct sources sources;
+    bool reading; /* the reader is begun; proxy_end_batch ends it */
+    struct sip_header scratch[SIP_MAX_HEADERS]; /* index of the message being taken in */
+};
+
+/* Where a message came from, as long as its request lives. */
+struct origin {
+    const struct transport_listener *listener;
+    struct netaddr peer;
+    struct conn *conn; /* NULL for UDP */
+};
+
+static inline enum sip_transport origin_transport(const struct origin *origin)
+{
+    return origin->conn ? conn_transport(origin->conn) : SIP_UDP;
+}
+
+/* ---- worker.c calls these ---- */
+
+/* Takes in one message: a transport_message_h whose arg is the proxy. */
+void proxy_receive(const struct transport_source *source, struct slice bytes, void *arg);
+/* The same for a message that another worker handed over (UDP, or a response). */
+void proxy_receive_handed(struct proxy *proxy, const struct transport_listener *listener,
+                          const struct netaddr *peer, struct slice bytes);
+/* Before the loop sleeps: ends the read snapshot of this turn. */
+void proxy_end_batch(struct proxy *proxy);
+/* Ends every context without a word, for the worker's end. */
+void proxy_end_all(struct proxy *proxy);
+
+/* ---- shared by the steps ---- */
+
+/* The worker's snapshot of the directory, begun on first use in a loop turn; NULL where the store
+ * cannot be read. */
+struct store_reader *proxy_reader(struct proxy *proxy);
+
+/* The host part of a URI is this edge: an advertised name, a bound address, or a hosted domain. */
+bool proxy_is_us(struct proxy *proxy, const struct sip_uri *uri);
+
+/* One debug line per message, the ladder's source: direction is "recv" or "sent". */
+void proxy_trace(struct proxy *proxy, const char *direction, const struct sip_msg *msg,
+                 const struct transport_listener *listener, const struct netaddr *remote,
+                 const struct conn *conn);
+
+/* Sends a response back where its request came from (18.2.2, RFC 3581); over a stream whose
+ * connection is gone, over a new one to the Via's sent-by port. */
+void proxy_send_response(struct proxy *proxy, const struct origin *origin,
+                         const struct sip_via *via, struct slice bytes);
+
+/* refuse.c: a decision that nothing is forwarded. `warning` is a sentence for the other side, or
+ * empty; `headers` further header lines. */
+struct refusal {
+    unsigned status; /* 0: nothing is refused */
+    char warning[PROXY_WARNING_MAX];
+    char headers[256];
+};
+void refusal_set(struct refusal *refusal, unsigned status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Answers without keeping state (8.2.7). */
+void proxy_refuse(struct proxy *proxy, const struct origin *origin, const struct sip_msg *request,
+                  const struct refusal *refusal);
+/* The answer's bytes, in the arena; p == NULL on exhaustion. */
+struct slice proxy_answer_build(struct proxy *proxy, struct arena *arena,
+                                const struct origin *origin, const struct sip_msg *request,
+                                const struct refusal *answer);
+/* Is this the ACK to a stateless answer of ours? */
+bool proxy_is_own_ack(const struct proxy *proxy, const struct sip_msg *ack);
+
+/* ---- where a request goes: made by dialog.c or admit.c, followed by context.c ---- */
+
+#define PLAN_MAX_TARGETS STORE_CORES_MAX
+
+struct plan {
+    struct refusal refusal; /* status 0: forward */
+    enum transport_side side;           /* towards core or peer */
+    char hosted[STORE_DOMAIN_MAX + 1];  /* our domain on the outgoing side of this request: picks certificate and core
+                                           group */
+    char caller_group[STORE_DOMAIN_MAX + 1]; /* inside origin: the core group it came from */
+    char peer[STORE_DOMAIN_MAX + 1];    /* the proven peer domain of this dialog; "" core to core */
+    char assert_identity[STORE_DOMAIN_MAX + 1]; /* P-Asserted-Identity to add towards the core for an
+                                                   anonymous caller; "" for none */
+    struct resolver_target targets[PLAN_MAX_TARGETS];
+    size_t target_count;
+    size_t own_routes; /* topmost Route values that are ours and are removed */
+};
+
+/* dialog.c */
+/* How many of the topmost Route values are ours; *next is the first that is not (bytes empty if there is
+ * none). Returns 0 or STATUS_MALFORMED. */
+int dialog_routes(struct proxy *proxy, const struct sip_msg *request, size_t *own,
+                  struct sip_nameaddr *top, struct sip_nameaddr *next);
+/* Does this request carry a dialog token of ours in its topmost Route (and a To tag)? */
+bool dialog_has_token(const struct sip_msg *request, size_t own, const struct sip_nameaddr *top);
+/* The plan for a request inside a dialog. */
+void dialog_plan(struct proxy *proxy, const struct origin *origin, const struct sip_msg *request,
+                 const struct sip_nameaddr *top, const struct sip_nameaddr *next,
+                 struct plan *plan);
+
+/* admit.c */
+/* The plan for a request outside a dialog: the trust rule and the LUF. */
+void admit_plan(struct proxy *proxy, const struct origin *origin, const struct sip_msg *request,
+                const struct sip_nameaddr *next, struct plan *plan);
+/* Is this source one of the domain's core next hops, or allowed by configuration? (sources.c) */
+bool admit_source_is_core(const struct proxy *proxy, const struct origin *origin,
+                          const struct store_domain *domain);
+/* Is this source a core of any hosted domain, or allowed by configuration? */
+bool sources_known(struct proxy *proxy, const struct netaddr *peer);
+void sources_done(struct proxy *proxy);
+/* The targets of a domain's core, the one that `next` names (if any) first. */
+void plan_core_targets(struct plan *plan, const struct store_domain *domain,
+                       const struct sip_uri *next);
+
+/* ---- context.c ---- */
+
+struct attempt;
+
+/* A client transaction of a context, on its list until it has ended. */
+struct client {
+    struct list link;
+    struct txn_client *txn;
+};
+
+/* Everything about one request on its way (RFC 3261 16: the response context). Lives in its own
+ * arena; freed when its transactions have ended and nothing is under way. */
+struct context {
+    struct list link;
+    struct proxy *proxy;
+    struct arena *arena;
+    struct origin origin; /* holds a reference to the connection */
+    const struct sip_msg *request;
+    struct plan plan;
+    struct txn_server *server; /* NULL for an ACK, and once it has ended */
+    unsigned busy;             /* calls into this context on the stack: not freed under them */
+    struct list clients;       /* struct client: client transactions that have not ended */
+
+    size_t target_next; /* of plan.targets */
+    struct resolver_location *location; /* a lookup under way */
+    struct resolver_hop *hops;          /* of the current target */
+    size_t hop_count, hop_next;
+    struct attempt *current; /* NULL: none waits for an answer */
+    bool retried;            /* a reused connection broke: its hop got a second chance */
+
+    struct timer search_timer;
+    bool search_over, cancelled, final_sent;
+    size_t provisional_bytes;
+    char causes[PROXY_WARNING_MAX]; /* why targets failed, for the Warning */
+};
+
+#define CONTEXT_PROVISIONAL_MAX 262144 /* bytes of provisional responses passed on per request */
+
+/* Takes a request that no transaction was found for; copies what it keeps. */
+void context_start(struct proxy *proxy, const struct origin *origin, const struct sip_msg *request,
+                   const struct plan *plan);
+/* The CANCEL of this INVITE came. */
+void context_cancel(struct context *context);
+/* Ends everything of it now, without a word. */
+void context_abort(struct context *context);
+
+/* Around every call from outside that may end the context: between the two it stays valid. */
+void context_enter(struct context *context);
+void context_leave(struct context *context);
+
+/* attempt.c reports to its context: */
+/* This target is given up; the next one is tried. `cause` is a sentence for the Warning. */
+void context_attempt_failed(struct context *context, const char *cause);
+/* A response to pass on; a final one ends the search. `conn`: where it came from, NULL for UDP. */
+void context_response(struct context *context, const struct attempt *attempt,
+                      const struct sip_msg *response, const struct conn *conn);
+
+/* ---- attempt.c ---- */
+
+/* Tries one next hop: builds the request, connects where needed, sends. An ACK is only sent; for
+ * others context->current is set and the outcome reported later, never from inside this call.
+ * Returns 0, or a negative status with `cause` set to a sentence. */
+int attempt_start(struct context *context, const struct resolver_hop *hop, const char **cause);
+/* The INVITE shall be cancelled: now, or as soon as a provisional response allows (9.1). */
+void attempt_cancel(struct attempt *attempt);
+/* The context waits for it no longer. An INVITE that may have arrived is cancelled as soon as it can
+ * be. */
+void attempt_abandon(struct attempt *attempt);
+
+/* ---- forward.c ---- */
+
+struct forward {
+    struct proxy *proxy;
+    struct arena *arena;
+    const struct origin *origin;
+    const struct sip_msg *request;
+    const struct plan *plan;
+    const struct transport_listener *out; /* names us in Via and Record-Route */
+    enum sip_transport transport;
+    const char *branch;
+};
+
+/* The request as it goes out, gathered in the arena. p == NULL on exhaustion or without a token
+ * key. */
+struct slice forward_request(const struct forward *forward);
+/* The response as it goes back: topmost Via removed, identities cleaned where it comes from a peer. */
+struct slice forward_response(struct arena *arena, const struct sip_msg *response,
+                              const struct conn *from_peer);
+/* Does a request of this method get Record-Route? */
+bool forward_records_route(enum sip_method method);
+
+/* identity.c: edits that remove what a peer may not assert (design 3.5). */
+void identity_clean_from_peer(struct sip_edits *edits, const struct sip_msg *msg,
+                              const struct conn *conn);
+void identity_clean_to_peer(struct sip_edits *edits, const struct sip_msg *msg);
+/* Does the connection prove the domain of this URI? */
+bool identity_is_proven(const struct conn *conn, const struct sip_uri *uri);
+
+#endif

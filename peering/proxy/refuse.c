@@ -1,0 +1,106 @@
+/* Stateless answers: To tags are computed, retransmissions get the same bytes, and the ACK is known
+ * by its tag (RFC 3261 8.2.7). */
+#include "peering/proxy/proxy.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+void refusal_set(struct refusal *refusal, unsigned status, const char *format, ...)
+{
+    va_list args;
+    refusal->status = status;
+    refusal->headers[0] = '\0';
+    va_start(args, format);
+    vsnprintf(refusal->warning, sizeof(refusal->warning), format, args);
+    va_end(args);
+}
+
+/* A quoted-string must escape '"' and '\' and cannot hold control characters (25.1). */
+static size_t quote(const char *text, char *out, size_t size)
+{
+    size_t n = 0;
+    for (; *text && n + 2 < size; text++) {
+        if (*text == '"' || *text == '\\')
+            out[n++] = '\\';
+        out[n++] = (unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text;
+    }
+    out[n] = '\0';
+    return n;
+}
+
+/* A Warning header line (20.43) with our name; empty where there is nothing to say. */
+static struct slice warning_line(struct arena *arena, const struct transport_listener *listener,
+                                 const char *text)
+{
+    char quoted[2 * PROXY_WARNING_MAX];
+    if (!text[0])
+        return slice_make("", 0);
+    quote(text, quoted, sizeof(quoted));
+    return arena_printf(arena, "Warning: 399 %s \"%s\"\r\n",
+                        listener->advertise_host[0] ? listener->advertise_host : "junctor",
+                        quoted);
+}
+
+static void own_tag(const struct proxy *proxy, const struct sip_msg *request,
+                    char tag[STATELESS_TAG_LEN])
+{
+    stateless_tag(proxy->tag_key, request->via.branch, request->from_tag, request->call_id,
+                  request->cseq, tag);
+}
+
+bool proxy_is_own_ack(const struct proxy *proxy, const struct sip_msg *ack)
+{
+    char tag[STATELESS_TAG_LEN];
+    own_tag(proxy, ack, tag);
+    return slice_eq(ack->to_tag, slice_of(tag));
+}
+
+/* Refusals are logged once, here, in words that name the rule. */
+static void log_refusal(struct proxy *proxy, const struct origin *origin,
+                        const struct sip_msg *request, const struct refusal *refusal)
+{
+    char text[NETADDR_TEXT_MAX];
+    const char *domain = origin->conn ? conn_proven_domain(origin->conn) : "";
+    if (refusal->status < 300 || !log_enabled(proxy->log, LOG_INFO))
+        return;
+    log_write(proxy->log, LOG_INFO, "proxy",
+              "refused %.*s %.*s status=%u from=%s peer=%s caller=%.*s call-id=%.*s: %s",
+              SLICE_ARG(request->method_text), SLICE_ARG(request->uri_text), refusal->status,
+              netaddr_format(&origin->peer, text), domain[0] ? domain : "-",
+              SLICE_ARG(request->from.uri.bytes), SLICE_ARG(request->call_id), refusal->warning);
+}
+
+struct slice proxy_answer_build(struct proxy *proxy, struct arena *arena,
+                                const struct origin *origin, const struct sip_msg *request,
+                                const struct refusal *answer)
+{
+    char tag[STATELESS_TAG_LEN], ip[NETADDR_TEXT_MAX];
+    own_tag(proxy, request, tag);
+    struct slice warning = warning_line(arena, origin->listener, answer->warning);
+    struct slice headers = arena_printf(arena, "%.*s%s", SLICE_ARG(warning), answer->headers);
+    if (!warning.p || !headers.p)
+        return (struct slice){NULL, 0};
+    struct sip_reply reply = {
+        .status = answer->status,
+        .to_tag = slice_of(tag),
+        .headers = headers,
+        .received = slice_of(netaddr_format_ip(&origin->peer, ip)),
+        .rport = request->via.has_rport ? netaddr_port(&origin->peer) : 0,
+    };
+    return sip_reply_build(arena, request, &reply);
+}
+
+void proxy_refuse(struct proxy *proxy, const struct origin *origin, const struct sip_msg *request,
+                  const struct refusal *refusal)
+{
+    if (refusal->status >= 300)
+        atomic_fetch_add_explicit(&proxy->counters->refused, 1, memory_order_relaxed);
+    log_refusal(proxy, origin, request, refusal);
+    struct arena *arena = arena_alloc(proxy->pool, PROXY_CONTEXT_LIMIT);
+    struct slice bytes = {NULL, 0};
+    if (arena)
+        bytes = proxy_answer_build(proxy, arena, origin, request, refusal);
+    if (bytes.p) /* else memory is exhausted: the sender retransmits */
+        proxy_send_response(proxy, origin, &request->via, bytes);
+    arena_free(arena);
+}

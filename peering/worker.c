@@ -1,0 +1,298 @@
+/* The life of a worker: sleep in the loop, take messages in, run timers, send, sleep. */
+#include "peering/worker.h"
+
+#include "base/status.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DEFAULT_MAX_TRANSACTIONS 65536
+#define TIMERS_PER_TRANSACTION   4
+
+/* ---- inbox ---- */
+
+/* A message on its way to its owner: this header, then its bytes. */
+struct handed {
+    const struct transport_listener *listener;
+    struct netaddr peer;
+};
+
+static bool hand_over(unsigned owner, const struct transport_listener *listener,
+                      const struct netaddr *peer, struct slice bytes, void *arg)
+{
+    struct worker *self = arg;
+    struct ring *ring = self->team[owner].inbox[self->index];
+    struct handed *record = ring_reserve(ring, sizeof(*record) + bytes.len);
+    if (!record)
+        return false;
+    *record = (struct handed){listener, *peer};
+    memcpy(record + 1, bytes.p, bytes.len);
+    ring_commit(ring, sizeof(*record) + bytes.len);
+    self->wake[owner] = true;
+    return true;
+}
+
+static void read_inbox(struct worker *worker)
+{
+    for (unsigned from = 0; from < worker->count; from++) {
+        const struct handed *record;
+        size_t len;
+        while ((record = ring_peek(worker->inbox[from], &len))) {
+            struct slice bytes = {(const char *)(record + 1), len - sizeof(*record)};
+            proxy_receive_handed(&worker->proxy, record->listener, &record->peer, bytes);
+            ring_release(worker->inbox[from]);
+        }
+    }
+}
+
+/* One wake-up per turn and receiver, however much was handed over. */
+static void wake_others(struct worker *worker)
+{
+    for (unsigned i = 0; i < worker->count; i++)
+        if (worker->wake[i]) {
+            worker->wake[i] = false;
+            uv_async_send(&worker->team[i].async);
+        }
+}
+
+/* ---- the loop ---- */
+
+static void advance(struct worker *worker)
+{
+    txn_layer_advance(worker->proxy.txns, uv_now(&worker->loop));
+}
+
+static void on_message(const struct transport_source *source, struct slice bytes, void *arg)
+{
+    struct worker *worker = arg;
+    advance(worker);
+    proxy_receive(source, bytes, &worker->proxy);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct worker *worker = timer->data;
+    advance(worker);
+    timers_run(worker->proxy.timers, uv_now(&worker->loop));
+}
+
+static void publish(struct worker *worker)
+{
+    struct transport_stats stats;
+    transport_stats_get(worker->proxy.transport, &stats);
+    atomic_store_explicit(&worker->transactions, txn_layer_count(worker->proxy.txns),
+                          memory_order_relaxed);
+    atomic_store_explicit(&worker->connections, stats.connections, memory_order_relaxed);
+    atomic_store_explicit(&worker->peers, stats.peers, memory_order_relaxed);
+}
+
+/* Before the loop sleeps. (The transport flushes in a handle of its own.) */
+static void on_prepare(uv_prepare_t *prepare)
+{
+    struct worker *worker = prepare->data;
+    uint64_t now_ms = uv_now(&worker->loop), next_ms = timers_next_ms(worker->proxy.timers);
+    proxy_end_batch(&worker->proxy);
+    wake_others(worker);
+    publish(worker);
+    if (next_ms == UINT64_MAX)
+        uv_timer_stop(&worker->timer);
+    else
+        uv_timer_start(&worker->timer, on_timer, next_ms > now_ms ? next_ms - now_ms : 0, 0);
+}
+
+/* ---- orders ---- */
+
+static void close_handles(struct worker *worker)
+{
+    proxy_end_all(&worker->proxy);
+    resolver_free(worker->proxy.resolver);
+    transport_close(worker->proxy.transport);
+    uv_close((uv_handle_t *)&worker->timer, NULL);
+    uv_close((uv_handle_t *)&worker->prepare, NULL);
+}
+
+static void take_orders(struct worker *worker)
+{
+    struct proxy *proxy = &worker->proxy;
+    uv_mutex_lock(&worker->orders_lock);
+    struct worker_orders orders = worker->orders;
+    worker->orders = (struct worker_orders){.stop = false};
+    uv_mutex_unlock(&worker->orders_lock);
+    if (orders.reload) {
+        transport_set_tls(proxy->transport, orders.tls);
+        tls_context_unref(orders.tls);
+        memcpy(proxy->allow, orders.allow, sizeof(proxy->allow));
+        proxy->allow_count = orders.allow_count;
+    }
+    if (orders.drain && !proxy->draining) {
+        proxy->draining = true;
+        transport_stop_accepting(proxy->transport);
+    }
+    if (orders.stop) {
+        close_handles(worker);
+        uv_sem_post(&worker->quiet);
+    }
+    if (orders.finish)
+        uv_close((uv_handle_t *)&worker->async, NULL);
+}
+
+static void on_async(uv_async_t *async)
+{
+    struct worker *worker = async->data;
+    if (!uv_is_closing((uv_handle_t *)&worker->timer)) {
+        advance(worker);
+        read_inbox(worker);
+    }
+    take_orders(worker);
+}
+
+void worker_order(struct worker *worker, const struct worker_orders *orders)
+{
+    uv_mutex_lock(&worker->orders_lock);
+    struct worker_orders *waiting = &worker->orders;
+    waiting->stop |= orders->stop;
+    waiting->finish |= orders->finish;
+    waiting->drain |= orders->drain;
+    if (orders->reload) {
+        tls_context_unref(waiting->tls);
+        waiting->reload = true;
+        waiting->tls = orders->tls;
+        memcpy(waiting->allow, orders->allow, sizeof(waiting->allow));
+        waiting->allow_count = orders->allow_count;
+    }
+    uv_mutex_unlock(&worker->orders_lock);
+    uv_async_send(&worker->async);
+}
+
+/* ---- start and end ---- */
+
+static void free_memory(struct worker *worker)
+{
+    struct proxy *proxy = &worker->proxy;
+    sources_done(proxy);
+    if (proxy->txns)
+        txn_layer_free(proxy->txns);
+    if (proxy->timers)
+        timers_free(proxy->timers);
+    if (proxy->pool)
+        arena_pool_free(proxy->pool);
+    if (proxy->reader)
+        store_reader_free(proxy->reader);
+    for (unsigned i = 0; worker->inbox && i < worker->count; i++)
+        ring_free(worker->inbox[i]);
+    free(worker->inbox);
+    worker->inbox = NULL;
+}
+
+static int alloc_memory(struct worker *worker, const struct edge_conf *conf, struct store *store)
+{
+    struct proxy *proxy = &worker->proxy;
+    size_t max = conf->max_transactions ? conf->max_transactions : DEFAULT_MAX_TRANSACTIONS;
+    worker->inbox = calloc(worker->count, sizeof(*worker->inbox));
+    for (unsigned i = 0; worker->inbox && i < worker->count; i++)
+        if (!(worker->inbox[i] = ring_alloc(WORKER_INBOX_SIZE)))
+            return -ENOMEM;
+    proxy->pool = arena_pool_alloc(PROXY_BLOCK_SIZE, 2 * max);
+    proxy->timers = timers_alloc(TIMERS_PER_TRANSACTION * max);
+    if (!worker->inbox || !proxy->pool || !proxy->timers)
+        return -ENOMEM;
+    proxy->txns = txn_layer_alloc(proxy->timers, &conf->times, max);
+    if (!proxy->txns)
+        return -ENOMEM;
+    return store_reader_alloc(store, &proxy->reader);
+}
+
+static void set_up_proxy(struct worker *worker, const struct edge_conf *conf, struct log *log)
+{
+    struct proxy *proxy = &worker->proxy;
+    proxy->index = worker->index;
+    proxy->workers = worker->count;
+    proxy->transport_conf = &conf->transport;
+    memcpy(proxy->allow, conf->allow, sizeof(proxy->allow));
+    proxy->allow_count = conf->allow_count;
+    proxy->first_response_ms = conf->first_response_ms ? conf->first_response_ms : 4000;
+    proxy->search_ms = conf->search_ms ? conf->search_ms : 12000;
+    proxy->log = log;
+    proxy->counters = &worker->counters;
+    proxy->handover = hand_over;
+    proxy->handover_arg = worker;
+    list_init(&proxy->contexts);
+}
+
+static void init_handles(struct worker *worker)
+{
+    uv_timer_init(&worker->loop, &worker->timer);
+    uv_prepare_init(&worker->loop, &worker->prepare);
+    worker->timer.data = worker->prepare.data = worker;
+    uv_prepare_start(&worker->prepare, on_prepare);
+}
+
+int worker_open(struct worker *worker, const struct edge_conf *conf, struct tls_context *tls,
+                struct store *store, struct log *log, char why[EDGE_MAX_WHY])
+{
+    struct proxy *proxy = &worker->proxy;
+    set_up_proxy(worker, conf, log);
+    int status = alloc_memory(worker, conf, store);
+    if (status != 0 || uv_loop_init(&worker->loop) != 0) {
+        snprintf(why, EDGE_MAX_WHY, "worker %u: %s", worker->index,
+                 status_text(status ? status : -ENOMEM));
+        free_memory(worker);
+        return status ? status : -ENOMEM;
+    }
+    uv_mutex_init(&worker->orders_lock);
+    uv_sem_init(&worker->quiet, 0);
+    uv_async_init(&worker->loop, &worker->async, on_async);
+    worker->async.data = worker;
+    init_handles(worker);
+    advance(worker);
+    status = transport_open(&worker->loop, proxy->timers, &conf->transport, tls, log, on_message,
+                            worker, &proxy->transport, why);
+    if (status == 0 &&
+        (status = resolver_alloc(&worker->loop, &conf->resolver, &proxy->resolver)) != 0)
+        snprintf(why, EDGE_MAX_WHY, "resolver: %s", status_text(status));
+    if (status != 0)
+        worker_close(worker);
+    return status;
+}
+
+/* Once the loop has ended. */
+static void free_worker(struct worker *worker)
+{
+    uv_loop_close(&worker->loop);
+    uv_mutex_destroy(&worker->orders_lock);
+    uv_sem_destroy(&worker->quiet);
+    tls_context_unref(worker->orders.tls);
+    free_memory(worker);
+}
+
+void worker_close(struct worker *worker)
+{
+    close_handles(worker);
+    uv_close((uv_handle_t *)&worker->async, NULL);
+    uv_run(&worker->loop, UV_RUN_DEFAULT);
+    free_worker(worker);
+}
+
+void worker_wait_quiet(struct worker *worker)
+{
+    uv_sem_wait(&worker->quiet);
+}
+
+void worker_join(struct worker *worker)
+{
+    uv_thread_join(&worker->thread);
+    free_worker(worker);
+}
+
+static void run(void *arg)
+{
+    struct worker *worker = arg;
+    uv_run(&worker->loop, UV_RUN_DEFAULT);
+}
+
+int worker_start(struct worker *worker)
+{
+    return uv_thread_create(&worker->thread, run, worker);
+}
