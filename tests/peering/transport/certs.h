@@ -1,0 +1,32 @@
+/* Certificates made in the test: any names, usages and dates. */
+#ifndef JUNCTOR_TESTS_PEERING_TRANSPORT_CERTS_H
+#define JUNCTOR_TESTS_PEERING_TRANSPORT_CERTS_H
+
+#include <openssl/x509.h>
+
+#define CERT_DAY_S 86400L
+
+struct cert {
+    X509 *x509;
+    EVP_PKEY *key;
+};
+
+struct cert_spec {
+    const char *cn;
+    const char
+        *alt; /* subjectAltName in OpenSSL's notation, "URI:sip:a.example,DNS:b"; NULL: none */
+    const char *usage;       /* extendedKeyUsage, "serverAuth"; NULL: none */
+    const char *constraints; /* basicConstraints; NULL: "CA:FALSE" */
+    long begin_s, end_s;     /* validity, relative to now; both 0: from yesterday for 30 days */
+};
+
+/* Issued by `issuer`, or self-signed where that is NULL. Fails the test on any error. */
+struct cert cert_make(const struct cert_spec *spec, const struct cert *issuer);
+struct cert cert_make_ca(const char *cn);
+void cert_free(struct cert *cert);
+
+/* Writes PEM files; `chain` may be NULL or a further certificate to append. */
+void cert_write(const struct cert *cert, const struct cert *chain, const char *cert_file,
+                const char *key_file);
+
+#endif
