@@ -40,19 +40,20 @@ struct edge_conf {
 
 struct edge;
 
-/* Opens all sockets and starts the workers. `conf` is copied except for the strings in `tls`, which are used during the
- * call only. `store` and `log` must outlive the edge. `why` gets a sentence on failure.
- * Returns 0 or a negative status; nothing runs on failure. */
+/* Opens all sockets and starts the workers. `conf` is copied except for the strings in `tls`, which
+ * are used during the call only. `store` and `log` must outlive the edge. `why` gets a sentence on
+ * failure. Returns 0 or a negative status; nothing runs on failure. */
 int edge_start(const struct edge_conf *conf, struct store *store, struct log *log,
                struct edge **edge, char why[EDGE_MAX_WHY]);
 
-/* Takes new certificates, trust anchors and allow list; live connections and listeners stay. Changes to listeners,
- * workers or upstreams need a restart: *why then names the setting and the rest is still taken.
- * Returns 0, or a status with the old configuration untouched. */
+/* Takes new certificates, trust anchors and allow list; live connections and listeners stay.
+ * Changes to listeners, workers or upstreams need a restart: *why then names the setting and the
+ * rest is still taken. Returns 0, or a status with the old configuration untouched. */
 int edge_reload(struct edge *edge, const struct edge_conf *conf, char why[EDGE_MAX_WHY]);
 
-/* Stops accepting: new connections are refused, OPTIONS to the edge is answered 480, requests outside
- * dialogs 503 with Retry-After. Returns at once; edge_idle tells when the last transaction ended. */
+/* Stops accepting: new connections are refused, OPTIONS to the edge is answered 480, requests
+ * outside dialogs 503 with Retry-After. Returns at once; edge_idle tells when the last transaction
+ * ended. */
 void edge_drain(struct edge *edge);
 bool edge_idle(const struct edge *edge);
 

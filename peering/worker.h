@@ -15,8 +15,8 @@
 /* What the control thread wants; taken by the worker at its next turn. */
 struct worker_orders {
     bool drain, reload;
-    bool stop;   /* end everything but the inbox, then post `quiet` */
-    bool finish; /* all workers are quiet, nobody hands over any more: end */
+    bool stop;               /* end everything but the inbox, then post `quiet` */
+    bool finish;             /* all workers are quiet, nobody hands over any more: end */
     struct tls_context *tls; /* reload: owned until taken */
     struct netprefix allow[EDGE_MAX_ALLOW];
     size_t allow_count;
@@ -24,9 +24,9 @@ struct worker_orders {
 
 struct worker {
     unsigned index, count;
-    struct worker *team;          /* all workers, by index */
-    struct ring **inbox;          /* by sending worker; this worker reads */
-    bool wake[EDGE_MAX_WORKERS];  /* got something from us in this turn */
+    struct worker *team;         /* all workers, by index */
+    struct ring **inbox;         /* by sending worker; this worker reads */
+    bool wake[EDGE_MAX_WORKERS]; /* got something from us in this turn */
     uv_thread_t thread;
     uv_loop_t loop;
     uv_timer_t timer;

@@ -226,8 +226,8 @@ static void admit_peer_caller(const struct origin *origin, const struct sip_msg 
 /* 302 in port form (design 3.2): bob%40opb.example@opc.example. */
 static void redirect_ported(const struct called *called, struct refusal *refusal)
 {
-    refusal_set(refusal, 302, "%s@%s is hosted by %s", called->address.user,
-                called->address.domain, called->answer.hosting);
+    refusal_set(refusal, 302, "%s@%s is hosted by %s", called->address.user, called->address.domain,
+                called->answer.hosting);
     int len = snprintf(refusal->headers, sizeof(refusal->headers),
                        "Contact: <sip:%s%%40%s@%s>;expires=%d\r\n", called->address.user,
                        called->address.domain, called->answer.hosting, PORTED_OUT_EXPIRES_S);

@@ -1,8 +1,10 @@
-/* One target of a request: connect, send, wait for what comes back (RFC 3261 16.6 steps 8 to 11). */
+/* One target of a request: connect, send, wait for what comes back (RFC 3261 16.6 steps 8 to 11).
+ */
 #include "peering/proxy/proxy.h"
 
 #include "base/status.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 #define TIMER_C_MS       180000 /* section 16.6 step 11: more than three minutes of ringing */
@@ -57,22 +59,21 @@ static void trace_sent(const struct attempt *attempt, const struct sip_msg *msg)
     proxy_trace(proxy_of(attempt), "sent", msg, attempt->out, &attempt->hop.addr, attempt->conn);
 }
 
-static void fail(struct attempt *attempt, const char *cause);
-
-static void start_timer(struct attempt *attempt, uint64_t after_ms);
+static void fail(struct attempt *attempt);
 
 static void on_timer(void *arg)
 {
     struct attempt *attempt = arg;
-    char cause[STORE_DOMAIN_MAX + 128], text[NETADDR_TEXT_MAX];
+    char text[NETADDR_TEXT_MAX];
     if (attempt->provisional && !attempt->cancel_sent) { /* timer C */
         attempt_cancel(attempt);
         return;
     }
-    snprintf(cause, sizeof(cause), "%s at %s: no %s in time", attempt->hop.host,
-             netaddr_format(&attempt->hop.addr, text),
-             attempt->provisional ? "final response" : "response");
-    fail(attempt, cause);
+    if (!attempt->abandoned)
+        context_add_cause(attempt->context, "%s at %s: no %sresponse in time", attempt->hop.host,
+                          netaddr_format(&attempt->hop.addr, text),
+                          attempt->provisional ? "final " : "");
+    fail(attempt);
 }
 
 static void start_timer(struct attempt *attempt, uint64_t after_ms)
@@ -103,15 +104,14 @@ void attempt_abandon(struct attempt *attempt)
 {
     timer_stop(proxy_of(attempt)->timers, &attempt->timer);
     attempt->abandoned = true;
-    bool may_have_arrived =
-        !attempt->conn || (conn_state_of(attempt->conn) == CONN_READY);
+    bool may_have_arrived = !attempt->conn || (conn_state_of(attempt->conn) == CONN_READY);
     if (attempt->sent->method == SIP_INVITE && may_have_arrived && attempt->client.txn)
         attempt_cancel(attempt);
     else if (attempt->client.txn)
         txn_client_abort(attempt->client.txn);
 }
 
-static void fail(struct attempt *attempt, const char *cause)
+static void fail(struct attempt *attempt)
 {
     struct context *context = attempt->context;
     bool waited_for = !attempt->abandoned;
@@ -121,7 +121,7 @@ static void fail(struct attempt *attempt, const char *cause)
     else if (attempt->client.txn)
         txn_client_abort(attempt->client.txn);
     if (waited_for)
-        context_attempt_failed(context, cause);
+        context_attempt_failed(context);
     context_leave(context);
 }
 
@@ -208,9 +208,8 @@ void attempt_cancel(struct attempt *attempt)
         attempt->cancel_sent = true;
         send_cancel(attempt);
         start_timer(attempt, CANCEL_GUARD_MS);
-    } else if (attempt->conn && conn_state_of(attempt->conn) != CONN_READY &&
-               !attempt->abandoned) {
-        fail(attempt, "cancelled before it was sent");
+    } else if (attempt->conn && conn_state_of(attempt->conn) != CONN_READY && !attempt->abandoned) {
+        fail(attempt);
     }
 }
 
@@ -238,10 +237,9 @@ static void on_response(struct txn_client *txn, const struct sip_msg *response, 
     else
         timer_stop(proxy_of(attempt)->timers, &attempt->timer);
     if (response->status == 503 && !attempt->abandoned) {
-        char cause[STORE_DOMAIN_MAX + 64];
-        snprintf(cause, sizeof(cause), "%s answered 503", attempt->hop.host);
+        context_add_cause(context, "%s answered 503", attempt->hop.host);
         attempt->abandoned = true;
-        context_attempt_failed(context, cause);
+        context_attempt_failed(context);
     } else if (!attempt->abandoned || (response->status >= 200 && response->status < 300)) {
         context_response(context, attempt, response, attempt->conn);
     }
@@ -251,13 +249,12 @@ static void on_response(struct txn_client *txn, const struct sip_msg *response, 
 static void on_timeout(struct txn_client *txn, void *arg)
 {
     struct attempt *attempt = arg;
-    char cause[STORE_DOMAIN_MAX + 64];
     (void)txn;
-    snprintf(cause, sizeof(cause), "%s: no final response", attempt->hop.host);
-    if (!attempt->abandoned) {
-        attempt->abandoned = true;
-        context_attempt_failed(attempt->context, cause);
-    }
+    if (attempt->abandoned)
+        return;
+    context_add_cause(attempt->context, "%s: no final response in time", attempt->hop.host);
+    attempt->abandoned = true;
+    context_attempt_failed(attempt->context);
 }
 
 /* A connection that was open before may have been dead without our knowing: its hop gets a second
@@ -283,13 +280,14 @@ static void on_conn(struct conn *conn, enum conn_state state, const char *why, v
     /* After a provisional response the far side may answer on a connection of its own. */
     if (attempt->provisional)
         return;
-    retry_hop(attempt);
-    fail(attempt, why);
+    if (!attempt->abandoned && !retry_hop(attempt))
+        context_add_cause(attempt->context, "%s", why);
+    fail(attempt);
 }
 
 /* ---- start ---- */
 
-static int connect_attempt(struct attempt *attempt, const char **cause)
+static int connect_attempt(struct attempt *attempt)
 {
     struct context *context = attempt->context;
     const struct plan *plan = &context->plan;
@@ -301,10 +299,12 @@ static int connect_attempt(struct attempt *attempt, const char **cause)
                  plan->side == TRANSPORT_OUTSIDE ? plan->peer : plan->hosted);
     }
     int status = transport_connect(proxy_of(attempt)->transport, &key, &attempt->conn);
-    if (status != 0) {
-        *cause = status_text(status);
+    if (status == STATUS_NOTFOUND)
+        context_add_cause(context, "this edge has no certificate for %s", key.our_domain);
+    else if (status != 0)
+        context_add_cause(context, "%s: %s", attempt->hop.host, status_text(status));
+    if (status != 0)
         return status;
-    }
     attempt->reused = conn_state_of(attempt->conn) == CONN_READY;
     return 0;
 }
@@ -349,7 +349,7 @@ static int start_client(struct attempt *attempt)
     return 0;
 }
 
-static int prepare(struct attempt *attempt, const char **cause)
+static int prepare(struct attempt *attempt)
 {
     struct context *context = attempt->context;
     struct proxy *proxy = context->proxy;
@@ -357,29 +357,29 @@ static int prepare(struct attempt *attempt, const char **cause)
     attempt->out = transport_listener_for(proxy->transport, context->plan.side,
                                           attempt->hop.transport, attempt->hop.addr.sa.sa_family);
     if (!attempt->out) {
-        *cause = "no listener of this transport on that side";
+        context_add_cause(context, "no listener here for %s towards %s",
+                          sip_transport_name(attempt->hop.transport), attempt->hop.host);
         return -ENOENT;
     }
     txn_branch_make(proxy->txns, proxy->index, branch);
     int status = build_sent(attempt, branch);
     if (status != 0) {
-        *cause = "the request could not be built";
+        context_add_cause(context, "the request could not be built");
         return status;
     }
-    return attempt->hop.transport == SIP_UDP ? 0 : connect_attempt(attempt, cause);
+    return attempt->hop.transport == SIP_UDP ? 0 : connect_attempt(attempt);
 }
 
-int attempt_start(struct context *context, const struct resolver_hop *hop, const char **cause)
+int attempt_start(struct context *context, const struct resolver_hop *hop)
 {
     struct attempt *attempt = arena_zero(context->arena, sizeof(*attempt));
-    *cause = "this edge is out of memory for the request";
     if (!attempt)
         return -ENOMEM;
     attempt->context = context;
     attempt->hop = *hop;
     timer_init(&attempt->timer);
     conn_watch_init(&attempt->watch);
-    int status = prepare(attempt, cause);
+    int status = prepare(attempt);
     if (status == 0)
         trace_sent(attempt, attempt->sent);
     if (status == 0 && attempt->sent->method == SIP_ACK)

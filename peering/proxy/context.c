@@ -4,6 +4,7 @@
 
 #include "base/status.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 
 /* ---- its life ---- */
@@ -93,11 +94,17 @@ static void give_up(struct context *context)
     answer(context, &refusal);
 }
 
-static void add_cause(struct context *context, const char *cause)
+void context_add_cause(struct context *context, const char *format, ...)
 {
     size_t used = strlen(context->causes);
-    snprintf(context->causes + used, sizeof(context->causes) - used, "%s%s", used ? "; " : "",
-             cause);
+    va_list args;
+    if (used && used + 2 < sizeof(context->causes)) {
+        memcpy(context->causes + used, "; ", 3);
+        used += 2;
+    }
+    va_start(args, format);
+    vsnprintf(context->causes + used, sizeof(context->causes) - used, format, args);
+    va_end(args);
 }
 
 /* ---- targets in turn ---- */
@@ -113,12 +120,12 @@ static void located(int status, const struct resolver_hop *hops, size_t count, c
     context->hops = NULL;
     context->hop_count = context->hop_next = 0;
     if (status == 0) {
-        struct slice copy = arena_copy(context->arena,
-                                       slice_make((const char *)hops, count * sizeof(*hops)));
+        struct slice copy =
+            arena_copy(context->arena, slice_make((const char *)hops, count * sizeof(*hops)));
         context->hops = (struct resolver_hop *)copy.p;
         context->hop_count = copy.p ? count : 0;
     } else {
-        add_cause(context, why);
+        context_add_cause(context, "%s", why);
     }
     try_next(context);
     context_leave(context);
@@ -155,9 +162,7 @@ static bool locate_next_target(struct context *context)
                                  &context->location);
     if (status == 0)
         return false;
-    char cause[STORE_DOMAIN_MAX + 64];
-    snprintf(cause, sizeof(cause), "%s: %s", target->host, status_text(status));
-    add_cause(context, cause);
+    context_add_cause(context, "%s: %s", target->host, status_text(status));
     return true;
 }
 
@@ -165,10 +170,8 @@ static void try_next(struct context *context)
 {
     while (!context->final_sent && !context->cancelled && !context->search_over) {
         if (context->hop_next < context->hop_count) {
-            const char *cause;
-            if (attempt_start(context, &context->hops[context->hop_next++], &cause) == 0)
+            if (attempt_start(context, &context->hops[context->hop_next++]) == 0)
                 return;
-            add_cause(context, cause);
         } else if (context->target_next < context->plan.target_count) {
             if (!locate_next_target(context))
                 return;
@@ -179,11 +182,10 @@ static void try_next(struct context *context)
     give_up(context);
 }
 
-void context_attempt_failed(struct context *context, const char *cause)
+void context_attempt_failed(struct context *context)
 {
     context_enter(context);
     context->current = NULL;
-    add_cause(context, cause);
     try_next(context);
     context_leave(context);
 }
@@ -198,7 +200,7 @@ static void on_search_timer(void *arg)
         resolver_locate_cancel(context->location);
     context->location = NULL;
     if (context->current) {
-        add_cause(context, "no response in time");
+        context_add_cause(context, "no response in time");
         attempt_abandon(context->current);
         context->current = NULL;
     }
@@ -294,9 +296,9 @@ static int start_server(struct context *context)
     struct proxy *proxy = context->proxy;
     const struct txn_server_user user = {
         .send = send_down, .ended = on_server_ended, .arg = context};
-    int status = timer_start(proxy->timers, &context->search_timer,
-                             txn_layer_now_ms(proxy->txns) + proxy->search_ms, on_search_timer,
-                             context);
+    int status =
+        timer_start(proxy->timers, &context->search_timer,
+                    txn_layer_now_ms(proxy->txns) + proxy->search_ms, on_search_timer, context);
     if (status == 0)
         status = txn_server_start(proxy->txns, context->arena, context->request,
                                   context->origin.conn != NULL, &user, &context->server);

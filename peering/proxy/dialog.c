@@ -107,8 +107,7 @@ static void plan_to_core(const struct sip_nameaddr *next, const struct store_dom
 }
 
 void dialog_plan(struct proxy *proxy, const struct origin *origin, const struct sip_msg *request,
-                 const struct sip_nameaddr *top, const struct sip_nameaddr *next,
-                 struct plan *plan)
+                 const struct sip_nameaddr *top, const struct sip_nameaddr *next, struct plan *plan)
 {
     struct store_reader *reader = proxy_reader(proxy);
     struct store_domain hosted, other;

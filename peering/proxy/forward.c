@@ -108,9 +108,9 @@ static void mark_received(const struct forward *forward, struct sip_edits *edits
     char ip[NETADDR_TEXT_MAX];
     struct slice source = slice_of(netaddr_format_ip(&forward->origin->peer, ip));
     if (via->has_rport && via->rport_port == 0)
-        sip_edits_replace(edits, via->rport,
-                          arena_printf(forward->arena, "rport=%u",
-                                       netaddr_port(&forward->origin->peer)));
+        sip_edits_replace(
+            edits, via->rport,
+            arena_printf(forward->arena, "rport=%u", netaddr_port(&forward->origin->peer)));
     if (via->received.len == 0 && (via->has_rport || !slice_eq(via->host, source)))
         sip_edits_insert(edits, slice_end(via->bytes),
                          arena_printf(forward->arena, ";received=%.*s", SLICE_ARG(source)));
@@ -188,9 +188,9 @@ struct slice forward_request(const struct forward *forward)
     remove_own_routes(forward, &edits);
     adjust_identity(forward, &edits);
     if (!request->has_content_length)
-        sip_edits_insert(&edits, request->headers_end,
-                         arena_printf(forward->arena, "Content-Length: %zu\r\n",
-                                      request->body.len));
+        sip_edits_insert(
+            &edits, request->headers_end,
+            arena_printf(forward->arena, "Content-Length: %zu\r\n", request->body.len));
     return gather(forward->arena, &edits);
 }
 

@@ -23,7 +23,8 @@ static bool hand_over_request(struct proxy *proxy, const struct origin *origin,
                         proxy->handover_arg))
         count(&proxy->counters->handed_over);
     else
-        count(&proxy->counters->dropped); /* its inbox is full: UDP's retransmission will ask again */
+        count(
+            &proxy->counters->dropped); /* its inbox is full: UDP's retransmission will ask again */
     return true;
 }
 
@@ -68,7 +69,8 @@ static void receive_cancel(struct proxy *proxy, const struct origin *origin,
         context_cancel(txn_server_arg(invite));
 }
 
-/* Section 16.3 step 4 and 20.29: every option tag a client asks of proxies is one we do not have. */
+/* Section 16.3 step 4 and 20.29: every option tag a client asks of proxies is one we do not have.
+ */
 static void check_proxy_require(const struct sip_msg *request, struct refusal *refusal)
 {
     size_t used = 0;
@@ -77,8 +79,9 @@ static void check_proxy_require(const struct sip_msg *request, struct refusal *r
         struct slice list = h->value, tag;
         while (sip_list_next(&list, &tag) == 0) {
             if (refusal->status == 0)
-                refusal_set(refusal, 420, "this edge supports none of the extensions in "
-                                          "Proxy-Require");
+                refusal_set(refusal, 420,
+                            "this edge supports none of the extensions in "
+                            "Proxy-Require");
             if (tag.len + 20 < sizeof(refusal->headers) - used)
                 used += (size_t)snprintf(refusal->headers + used, sizeof(refusal->headers) - used,
                                          "%s%.*s", used ? ", " : "Unsupported: ", SLICE_ARG(tag));
@@ -127,9 +130,20 @@ static void answer_options(struct proxy *proxy, const struct origin *origin,
 static bool is_silent(struct proxy *proxy, const struct origin *origin,
                       const struct sip_msg *request)
 {
-    return origin->listener->side == TRANSPORT_INSIDE && !origin->conn &&
+    return origin->listener->side == TRANSPORT_INSIDE &&
            (request->method == SIP_OPTIONS || request->method == SIP_REGISTER) &&
            !sources_known(proxy, &origin->peer);
+}
+
+/* RFC 5923: a peer that says `alias` may be called back on the connection it opened. */
+static void offer_alias(const struct origin *origin, const struct sip_msg *request,
+                        const struct plan *plan)
+{
+    struct netaddr addr = origin->peer;
+    if (origin->listener->side != TRANSPORT_OUTSIDE || !request->via.alias)
+        return;
+    netaddr_set_port(&addr, request->via.port ? request->via.port : 5061);
+    conn_offer_alias(origin->conn, plan->peer, &addr);
 }
 
 static void receive_new_request(struct proxy *proxy, const struct origin *origin,
@@ -158,6 +172,7 @@ static void receive_new_request(struct proxy *proxy, const struct origin *origin
             admit_plan(proxy, origin, request, &next, &plan);
     }
     if (plan.refusal.status == 0) {
+        offer_alias(origin, request, &plan);
         context_start(proxy, origin, request, &plan);
         return;
     }
@@ -183,11 +198,12 @@ static void receive_request(struct proxy *proxy, const struct origin *origin,
         receive_new_request(proxy, origin, request);
 }
 
-/* A message that cannot be parsed is answered where the sender can be told (section 16.3 step 1). */
+/* A message that cannot be parsed is answered where the sender can be told (section 16.3 step 1).
+ */
 static void receive_malformed(struct proxy *proxy, const struct origin *origin,
                               const struct sip_msg *msg, const struct sip_fault *fault)
 {
-    bool known = origin->conn || sources_known(proxy, &origin->peer);
+    bool known = origin->listener->side == TRANSPORT_OUTSIDE || sources_known(proxy, &origin->peer);
     if (fault->status == 0 || !known || !sip_msg_can_answer(msg)) {
         count(&proxy->counters->dropped);
         return;

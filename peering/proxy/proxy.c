@@ -110,12 +110,11 @@ static void send_on_new_conn(struct proxy *proxy, const struct origin *origin,
                            .transport = conn_transport(origin->conn),
                            .addr = origin->peer};
     struct conn *conn;
-    netaddr_set_port(&key.addr, via->port                  ? via->port
-                                : key.transport == SIP_TLS ? 5061
-                                                           : 5060);
+    netaddr_set_port(&key.addr, via->port ? via->port : key.transport == SIP_TLS ? 5061 : 5060);
     if (key.transport == SIP_TLS) {
         snprintf(key.our_domain, sizeof(key.our_domain), "%s", conn_our_domain(origin->conn));
-        snprintf(key.far_domain, sizeof(key.far_domain), "%s", conn_proven_domain(origin->conn));
+        snprintf(key.far_domain, sizeof(key.far_domain), "%s",
+                 key.side == TRANSPORT_INSIDE ? key.our_domain : conn_proven_domain(origin->conn));
     }
     if (transport_connect(proxy->transport, &key, &conn) != 0)
         return;

@@ -73,7 +73,7 @@ struct proxy {
     void *handover_arg;
 
     struct sources sources;
-    bool reading; /* the reader is begun; proxy_end_batch ends it */
+    bool reading;                               /* the reader is begun; proxy_end_batch ends it */
     struct sip_header scratch[SIP_MAX_HEADERS]; /* index of the message being taken in */
 };
 
@@ -145,22 +145,22 @@ bool proxy_is_own_ack(const struct proxy *proxy, const struct sip_msg *ack);
 #define PLAN_MAX_TARGETS STORE_CORES_MAX
 
 struct plan {
-    struct refusal refusal; /* status 0: forward */
-    enum transport_side side;           /* towards core or peer */
-    char hosted[STORE_DOMAIN_MAX + 1];  /* our domain on the outgoing side of this request: picks certificate and core
-                                           group */
+    struct refusal refusal;            /* status 0: forward */
+    enum transport_side side;          /* towards core or peer */
+    char hosted[STORE_DOMAIN_MAX + 1]; /* our domain on the outgoing side of this request: picks
+                                          certificate and core group */
     char caller_group[STORE_DOMAIN_MAX + 1]; /* inside origin: the core group it came from */
-    char peer[STORE_DOMAIN_MAX + 1];    /* the proven peer domain of this dialog; "" core to core */
-    char assert_identity[STORE_DOMAIN_MAX + 1]; /* P-Asserted-Identity to add towards the core for an
-                                                   anonymous caller; "" for none */
+    char peer[STORE_DOMAIN_MAX + 1]; /* the proven peer domain of this dialog; "" core to core */
+    char assert_identity[STORE_DOMAIN_MAX + 1]; /* P-Asserted-Identity to add towards the core for
+                                                   an anonymous caller; "" for none */
     struct resolver_target targets[PLAN_MAX_TARGETS];
     size_t target_count;
     size_t own_routes; /* topmost Route values that are ours and are removed */
 };
 
 /* dialog.c */
-/* How many of the topmost Route values are ours; *next is the first that is not (bytes empty if there is
- * none). Returns 0 or STATUS_MALFORMED. */
+/* How many of the topmost Route values are ours; *next is the first that is not (bytes empty if
+ * there is none). Returns 0 or STATUS_MALFORMED. */
 int dialog_routes(struct proxy *proxy, const struct sip_msg *request, size_t *own,
                   struct sip_nameaddr *top, struct sip_nameaddr *next);
 /* Does this request carry a dialog token of ours in its topmost Route (and a To tag)? */
@@ -207,7 +207,7 @@ struct context {
     unsigned busy;             /* calls into this context on the stack: not freed under them */
     struct list clients;       /* struct client: client transactions that have not ended */
 
-    size_t target_next; /* of plan.targets */
+    size_t target_next;                 /* of plan.targets */
     struct resolver_location *location; /* a lookup under way */
     struct resolver_hop *hops;          /* of the current target */
     size_t hop_count, hop_next;
@@ -235,8 +235,11 @@ void context_enter(struct context *context);
 void context_leave(struct context *context);
 
 /* attempt.c reports to its context: */
-/* This target is given up; the next one is tried. `cause` is a sentence for the Warning. */
-void context_attempt_failed(struct context *context, const char *cause);
+/* Notes why a target failed, for the Warning of the final answer. */
+void context_add_cause(struct context *context, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* The current target is given up; the next one is tried. */
+void context_attempt_failed(struct context *context);
 /* A response to pass on; a final one ends the search. `conn`: where it came from, NULL for UDP. */
 void context_response(struct context *context, const struct attempt *attempt,
                       const struct sip_msg *response, const struct conn *conn);
@@ -245,12 +248,12 @@ void context_response(struct context *context, const struct attempt *attempt,
 
 /* Tries one next hop: builds the request, connects where needed, sends. An ACK is only sent; for
  * others context->current is set and the outcome reported later, never from inside this call.
- * Returns 0, or a negative status with `cause` set to a sentence. */
-int attempt_start(struct context *context, const struct resolver_hop *hop, const char **cause);
+ * Returns 0, or a negative status with the cause noted. */
+int attempt_start(struct context *context, const struct resolver_hop *hop);
 /* The INVITE shall be cancelled: now, or as soon as a provisional response allows (9.1). */
 void attempt_cancel(struct attempt *attempt);
-/* The context waits for it no longer. An INVITE that may have arrived is cancelled as soon as it can
- * be. */
+/* The context waits for it no longer. An INVITE that may have arrived is cancelled as soon as it
+ * can be. */
 void attempt_abandon(struct attempt *attempt);
 
 /* ---- forward.c ---- */
@@ -269,7 +272,8 @@ struct forward {
 /* The request as it goes out, gathered in the arena. p == NULL on exhaustion or without a token
  * key. */
 struct slice forward_request(const struct forward *forward);
-/* The response as it goes back: topmost Via removed, identities cleaned where it comes from a peer. */
+/* The response as it goes back: topmost Via removed, identities cleaned where it comes from a peer.
+ */
 struct slice forward_response(struct arena *arena, const struct sip_msg *response,
                               const struct conn *from_peer);
 /* Does a request of this method get Record-Route? */

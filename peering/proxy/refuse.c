@@ -37,8 +37,7 @@ static struct slice warning_line(struct arena *arena, const struct transport_lis
         return slice_make("", 0);
     quote(text, quoted, sizeof(quoted));
     return arena_printf(arena, "Warning: 399 %s \"%s\"\r\n",
-                        listener->advertise_host[0] ? listener->advertise_host : "junctor",
-                        quoted);
+                        listener->advertise_host[0] ? listener->advertise_host : "junctor", quoted);
 }
 
 static void own_tag(const struct proxy *proxy, const struct sip_msg *request,

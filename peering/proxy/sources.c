@@ -86,8 +86,8 @@ bool sources_known(struct proxy *proxy, const struct netaddr *peer)
     if (allowed(proxy, peer))
         return true;
     refresh(proxy);
-    return proxy->sources.ips && bsearch(peer, proxy->sources.ips, proxy->sources.count,
-                                         sizeof(*peer), by_ip) != NULL;
+    return proxy->sources.ips &&
+           bsearch(peer, proxy->sources.ips, proxy->sources.count, sizeof(*peer), by_ip) != NULL;
 }
 
 void sources_done(struct proxy *proxy)
