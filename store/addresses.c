@@ -165,9 +165,9 @@ static int address_check(const struct store_address *address)
         store_user_canonical(slice_make(address->user, user_len), canonical.user, NULL) ||
         store_domain_canonical(slice_make(address->domain, domain_len), canonical.domain, NULL))
         return STATUS_MALFORMED;
-    return strcmp(address->user, canonical.user) || strcmp(address->domain, canonical.domain)
-               ? STATUS_MALFORMED
-               : 0;
+    bool is_canonical = strcmp(address->user, canonical.user) == 0 &&
+                        strcmp(address->domain, canonical.domain) == 0;
+    return is_canonical ? 0 : STATUS_MALFORMED;
 }
 
 int store_record_check(const struct store_record *record)
@@ -176,7 +176,7 @@ int store_record_check(const struct store_record *record)
     size_t len = strnlen(record->hosting, sizeof(record->hosting));
     if (address_check(&record->address) || len == sizeof(record->hosting) ||
         store_domain_canonical(slice_make(record->hosting, len), canonical, NULL) ||
-        strcmp(record->hosting, canonical))
+        strcmp(record->hosting, canonical) != 0)
         return STATUS_MALFORMED;
     if ((unsigned)record->state > STORE_ADDRESS_PORTED_OUT ||
         strnlen(record->display, sizeof(record->display)) == sizeof(record->display))

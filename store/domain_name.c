@@ -24,6 +24,21 @@ static int domain_char_refuse(struct slice domain, size_t position, struct store
                            store_fault_char(domain.p[position - 1], quoted), position);
 }
 
+/* Refuses ASCII characters that no host name has (RFC 1123 section 2.1). libidn2 is not asked: it
+ * drops some of them silently. */
+static int chars_check(struct slice domain, bool *is_ascii, struct store_fault *fault)
+{
+    *is_ascii = true;
+    for (size_t i = 0; i < domain.len; i++) {
+        char c = domain.p[i];
+        if ((uint8_t)c >= 0x80)
+            *is_ascii = false;
+        else if (!char_is_alnum(c) && c != '-' && c != '.')
+            return domain_char_refuse(domain, i + 1, fault);
+    }
+    return 0;
+}
+
 static int label_check(struct slice label, size_t number, struct store_fault *fault)
 {
     if (label.len == 0)
@@ -62,9 +77,6 @@ static int domain_ascii(struct slice domain, char out[STORE_DOMAIN_MAX + 1],
     size_t begin = 0, number = 1;
     if (domain.len > 1 && domain.p[domain.len - 1] == '.')
         domain.len--;
-    for (size_t i = 0; i < domain.len; i++)
-        if (!char_is_alnum(domain.p[i]) && domain.p[i] != '-' && domain.p[i] != '.')
-            return domain_char_refuse(domain, i + 1, fault);
     if (domain.len > STORE_DOMAIN_MAX)
         return store_fault_set(fault, STATUS_MALFORMED, "the domain is longer than %d octets",
                                STORE_DOMAIN_MAX);
@@ -92,15 +104,19 @@ static int domain_idn(struct slice domain, char out[STORE_DOMAIN_MAX + 1],
                       struct store_fault *fault)
 {
     char input[IDN_INPUT_MAX + 1], *ascii = NULL;
+    bool is_ascii;
     if (slice_to_cstr(domain, input, sizeof(input)))
-        return store_fault_set(fault, STATUS_MALFORMED,
-                               "the domain is too long or contains a NUL byte");
+        return store_fault_set(fault, STATUS_MALFORMED, "the domain is longer than %d octets",
+                               STORE_DOMAIN_MAX);
     int rc = idn2_to_ascii_8z(input, &ascii, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
     if (rc != IDN2_OK)
         return store_fault_set(fault, STATUS_MALFORMED,
                                "the domain is no valid internationalized name (IDNA 2008): %s",
                                idn2_strerror(rc));
-    int ret = domain_ascii(slice_of(ascii), out, fault);
+    /* The mapping may have made characters that no host name has, such as '_' of U+FF3F. */
+    int ret = chars_check(slice_of(ascii), &is_ascii, fault);
+    if (ret == 0)
+        ret = domain_ascii(slice_of(ascii), out, fault);
     idn2_free(ascii);
     return ret;
 }
@@ -108,10 +124,11 @@ static int domain_idn(struct slice domain, char out[STORE_DOMAIN_MAX + 1],
 int store_domain_canonical(struct slice domain, char out[STORE_DOMAIN_MAX + 1],
                            struct store_fault *fault)
 {
+    bool is_ascii;
     if (domain.len == 0)
         return store_fault_set(fault, STATUS_MALFORMED, "the domain is empty");
-    for (size_t i = 0; i < domain.len; i++)
-        if ((uint8_t)domain.p[i] >= 0x80)
-            return domain_idn(domain, out, fault);
-    return domain_ascii(domain, out, fault);
+    int ret = chars_check(domain, &is_ascii, fault);
+    if (ret)
+        return ret;
+    return is_ascii ? domain_ascii(domain, out, fault) : domain_idn(domain, out, fault);
 }

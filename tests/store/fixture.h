@@ -1,0 +1,39 @@
+/* A store in a temporary directory, and commands in one line. */
+#ifndef JUNCTOR_TESTS_STORE_FIXTURE_H
+#define JUNCTOR_TESTS_STORE_FIXTURE_H
+
+#include "store/store.h"
+
+struct fixture {
+    char path[256];
+    struct store_conf conf;
+    struct store *store;         /* NULL while closed */
+    struct store_reader *reader; /* NULL while closed */
+};
+
+/* Each asserts that it worked. */
+void fixture_make(struct fixture *fixture, size_t map_size); /* directory only, nothing open */
+void fixture_open(struct fixture *fixture);
+void fixture_close(struct fixture *fixture);
+void fixture_remove(struct fixture *fixture); /* closes and deletes */
+
+/* cmocka's setup and teardown: an open store. */
+int fixture_setup(void **state);
+int fixture_teardown(void **state);
+
+struct store_command command_domain(enum store_op op, const char *name, const char *core);
+struct store_command command_address(enum store_op op, const char *address,
+                                     enum store_address_state state, const char *hosting);
+struct store_command command_key(uint8_t octet); /* a secret of that octet */
+
+/* Submits and returns the verdict's status; the submission itself must succeed. */
+int fixture_submit(struct fixture *fixture, const struct store_command *command);
+int fixture_domain_add(struct fixture *fixture, const char *name);
+int fixture_address_add(struct fixture *fixture, const char *address); /* hosted at its domain */
+
+struct store_address address_of(const char *text); /* must parse */
+/* Does the reader's snapshot (begun here) have the address? */
+bool fixture_has(struct fixture *fixture, const char *address);
+struct store_stats fixture_stats(struct fixture *fixture);
+
+#endif
