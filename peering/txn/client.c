@@ -127,7 +127,7 @@ static unsigned next_interval_ms(const struct txn_client *txn)
 static void client_timer(void *arg)
 {
     struct txn_client *txn = arg;
-    if (txn_wait_is_end(&txn->wait)) {
+    if (txn_wait_is_end(txn->layer, &txn->wait)) {
         client_end(txn);
         return;
     }

@@ -38,8 +38,9 @@ struct txn_wait {
 /* Takes a place in the timer set, waiting for nothing. Returns 0 or -ENOMEM. */
 int txn_wait_start(struct txn_layer *layer, struct txn_wait *wait, timer_h *handler, void *arg);
 void txn_wait_stop(struct txn_layer *layer, struct txn_wait *wait);
-/* In the handler: is it the end that came (or else the time to send again)? */
-bool txn_wait_is_end(const struct txn_wait *wait);
+/* In the handler: is it the end that came, or else the time to send again? Where the loop was held
+ * up past both, it is the end. */
+bool txn_wait_is_end(const struct txn_layer *layer, const struct txn_wait *wait);
 void txn_wait_end_after(struct txn_layer *layer, struct txn_wait *wait, unsigned delay_ms);
 void txn_wait_resend_after(struct txn_layer *layer, struct txn_wait *wait, unsigned delay_ms);
 void txn_wait_resend_never(struct txn_layer *layer, struct txn_wait *wait);

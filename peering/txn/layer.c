@@ -91,9 +91,9 @@ void txn_wait_stop(struct txn_layer *layer, struct txn_wait *wait)
     timer_stop(layer->timers, &wait->timer);
 }
 
-bool txn_wait_is_end(const struct txn_wait *wait)
+bool txn_wait_is_end(const struct txn_layer *layer, const struct txn_wait *wait)
 {
-    return wait->end_ms <= wait->resend_ms;
+    return wait->end_ms <= wait->resend_ms || wait->end_ms <= layer->now_ms;
 }
 
 void txn_wait_end_after(struct txn_layer *layer, struct txn_wait *wait, unsigned delay_ms)

@@ -184,7 +184,7 @@ static void server_terminate(struct txn_server *txn)
 static void server_timer(void *arg)
 {
     struct txn_server *txn = arg;
-    if (txn_wait_is_end(&txn->wait)) {
+    if (txn_wait_is_end(txn->layer, &txn->wait)) {
         server_terminate(txn);
         return;
     }
