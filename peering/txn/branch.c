@@ -10,7 +10,8 @@
 #define COOKIE_LEN    (sizeof(COOKIE) - 1)
 #define WORKER_DIGITS 4
 #define RANDOM_BYTES  8
-#define BRANCH_LEN    (COOKIE_LEN + WORKER_DIGITS + 2 * RANDOM_BYTES)
+#define RANDOM_DIGITS 16
+#define BRANCH_LEN    (COOKIE_LEN + WORKER_DIGITS + RANDOM_DIGITS)
 
 _Static_assert(BRANCH_LEN < TXN_BRANCH_MAX, "a branch and its terminator must fit");
 

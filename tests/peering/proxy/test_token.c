@@ -4,6 +4,7 @@
 #include "base/status.h"
 #include "tests/test.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define NOW_MS (1000ull * 24 * 3600 * 1000)
@@ -97,7 +98,7 @@ static void two_far_ends_are_refused(void **state)
 {
     (void)state;
     struct token both = sample;
-    strcpy(both.peer_core, "opa2.example");
+    snprintf(both.peer_core, sizeof(both.peer_core), "opa2.example");
     char text[TOKEN_TEXT_MAX] = "untouched";
     assert_int_equal(token_encode(&both, &key, call_id, caller, text), STATUS_MALFORMED);
     assert_string_equal(text, "untouched");
@@ -182,7 +183,7 @@ static void every_other_letter_is_refused(void **state)
     static const char *const peers[] = {"opb.example", "opb1.example", "opb12.example"};
     for (size_t p = 0; p < COUNT_OF(peers); p++) { /* every length modulo 3 */
         struct token token = sample;
-        strcpy(token.peer, peers[p]);
+        snprintf(token.peer, sizeof(token.peer), "%s", peers[p]);
         char text[TOKEN_TEXT_MAX];
         struct slice encoded = encode(&token, text);
         for (size_t i = 0; i < encoded.len; i++) {

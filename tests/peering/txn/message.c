@@ -160,6 +160,6 @@ const char *message_bytes_text(struct slice bytes, char text[MESSAGE_TEXT_MAX])
     struct sip_msg msg;
     struct sip_fault fault;
     if (sip_msg_parse(bytes, false, headers, SIP_MAX_HEADERS, &msg, &fault) < 0)
-        return strcpy(text, "garbage");
+        return "garbage";
     return message_text(&msg, text);
 }
