@@ -174,8 +174,7 @@ static void client_ack(struct txn_client *txn, const struct sip_msg *response)
 static void client_answered(struct txn_client *txn, const struct sip_msg *response)
 {
     if (response->status < 200) {
-        if (txn->state != TXN_CLIENT_PROCEEDING)
-            client_enter(txn, TXN_CLIENT_PROCEEDING);
+        client_enter(txn, TXN_CLIENT_PROCEEDING);
     } else if (is_invite(txn) && response->status < 300) {
         client_enter(txn, TXN_CLIENT_ACCEPTED);
     } else {

@@ -109,30 +109,33 @@ static void receive(struct world *world, struct txn_client *client, const char *
     arena_free(arena);
 }
 
+/* Servers and clients count together. */
 static void no_more_transactions_than_the_limit(void **state)
 {
     (void)state;
     struct world world;
     world_open(&world, 100);
-    struct txn_server *servers[TXN_MAX], *refused_server = NULL;
-    struct txn_client *refused_client = NULL;
-    for (int i = 0; i < TXN_MAX; i++) {
+    struct txn_server *servers[TXN_MAX - 1], *refused_server = NULL;
+    struct txn_client *client, *refused_client = NULL;
+    assert_int_equal(start_client(&world, world.arena, "INVITE", &client), 0);
+    for (int i = 0; i < TXN_MAX - 1; i++) {
         char text[64];
         snprintf(text, sizeof(text), "INVITE branch=z9hG4bK-%d", i);
-        assert_int_equal(start_server(&world, world.arena, text, &servers[i]), 0);
         assert_int_equal(txn_layer_count(world.layer), i + 1);
+        assert_int_equal(start_server(&world, world.arena, text, &servers[i]), 0);
     }
-    assert_int_equal(start_server(&world, world.arena, "INVITE branch=z9hG4bK-x", &refused_server),
-                     STATUS_LIMIT);
-    assert_int_equal(start_client(&world, world.arena, "INVITE", &refused_client), STATUS_LIMIT);
+    assert_int_equal(txn_layer_count(world.layer), TXN_MAX);
+    assert_int_equal(start_server(&world, world.arena, "MESSAGE", &refused_server), STATUS_LIMIT);
+    assert_int_equal(start_client(&world, world.arena, "MESSAGE", &refused_client), STATUS_LIMIT);
     assert_null(refused_server);
     assert_null(refused_client);
-    assert_int_equal(world.sent, 0);
+    assert_int_equal(world.sent, 1);
 
     txn_server_abort(servers[0]);
-    assert_int_equal(start_server(&world, world.arena, "INVITE branch=z9hG4bK-x", &servers[0]), 0);
-    for (int i = 0; i < TXN_MAX; i++)
+    assert_int_equal(start_server(&world, world.arena, "MESSAGE", &servers[0]), 0);
+    for (int i = 0; i < TXN_MAX - 1; i++)
         txn_server_abort(servers[i]);
+    txn_client_abort(client);
     assert_int_equal(world.ended, TXN_MAX + 1);
     world_close(&world);
 }
