@@ -66,8 +66,8 @@ struct resolver_conf {
 
 /* Returns 0, -EINVAL (no upstream) or -ENOMEM. `conf` is copied. */
 int resolver_alloc(uv_loop_t *loop, const struct resolver_conf *conf, struct resolver **resolver);
-/* Ends every lookup with STATUS_CANCELLED and closes its handles; memory is freed from the loop, so run it
- * until the handles are gone. Accepts NULL. */
+/* Ends every lookup with STATUS_CANCELLED and closes its handles; memory is freed from the loop, so
+ * run it until the handles are gone. Accepts NULL. */
 void resolver_free(struct resolver *resolver);
 
 /* Which records may lead to a domain (design section 5). */
@@ -93,8 +93,8 @@ struct resolver_hop {
 /* Called exactly once, later, from the loop (never from inside resolver_locate).
  * status 0: hops[0..count) in order of preference, count 1..RESOLVER_MAX_HOPS, valid during the
  * call only. Else: STATUS_NXDOMAIN, STATUS_NOHOP (the domain offers no SIP over TLS),
- * STATUS_SERVFAIL, -ETIMEDOUT, STATUS_CANCELLED; `why` is then a sentence naming the question, such as
- * "opb.example: SRV _sips._tcp.opb.example: SERVFAIL from 127.0.0.53:53". */
+ * STATUS_SERVFAIL, -ETIMEDOUT, STATUS_CANCELLED; `why` is then a sentence naming the question, such
+ * as "opb.example: SRV _sips._tcp.opb.example: SERVFAIL from 127.0.0.53:53". */
 typedef void resolver_locate_h(int status, const struct resolver_hop *hops, size_t count,
                                const char *why, void *arg);
 

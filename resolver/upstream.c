@@ -123,11 +123,21 @@ static void tcp_readable(struct resolver_exchange *exchange)
         buf_consume(&exchange->in, buf_len(&exchange->in));
 }
 
+/* What is wrong with the socket: libuv says -EBADF whatever it is. */
+static int socket_error(int fd, int status)
+{
+    int error = 0;
+    socklen_t len = sizeof(error);
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0 || error == 0)
+        return status;
+    return -error;
+}
+
 static void poll_ready(uv_poll_t *poll, int status, int events)
 {
     struct resolver_exchange *exchange = poll->data;
     if (status < 0) {
-        exchange_fail(exchange, status);
+        exchange_fail(exchange, socket_error(exchange->fd, status));
         return;
     }
     if (!exchange->tcp)

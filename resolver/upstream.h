@@ -10,7 +10,8 @@
 #include <stdbool.h>
 #include <uv.h>
 
-#define RESOLVER_UDP_MAX 4096  /* a datagram longer than this is not the answer: we asked for 1232 \
+#define RESOLVER_UDP_MAX                                                                           \
+    4096                       /* a datagram longer than this is not the answer: we asked for 1232 \
                                 */
 #define RESOLVER_TCP_MAX 16384 /* a message over TCP; 512 records of address size fit */
 

@@ -1,0 +1,129 @@
+#include "resolver/resolver.h"
+
+#include "base/status.h"
+#include "tests/test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct world {
+    char path[64];
+    struct store *store;
+    struct store_reader *reader;
+};
+
+static void submit(struct world *world, struct store_command *command)
+{
+    struct store_verdict verdict;
+    command->expected_version = STORE_ANY_VERSION;
+    strcpy(command->actor, "test");
+    assert_int_equal(store_submit(world->store, command, &verdict), 0);
+    assert_int_equal(verdict.status, 0);
+}
+
+static void add_domain(struct world *world, const char *name, enum store_unknown_policy unknown)
+{
+    struct store_command command = {.op = STORE_DOMAIN_ADD};
+    strcpy(command.domain.name, name);
+    command.domain.unknown = unknown;
+    command.domain.core_count = 1;
+    strcpy(command.domain.cores[0].host, "127.0.0.1");
+    submit(world, &command);
+}
+
+static void add_address(struct world *world, const char *user, const char *domain,
+                        enum store_address_state state, const char *hosting)
+{
+    struct store_command command = {.op = STORE_ADDRESS_ADD};
+    strcpy(command.record.address.user, user);
+    strcpy(command.record.address.domain, domain);
+    command.record.state = state;
+    strcpy(command.record.hosting, hosting);
+    snprintf(command.record.display, sizeof(command.record.display), "%s@%s", user, domain);
+    submit(world, &command);
+}
+
+static int world_setup(void **state)
+{
+    struct world *world = calloc(1, sizeof(*world));
+    *state = world;
+    if (!world)
+        return -1;
+    strcpy(world->path, "/tmp/junctor-lookup-XXXXXX");
+    if (!mkdtemp(world->path))
+        return -1;
+    struct store_conf conf = {.path = world->path, .map_size = 16 << 20};
+    struct store_fault fault;
+    if (store_open(&conf, STORE_WRITER, &world->store, &fault) < 0)
+        return -1;
+    add_domain(world, "opa.example", STORE_UNKNOWN_REJECT);
+    add_domain(world, "open.example", STORE_UNKNOWN_CORE);
+    add_address(world, "alice", "opa.example", STORE_ADDRESS_HOSTED, "opa.example");
+    add_address(world, "carol", "opa.example", STORE_ADDRESS_PORTED_OUT, "opc.example");
+    add_address(world, "dora", "opb.example", STORE_ADDRESS_HOSTED, "opa.example");
+    return store_reader_alloc(world->store, &world->reader);
+}
+
+static int world_teardown(void **state)
+{
+    struct world *world = *state;
+    char command[128];
+    store_reader_free(world->reader);
+    store_close(world->store);
+    snprintf(command, sizeof(command), "rm -rf %s", world->path);
+    int status = system(command); /* NOLINT(bugprone-command-processor): a path of our own */
+    free(world);
+    return status;
+}
+
+static void directory_decides_who_hosts_an_address(void **state)
+{
+    static const struct {
+        const char *user, *domain;
+        enum resolver_rule rule;
+        const char *hosting;
+    } cases[] = {
+        {"alice", "opa.example", RESOLVER_HOSTED, "opa.example"},
+        {"carol", "opa.example", RESOLVER_PORTED_OUT, "opc.example"},
+        {"dora", "opb.example", RESOLVER_HOSTED, "opa.example"}, /* ported in */
+        {"nobody", "opa.example", RESOLVER_UNKNOWN, ""},
+        {"nobody", "open.example", RESOLVER_UNKNOWN_CORE, "open.example"},
+        {"bob", "opb.example", RESOLVER_AUTHORITY, "opb.example"},
+        {"alice", "sub.opa.example", RESOLVER_AUTHORITY, "sub.opa.example"},
+    };
+    struct world *world = *state;
+    assert_int_equal(store_reader_begin(world->reader), 0);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct store_address address;
+        struct resolver_answer answer;
+        strcpy(address.user, cases[i].user);
+        strcpy(address.domain, cases[i].domain);
+        assert_int_equal(resolver_lookup(world->reader, &address, &answer), 0);
+        assert_int_equal(answer.rule, cases[i].rule);
+        assert_string_equal(answer.hosting, cases[i].hosting);
+        if (answer.rule == RESOLVER_HOSTED)
+            assert_string_equal(answer.route.core.name, "opa.example");
+    }
+    store_reader_end(world->reader);
+}
+
+static void each_rule_has_a_sentence_of_its_own(void **state)
+{
+    (void)state;
+    for (int a = RESOLVER_HOSTED; a <= RESOLVER_AUTHORITY; a++)
+        for (int b = RESOLVER_HOSTED; b < a; b++)
+            assert_string_not_equal(resolver_rule_text((enum resolver_rule)a),
+                                    resolver_rule_text((enum resolver_rule)b));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(directory_decides_who_hosts_an_address, world_setup,
+                                        world_teardown),
+        cmocka_unit_test(each_rule_has_a_sentence_of_its_own),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
