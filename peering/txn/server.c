@@ -8,7 +8,6 @@
 
 struct txn_server { /* lives in the user's arena */
     struct txn_layer *layer;
-    struct arena *arena;
     const struct sip_msg *request;
     struct txn_server_user user;
     struct table_link link; /* in layer->servers until TERMINATED */
@@ -208,7 +207,6 @@ int txn_server_start(struct txn_layer *layer, struct arena *arena, const struct 
         return status;
     }
     server->layer = layer;
-    server->arena = arena;
     server->request = request;
     server->user = *user;
     server->reliable = reliable;
@@ -236,14 +234,13 @@ void txn_server_receive(struct txn_server *txn, const struct sip_msg *request)
     }
 }
 
-/* RFC 2543 matching of the ACK wants the To tag of the failure. Without memory for the index the
- * ACK will not match, and timer H ends what timer G goes on sending. */
-static struct slice failure_tag(struct arena *arena, struct slice response)
+/* RFC 2543 matching of the ACK wants the To tag of the failure (17.2.3). */
+static struct slice failure_tag(struct slice response)
 {
     struct sip_msg msg;
     struct sip_fault fault;
-    struct sip_header *headers = arena_get(arena, SIP_MAX_HEADERS * sizeof(*headers));
-    if (!headers || sip_msg_parse(response, false, headers, SIP_MAX_HEADERS, &msg, &fault) < 0)
+    struct sip_header headers[SIP_MAX_HEADERS];
+    if (sip_msg_parse(response, false, headers, SIP_MAX_HEADERS, &msg, &fault) < 0)
         return slice_make(NULL, 0);
     return msg.to_tag;
 }
@@ -280,7 +277,7 @@ int txn_server_respond(struct txn_server *txn, unsigned status, struct slice byt
 
     txn->response = bytes;
     if (is_invite(txn) && status >= 300 && !sip_branch_is_rfc3261(txn->request->via.branch))
-        txn->failure_tag = failure_tag(txn->arena, bytes);
+        txn->failure_tag = failure_tag(bytes);
     if (state != txn->state) /* a further 2xx does not prolong timer L */
         server_enter(txn, state);
     txn->user.send(bytes, txn->user.arg);
