@@ -202,7 +202,9 @@ static void tell_ready(struct conn *conn)
 void conn_become_ready(struct conn *conn)
 {
     conn_set_state(conn, CONN_READY);
-    if (buf_len(&conn->out) > 0)
+    conn_mark_active(conn);
+    conn_start(conn);
+    if (conn->state == CONN_READY && buf_len(&conn->out) > 0)
         list_append(&conn->transport->dirty, &conn->dirty_link);
     tell_ready(conn);
 }

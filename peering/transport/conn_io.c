@@ -43,21 +43,27 @@ void conn_poll_update(struct conn *conn)
 
 static void on_timer(void *arg);
 
-static void start_timer(struct conn *conn, uint64_t due_ms)
+/* One timer: until the connection is ready it bounds connecting and handshake together, then it
+ * looks for idleness; traffic only moves active_ms, the timer follows when it is due. */
+static uint64_t deadline_ms(const struct conn *conn)
+{
+    return conn->active_ms + (conn->state == CONN_READY ? conn->transport->idle_timeout_ms
+                                                        : conn->transport->connect_timeout_ms);
+}
+
+void conn_start(struct conn *conn)
 {
     char name[CONN_NAME_MAX];
 
-    if (timer_start(conn->transport->timers, &conn->timer, due_ms, on_timer, conn) < 0)
+    if (timer_start(conn->transport->timers, &conn->timer, deadline_ms(conn), on_timer, conn) < 0)
         conn_close(conn, "%s: out of timers", conn_name(conn, name));
+    conn_poll_update(conn);
 }
 
-/* One timer: until the connection is ready it bounds connecting and handshake together, then it
- * looks for idleness; traffic only moves active_ms, the timer follows when it is due. */
 static void on_timer(void *arg)
 {
     struct conn *conn = arg;
     struct transport *transport = conn->transport;
-    uint64_t idle_due_ms = conn->active_ms + transport->idle_timeout_ms;
     char name[CONN_NAME_MAX];
 
     conn_name(conn, name);
@@ -67,11 +73,11 @@ static void on_timer(void *arg)
     else if (conn->state != CONN_READY)
         conn_close(conn, "%s: the TLS handshake was not finished within %u ms", name,
                    transport->connect_timeout_ms);
-    else if (idle_due_ms <= uv_now(transport->loop))
+    else if (deadline_ms(conn) <= uv_now(transport->loop))
         conn_close(conn, "%s: nothing was sent or received for %u ms", name,
                    transport->idle_timeout_ms);
     else
-        start_timer(conn, idle_due_ms);
+        conn_start(conn);
 }
 
 static void on_message_timer(void *arg)
@@ -85,12 +91,6 @@ static void on_message_timer(void *arg)
               conn->transport->message_timeout_ms);
     conn_close(conn, "%s: a message was not complete within %u ms", name,
                conn->transport->message_timeout_ms);
-}
-
-void conn_start(struct conn *conn)
-{
-    start_timer(conn, uv_now(conn->transport->loop) + conn->transport->connect_timeout_ms);
-    conn_poll_update(conn);
 }
 
 /* ---- reading ---- */
@@ -270,7 +270,7 @@ static void exchange(struct conn *conn, int events)
 
 /* ---- connecting ---- */
 
-void conn_on_connected(struct conn *conn)
+static void on_connected(struct conn *conn)
 {
     int error = 0;
     socklen_t len = sizeof(error);
@@ -286,7 +286,6 @@ void conn_on_connected(struct conn *conn)
         conn_handshake(conn);
         return;
     }
-    conn_mark_active(conn);
     conn_become_ready(conn);
 }
 
@@ -303,7 +302,7 @@ static void conn_on_poll(uv_poll_t *poll, int status, int events)
     }
     switch (conn->state) {
     case CONN_CONNECTING:
-        conn_on_connected(conn);
+        on_connected(conn);
         break;
     case CONN_HANDSHAKE:
         conn_handshake(conn);

@@ -89,7 +89,6 @@ static void judge(struct conn *conn)
               "%s: TLS connection %s version=%s our_domain=%s", conn_name(conn, name),
               conn->accepted ? "accepted" : "opened", SSL_get_version(conn->ssl),
               conn->key.our_domain);
-    conn_mark_active(conn);
     conn_become_ready(conn);
     conn_read(conn); /* bytes that came with the handshake's last ones */
 }

@@ -127,14 +127,13 @@ struct conn {
 struct udp_batch *udp_batch_alloc(void);
 int udp_queue_open(struct listener *listener);
 void udp_queue_close(struct listener *listener);
-void udp_on_poll(struct listener *listener, int events);
+void udp_receive(struct listener *listener);
 void udp_flush(struct listener *listener);
 
 /* ---- listener.c ---- */
 /* Returns 0 or -errno with a sentence in `why`. */
 int listener_open(struct transport *transport, const struct transport_listener *conf, char *why);
 void listener_close(struct listener *listener);
-void listener_poll(struct listener *listener, int events);
 
 /* ---- transport.c ---- */
 void transport_handle_closed(struct transport *transport);
@@ -161,11 +160,9 @@ const char *conn_name(const struct conn *conn, char text[CONN_NAME_MAX]);
 void conn_mark_active(struct conn *conn);
 
 /* ---- conn_io.c: what happens on a connection's socket ---- */
-void conn_start(struct conn *conn); /* polls and starts the deadline */
+void conn_start(struct conn *conn); /* polls and starts the deadline of its state */
 void conn_poll_update(struct conn *conn);
 void conn_flush(struct conn *conn);
-/* The end of connecting and of the handshake. */
-void conn_on_connected(struct conn *conn);
 void conn_read(struct conn *conn);
 
 /* ---- handshake.c ---- */

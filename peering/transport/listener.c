@@ -9,12 +9,11 @@
 
 static int fail(const struct transport_listener *conf, const char *step, int error, char *why)
 {
+    static const char *const names[] = {
+        [SIP_UDP] = "udp", [SIP_TCP] = "tcp", [SIP_TLS] = "tls", [SIP_SCTP] = "sctp"};
     char addr[NETADDR_TEXT_MAX];
 
-    snprintf(why, TRANSPORT_MAX_WHY, "%s:%s: cannot %s: %s",
-             conf->transport == SIP_UDP   ? "udp"
-             : conf->transport == SIP_TCP ? "tcp"
-                                          : "tls",
+    snprintf(why, TRANSPORT_MAX_WHY, "%s:%s: cannot %s: %s", names[conf->transport],
              netaddr_format(&conf->bind, addr), step, strerror(error));
     return -error;
 }
@@ -51,19 +50,22 @@ static int open_socket(const struct transport_listener *conf, char *why)
     return fd;
 }
 
+static void accept_some(struct listener *listener);
+
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
     struct listener *listener = poll->data;
+    socklen_t len = sizeof(status);
 
+    (void)events;
     if (status < 0) { /* an error condition: libuv stopped polling, the socket itself goes on */
-        int error;
-        socklen_t len = sizeof(error);
-
-        getsockopt(listener->fd, SOL_SOCKET, SO_ERROR, &error, &len);
+        getsockopt(listener->fd, SOL_SOCKET, SO_ERROR, &status, &len);
         uv_poll_start(poll, UV_READABLE, on_poll);
-        return;
+    } else if (listener->conf->transport == SIP_UDP) {
+        udp_receive(listener);
+    } else {
+        accept_some(listener);
     }
-    listener_poll(listener, events);
 }
 
 static void on_poll_closed(uv_handle_t *handle)
@@ -191,12 +193,4 @@ static void accept_some(struct listener *listener)
         if (errno != ECONNABORTED && errno != EINTR)
             return;
     }
-}
-
-void listener_poll(struct listener *listener, int events)
-{
-    if (listener->conf->transport == SIP_UDP)
-        udp_on_poll(listener, events);
-    else
-        accept_some(listener);
 }

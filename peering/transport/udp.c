@@ -42,7 +42,7 @@ static bool is_keep_alive(struct slice bytes)
     return true;
 }
 
-static void receive(struct listener *listener)
+void udp_receive(struct listener *listener)
 {
     struct transport *transport = listener->transport;
     struct udp_batch *batch = transport->batch;
@@ -62,12 +62,6 @@ static void receive(struct listener *listener)
         if (count < UDP_BATCH)
             return;
     }
-}
-
-void udp_on_poll(struct listener *listener, int events)
-{
-    (void)events;
-    receive(listener);
 }
 
 /* ---- sending ---- */
