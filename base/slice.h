@@ -40,7 +40,7 @@ static inline struct slice slice_between(const char *begin, const char *end)
 
 static inline const char *slice_end(struct slice s)
 {
-    return s.p + s.len;
+    return s.len == 0 ? s.p : s.p + s.len; /* nothing may be added to NULL, not even 0 */
 }
 
 bool slice_eq(struct slice a, struct slice b);

@@ -45,19 +45,23 @@ static const char *headers_end_find(const char *begin, const char *from, const c
     return NULL;
 }
 
-/* Reads Content-Length out of a complete header section. Returns NULL or what is wrong with it. */
+static const char *next_line(const char *p, const char *end)
+{
+    return (const char *)memchr(p, '\n', (size_t)(end - p)) + 1;
+}
+
+/* Reads Content-Length out of a complete header section. Returns NULL or what is wrong with it. A
+ * continuation line starts with white space, so it is no header here either. */
 static const char *content_length_find(const char *p, const char *end, size_t *len, bool *too_long)
 {
     bool found = false;
     bool clean = true;
-    const char *line = memchr(p, '\n', (size_t)(end - p));
 
-    for (line++; !sip_at_empty_line(line, end); line = p) {
+    for (p = next_line(p, end); !sip_at_empty_line(p, end); p = next_line(p, end)) {
         struct sip_header header;
-        p = sip_line_end(line, end, &clean);
-        char first = (char)(*line | 0x20);
+        char first = (char)(*p | 0x20);
         if ((first != 'c' && first != 'l') ||
-            sip_header_decode(slice_between(line, p), &header) != 0 ||
+            sip_header_decode(slice_between(p, sip_line_end(p, end, &clean)), &header) != 0 ||
             header.id != SIP_H_CONTENT_LENGTH)
             continue;
         if (found)
