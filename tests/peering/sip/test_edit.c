@@ -196,7 +196,7 @@ static void model_add(struct model *model, size_t at, size_t remove, const char 
 {
     for (size_t i = at; i < at + remove; i++)
         model->removed[i] = true;
-    strcat(model->put[at], put);
+    memcpy(model->put[at] + strlen(model->put[at]), put, strlen(put) + 1);
 }
 
 static void model_gather(const struct model *model, const char *text, char *out)
