@@ -118,19 +118,34 @@ void sip_edits_gather(struct sip_edits *edits, char *out)
 }
 
 /* "received" that came with the request was not set by us and may be a lie. */
-static void received_mark(struct sip_edits *edits, struct arena *arena, const struct sip_via *via,
-                          struct slice received)
+static void received_mark(struct sip_edits *edits, const struct sip_via *via, struct slice received)
 {
     struct slice old = via->received;
 
     if (old.len == 0) {
-        sip_edits_insert(edits, slice_end(via->bytes),
-                         arena_printf(arena, ";received=%.*s", SLICE_ARG(received)));
+        sip_edits_insert(edits, slice_end(via->bytes), SLICE(";received="));
+        sip_edits_insert(edits, slice_end(via->bytes), received);
         return;
     }
     if (old.p[-1] == '[')
         old = slice_make(old.p - 1, old.len + 2);
     sip_edits_replace(edits, old, received);
+}
+
+/* In decimal, in the arena; p == NULL on exhaustion. */
+static struct slice port_text(struct arena *arena, uint16_t port)
+{
+    enum { DIGITS = 5 };
+    char *text = arena_get(arena, DIGITS);
+    size_t begin = DIGITS;
+
+    if (text == NULL)
+        return slice_make(NULL, 0);
+    do {
+        text[--begin] = (char)('0' + port % 10);
+        port /= 10;
+    } while (port > 0);
+    return slice_make(text + begin, DIGITS - begin);
 }
 
 void sip_edits_mark_via(struct sip_edits *edits, struct arena *arena, const struct sip_via *via,
@@ -139,7 +154,9 @@ void sip_edits_mark_via(struct sip_edits *edits, struct arena *arena, const stru
     if (via->bytes.len == 0)
         return;
     if (received.len > 0)
-        received_mark(edits, arena, via, received);
-    if (rport != 0 && via->has_rport)
-        sip_edits_replace(edits, via->rport, arena_printf(arena, "rport=%u", rport));
+        received_mark(edits, via, received);
+    if (rport != 0 && via->has_rport) {
+        sip_edits_replace(edits, via->rport, SLICE("rport="));
+        sip_edits_insert(edits, via->rport.p, port_text(arena, rport));
+    }
 }

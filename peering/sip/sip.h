@@ -284,7 +284,8 @@ void sip_edits_remove_element(struct sip_edits *edits, const struct sip_header *
 
 /* Notes in a Via where it came from (18.2.1, RFC 3581 section 4): "received" is set to the IP
  * address `received` (no brackets; empty: it is left alone), a "rport" that is there to the port
- * `rport` (0: left alone). The texts are made in the arena. */
+ * `rport` (0: left alone). `received` must live until gathered; the digits of the port are made in
+ * the arena. */
 void sip_edits_mark_via(struct sip_edits *edits, struct arena *arena, const struct sip_via *via,
                         struct slice received, uint16_t rport);
 
