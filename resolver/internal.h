@@ -18,12 +18,11 @@
 #include <stdint.h>
 #include <uv.h>
 
-#define RESOLVER_ROUNDS          2 /* times that a silent upstream is asked one question */
-#define RESOLVER_SILENT_MAX      3 /* timeouts in a row after which an upstream counts as down */
-#define RESOLVER_DOWN_MS         10000 /* and is asked last */
-#define RESOLVER_SETTLE_MS       300  /* with the first target known, wait so long for the others */
-#define RESOLVER_LOCATIONS_MAX   4096 /* lookups under way at once */
-#define RESOLVER_SPARE_LOCATIONS 64   /* kept for the next lookups, so that they need no heap */
+#define RESOLVER_ROUNDS        2     /* times that a silent upstream is asked one question */
+#define RESOLVER_SILENT_MAX    3     /* timeouts in a row after which an upstream counts as down */
+#define RESOLVER_DOWN_MS       10000 /* and is asked last */
+#define RESOLVER_SETTLE_MS     300   /* with the first target known, wait so long for the others */
+#define RESOLVER_LOCATIONS_MAX 4096  /* lookups under way at once */
 
 /* The numbers of enum sip_transport, which lies above this folder. */
 enum resolver_transport { RESOLVER_UDP, RESOLVER_TCP, RESOLVER_TLS, RESOLVER_SCTP };
@@ -39,8 +38,8 @@ struct resolver {
     struct resolver_cache *cache;
     struct table *questions;
     struct list locations;
-    struct list spare; /* freed locations */
-    size_t location_count, spare_count;
+    struct list spare; /* ended locations, at most RESOLVER_LOCATIONS_MAX */
+    size_t location_count;
     struct {
         unsigned silent; /* timeouts since its last answer */
         uint64_t down_until_ms;
@@ -94,7 +93,9 @@ struct netaddr resolver_wait_upstream(const struct resolver_wait *wait);
 
 /* ---- locations (locate.c) ---- */
 
-/* Ends every lookup with STATUS_CANCELLED and frees the spare ones. */
+/* Ends every lookup with STATUS_CANCELLED. */
 void resolver_locations_end(struct resolver *resolver);
+/* Frees the memory of lookups that have ended. */
+void resolver_locations_free(struct resolver *resolver);
 
 #endif

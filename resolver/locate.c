@@ -40,8 +40,8 @@ struct target {
     uint16_t port;
 };
 
-/* Owned by the resolver's list of locations until `done` was called or it is cancelled; then spare,
- * or freed. */
+/* Owned by the resolver's list of locations until `done` was called or it is cancelled; then
+ * spare, so that after warm-up a lookup needs no heap. */
 struct resolver_location {
     struct list link;
     struct resolver *resolver;
@@ -96,13 +96,7 @@ static void location_detach(struct resolver_location *location)
 
 static void location_recycle(struct resolver_location *location)
 {
-    struct resolver *resolver = location->resolver;
-    if (resolver->closing || resolver->spare_count >= RESOLVER_SPARE_LOCATIONS) {
-        free(location);
-        return;
-    }
-    list_append(&resolver->spare, &location->link);
-    resolver->spare_count++;
+    list_append(&location->resolver->spare, &location->link);
 }
 
 static void location_finish(struct resolver_location *location, int status,
@@ -467,7 +461,6 @@ static struct resolver_location *location_alloc(struct resolver *resolver)
     struct resolver_location *location;
     if (spare) {
         list_remove(spare);
-        resolver->spare_count--;
         location = container_of(spare, struct resolver_location, link);
     } else {
         location = malloc(sizeof(*location));
@@ -533,9 +526,10 @@ void resolver_locations_end(struct resolver *resolver)
     while ((link = list_first(&resolver->locations)))
         location_finish(container_of(link, struct resolver_location, link), STATUS_CANCELLED, NULL,
                         0, "the resolver is being closed");
-    while ((link = list_first(&resolver->spare))) {
-        list_remove(link);
+}
+
+void resolver_locations_free(struct resolver *resolver)
+{
+    list_each (link, next, &resolver->spare)
         free(container_of(link, struct resolver_location, link));
-    }
-    resolver->spare_count = 0;
 }

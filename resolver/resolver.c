@@ -59,6 +59,7 @@ int resolver_timer_start(struct resolver *resolver, struct timer *timer, uint64_
 
 static void resolver_release(struct resolver *resolver)
 {
+    resolver_locations_free(resolver);
     resolver_cache_free(resolver->cache);
     if (resolver->questions)
         table_free(resolver->questions);

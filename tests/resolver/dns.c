@@ -145,14 +145,18 @@ void dns_add(struct dns_packet *packet, enum dns_section section, const char *li
 {
     char text[1024];
     assert_true(strlen(line) < sizeof(text));
-    strcpy(text, line);
-    char *fields[FIELDS_MAX] = {NULL};
+    snprintf(text, sizeof(text), "%s", line);
+    char none[] = "";
+    char *fields[FIELDS_MAX];
+    for (size_t i = 0; i < FIELDS_MAX; i++)
+        fields[i] = none;
     size_t count = 0;
     char *rest = NULL;
     for (char *f = strtok_r(text, " ", &rest); f && count < FIELDS_MAX;
          f = strtok_r(NULL, " ", &rest))
         fields[count++] = f;
-    assert_true(count >= 4);
+    if (count < 4)
+        fail_msg("too few fields: %s", line);
 
     unsigned type = dns_type_number(fields[2]);
     put_name(packet, fields[0]);

@@ -84,9 +84,8 @@ static void send_forgeries(struct server *server, unsigned act, const struct soc
             dns_add(&forged, DNS_ANSWER, "evil.example 300 NAPTR 1 1 s SIPS+D2T - evil.example");
             break;
         case SERVER_LOOP: {
-            uint8_t at = (uint8_t)truth->len;
             dns_begin(&forged, truth->bytes, truth->len, DNS_AA);
-            at = (uint8_t)forged.len;
+            uint8_t at = (uint8_t)forged.len;
             uint8_t record[] = {0xc0, at, 0, 1, 0, 1, 0, 0, 1, 44, 0, 4, 192, 0, 2, 66};
             dns_add_raw(&forged, DNS_ANSWER, record, sizeof(record));
             break;

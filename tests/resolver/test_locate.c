@@ -541,7 +541,7 @@ static void second_lookup_asks_nobody(void **state)
     world->servers[0].rules = opb_rules;
     world_open(world, 1, PATIENT_MS, PATIENT_MS);
     char first[1024];
-    strcpy(first, locate(world, "opb.example", 0)->hops_text);
+    snprintf(first, sizeof(first), "%s", locate(world, "opb.example", 0)->hops_text);
     unsigned asked = world->servers[0].asked;
     assert_int_equal(asked, 6);
     struct result *again = locate(world, "opb.example", 0);

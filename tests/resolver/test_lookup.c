@@ -18,7 +18,7 @@ static void submit(struct world *world, struct store_command *command)
 {
     struct store_verdict verdict;
     command->expected_version = STORE_ANY_VERSION;
-    strcpy(command->actor, "test");
+    snprintf(command->actor, sizeof(command->actor), "%s", "test");
     assert_int_equal(store_submit(world->store, command, &verdict), 0);
     assert_int_equal(verdict.status, 0);
 }
@@ -26,10 +26,10 @@ static void submit(struct world *world, struct store_command *command)
 static void add_domain(struct world *world, const char *name, enum store_unknown_policy unknown)
 {
     struct store_command command = {.op = STORE_DOMAIN_ADD};
-    strcpy(command.domain.name, name);
+    snprintf(command.domain.name, sizeof(command.domain.name), "%s", name);
     command.domain.unknown = unknown;
     command.domain.core_count = 1;
-    strcpy(command.domain.cores[0].host, "127.0.0.1");
+    snprintf(command.domain.cores[0].host, sizeof(command.domain.cores[0].host), "%s", "127.0.0.1");
     submit(world, &command);
 }
 
@@ -37,10 +37,10 @@ static void add_address(struct world *world, const char *user, const char *domai
                         enum store_address_state state, const char *hosting)
 {
     struct store_command command = {.op = STORE_ADDRESS_ADD};
-    strcpy(command.record.address.user, user);
-    strcpy(command.record.address.domain, domain);
+    snprintf(command.record.address.user, sizeof(command.record.address.user), "%s", user);
+    snprintf(command.record.address.domain, sizeof(command.record.address.domain), "%s", domain);
     command.record.state = state;
-    strcpy(command.record.hosting, hosting);
+    snprintf(command.record.hosting, sizeof(command.record.hosting), "%s", hosting);
     snprintf(command.record.display, sizeof(command.record.display), "%s@%s", user, domain);
     submit(world, &command);
 }
@@ -51,7 +51,7 @@ static int world_setup(void **state)
     *state = world;
     if (!world)
         return -1;
-    strcpy(world->path, "/tmp/junctor-lookup-XXXXXX");
+    snprintf(world->path, sizeof(world->path), "%s", "/tmp/junctor-lookup-XXXXXX");
     if (!mkdtemp(world->path))
         return -1;
     struct store_conf conf = {.path = world->path, .map_size = 16 << 20};
@@ -98,8 +98,8 @@ static void directory_decides_who_hosts_an_address(void **state)
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct store_address address;
         struct resolver_answer answer;
-        strcpy(address.user, cases[i].user);
-        strcpy(address.domain, cases[i].domain);
+        snprintf(address.user, sizeof(address.user), "%s", cases[i].user);
+        snprintf(address.domain, sizeof(address.domain), "%s", cases[i].domain);
         assert_int_equal(resolver_lookup(world->reader, &address, &answer), 0);
         assert_int_equal(answer.rule, cases[i].rule);
         assert_string_equal(answer.hosting, cases[i].hosting);

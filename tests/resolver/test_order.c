@@ -26,9 +26,9 @@ static void naptr_add(struct resolver_set *set, unsigned order, unsigned prefere
     struct resolver_naptr *naptr = &set->records[set->count++].naptr;
     naptr->order = (uint16_t)order;
     naptr->preference = (uint16_t)preference;
-    strcpy(naptr->flags, flags);
-    strcpy(naptr->service, service);
-    strcpy(naptr->replacement, replacement);
+    snprintf(naptr->flags, sizeof(naptr->flags), "%s", flags);
+    snprintf(naptr->service, sizeof(naptr->service), "%s", service);
+    snprintf(naptr->replacement, sizeof(naptr->replacement), "%s", replacement);
 }
 
 static void srv_add(struct resolver_set *set, unsigned priority, unsigned weight,
@@ -38,7 +38,7 @@ static void srv_add(struct resolver_set *set, unsigned priority, unsigned weight
     srv->priority = (uint16_t)priority;
     srv->weight = (uint16_t)weight;
     srv->port = 5061;
-    strcpy(srv->target, target);
+    snprintf(srv->target, sizeof(srv->target), "%s", target);
 }
 
 static void only_sips_d2t_with_flag_s_is_usable(void **state)
