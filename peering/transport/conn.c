@@ -154,11 +154,9 @@ void conn_tell_closed(struct conn *conn)
 {
     struct list *link;
 
-    list_remove(&conn->link);
-    while ((link = list_first(&conn->watches))) {
+    while ((link = list_pop(&conn->watches))) {
         struct conn_watch *watch = container_of(link, struct conn_watch, link);
 
-        list_remove(link);
         watch->handler(conn, CONN_CLOSED, conn->why, watch->arg);
     }
     conn_unref(conn);
@@ -166,15 +164,12 @@ void conn_tell_closed(struct conn *conn)
 
 void conn_detach(struct conn *conn)
 {
-    struct list *link;
-
-    while ((link = list_first(&conn->watches)))
-        list_remove(link);
+    while (list_pop(&conn->watches))
+        ;
     if (conn->state != CONN_CLOSED) {
         conn_set_state(conn, CONN_CLOSED);
         conn_release(conn);
     }
-    list_remove(&conn->link);
     conn->transport = NULL;
     conn_unref(conn);
 }
@@ -185,14 +180,11 @@ static void tell_ready(struct conn *conn)
 
     /* Each watch goes back before its handler runs, so that handlers may take off any watch. */
     list_init(&waiting);
-    while ((link = list_first(&conn->watches))) {
-        list_remove(link);
+    while ((link = list_pop(&conn->watches)))
         list_append(&waiting, link);
-    }
-    while ((link = list_first(&waiting))) {
+    while ((link = list_pop(&waiting))) {
         struct conn_watch *watch = container_of(link, struct conn_watch, link);
 
-        list_remove(link);
         list_append(&conn->watches, link);
         if (conn->state == CONN_READY)
             watch->handler(conn, CONN_READY, "", watch->arg);

@@ -88,7 +88,7 @@ void pool_remove_all(struct conn *conn)
 {
     struct list *link;
 
-    while ((link = list_first(&conn->entries)))
+    while ((link = list_pop(&conn->entries)))
         pool_remove(container_of(link, struct conn_entry, of_conn));
 }
 

@@ -210,6 +210,24 @@ static int served_load(struct tls_context *context, const struct tls_certificate
     return status < 0 ? status : key_load(conf, served->ctx, leaf, why);
 }
 
+static int context_fill(struct tls_context *context, const struct tls_conf *conf, char *why)
+{
+    int status = anchors_load(context, conf->anchors_file, why);
+
+    if (status < 0)
+        return status;
+    context->bare = ctx_new(context, "");
+    context->served = calloc(conf->certificate_count + 1, sizeof(*context->served));
+    if (!context->bare || !context->served)
+        return explain(why, -ENOMEM, "out of memory");
+    for (size_t i = 0; i < conf->certificate_count; i++) {
+        status = served_load(context, &conf->certificates[i], why);
+        if (status < 0)
+            return status;
+    }
+    return 0;
+}
+
 int tls_context_load(const struct tls_conf *conf, struct tls_context **context, char *why)
 {
     struct tls_context *made;
@@ -221,15 +239,7 @@ int tls_context_load(const struct tls_conf *conf, struct tls_context **context, 
     if (!made)
         return explain(why, -ENOMEM, "out of memory");
     atomic_init(&made->refs, 1);
-    status = anchors_load(made, conf->anchors_file, why);
-    if (status == 0) {
-        made->bare = ctx_new(made, "");
-        made->served = calloc(conf->certificate_count + 1, sizeof(*made->served));
-        if (!made->bare || !made->served)
-            status = explain(why, -ENOMEM, "out of memory");
-    }
-    for (size_t i = 0; status == 0 && i < conf->certificate_count; i++)
-        status = served_load(made, &conf->certificates[i], why);
+    status = context_fill(made, conf, why);
     if (status < 0) {
         tls_context_unref(made);
         return status;

@@ -22,10 +22,8 @@ static void flush_all(struct transport *transport)
         if (listener->queue && listener->queue->count > 0)
             udp_flush(listener);
     }
-    while ((link = list_first(&transport->dirty))) {
-        list_remove(link);
+    while ((link = list_pop(&transport->dirty)))
         conn_flush(container_of(link, struct conn, dirty_link));
-    }
 }
 
 /* Writes what this turn queued and tells the ends of connections; what the watches queue in turn is
@@ -35,7 +33,7 @@ static void transport_turn(struct transport *transport)
     struct list *link;
 
     flush_all(transport);
-    while ((link = list_first(&transport->closing))) {
+    while ((link = list_pop(&transport->closing))) {
         conn_tell_closed(container_of(link, struct conn, link));
         if (list_is_empty(&transport->closing))
             flush_all(transport);
@@ -157,9 +155,9 @@ void transport_close(struct transport *transport)
     struct list *link;
 
     flush_all(transport);
-    while ((link = list_first(&transport->conns)))
+    while ((link = list_pop(&transport->conns)))
         conn_detach(container_of(link, struct conn, link));
-    while ((link = list_first(&transport->closing)))
+    while ((link = list_pop(&transport->closing)))
         conn_detach(container_of(link, struct conn, link));
     for (size_t i = 0; i < transport->listener_count; i++)
         listener_close(&transport->listeners[i]);

@@ -62,8 +62,9 @@ static void identities_are_those_of_rfc5922(void **state)
         size_t count = tls_identities(cert.x509, identities);
 
         for (size_t j = 0; j < count; j++) {
-            strcat(joined, j ? "," : "");
-            strcat(joined, identities[j]);
+            size_t used = strlen(joined);
+
+            snprintf(joined + used, sizeof(joined) - used, "%s%s", j ? "," : "", identities[j]);
         }
         assert_string_equal(joined, table[i].expected);
         cert_free(&cert);
@@ -346,7 +347,7 @@ static void hostile_names_stay_printable_and_bounded(void **state)
     memset(cn, '\n', sizeof(cn) - 1);
     cn[sizeof(cn) - 1] = '\0';
     for (int i = 0; i < 100; i++)
-        strcat(alt, ",URI:sip:user@opb.example");
+        snprintf(alt + strlen(alt), sizeof(alt) - strlen(alt), ",URI:sip:user@opb.example");
     ca = cert_make_ca(cn);
     cert = cert_make(&(struct cert_spec){.cn = cn, .alt = alt}, &ca);
     assert_int_equal(judge_with(judges, &cert, NULL, &verdict), STATUS_UNPROVEN);
@@ -372,7 +373,7 @@ static int setup_files(void **state)
 {
     struct files *files = calloc(1, sizeof(*files));
 
-    strcpy(files->dir, "/tmp/junctor-test-tls-XXXXXX");
+    snprintf(files->dir, sizeof(files->dir), "/tmp/junctor-test-tls-XXXXXX");
     assert_non_null(mkdtemp(files->dir));
     snprintf(files->chain, sizeof(files->chain), "%s/chain.pem", files->dir);
     snprintf(files->key, sizeof(files->key), "%s/key.pem", files->dir);
