@@ -43,7 +43,8 @@ file=$1
 # A "quiet" clang-tidy still counts the warnings that it suppressed in system headers.
 # shellcheck disable=SC2086 # a list of options
 if ! clang-tidy --quiet "$file" -- -xc -std=gnu11 -pthread -D_GNU_SOURCE -I. -I"$work/include" \
-    -DJUNCTOR_SYSCONFDIR='"/etc"' -DJUNCTOR_RUNSTATEDIR='"/run"' $LIB_CFLAGS \
+    -DJUNCTOR_SYSCONFDIR='"/etc"' -DJUNCTOR_RUNSTATEDIR='"/run"' \
+    -DJUNCTOR_LOCALSTATEDIR='"/var"' $LIB_CFLAGS \
     >"$work/$$.out" 2>"$work/$$.err"; then
     cat "$work/$$.out"
     grep -v 'warnings\{0,1\} generated\|treated as error' "$work/$$.err"

@@ -1,0 +1,50 @@
+/* The configuration of junctord: one file, read whole, checked whole, then a plain struct.
+ *
+ * conf_load reads the file (its grammar is libconfuse's), compares it with the table of settings
+ * (conf_schema.c) and fills a struct junctord_conf whose strings all belong to it. What the file
+ * leaves out has the table's default. Nothing here changes anything outside the struct, so a
+ * running daemon can try a new file and stay with what it has.
+ *
+ * Every refusal is one sentence that names the file, the line and what is expected:
+ * /etc/junctor/junctord.conf:12: inside "udp:*:5060": a wildcard listener needs advertise = ... */
+#ifndef JUNCTOR_TOOLS_CONF_H
+#define JUNCTOR_TOOLS_CONF_H
+
+#include "api/api.h"
+#include "base/arena.h"
+#include "base/log.h"
+#include "peering/peering.h"
+#include "store/store.h"
+
+#include <stdio.h>
+
+#define CONF_MAX_FILE 1048576 /* bytes of a configuration file; the sample has a few thousand */
+#define CONF_MAX_WHY  1200    /* bytes of a refusal */
+
+struct junctord_conf {
+    enum log_level log_level;
+    struct store_conf store;
+    struct api_conf api;
+    struct edge_conf edge; /* its padding is zero: edge_reload compares parts of it as bytes */
+    struct tls_certificate_conf certificates[TLS_MAX_DOMAINS]; /* edge.tls points here */
+    struct arena_pool *pool;
+    struct arena *strings; /* every string above */
+};
+
+/* Reads and checks the file, including the certificates, keys and trust anchors that it names.
+ * Relative names in it are relative to its folder. One thread at a time: libconfuse's scanner has
+ * a state of its own. Blocks for the time of reading a few files.
+ * Returns 0, STATUS_MALFORMED, -ENOMEM or the -errno of a file that cannot be read; `why` then
+ * says what is wrong and *conf is untouched. The caller owns *conf. */
+int conf_load(const char *path, struct junctord_conf **conf, char why[CONF_MAX_WHY]);
+/* Frees it with its strings. Accepts NULL; returns NULL. */
+struct junctord_conf *conf_free(struct junctord_conf *conf);
+
+/* The first setting in which the two differ and that a running daemon cannot change, beyond those
+ * that edge_reload names itself ("store: path"); NULL where there is none. */
+const char *conf_fixed_setting(const struct junctord_conf *old, const struct junctord_conf *new);
+
+/* The table of settings for people: each with its type, bounds, default and meaning. */
+void conf_print_help(FILE *out);
+
+#endif

@@ -1,0 +1,115 @@
+/* What the files of the configuration share: the table of settings and a load under way. */
+#ifndef JUNCTOR_TOOLS_CONF_INTERNAL_H
+#define JUNCTOR_TOOLS_CONF_INTERNAL_H
+
+#include "base/slice.h"
+#include "tools/conf.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct conf_load;
+struct conf_setting;
+
+/* ---- the table ---- */
+
+enum conf_type {
+    CONF_NUMBER, /* a whole number min..max, kept as unsigned */
+    CONF_SIZE,   /* bytes min..max, with K, M, G or T behind; kept as size_t */
+    CONF_FILE,   /* the name of a file or folder, kept as string */
+    CONF_TEXT,   /* kept by its `take` */
+    CONF_LIST    /* texts, each kept by `take`; at most max */
+};
+
+enum conf_flag {
+    CONF_MUST = 1,  /* has no default and must be there */
+    CONF_FIXED = 2, /* takes effect at the next start only */
+    CONF_EMPTY = 4, /* may be left out although it has no default */
+};
+
+/* Checks one value and keeps it. Returns 0 or what conf_refuse returned. */
+typedef int conf_take_h(struct conf_load *load, const char *text);
+
+struct conf_setting {
+    const char *section; /* "" outside of all sections */
+    const char *name;
+    enum conf_type type;
+    uint64_t min, max;
+    const char *fallback; /* the default as it would stand in the file; NULL: none */
+    unsigned flags;       /* of enum conf_flag */
+    size_t offset;        /* for types that keep their value themselves: where, in the section's
+                             object */
+    conf_take_h *take;    /* for the others */
+    const char *help;
+};
+
+/* A kind of section. One with a title may appear many times, once with each title. */
+struct conf_section {
+    const char *name;
+    const char *title;  /* what it stands for, such as "DOMAIN"; NULL: none */
+    conf_take_h *begin; /* takes the title and sets load->object; NULL: the object is the conf */
+    conf_take_h *end;   /* checks the section as a whole; NULL: nothing to check. text is "" */
+    const char *help;
+};
+
+extern const struct conf_section conf_sections[];
+extern const size_t conf_section_count;
+extern const struct conf_setting conf_settings[]; /* those of one section stand together */
+extern const size_t conf_setting_count;
+
+/* ---- a load under way ---- */
+
+struct conf_load {
+    const char *path;
+    char *why; /* CONF_MAX_WHY bytes */
+    struct junctord_conf *conf;
+
+    /* Where we are; conf_refuse says it. */
+    const struct conf_section *section;
+    const char *title;
+    const struct conf_setting *setting;
+    unsigned line;
+    void *object; /* whose `offset` the settings of this section are */
+
+    /* Lines of what later checks may complain about. */
+    unsigned listener_lines[TRANSPORT_MAX_LISTENERS];
+    unsigned certificate_lines[TLS_MAX_DOMAINS];
+    unsigned anchors_line, last_line;
+
+    bool trust_listed; /* dns: trusted was given */
+};
+
+/* Writes "FILE:LINE: SECTION: SETTING: " and the sentence to load->why. Returns STATUS_MALFORMED.
+ */
+int conf_refuse(struct conf_load *load, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* A copy that lives as long as the conf; NULL without memory. */
+const char *conf_keep(struct conf_load *load, const char *text);
+
+/* Keeps a value of load->setting: checks what its type asks for, then calls `take`. */
+int conf_take_value(struct conf_load *load, const char *text);
+/* Keeps its default, or refuses where it must be given. */
+int conf_take_default(struct conf_load *load);
+
+/* Reads the file with libconfuse and takes its sections and settings in the table's order, then
+ * the defaults. */
+int conf_parse(struct conf_load *load, const char *text);
+
+/* Looks at the result as a whole, and at the files it names (conf_check.c). */
+int conf_check(struct conf_load *load);
+
+/* NULL where there is no section of that name. */
+const struct conf_section *conf_section_find(const char *name);
+
+/* The known name that is most like this one, or NULL where none is near. */
+const char *conf_nearest(const char *section, const char *name);
+
+/* ---- what the table's rows name (conf_take.c) ---- */
+
+conf_take_h conf_take_log_level, conf_take_mode, conf_take_group, conf_take_advertise,
+    conf_take_allow, conf_take_upstream, conf_take_trusted, conf_take_socket, conf_take_anchors;
+conf_take_h conf_begin_inside, conf_begin_outside, conf_begin_certificate, conf_end_listener;
+
+#endif

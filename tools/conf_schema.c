@@ -1,0 +1,191 @@
+/* The table of settings. `junctord --help-config` prints it, junctord.conf(5) and the sample tell
+ * it at length; a test compares the three. */
+#include "tools/conf_internal.h"
+
+#include <string.h>
+
+const struct conf_section conf_sections[] = {
+    {"", NULL, NULL, NULL, ""},
+    {"store", NULL, NULL, NULL, "the directory on disk"},
+    {"api", NULL, NULL, NULL, "where the junctor tool and other REST clients connect"},
+    {"inside", "TRANSPORT:ADDRESS:PORT", conf_begin_inside, conf_end_listener,
+     "a listener towards our own core: udp, tcp or tls; once per listener, at least one"},
+    {"outside", "tls:ADDRESS:PORT", conf_begin_outside, conf_end_listener,
+     "a listener towards peers, always tls; once per listener, at least one"},
+    {"certificate", "DOMAIN", conf_begin_certificate, NULL,
+     "what proves a domain we host; once per domain, at least one. Far sides that name no domain "
+     "get the first"},
+    {"trust", NULL, NULL, NULL, "whom we believe"},
+    {"dns", NULL, NULL, NULL, "how the domains of peers are looked up"},
+    {"timers", NULL, NULL, NULL, "how long to wait"},
+    {"limits", NULL, NULL, NULL, "how much at once, per worker"},
+};
+const size_t conf_section_count = sizeof(conf_sections) / sizeof(conf_sections[0]);
+
+#define CONF(member)        offsetof(struct junctord_conf, member)
+#define CERTIFICATE(member) offsetof(struct tls_certificate_conf, member)
+
+#define MIB ((uint64_t)1 << 20)
+#define TIB ((uint64_t)1 << 40)
+
+#define MAX_WAIT_MS 3600000 /* an hour: more is a typing error */
+
+/* section, name, type, min, max, default, flags, offset, take, help */
+const struct conf_setting conf_settings[] = {
+    {"", "workers", CONF_NUMBER, 0, EDGE_MAX_WORKERS, "0", CONF_FIXED, CONF(edge.workers), NULL,
+     "SIP worker threads; 0: one per processor core"},
+    {"", "log-level", CONF_TEXT, 0, 0, "info", 0, 0, conf_take_log_level,
+     "how much is logged, to standard error: error, warning, notice, info or debug (every SIP "
+     "message)"},
+    {"", "allow", CONF_LIST, 0, EDGE_MAX_ALLOW, NULL, CONF_EMPTY, 0, conf_take_allow,
+     "networks that may send to inside listeners besides the next hops of our cores, such as "
+     "{\"192.0.2.0/24\"}"},
+
+    {"store", "path", CONF_FILE, 0, 0, JUNCTOR_LOCALSTATEDIR "/lib/junctor", CONF_FIXED,
+     CONF(store.path), NULL, "folder of the directory; made if it is missing"},
+    {"store", "map-size", CONF_SIZE, MIB, TIB, "1G", CONF_FIXED, CONF(store.map_size), NULL,
+     "how large the directory may grow; address space, not memory"},
+    {"store", "max-readers", CONF_NUMBER, 16, 4096, "126", CONF_FIXED, CONF(store.max_readers),
+     NULL, "threads that may read at once, of all processes that open it"},
+
+    {"api", "socket", CONF_FILE, 0, 0, JUNCTOR_RUNSTATEDIR "/junctor/api.sock", CONF_FIXED,
+     CONF(api.socket), conf_take_socket, "Unix socket of the REST API; its folder must exist"},
+    {"api", "mode", CONF_TEXT, 0, 0, "0660", CONF_FIXED, 0, conf_take_mode,
+     "permissions of the socket, octal"},
+    {"api", "group", CONF_TEXT, 0, 0, NULL, CONF_EMPTY | CONF_FIXED, 0, conf_take_group,
+     "the members of this group may use it, besides root and the daemon's own user"},
+    {"api", "max-connections", CONF_NUMBER, API_THREADS, 4096, "64", CONF_FIXED,
+     CONF(api.max_connections), NULL, "connections open at once"},
+    {"api", "timeout-s", CONF_NUMBER, 1, 3600, "15", CONF_FIXED, CONF(api.timeout_s), NULL,
+     "seconds of silence after which a connection is closed"},
+
+    {"inside", "advertise", CONF_TEXT, 0, 0, NULL, CONF_EMPTY | CONF_FIXED, 0, conf_take_advertise,
+     "HOST[:PORT] under which the core reaches this listener (Via, Record-Route); must be given "
+     "for a wildcard ADDRESS, else it is the bound address and port"},
+    {"outside", "advertise", CONF_TEXT, 0, 0, NULL, CONF_EMPTY | CONF_FIXED, 0, conf_take_advertise,
+     "HOST[:PORT] under which peers reach this listener (Via); must be given for a wildcard "
+     "ADDRESS, else it is the bound address and port"},
+
+    {"certificate", "chain", CONF_FILE, 0, 0, NULL, CONF_MUST, CERTIFICATE(chain_file), NULL,
+     "PEM file: the domain's own certificate first, then those of its issuers"},
+    {"certificate", "key", CONF_FILE, 0, 0, NULL, CONF_MUST, CERTIFICATE(key_file), NULL,
+     "PEM file: its private key, without passphrase"},
+
+    {"trust", "anchors", CONF_FILE, 0, 0, NULL, CONF_MUST, CONF(edge.tls.anchors_file),
+     conf_take_anchors, "PEM file: the CA certificates that may prove a peer's domain"},
+
+    {"dns", "upstreams", CONF_LIST, 1, RESOLVER_MAX_UPSTREAMS, "127.0.0.1:53", CONF_FIXED, 0,
+     conf_take_upstream, "validating resolvers, ADDRESS[:PORT], asked in this order"},
+    {"dns", "trusted", CONF_LIST, 0, RESOLVER_MAX_UPSTREAMS, NULL, CONF_EMPTY | CONF_FIXED, 0,
+     conf_take_trusted,
+     "those of the upstreams whose DNSSEC validation counts; without it, those on loopback"},
+    {"dns", "attempt-timeout-ms", CONF_NUMBER, 50, 60000, "1000", CONF_FIXED,
+     CONF(edge.resolver.attempt_timeout_ms), NULL, "wait for one answer of one upstream"},
+    {"dns", "timeout-ms", CONF_NUMBER, 50, 60000, "3000", CONF_FIXED,
+     CONF(edge.resolver.lookup_timeout_ms), NULL, "wait for the whole lookup of a domain"},
+
+    {"timers", "connect-ms", CONF_NUMBER, 50, 60000, "3000", CONF_FIXED,
+     CONF(edge.transport.connect_timeout_ms), NULL, "connecting and TLS handshake, per target"},
+    {"timers", "first-response-ms", CONF_NUMBER, 50, 60000, "4000", CONF_FIXED,
+     CONF(edge.first_response_ms), NULL, "first response of a target; then the next is tried"},
+    {"timers", "search-ms", CONF_NUMBER, 50, 180000, "12000", CONF_FIXED, CONF(edge.search_ms),
+     NULL, "all targets of one request"},
+    {"timers", "idle-ms", CONF_NUMBER, 1000, MAX_WAIT_MS * 24, "600000", CONF_FIXED,
+     CONF(edge.transport.idle_timeout_ms), NULL, "a connection without traffic is closed"},
+    {"timers", "message-ms", CONF_NUMBER, 100, MAX_WAIT_MS, "10000", CONF_FIXED,
+     CONF(edge.transport.message_timeout_ms), NULL,
+     "a message begun on a connection must be complete"},
+    {"timers", "t1-ms", CONF_NUMBER, 10, 60000, "500", CONF_FIXED, CONF(edge.times.t1_ms), NULL,
+     "T1 of RFC 3261 17.1.1.1: estimate of a round trip"},
+    {"timers", "t2-ms", CONF_NUMBER, 10, 60000, "4000", CONF_FIXED, CONF(edge.times.t2_ms), NULL,
+     "T2: longest interval between retransmissions"},
+    {"timers", "t4-ms", CONF_NUMBER, 10, 60000, "5000", CONF_FIXED, CONF(edge.times.t4_ms), NULL,
+     "T4: how long a message stays in the network"},
+
+    {"limits", "connections", CONF_SIZE, 1, 1000000, "8192", CONF_FIXED,
+     CONF(edge.transport.max_connections), NULL, "connections open"},
+    {"limits", "transactions", CONF_SIZE, 1, 10000000, "65536", CONF_FIXED,
+     CONF(edge.max_transactions), NULL, "transactions under way"},
+    {"limits", "dns-cache", CONF_SIZE, 1, 10000000, "65536", CONF_FIXED,
+     CONF(edge.resolver.cache_max), NULL, "record sets remembered"},
+};
+const size_t conf_setting_count = sizeof(conf_settings) / sizeof(conf_settings[0]);
+
+/* ---- printing it ---- */
+
+static const char *type_text(const struct conf_setting *setting, char *text, size_t size)
+{
+    switch (setting->type) {
+    case CONF_NUMBER:
+        snprintf(text, size, "number, %ju to %ju", (uintmax_t)setting->min,
+                 (uintmax_t)setting->max);
+        break;
+    case CONF_SIZE:
+        snprintf(text, size, "size, %ju to %ju, K, M, G or T may follow", (uintmax_t)setting->min,
+                 (uintmax_t)setting->max);
+        break;
+    case CONF_FILE:
+        snprintf(text, size, "file");
+        break;
+    case CONF_TEXT:
+        snprintf(text, size, "text");
+        break;
+    case CONF_LIST:
+        snprintf(text, size, "list of texts, at most %ju", (uintmax_t)setting->max);
+        break;
+    }
+    return text;
+}
+
+/* Words of `text` on lines of at most 79 columns, each after `indent` spaces. */
+static void print_wrapped(FILE *out, int indent, const char *text)
+{
+    size_t column = 0;
+    while (*text) {
+        size_t word = strcspn(text, " ");
+        if (column > 0 && column + 1 + word > 79) {
+            fputc('\n', out);
+            column = 0;
+        }
+        column += (size_t)fprintf(out, "%*s%.*s", column > 0 ? 1 : indent, "", (int)word, text);
+        text += word;
+        text += strspn(text, " ");
+    }
+    fputc('\n', out);
+}
+
+static void print_setting(FILE *out, const struct conf_setting *setting, int indent)
+{
+    char type[96];
+    fprintf(out, "%*s%s    (%s; ", indent, "", setting->name,
+            type_text(setting, type, sizeof(type)));
+    if (setting->flags & CONF_MUST)
+        fprintf(out, "must be given");
+    else if (!setting->fallback)
+        fprintf(out, "may be left out");
+    else if (setting->type == CONF_LIST)
+        fprintf(out, "default {\"%s\"}", setting->fallback);
+    else if (setting->type == CONF_NUMBER || setting->type == CONF_SIZE)
+        fprintf(out, "default %s", setting->fallback);
+    else
+        fprintf(out, "default \"%s\"", setting->fallback);
+    fprintf(out, "%s)\n", setting->flags & CONF_FIXED ? "; a change needs a restart" : "");
+    print_wrapped(out, indent + 8, setting->help);
+}
+
+void conf_print_help(FILE *out)
+{
+    for (size_t i = 0; i < conf_section_count; i++) {
+        const struct conf_section *section = &conf_sections[i];
+        bool named = section->name[0] != '\0';
+        if (named && section->title)
+            fprintf(out, "\n%s \"%s\" { }\n", section->name, section->title);
+        else if (named)
+            fprintf(out, "\n%s { }\n", section->name);
+        if (named)
+            print_wrapped(out, 4, section->help);
+        for (size_t j = 0; j < conf_setting_count; j++)
+            if (strcmp(conf_settings[j].section, section->name) == 0)
+                print_setting(out, &conf_settings[j], named ? 4 : 0);
+    }
+}

@@ -1,0 +1,337 @@
+/* junctord(8): starts everything, waits for signals, ends everything.
+ *
+ * The order is that of the rooms: configuration, log, store, edge, API; down again in reverse. The
+ * main thread is the control thread of peering.h and runs a small loop of its own: SIGTERM and
+ * SIGINT drain, SIGHUP reloads. */
+#include "api/api.h"
+#include "base/log.h"
+#include "base/status.h"
+#include "peering/peering.h"
+#include "store/store.h"
+#include "tools/conf.h"
+#include "tools/notify.h"
+
+#include "config.h"
+
+#include <getopt.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+#include <uv.h>
+
+#define SOURCE        "junctord"
+#define DEFAULT_CONF  JUNCTOR_SYSCONFDIR "/junctor/junctord.conf"
+#define DRAIN_MAX_MS  32000 /* 64*T1 of RFC 3261: nothing that runs can end later */
+#define DRAIN_LOOK_MS 50    /* how often to look whether all is done */
+
+enum exit_code { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+struct options {
+    const char *path;
+    bool test;
+};
+
+struct daemon {
+    const char *path;
+    struct junctord_conf *conf; /* as started or as last reloaded */
+    struct log *log;
+    struct store *store;
+    struct edge *edge;
+    struct api *api;
+
+    uv_loop_t loop; /* signals and the drain's clock, nothing else */
+    uv_signal_t term, interrupt, hangup;
+    uv_timer_t drain;
+    uint64_t drain_until_ms; /* 0: not draining */
+};
+
+/* ---- options ---- */
+
+static void print_usage(FILE *out)
+{
+    fprintf(out,
+            "usage: junctord [-c FILE] [-t]\n"
+            "\n"
+            "The edge of a SIP operator: connects the operator's core with its peers.\n"
+            "\n"
+            "  -c, --config FILE  configuration; default %s\n"
+            "  -t, --test         check the configuration with all files it names, and exit\n"
+            "      --help-config  list all settings\n"
+            "      --help         this text\n"
+            "      --version      the version\n"
+            "\n"
+            "SIGTERM, SIGINT: finish what runs and exit; once more: exit at once.\n"
+            "SIGHUP: read configuration and certificates again.\n",
+            DEFAULT_CONF);
+}
+
+/* True where there is nothing more to do than to exit with *code. */
+static bool read_options(int argc, char **argv, struct options *options, int *code)
+{
+    static const struct option names[] = {
+        {"config", required_argument, NULL, 'c'}, {"test", no_argument, NULL, 't'},
+        {"help-config", no_argument, NULL, 'C'},  {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'},      {NULL, 0, NULL, 0},
+    };
+    *options = (struct options){.path = DEFAULT_CONF};
+    *code = EXIT_DONE;
+    for (int option; (option = getopt_long(argc, argv, "c:th", names, NULL)) != -1;) {
+        switch (option) {
+        case 'c':
+            options->path = optarg;
+            break;
+        case 't':
+            options->test = true;
+            break;
+        case 'C':
+            conf_print_help(stdout);
+            return true;
+        case 'h':
+            print_usage(stdout);
+            return true;
+        case 'V':
+            puts("junctord " PACKAGE_VERSION);
+            return true;
+        default:
+            print_usage(stderr);
+            *code = EXIT_USAGE;
+            return true;
+        }
+    }
+    if (optind == argc)
+        return false;
+    fprintf(stderr, "junctord: unexpected argument \"%s\"\n", argv[optind]);
+    print_usage(stderr);
+    *code = EXIT_USAGE;
+    return true;
+}
+
+/* ---- the process ---- */
+
+/* A connection costs a descriptor; the soft limit of 1024 is made for programs that select(). */
+static void raise_descriptor_limit(struct log *log)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        if (setrlimit(RLIMIT_NOFILE, &limit) == 0)
+            return;
+    }
+    log_write(log, LOG_WARNING, SOURCE, "the limit of open files stays as it is");
+}
+
+/* A peer that closes its connection while we write must cost an EPIPE, not the daemon. OpenSSL
+ * writes to sockets without MSG_NOSIGNAL. */
+static void ignore_broken_pipes(void)
+{
+    signal(SIGPIPE, SIG_IGN);
+}
+
+/* ---- reload ---- */
+
+/* Returns 0, or a status with everything as it was. */
+static int reload(struct daemon *daemon)
+{
+    struct junctord_conf *conf;
+    char why[CONF_MAX_WHY];
+    int status = conf_load(daemon->path, &conf, why);
+    if (status == 0) {
+        why[0] = '\0';
+        status = edge_reload(daemon->edge, &conf->edge, why);
+        if (status != 0)
+            conf_free(conf);
+    }
+    if (status != 0) {
+        log_write(daemon->log, LOG_ERROR, SOURCE, "reload refused, the old configuration stays: %s",
+                  why);
+        return status;
+    }
+
+    const char *fixed = conf_fixed_setting(daemon->conf, conf);
+    if (why[0] != '\0')
+        log_write(daemon->log, LOG_WARNING, SOURCE, "%s: %s", daemon->path, why);
+    if (fixed)
+        log_write(daemon->log, LOG_WARNING, SOURCE, "%s: a change of %s needs a restart",
+                  daemon->path, fixed);
+    log_set_level(daemon->log, conf->log_level);
+    conf_free(daemon->conf);
+    daemon->conf = conf;
+    log_write(daemon->log, LOG_NOTICE, SOURCE, "reloaded config=%s certificates=%zu", daemon->path,
+              conf->edge.tls.certificate_count);
+    return 0;
+}
+
+static void on_hangup(uv_signal_t *handle, int number)
+{
+    struct daemon *daemon = handle->data;
+    char state[64];
+    struct timespec now;
+    (void)number;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
+             (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000);
+    notify_send(state);
+    int status = reload(daemon);
+    notify_send(status == 0 ? "READY=1\nSTATUS=running"
+                            : "READY=1\nSTATUS=the last reload was refused, see the log");
+}
+
+/* ---- end ---- */
+
+static void on_drain_tick(uv_timer_t *timer)
+{
+    struct daemon *daemon = timer->data;
+    if (edge_idle(daemon->edge)) {
+        uv_stop(&daemon->loop);
+    } else if (uv_now(&daemon->loop) >= daemon->drain_until_ms) {
+        struct edge_stats stats;
+        edge_stats_get(daemon->edge, &stats);
+        log_write(daemon->log, LOG_WARNING, SOURCE, "%d s over, %zu transactions are given up",
+                  DRAIN_MAX_MS / 1000, stats.transactions);
+        uv_stop(&daemon->loop);
+    }
+}
+
+static void on_terminate(uv_signal_t *handle, int number)
+{
+    struct daemon *daemon = handle->data;
+    if (daemon->drain_until_ms != 0) {
+        log_write(daemon->log, LOG_NOTICE, SOURCE, "%s again: ending at once", strsignal(number));
+        uv_stop(&daemon->loop);
+        return;
+    }
+    log_write(daemon->log, LOG_NOTICE, SOURCE, "%s: finishing what runs, at most %d s",
+              strsignal(number), DRAIN_MAX_MS / 1000);
+    notify_send("STOPPING=1");
+    edge_drain(daemon->edge);
+    uv_update_time(&daemon->loop);
+    daemon->drain_until_ms = uv_now(&daemon->loop) + DRAIN_MAX_MS;
+    uv_timer_start(&daemon->drain, on_drain_tick, DRAIN_LOOK_MS, DRAIN_LOOK_MS);
+}
+
+/* ---- the life of the daemon ---- */
+
+static int open_loop(struct daemon *daemon)
+{
+    int status = uv_loop_init(&daemon->loop);
+    if (status != 0)
+        return status;
+    uv_signal_init(&daemon->loop, &daemon->term);
+    uv_signal_init(&daemon->loop, &daemon->interrupt);
+    uv_signal_init(&daemon->loop, &daemon->hangup);
+    uv_timer_init(&daemon->loop, &daemon->drain);
+    daemon->term.data = daemon->interrupt.data = daemon->hangup.data = daemon;
+    daemon->drain.data = daemon;
+    status = uv_signal_start(&daemon->term, on_terminate, SIGTERM);
+    if (status == 0)
+        status = uv_signal_start(&daemon->interrupt, on_terminate, SIGINT);
+    if (status == 0)
+        status = uv_signal_start(&daemon->hangup, on_hangup, SIGHUP);
+    return status;
+}
+
+static void close_loop(struct daemon *daemon)
+{
+    uv_close((uv_handle_t *)&daemon->term, NULL);
+    uv_close((uv_handle_t *)&daemon->interrupt, NULL);
+    uv_close((uv_handle_t *)&daemon->hangup, NULL);
+    uv_close((uv_handle_t *)&daemon->drain, NULL);
+    uv_run(&daemon->loop, UV_RUN_DEFAULT);
+    uv_loop_close(&daemon->loop);
+}
+
+static int start_store(struct daemon *daemon)
+{
+    struct store_fault fault;
+    int status = store_open(&daemon->conf->store, STORE_WRITER, &daemon->store, &fault);
+    if (status != 0)
+        log_write(daemon->log, LOG_ERROR, SOURCE, "cannot open the store %s: %s",
+                  daemon->conf->store.path, fault.text);
+    return status;
+}
+
+static int start_edge(struct daemon *daemon)
+{
+    char why[EDGE_MAX_WHY];
+    int status = edge_start(&daemon->conf->edge, daemon->store, daemon->log, &daemon->edge, why);
+    if (status != 0)
+        log_write(daemon->log, LOG_ERROR, SOURCE, "cannot start the edge: %s", why);
+    return status;
+}
+
+static int start_api(struct daemon *daemon)
+{
+    const struct api_parts parts = {daemon->store, daemon->edge, edge_stats_get,
+                                    &daemon->conf->edge.resolver, daemon->log};
+    char why[API_MAX_WHY];
+    int status = api_start(&daemon->conf->api, &parts, &daemon->api, why);
+    if (status != 0)
+        log_write(daemon->log, LOG_ERROR, SOURCE, "cannot start the API: %s", why);
+    return status;
+}
+
+/* From the first socket to the last; the exit code. */
+static int run(struct daemon *daemon)
+{
+    int status = start_store(daemon);
+    if (status == 0)
+        status = start_edge(daemon);
+    if (status == 0)
+        status = start_api(daemon);
+    if (status == 0) {
+        log_write(daemon->log, LOG_NOTICE, SOURCE,
+                  "running version=%s config=%s workers=%u listeners=%zu certificates=%zu api=%s",
+                  PACKAGE_VERSION, daemon->path, daemon->conf->edge.workers,
+                  daemon->conf->edge.transport.listener_count,
+                  daemon->conf->edge.tls.certificate_count, daemon->conf->api.socket);
+        notify_send("READY=1\nSTATUS=running");
+        uv_run(&daemon->loop, UV_RUN_DEFAULT);
+    }
+    api_stop(daemon->api);
+    edge_stop(daemon->edge);
+    store_close(daemon->store);
+    if (status == 0)
+        log_write(daemon->log, LOG_NOTICE, SOURCE, "ended");
+    return status == 0 ? EXIT_DONE : EXIT_FAILED;
+}
+
+static int fail(const char *why)
+{
+    fprintf(stderr, "junctord: %s\n", why);
+    return EXIT_FAILED;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options;
+    struct daemon daemon = {.path = NULL};
+    char why[CONF_MAX_WHY];
+    int code;
+    if (read_options(argc, argv, &options, &code))
+        return code;
+
+    if (conf_load(options.path, &daemon.conf, why) != 0)
+        return fail(why);
+    if (options.test) {
+        printf("%s: configuration is correct\n", options.path);
+        conf_free(daemon.conf);
+        return EXIT_DONE;
+    }
+
+    daemon.path = options.path;
+    daemon.log = log_alloc(STDERR_FILENO, daemon.conf->log_level);
+    if (!daemon.log || open_loop(&daemon) != 0)
+        return fail("out of memory or descriptors");
+    ignore_broken_pipes();
+    raise_descriptor_limit(daemon.log);
+    code = run(&daemon);
+
+    close_loop(&daemon);
+    conf_free(daemon.conf);
+    log_free(daemon.log);
+    return code;
+}
