@@ -55,7 +55,7 @@ class Call:
         size = by.log_size()
         by.hang_up()
         for phone in (self.caller, self.callee):
-            phone.wait_closed(since=self.marks[phone], id=self.id)
+            phone.wait_closed(since=self.marks[phone], call_id=self.id)
         return by.wait_answer("BYE", size)
 
     def hops(self):

@@ -11,6 +11,10 @@ from .phone import Phone
 from .pki import Leaf, Pki
 from .process import stop_all, wait_until
 
+# An edge that is told to end drains: it keeps ended transactions for up to 32 s, for the
+# retransmissions of others. When the lab ends nobody is left who could retransmit.
+STOP_S = 1
+
 
 class Lab:
     """Use it in a `with` block: nothing is left when the block ends, however it ends. With `keep`
@@ -36,7 +40,7 @@ class Lab:
     def close(self):
         for phone in self.phones.values():
             phone.stop()
-        stop_all(self.programs)
+        stop_all(self.programs, STOP_S)
         self.cleanup.close()
 
     def let_go(self):

@@ -56,10 +56,10 @@ RtpCount = collections.namedtuple("RtpCount", "sent received")
 
 
 def find_modules():
-    found = glob.glob("/usr/lib*/**/baresip/modules/g711.so", recursive=True)
-    if not found:
-        raise LabError("baresip's modules are not installed (Debian package baresip-core)")
-    return os.path.dirname(found[0])
+    for place in ("/usr/lib", "/usr/lib/*-linux-*", "/usr/lib64", "/usr/local/lib"):
+        for found in glob.glob(place + "/baresip/modules/g711.so"):
+            return os.path.dirname(found)
+    raise LabError("baresip's modules are not installed (Debian package baresip-core)")
 
 
 def write_tone(path, hertz):
@@ -225,8 +225,9 @@ class Phone:
     def wait_established(self, timeout_s=10, since=0):
         return self.wait_event("CALL_ESTABLISHED", timeout_s, since)
 
-    def wait_closed(self, timeout_s=10, since=0):
-        return self.wait_event("CALL_CLOSED", timeout_s, since)
+    def wait_closed(self, timeout_s=10, since=0, call_id=None):
+        fields = {"id": call_id} if call_id else {}
+        return self.wait_event("CALL_CLOSED", timeout_s, since, **fields)
 
     # -- what its log tells ---------------------------------------------------------------
 

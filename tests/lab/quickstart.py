@@ -105,7 +105,7 @@ def hang_up(lab, steps, call_id):
     sizes = {phone: phone.log_size() for phone in lab.phones.values()}
     lab.alice.hang_up()
     for phone, mark in marks.items():
-        phone.wait_closed(since=mark, id=call_id)
+        phone.wait_closed(since=mark, call_id=call_id)
     least = int(TALK_S / PACKET_S * 0.8)
     for phone in lab.phones.values():
         count = phone.rtp_count(since=sizes[phone])
