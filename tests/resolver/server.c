@@ -145,7 +145,7 @@ static void udp_came(uv_udp_t *udp, ssize_t len, const uv_buf_t *buf, const stru
     if (len <= 0 || !from)
         return;
     server->asked++;
-    server->last_query_len = (size_t)len;
+    server->last_port = ntohs(((const struct sockaddr_in *)from)->sin_port);
     answer_udp(server, from, (const uint8_t *)buf->base, (size_t)len);
 }
 
@@ -156,7 +156,6 @@ void server_release(struct server *server)
              server->held->packet.len);
     free(server->held);
     server->held = NULL;
-    server->released++;
 }
 
 /* ---- TCP ---- */

@@ -47,15 +47,14 @@ struct server {
     const struct server_rule *rules; /* up to the one without name; no rule: REFUSED */
     unsigned asked;                  /* questions that came, over UDP and TCP */
     unsigned asked_tcp;
-    unsigned released;
-    struct server_held *held;
+    struct server_held *held; /* the last answer held */
     unsigned char last_query[512];
-    size_t last_query_len;
+    uint16_t last_port; /* it came from */
     bool udp_stopped;
 };
 
 void server_start(struct server *server, uv_loop_t *loop, const struct server_rule *rules);
-/* How often was this asked? */
+/* Sends the answer that was held. */
 void server_release(struct server *server);
 /* Nobody listens any more on UDP: the kernel answers with ICMP port unreachable. */
 void server_stop_udp(struct server *server);
