@@ -5,13 +5,14 @@ from collections import namedtuple
 Rung = namedtuple("Rung", "time source target start transport identity")
 
 ARROW_INSIDE, ARROW_TLS = "->", "=>"
+UNPROVEN = "-"
 
 
 def rungs(hops, plan):
     """`hops`: those of both edges. What one edge sent and the other received is one rung; its
     identity says whom each side proved the other to be."""
     names = {operator.letter: operator for operator in plan.operators}
-    hops = sorted(hops, key=lambda hop: hop.time)
+    hops = _with_proofs(sorted(hops, key=lambda hop: hop.time))
     taken = set()
     found = []
     for index, hop in enumerate(hops):
@@ -34,6 +35,15 @@ def rungs(hops, plan):
         found.append(Rung(hop.time, *ends, hop.start, hop.transport,
                           _identity(sent, received)))
     return found
+
+
+def _with_proofs(hops):
+    """A message handed to a connection that is still being opened is logged before the far side
+    proved itself, and leaves only after it did. Who that was, the edge's later lines about the same
+    far address tell."""
+    proofs = {(hop.edge, hop.remote): hop.peer for hop in hops if hop.peer != UNPROVEN}
+    return [hop._replace(peer=proofs.get((hop.edge, hop.remote), UNPROVEN))
+            if hop.way == "sent" and hop.peer == UNPROVEN else hop for hop in hops]
 
 
 def _twin(hops, index, taken):
