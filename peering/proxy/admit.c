@@ -273,7 +273,7 @@ void admit_plan(struct proxy *proxy, const struct origin *origin, const struct s
         snprintf(plan->refusal.headers, sizeof(plan->refusal.headers), "Retry-After: 10\r\n");
     } else if (next->bytes.len) {
         refusal_set(&plan->refusal, 403, "a preloaded Route beyond this edge is not followed");
-    } else if (sip_param(request->uri.params, "maddr", NULL)) {
+    } else if (sip_uri_param(&request->uri, "maddr", NULL)) {
         refusal_set(&plan->refusal, 403, "maddr in the Request-URI is not followed here");
     } else if (origin->listener->side == TRANSPORT_INSIDE) {
         plan_from_core(proxy, origin, request, plan);

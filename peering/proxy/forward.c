@@ -101,19 +101,17 @@ static void add_via(const struct forward *forward, struct sip_edits *edits)
                                   forward->branch, udp ? ";rport" : "", alias ? ";alias" : ""));
 }
 
-/* Section 18.2.1 and RFC 3581: note where the request really came from. */
+/* Section 18.2.1 and RFC 3581: note where the request really came from, where its sender asks or
+ * its sent-by says otherwise. */
 static void mark_received(const struct forward *forward, struct sip_edits *edits)
 {
     const struct sip_via *via = &forward->request->via;
+    const struct netaddr *peer = &forward->origin->peer;
     char ip[NETADDR_TEXT_MAX];
-    struct slice source = slice_of(netaddr_format_ip(&forward->origin->peer, ip));
-    if (via->has_rport && via->rport_port == 0)
-        sip_edits_replace(
-            edits, via->rport,
-            arena_printf(forward->arena, "rport=%u", netaddr_port(&forward->origin->peer)));
-    if (via->received.len == 0 && (via->has_rport || !slice_eq(via->host, source)))
-        sip_edits_insert(edits, slice_end(via->bytes),
-                         arena_printf(forward->arena, ";received=%.*s", SLICE_ARG(source)));
+    struct slice source = slice_of(netaddr_format_ip(peer, ip));
+    if (via->has_rport || !slice_eq(via->host, source))
+        sip_edits_mark_via(edits, forward->arena, via, arena_copy(forward->arena, source),
+                           via->has_rport ? netaddr_port(peer) : 0);
 }
 
 static void count_down(const struct forward *forward, struct sip_edits *edits)

@@ -351,6 +351,7 @@ static void refusals_say_why(void **state)
          "not an address hosted here"},
         {{"INVITE", "sip:bob@192.0.2.1", .id = "r4"}, "SIP/2.0 403", "is an IP address"},
         {{"INVITE", "sip:bob@two.example;maddr=192.0.2.1", .id = "r5"}, "SIP/2.0 403", "maddr"},
+        {{"INVITE", "sip:bob@two.example;m%61ddr=192.0.2.1", .id = "r5a"}, "SIP/2.0 403", "maddr"},
         {{"INVITE", "sip:bob@two.example", .headers = "Route: <sip:192.0.2.1;lr>\r\n", .id = "r6"},
          "SIP/2.0 403",
          "preloaded Route"},
