@@ -2,6 +2,7 @@
 
 #include "base/status.h"
 
+#include <lmdb.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -45,6 +46,22 @@ void fixture_remove(struct fixture *fixture)
         unlink(name);
     }
     assert_int_equal(rmdir(fixture->path), 0);
+}
+
+void fixture_raw_put(struct fixture *f, const char *table, struct slice key, struct slice value)
+{
+    MDB_env *env;
+    MDB_txn *txn;
+    MDB_dbi dbi;
+    MDB_val k = {key.len, (void *)key.p}, v = {value.len, (void *)value.p};
+    assert_int_equal(mdb_env_create(&env), 0);
+    assert_int_equal(mdb_env_set_maxdbs(env, 16), 0);
+    assert_int_equal(mdb_env_open(env, f->path, 0, 0600), 0);
+    assert_int_equal(mdb_txn_begin(env, NULL, 0, &txn), 0);
+    assert_int_equal(mdb_dbi_open(txn, table, MDB_CREATE, &dbi), 0);
+    assert_int_equal(mdb_put(txn, dbi, &k, &v, 0), 0);
+    assert_int_equal(mdb_txn_commit(txn), 0);
+    mdb_env_close(env);
 }
 
 int fixture_setup(void **state)

@@ -15,6 +15,9 @@ struct fixture {
 void fixture_make(struct fixture *fixture, size_t map_size); /* directory only, nothing open */
 void fixture_open(struct fixture *fixture);
 void fixture_close(struct fixture *fixture);
+/* Writes a record into the closed store with LMDB alone, to make what the store never would. */
+void fixture_raw_put(struct fixture *fixture, const char *table, struct slice key,
+                     struct slice value);
 void fixture_remove(struct fixture *fixture); /* closes and deletes */
 
 /* cmocka's setup and teardown: an open store. */

@@ -1,37 +1,19 @@
-/* Opening: who may, what is refused, and what damage is noticed. LMDB is used directly here to make
- * what the store itself never would. */
+/* Opening: who may, what is refused, and what damage is noticed. */
 #include "base/status.h"
 #include "tests/store/fixture.h"
 
 #include <errno.h>
-#include <lmdb.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
-
-/* Writes one raw record into the closed store. */
-static void raw_put(struct fixture *f, const char *table, struct slice key, struct slice value)
-{
-    MDB_env *env;
-    MDB_txn *txn;
-    MDB_dbi dbi;
-    MDB_val k = {key.len, (void *)key.p}, v = {value.len, (void *)value.p};
-    assert_int_equal(mdb_env_create(&env), 0);
-    assert_int_equal(mdb_env_set_maxdbs(env, 16), 0);
-    assert_int_equal(mdb_env_open(env, f->path, 0, 0600), 0);
-    assert_int_equal(mdb_txn_begin(env, NULL, 0, &txn), 0);
-    assert_int_equal(mdb_dbi_open(txn, table, MDB_CREATE, &dbi), 0);
-    assert_int_equal(mdb_put(txn, dbi, &k, &v, 0), 0);
-    assert_int_equal(mdb_txn_commit(txn), 0);
-    mdb_env_close(env);
-}
 
 static int open_ret(struct fixture *f, enum store_mode mode, struct store_fault *fault)
 {
@@ -107,12 +89,12 @@ static void a_newer_schema_is_refused(void **state)
     fixture_make(&f, 0);
     fixture_open(&f);
     fixture_close(&f);
-    raw_put(&f, "meta", SLICE("schema"), SLICE("\0\0\0\x02"));
+    fixture_raw_put(&f, "meta", SLICE("schema"), SLICE("\0\0\0\x02"));
     assert_int_equal(open_ret(&f, STORE_WRITER, &fault), STATUS_SCHEMA);
     assert_string_equal(fault.text, "the store has schema version 2 and this program knows "
                                     "versions up to 1; start the newer program");
     assert_int_equal(open_ret(&f, STORE_READER, &fault), STATUS_SCHEMA);
-    raw_put(&f, "meta", SLICE("schema"), SLICE("\0\0\0\x01"));
+    fixture_raw_put(&f, "meta", SLICE("schema"), SLICE("\0\0\0\x01"));
     assert_int_equal(open_ret(&f, STORE_WRITER, &fault), 0);
     fixture_remove(&f);
 }
@@ -124,11 +106,11 @@ static void what_is_no_store_is_refused(void **state)
     char name[300];
     (void)state;
     fixture_make(&f, 0);
-    raw_put(&f, "somebody", SLICE("else"), SLICE("'s"));
+    fixture_raw_put(&f, "somebody", SLICE("else"), SLICE("'s"));
     assert_int_equal(open_ret(&f, STORE_WRITER, &fault), STATUS_CORRUPT);
-    raw_put(&f, "meta", SLICE("schema"), SLICE("\0\0\x01"));
+    fixture_raw_put(&f, "meta", SLICE("schema"), SLICE("\0\0\x01"));
     assert_int_equal(open_ret(&f, STORE_WRITER, &fault), STATUS_CORRUPT);
-    raw_put(&f, "meta", SLICE("schema"), SLICE("\0\0\0\x01"));
+    fixture_raw_put(&f, "meta", SLICE("schema"), SLICE("\0\0\0\x01"));
     assert_int_equal(open_ret(&f, STORE_WRITER, &fault), STATUS_CORRUPT);
     assert_string_equal(fault.text, "the store lacks one of its tables: it is damaged");
     snprintf(name, sizeof(name), "%s/data.mdb", f.path);
@@ -205,9 +187,10 @@ static void damaged_records_are_corrupt_and_never_a_crash(void **state)
         size_t journal_len = len < journal.len ? len : journal.len - 1;
         if (len == address.len)
             domain_len = domain.len, journal_len = journal.len;
-        raw_put(&f, "domains", SLICE("opa.example"), slice_make(domain.p, domain_len));
-        raw_put(&f, "addresses", SLICE("opa.example\0a"), slice_make(address.p, len));
-        raw_put(&f, "journal", SLICE("\0\0\0\0\0\0\0\x01"), slice_make(journal.p, journal_len));
+        fixture_raw_put(&f, "domains", SLICE("opa.example"), slice_make(domain.p, domain_len));
+        fixture_raw_put(&f, "addresses", SLICE("opa.example\0a"), slice_make(address.p, len));
+        fixture_raw_put(&f, "journal", SLICE("\0\0\0\0\0\0\0\x01"),
+                        slice_make(journal.p, journal_len));
         damage_check(&f, len < address.len);
     }
     fixture_remove(&f);
@@ -221,7 +204,7 @@ static void a_command_on_a_damaged_record_fails_and_changes_nothing(void **state
     fixture_make(&f, 0);
     fixture_open(&f);
     fixture_close(&f);
-    raw_put(&f, "domains", SLICE("opa.example"), SLICE("x"));
+    fixture_raw_put(&f, "domains", SLICE("opa.example"), SLICE("x"));
     fixture_open(&f);
     struct store_command put = command_domain(STORE_DOMAIN_PUT, "opa.example", "192.0.2.1");
     assert_int_equal(store_submit(f.store, &put, &verdict), STATUS_CORRUPT);
@@ -268,6 +251,7 @@ static pid_t writer_process(struct fixture *f)
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* a failed test leaves nobody behind */
         struct store *store;
         if (store_open(&f->conf, STORE_WRITER, &store, NULL) == 0 && write(ready[1], "x", 1) == 1)
             pause();

@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -90,12 +91,11 @@ static void *submitter_main(void *arg)
     return NULL;
 }
 
-static void submitters_start(struct submitter *submitters, struct fixture *f)
+static void submitters_start(struct submitter *submitters, struct fixture *f, void *(*main)(void *))
 {
     for (int i = 0; i < THREADS; i++) {
         submitters[i] = (struct submitter){.fixture = f, .number = i};
-        assert_int_equal(
-            pthread_create(&submitters[i].thread, NULL, submitter_main, &submitters[i]), 0);
+        assert_int_equal(pthread_create(&submitters[i].thread, NULL, main, &submitters[i]), 0);
     }
 }
 
@@ -112,7 +112,7 @@ static void every_thread_gets_the_answer_to_its_own_command(void **state)
     struct fixture *f = *state;
     struct submitter submitters[THREADS];
     assert_int_equal(fixture_domain_add(f, "opa.example"), 0);
-    submitters_start(submitters, f);
+    submitters_start(submitters, f, submitter_main);
     submitters_join(submitters);
     assert_int_equal(fixture_stats(f).addresses, THREADS * PER_THREAD);
     journal_must_agree(f);
@@ -133,6 +133,7 @@ static struct blocker blocker_start(const char *path)
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* a failed test leaves nobody behind */
         MDB_env *env;
         MDB_txn *txn;
         close(release[1]);
@@ -176,6 +177,15 @@ static void thread_wait_asleep(struct submitter *submitter)
     }
 }
 
+static void submitters_wait_asleep(struct submitter *submitters)
+{
+    for (int i = 0; i < THREADS; i++) {
+        while (atomic_load(&submitters[i].tid) == 0)
+            usleep(1000);
+        thread_wait_asleep(&submitters[i]);
+    }
+}
+
 /* Of the closed store: how many transactions were committed since it was made. */
 static size_t commits_count(const char *path)
 {
@@ -214,16 +224,8 @@ static void commands_that_wait_together_share_a_commit(void **state)
     size_t before = commits_count(f.path);
     struct blocker blocker = blocker_start(f.path);
     fixture_open(&f);
-    for (int i = 0; i < THREADS; i++) {
-        submitters[i] = (struct submitter){.fixture = &f, .number = i};
-        assert_int_equal(pthread_create(&submitters[i].thread, NULL, submit_one, &submitters[i]),
-                         0);
-    }
-    for (int i = 0; i < THREADS; i++) {
-        while (atomic_load(&submitters[i].tid) == 0)
-            usleep(1000);
-        thread_wait_asleep(&submitters[i]);
-    }
+    submitters_start(submitters, &f, submit_one);
+    submitters_wait_asleep(submitters);
     blocker_end(&blocker);
     submitters_join(submitters);
     journal_must_agree(&f);
@@ -231,6 +233,41 @@ static void commands_that_wait_together_share_a_commit(void **state)
     /* What the writer had taken when it was blocked, and the rest; the margin is for a thread that
      * slept for another reason. */
     assert_in_range(commits_count(f.path) - before, 1, THREADS / 2);
+    fixture_remove(&f);
+}
+
+/* As submit_one, but the first thread's command meets a damaged record. */
+static void *submit_one_or_fail(void *arg)
+{
+    struct submitter *submitter = arg;
+    struct store_verdict verdict;
+    if (submitter->number != 0)
+        return submit_one(arg);
+    struct store_command put = command_domain(STORE_DOMAIN_PUT, "bad.example", "192.0.2.1");
+    atomic_store(&submitter->tid, gettid());
+    submitter->failures +=
+        store_submit(submitter->fixture->store, &put, &verdict) != STATUS_CORRUPT;
+    return NULL;
+}
+
+static void a_command_that_fails_costs_no_other_its_commit(void **state)
+{
+    struct fixture f;
+    struct submitter submitters[THREADS];
+    (void)state;
+    fixture_make(&f, 64 * MIB);
+    fixture_open(&f);
+    assert_int_equal(fixture_domain_add(&f, "opa.example"), 0);
+    fixture_close(&f);
+    fixture_raw_put(&f, "domains", SLICE("bad.example"), SLICE("x"));
+    struct blocker blocker = blocker_start(f.path);
+    fixture_open(&f);
+    submitters_start(submitters, &f, submit_one_or_fail);
+    submitters_wait_asleep(submitters);
+    blocker_end(&blocker);
+    submitters_join(submitters);
+    assert_int_equal(fixture_stats(&f).addresses, THREADS - 1);
+    journal_must_agree(&f);
     fixture_remove(&f);
 }
 
@@ -272,8 +309,11 @@ static void a_full_store_refuses_and_loses_nothing(void **state)
     for (int i = 0; i <= count; i++)
         assert_int_equal(number_has(&f, i), i < count);
     assert_int_equal(number_submit(&f, STORE_ADDRESS_ADD, count), STATUS_FULL);
-    assert_int_equal(number_submit(&f, STORE_ADDRESS_DEL, 0), 0);
+    /* The pages in hand are for deletions. */
+    for (int i = 0; i < 100; i++)
+        assert_int_equal(number_submit(&f, STORE_ADDRESS_DEL, i), 0);
     assert_int_equal(number_submit(&f, STORE_ADDRESS_DEL, 0), STATUS_NOTFOUND);
+    assert_int_equal(fixture_stats(&f).addresses, count - 100);
     journal_must_agree(&f);
     fixture_remove(&f);
 }
@@ -351,10 +391,7 @@ static void threads_that_fill_the_map_keep_what_was_acknowledged(void **state)
     fixture_make(&f, 2 * MIB);
     fixture_open(&f);
     assert_int_equal(fixture_domain_add(&f, "opa.example"), 0);
-    for (int i = 0; i < THREADS; i++) {
-        submitters[i] = (struct submitter){.fixture = &f, .number = i};
-        assert_int_equal(pthread_create(&submitters[i].thread, NULL, fill_main, &submitters[i]), 0);
-    }
+    submitters_start(submitters, &f, fill_main);
     int acknowledged = 0;
     for (int i = 0; i < THREADS; i++) {
         pthread_join(submitters[i].thread, NULL);
@@ -428,6 +465,7 @@ static size_t kill_round(struct fixture *f, int round, int count)
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* a failed test leaves nobody behind */
         close(acks[0]);
         victim_process(&f->conf, round, acks[1]);
     }
@@ -481,6 +519,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_acknowledged_survives_kill_9),
         cmocka_unit_test(commands_that_wait_together_share_a_commit),
+        cmocka_unit_test(a_command_that_fails_costs_no_other_its_commit),
         cmocka_unit_test_setup_teardown(every_thread_gets_the_answer_to_its_own_command,
                                         fixture_setup, fixture_teardown),
         cmocka_unit_test(a_full_store_refuses_and_loses_nothing),
