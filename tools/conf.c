@@ -193,8 +193,12 @@ int conf_take_value(struct conf_load *load, const char *text)
     return load->setting->take(load, text);
 }
 
-int conf_take_default(struct conf_load *load)
+int conf_take_default(struct conf_load *load, bool empty)
 {
+    if (empty && load->setting->min == 0)
+        return 0;
+    if (empty)
+        return conf_refuse(load, "expected at least %ju, not {}", (uintmax_t)load->setting->min);
     if (load->setting->fallback)
         return conf_take_value(load, load->setting->fallback);
     if (load->setting->flags & CONF_MUST)

@@ -40,9 +40,10 @@ int conf_load(const char *path, struct junctord_conf **conf, char why[CONF_MAX_W
 /* Frees it with its strings. Accepts NULL; returns NULL. */
 struct junctord_conf *conf_free(struct junctord_conf *conf);
 
-/* The first setting in which the two differ and that a running daemon cannot change, beyond those
- * that edge_reload names itself ("store: path"); NULL where there is none. */
-const char *conf_fixed_setting(const struct junctord_conf *old, const struct junctord_conf *new);
+/* The settings in which the two differ although a running daemon cannot change them, such as
+ * "workers, timers: t1-ms"; the empty text where there are none. Returns text. */
+const char *conf_fixed_changes(const struct junctord_conf *old, const struct junctord_conf *new,
+                               char text[CONF_MAX_WHY]);
 
 /* The table of settings for people: each with its type, bounds, default and meaning. */
 void conf_print_help(FILE *out);

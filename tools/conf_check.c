@@ -68,16 +68,3 @@ int conf_check(struct conf_load *load)
     int status = check_listeners(load);
     return status == 0 ? check_certificates(load) : status;
 }
-
-const char *conf_fixed_setting(const struct junctord_conf *old, const struct junctord_conf *new)
-{
-    if (strcmp(old->store.path, new->store.path) != 0 ||
-        old->store.map_size != new->store.map_size ||
-        old->store.max_readers != new->store.max_readers)
-        return "store";
-    if (strcmp(old->api.socket, new->api.socket) != 0 || old->api.mode != new->api.mode ||
-        old->api.group != new->api.group || old->api.max_connections != new->api.max_connections ||
-        old->api.timeout_s != new->api.timeout_s)
-        return "api";
-    return NULL;
-}

@@ -19,13 +19,12 @@ enum conf_type {
     CONF_SIZE,   /* bytes min..max, with K, M, G or T behind; kept as size_t */
     CONF_FILE,   /* the name of a file or folder, kept as string */
     CONF_TEXT,   /* kept by its `take` */
-    CONF_LIST    /* texts, each kept by `take`; at most max */
+    CONF_LIST    /* min..max texts, each kept by `take` */
 };
 
 enum conf_flag {
-    CONF_MUST = 1,  /* has no default and must be there */
-    CONF_FIXED = 2, /* takes effect at the next start only */
-    CONF_EMPTY = 4, /* may be left out although it has no default */
+    CONF_MUST = 1, /* has no default and must be there */
+    CONF_FIXED = 2 /* takes effect at the next start only */
 };
 
 /* Checks one value and keeps it. Returns 0 or what conf_refuse returned. */
@@ -90,8 +89,8 @@ const char *conf_keep(struct conf_load *load, const char *text);
 
 /* Keeps a value of load->setting: checks what its type asks for, then calls `take`. */
 int conf_take_value(struct conf_load *load, const char *text);
-/* Keeps its default, or refuses where it must be given. */
-int conf_take_default(struct conf_load *load);
+/* Keeps its default, or refuses where it must be given. `empty`: it is there as {}. */
+int conf_take_default(struct conf_load *load, bool empty);
 
 /* Reads the file with libconfuse and takes its sections and settings in the table's order, then
  * the defaults. */

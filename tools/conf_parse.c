@@ -166,7 +166,7 @@ static int take_setting(struct conf_load *load, cfg_t *cfg, const struct conf_se
         status = conf_take_value(load, value->text);
     }
     if (count == 0)
-        status = conf_take_default(load);
+        status = conf_take_default(load, opt && (opt->flags & CFGF_MODIFIED));
     load->setting = NULL;
     load->line = section_line;
     return status;

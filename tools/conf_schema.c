@@ -37,7 +37,7 @@ const struct conf_setting conf_settings[] = {
     {"", "log-level", CONF_TEXT, 0, 0, "info", 0, 0, conf_take_log_level,
      "how much is logged, to standard error: error, warning, notice, info or debug (every SIP "
      "message)"},
-    {"", "allow", CONF_LIST, 0, EDGE_MAX_ALLOW, NULL, CONF_EMPTY, 0, conf_take_allow,
+    {"", "allow", CONF_LIST, 0, EDGE_MAX_ALLOW, NULL, 0, 0, conf_take_allow,
      "networks that may send to inside listeners besides the next hops of our cores, such as "
      "{\"192.0.2.0/24\"}"},
 
@@ -52,17 +52,17 @@ const struct conf_setting conf_settings[] = {
      CONF(api.socket), conf_take_socket, "Unix socket of the REST API; its folder must exist"},
     {"api", "mode", CONF_TEXT, 0, 0, "0660", CONF_FIXED, 0, conf_take_mode,
      "permissions of the socket, octal"},
-    {"api", "group", CONF_TEXT, 0, 0, NULL, CONF_EMPTY | CONF_FIXED, 0, conf_take_group,
+    {"api", "group", CONF_TEXT, 0, 0, NULL, CONF_FIXED, 0, conf_take_group,
      "the members of this group may use it, besides root and the daemon's own user"},
     {"api", "max-connections", CONF_NUMBER, API_THREADS, 4096, "64", CONF_FIXED,
      CONF(api.max_connections), NULL, "connections open at once"},
     {"api", "timeout-s", CONF_NUMBER, 1, 3600, "15", CONF_FIXED, CONF(api.timeout_s), NULL,
      "seconds of silence after which a connection is closed"},
 
-    {"inside", "advertise", CONF_TEXT, 0, 0, NULL, CONF_EMPTY | CONF_FIXED, 0, conf_take_advertise,
+    {"inside", "advertise", CONF_TEXT, 0, 0, NULL, CONF_FIXED, 0, conf_take_advertise,
      "HOST[:PORT] under which the core reaches this listener (Via, Record-Route); must be given "
      "for a wildcard ADDRESS, else it is the bound address and port"},
-    {"outside", "advertise", CONF_TEXT, 0, 0, NULL, CONF_EMPTY | CONF_FIXED, 0, conf_take_advertise,
+    {"outside", "advertise", CONF_TEXT, 0, 0, NULL, CONF_FIXED, 0, conf_take_advertise,
      "HOST[:PORT] under which peers reach this listener (Via); must be given for a wildcard "
      "ADDRESS, else it is the bound address and port"},
 
@@ -76,8 +76,7 @@ const struct conf_setting conf_settings[] = {
 
     {"dns", "upstreams", CONF_LIST, 1, RESOLVER_MAX_UPSTREAMS, "127.0.0.1:53", CONF_FIXED, 0,
      conf_take_upstream, "validating resolvers, ADDRESS[:PORT], asked in this order"},
-    {"dns", "trusted", CONF_LIST, 0, RESOLVER_MAX_UPSTREAMS, NULL, CONF_EMPTY | CONF_FIXED, 0,
-     conf_take_trusted,
+    {"dns", "trusted", CONF_LIST, 1, RESOLVER_MAX_UPSTREAMS, NULL, CONF_FIXED, 0, conf_take_trusted,
      "those of the upstreams whose DNSSEC validation counts; without it, those on loopback"},
     {"dns", "attempt-timeout-ms", CONF_NUMBER, 50, 60000, "1000", CONF_FIXED,
      CONF(edge.resolver.attempt_timeout_ms), NULL, "wait for one answer of one upstream"},
@@ -131,7 +130,8 @@ static const char *type_text(const struct conf_setting *setting, char *text, siz
         snprintf(text, size, "text");
         break;
     case CONF_LIST:
-        snprintf(text, size, "list of texts, at most %ju", (uintmax_t)setting->max);
+        snprintf(text, size, "list of %ju to %ju texts", (uintmax_t)setting->min,
+                 (uintmax_t)setting->max);
         break;
     }
     return text;

@@ -141,18 +141,19 @@ static void advertise_ip(struct transport_listener *listener, const struct netad
 int conf_take_advertise(struct conf_load *load, const char *text)
 {
     struct transport_listener *listener = load->object;
-    struct netaddr addr;
+    struct slice host = slice_make(text, slice_find(slice_of(text), ':'));
+    struct netaddr addr = {.sa = {.sa_family = AF_UNSPEC}};
     struct store_fault fault;
+    char name[STORE_DOMAIN_MAX + 1];
+    uint64_t port = 0;
+    bool bad = false;
     if (netaddr_parse(&addr, slice_of(text), 0) == 0 && !netaddr_is_wildcard(&addr)) {
         advertise_ip(listener, &addr);
         return 0;
     }
-    struct slice host = slice_make(text, slice_find(slice_of(text), ':'));
-    uint64_t port = 0;
-    char name[STORE_DOMAIN_MAX + 1];
-    if ((host.len < strlen(text) &&
-         slice_to_u64(slice_of(text + host.len + 1), UINT16_MAX, &port) < 0) ||
-        netaddr_is_wildcard(&addr))
+    if (text[host.len] == ':')
+        bad = slice_to_u64(slice_of(text + host.len + 1), UINT16_MAX, &port) < 0 || port == 0;
+    if (bad || netaddr_is_wildcard(&addr))
         return conf_refuse(load, "expected HOST[:PORT], a host name or an IP address, not \"%s\"",
                            text);
     if (store_domain_canonical(host, name, &fault) != 0)

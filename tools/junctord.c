@@ -37,7 +37,7 @@ struct options {
 
 struct daemon {
     const char *path;
-    struct junctord_conf *conf; /* as started or as last reloaded */
+    struct junctord_conf *conf; /* as started: what a reload cannot change is compared with it */
     struct log *log;
     struct store *store;
     struct edge *edge;
@@ -140,7 +140,6 @@ static int reload(struct daemon *daemon)
     char why[CONF_MAX_WHY];
     int status = conf_load(daemon->path, &conf, why);
     if (status == 0) {
-        why[0] = '\0';
         status = edge_reload(daemon->edge, &conf->edge, why);
         if (status != 0)
             conf_free(conf);
@@ -151,17 +150,13 @@ static int reload(struct daemon *daemon)
         return status;
     }
 
-    const char *fixed = conf_fixed_setting(daemon->conf, conf);
-    if (why[0] != '\0')
-        log_write(daemon->log, LOG_WARNING, SOURCE, "%s: %s", daemon->path, why);
-    if (fixed)
-        log_write(daemon->log, LOG_WARNING, SOURCE, "%s: a change of %s needs a restart",
-                  daemon->path, fixed);
     log_set_level(daemon->log, conf->log_level);
-    conf_free(daemon->conf);
-    daemon->conf = conf;
+    if (conf_fixed_changes(daemon->conf, conf, why)[0] != '\0')
+        log_write(daemon->log, LOG_WARNING, SOURCE, "%s: these changes need a restart: %s",
+                  daemon->path, why);
     log_write(daemon->log, LOG_NOTICE, SOURCE, "reloaded config=%s certificates=%zu", daemon->path,
               conf->edge.tls.certificate_count);
+    conf_free(conf);
     return 0;
 }
 
@@ -299,12 +294,6 @@ static int run(struct daemon *daemon)
     return status == 0 ? EXIT_DONE : EXIT_FAILED;
 }
 
-static int fail(const char *why)
-{
-    fprintf(stderr, "junctord: %s\n", why);
-    return EXIT_FAILED;
-}
-
 int main(int argc, char **argv)
 {
     struct options options;
@@ -314,8 +303,10 @@ int main(int argc, char **argv)
     if (read_options(argc, argv, &options, &code))
         return code;
 
-    if (conf_load(options.path, &daemon.conf, why) != 0)
-        return fail(why);
+    if (conf_load(options.path, &daemon.conf, why) != 0) {
+        fprintf(stderr, "%s\n", why); /* begins with FILE:LINE: */
+        return EXIT_FAILED;
+    }
     if (options.test) {
         printf("%s: configuration is correct\n", options.path);
         conf_free(daemon.conf);
@@ -324,8 +315,10 @@ int main(int argc, char **argv)
 
     daemon.path = options.path;
     daemon.log = log_alloc(STDERR_FILENO, daemon.conf->log_level);
-    if (!daemon.log || open_loop(&daemon) != 0)
-        return fail("out of memory or descriptors");
+    if (!daemon.log || open_loop(&daemon) != 0) {
+        fprintf(stderr, "junctord: out of memory or descriptors\n");
+        return EXIT_FAILED;
+    }
     ignore_broken_pipes();
     raise_descriptor_limit(daemon.log);
     code = run(&daemon);
