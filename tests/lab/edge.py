@@ -132,6 +132,10 @@ class Edge:
             raise LabError(f"junctor {' '.join(args)} --json printed no JSON: {error}\n"
                            + done.stdout) from error
 
+    def stats(self):
+        """What its workers count."""
+        return self.tool_json("status")["edge"]
+
     def provision(self):
         """Puts the operator's domain and user into the directory."""
         self.tool("domain", "add", self.operator.domain, "--core", self.core)
