@@ -41,7 +41,7 @@ static const struct {
     {"attempt to append to non-list option '%s'", "expected \"=\": \"%s\" is no list"},
     {"unexpected token '%s'", "\"%s\" was not expected here"},
     {"unexpected closing brace", "a closing brace without an opening one"},
-    {"premature end of file", "the file ends where a value or a closing brace was expected"},
+    {"premature end of file", "the file ends where a value, a quote or a brace was expected"},
     {"unterminated string constant", "a text without its closing quote"},
 };
 
@@ -223,6 +223,32 @@ static int take_all(struct conf_load *load, cfg_t *root)
     return status;
 }
 
+static void ignore(cfg_t *cfg, const char *format, va_list args)
+{
+    (void)cfg;
+    (void)format;
+    (void)args;
+}
+
+/* libconfuse takes the file's end for the end of a section too. Whether one was open shows when a
+ * further closing brace is no mistake. */
+static bool is_unclosed(const char *text)
+{
+    size_t len = strlen(text);
+    char *closed = malloc(len + sizeof("\n}"));
+    cfg_t *root = closed ? grammar_alloc() : NULL;
+    bool unclosed = false;
+    if (root) {
+        memcpy(closed, text, len);
+        memcpy(closed + len, "\n}", sizeof("\n}"));
+        cfg_set_error_function(root, ignore);
+        unclosed = cfg_parse_buf(root, closed) == CFG_SUCCESS;
+        cfg_free(root);
+    }
+    free(closed);
+    return unclosed;
+}
+
 int conf_parse(struct conf_load *load, const char *text)
 {
     cfg_t *root = grammar_alloc();
@@ -237,6 +263,9 @@ int conf_parse(struct conf_load *load, const char *text)
     load->last_line = root->line > 0 ? (unsigned)root->line : 1;
     if (status != 0 && load->why[0] == '\0')
         status = conf_refuse(load, "this cannot be read as a configuration");
+    load->line = load->last_line;
+    if (status == 0 && is_unclosed(text))
+        status = conf_refuse(load, "the file ends inside a section: a closing brace is missing");
     if (status == 0)
         status = take_all(load, root);
     cfg_free(root);
