@@ -95,8 +95,9 @@ int edge_start(const struct edge_conf *conf, struct store *store, struct log *lo
         snprintf(why, EDGE_MAX_WHY, "workers must be 1 to %d", EDGE_MAX_WORKERS);
         return -EINVAL;
     }
-    int status = ensure_token_key(store, why);
-    if (status != 0 || (status = tls_context_load(&conf->tls, &tls, why)) != 0)
+    int status = transport_probe(&conf->transport, why);
+    if (status != 0 || (status = ensure_token_key(store, why)) != 0 ||
+        (status = tls_context_load(&conf->tls, &tls, why)) != 0)
         return status;
     struct edge *new = calloc(1, sizeof(*new) + conf->workers * sizeof(struct worker));
     if (!new) {

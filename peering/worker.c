@@ -108,7 +108,8 @@ static void close_handles(struct worker *worker)
 {
     proxy_end_all(&worker->proxy);
     resolver_free(worker->proxy.resolver);
-    transport_close(worker->proxy.transport);
+    if (worker->proxy.transport) /* none where opening it failed */
+        transport_close(worker->proxy.transport);
     uv_close((uv_handle_t *)&worker->timer, NULL);
     uv_close((uv_handle_t *)&worker->prepare, NULL);
 }

@@ -18,8 +18,9 @@ static int fail(const struct transport_listener *conf, const char *step, int err
     return -error;
 }
 
-/* A bound socket. Every worker binds the same address and the kernel spreads what arrives. */
-static int open_socket(const struct transport_listener *conf, char *why)
+/* A bound socket. Every worker binds the same address (`shared`) and the kernel spreads what
+ * arrives. */
+static int open_socket(const struct transport_listener *conf, bool shared, char *why)
 {
     int on = 1, size = UDP_SOCKET_BUFFER, error;
     bool udp = conf->transport == SIP_UDP;
@@ -28,7 +29,8 @@ static int open_socket(const struct transport_listener *conf, char *why)
 
     if (fd < 0)
         return fail(conf, "open a socket", errno, why);
-    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+    if (shared)
+        setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
     if (conf->bind.sa.sa_family == AF_INET6)
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
     if (udp) {
@@ -48,6 +50,17 @@ static int open_socket(const struct transport_listener *conf, char *why)
         return fail(conf, "listen", error, why);
     }
     return fd;
+}
+
+int transport_probe(const struct transport_conf *conf, char *why)
+{
+    for (size_t i = 0; i < conf->listener_count; i++) {
+        int fd = open_socket(&conf->listeners[i], false, why);
+        if (fd < 0)
+            return fd;
+        close(fd);
+    }
+    return 0;
 }
 
 static void accept_some(struct listener *listener);
@@ -84,7 +97,7 @@ int listener_open(struct transport *transport, const struct transport_listener *
 
     if (conf->transport == SIP_SCTP)
         return fail(conf, "serve SCTP", EPROTONOSUPPORT, why);
-    fd = open_socket(conf, why);
+    fd = open_socket(conf, true, why);
     if (fd < 0)
         return fd;
     status = uv_poll_init(transport->loop, &listener->poll, fd);

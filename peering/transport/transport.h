@@ -71,6 +71,11 @@ struct transport_source {
 typedef void transport_message_h(const struct transport_source *source, struct slice bytes,
                                  void *arg);
 
+/* Are the addresses of all listeners free? The workers' sockets share them by SO_REUSEPORT, so
+ * without this a second process of the same user would quietly take part of the traffic.
+ * Returns 0, or -errno (-EADDRINUSE) with a sentence in `why` (TRANSPORT_MAX_WHY bytes). */
+int transport_probe(const struct transport_conf *conf, char *why);
+
 /* Opens sockets for every listener: with SO_REUSEPORT, so that each worker has its own.
  * `timers` is the worker's set, run by the worker with uv_now(loop) as its clock. `tls` is
  * referenced; it may be NULL where nothing uses TLS. `conf` must outlive it.

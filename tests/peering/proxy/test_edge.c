@@ -6,6 +6,7 @@
 #include "tests/test.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -508,6 +509,15 @@ static void draining_refuses_new_calls_only(void **state)
     expect(&stand->a, "SIP/2.0 200", text);
 }
 
+static void a_second_edge_on_the_same_address_is_refused(void **state)
+{
+    struct stand *stand = *state;
+    struct edge *second;
+    char why[EDGE_MAX_WHY];
+    assert_int_equal(edge_start(&stand->conf, stand->store, NULL, &second, why), -EADDRINUSE);
+    assert_non_null(strstr(why, "cannot bind: Address already in use"));
+}
+
 int main(void)
 {
 #define EDGE_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -522,6 +532,7 @@ int main(void)
         EDGE_TEST(an_unknown_method_passes_unchanged),
         EDGE_TEST(malformed_requests_are_told_what_is_wrong),
         EDGE_TEST(draining_refuses_new_calls_only),
+        EDGE_TEST(a_second_edge_on_the_same_address_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
