@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 /* The {address} of the path in canonical form, also as text. */
 static int path_address(struct api_call *call, struct store_address *address,
@@ -118,42 +119,56 @@ static int domain_is_ours(struct api_call *call, const char *name)
     return status;
 }
 
-/* Where the address lives decides its state: at one of our domains it is hosted here (ported in if
- * its own domain is foreign), elsewhere it is ported out, which only an own domain's can be. */
-static int address_place(struct api_call *call, struct store_record *record)
+static int place_refuse(struct api_call *call, const char *field, const char *name,
+                        const char *reason)
 {
-    const char *own = record->address.domain;
-    if (!*record->hosting)
-        snprintf(record->hosting, sizeof(record->hosting), "%s", own);
-    int hosting = domain_is_ours(call, record->hosting);
-    if (hosting == 0) {
-        record->state = STORE_ADDRESS_HOSTED;
-        return 0;
-    }
-    if (hosting != STATUS_NOTFOUND)
-        return api_problem_from_status(&call->problem, hosting, record->hosting);
-    record->state = STORE_ADDRESS_PORTED_OUT;
-    int status = domain_is_ours(call, own);
-    if (status == STATUS_NOTFOUND)
-        return api_problem_set(&call->problem, API_PROBLEM_FIELD, "address",
-                               "%s: is not one of our domains; add it first, or name one of ours "
-                               "that hosts the address",
-                               own);
-    return status ? api_problem_from_status(&call->problem, status, own) : 0;
+    return api_problem_set(&call->problem, API_PROBLEM_FIELD, field, "%s: %s", name, reason);
 }
 
-/* A key that was used before got the first command's verdict: what that command made must be the
- * record that is there. */
-static int address_repeated(struct api_call *call, struct store_record *record, uint64_t version)
+/* Where the address lives decides its state. An address of our domain is hosted there, or ported
+ * out to a foreign domain; a foreign one can be hosted at a domain of ours (ported in). */
+static int address_place(struct api_call *call, struct store_record *record)
+{
+    const char *own_name = record->address.domain;
+    bool is_home = !*record->hosting || strcmp(record->hosting, own_name) == 0;
+    int own = domain_is_ours(call, own_name);
+    if (own && own != STATUS_NOTFOUND)
+        return api_problem_from_status(&call->problem, own, own_name);
+    if (is_home && own == STATUS_NOTFOUND)
+        return place_refuse(call, "address", own_name,
+                            "is not one of our domains: add it first, or name the one of ours that "
+                            "hosts the address");
+    int host = is_home ? 0 : domain_is_ours(call, record->hosting);
+    if (host && host != STATUS_NOTFOUND)
+        return api_problem_from_status(&call->problem, host, record->hosting);
+    if (own == 0 && host == 0 && !is_home)
+        return place_refuse(call, "hosting", record->hosting,
+                            "is ours, as the address's own domain is, which serves it already");
+    if (own == STATUS_NOTFOUND && host == STATUS_NOTFOUND)
+        return place_refuse(call, "hosting", record->hosting,
+                            "neither this domain nor the address's own is one of ours");
+    if (is_home)
+        snprintf(record->hosting, sizeof(record->hosting), "%s", own_name);
+    record->state = host == 0 ? STORE_ADDRESS_HOSTED : STORE_ADDRESS_PORTED_OUT;
+    return 0;
+}
+
+/* What the command made, as it is stored. A key that was used before got the first command's
+ * verdict: then what that one made must be the record that is there. */
+static int address_made(struct api_call *call, struct store_record *record, uint64_t version)
 {
     struct store_record found;
     char text[API_ADDRESS_TEXT_MAX];
-    if (address_read(call, &record->address, &found) || found.version != version)
+    if (address_read(call, &record->address, &found) == 0 && found.version == version) {
+        *record = found;
+        return 0;
+    }
+    if (call->idempotency_key)
         return api_problem_set(&call->problem, API_PROBLEM_KEY_REUSED, "Idempotency-Key",
                                "%s: the request first made with this key made something else, or "
                                "that was changed since",
                                api_address_format(&record->address, text));
-    *record = found;
+    record->version = version; /* changed since by another */
     return 0;
 }
 
@@ -163,16 +178,11 @@ int api_addresses_post(struct api_call *call)
     struct store_record *record = &command.record;
     char text[API_ADDRESS_TEXT_MAX], escaped[3 * API_ADDRESS_TEXT_MAX];
     uint64_t version;
-    *record = (struct store_record){.version = 0};
     if (api_address_decode(call->body, record, &call->problem) || address_place(call, record))
         return -EPROTO;
-    record->created_ms = api_now_ms();
     api_address_format(&record->address, text);
-    if (api_submit(call, &command, text, &version))
+    if (api_submit(call, &command, text, &version) || address_made(call, record, version))
         return -EPROTO;
-    if (call->idempotency_key && address_repeated(call, record, version))
-        return -EPROTO;
-    record->version = version;
     snprintf(call->location, sizeof(call->location), "/v1/addresses/%s",
              api_url_escape(text, escaped, sizeof(escaped)));
     return api_call_reply(call, 201, api_address_encode(record), version);
@@ -193,7 +203,6 @@ int api_address_delete(struct api_call *call)
     struct store_command command = {.op = STORE_ADDRESS_DEL};
     char text[API_ADDRESS_TEXT_MAX];
     uint64_t version;
-    command.record = (struct store_record){.version = 0};
     if (path_address(call, &command.record.address, text) ||
         api_call_expected(call, &command.expected_version) ||
         api_submit(call, &command, text, &version))

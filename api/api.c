@@ -111,8 +111,7 @@ int api_start(const struct api_conf *conf, const struct api_parts *parts, struct
     self->parts = *parts;
     self->group = conf->group;
     self->started_ms = api_monotonic_ms();
-    if (parts->resolver)
-        self->resolver = *parts->resolver;
+    self->resolver = *parts->resolver;
     self->parts.resolver = NULL; /* the copy is used */
     self->resolver.cache_max = WALK_CACHE_MAX;
     int status = readers_alloc(self, why);

@@ -48,7 +48,7 @@ struct api_parts {
     struct store *store;     /* in mode STORE_WRITER, else every change is refused */
     const struct edge *edge; /* NULL: the status has no edge part */
     void (*edge_stats)(const struct edge *edge, struct edge_stats *stats); /* edge_stats_get */
-    const struct resolver_conf *resolver; /* how calls are looked up; NULL: no upstream */
+    const struct resolver_conf *resolver; /* how the edge looks calls up; at least one upstream */
     struct log *log;                      /* may be NULL */
 };
 

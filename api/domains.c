@@ -80,17 +80,21 @@ int api_domains_get(struct api_call *call)
         json_pack("{s:o, s:s?}", "domains", page.array, "next", page.more ? page.last : NULL), 0);
 }
 
-/* A key that was used before got the first command's verdict: what that command made must be the
- * record that is there. */
-static int domain_repeated(struct api_call *call, struct store_domain *domain, uint64_t version)
+/* What the command made, as it is stored. A key that was used before got the first command's
+ * verdict: then what that one made must be the record that is there. */
+static int domain_made(struct api_call *call, struct store_domain *domain, uint64_t version)
 {
     struct store_domain found;
-    if (domain_read(call, domain->name, &found) || found.version != version)
+    if (domain_read(call, domain->name, &found) == 0 && found.version == version) {
+        *domain = found;
+        return 0;
+    }
+    if (call->idempotency_key)
         return api_problem_set(&call->problem, API_PROBLEM_KEY_REUSED, "Idempotency-Key",
                                "%s: the request first made with this key made something else, or "
                                "that was changed since",
                                domain->name);
-    *domain = found;
+    domain->version = version; /* changed since by another */
     return 0;
 }
 
@@ -100,11 +104,8 @@ int api_domains_post(struct api_call *call)
     struct store_domain *domain = &command.domain;
     uint64_t version;
     if (api_domain_decode(call->body, NULL, domain, &call->problem) ||
-        api_submit(call, &command, domain->name, &version))
+        api_submit(call, &command, domain->name, &version) || domain_made(call, domain, version))
         return -EPROTO;
-    if (call->idempotency_key && domain_repeated(call, domain, version))
-        return -EPROTO;
-    domain->version = version;
     snprintf(call->location, sizeof(call->location), "/v1/domains/%s", domain->name);
     return api_call_reply(call, 201, api_domain_encode(domain), version);
 }

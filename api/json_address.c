@@ -1,5 +1,7 @@
 #include "api/json.h"
 
+#include "base/log.h"
+
 #include <stdio.h>
 #include <time.h>
 
@@ -58,24 +60,13 @@ int api_address_decode(json_t *object, struct store_record *record, struct api_p
     return 0;
 }
 
-/* RFC 3339, UTC, with milliseconds: "2026-07-04T12:00:00.123Z". */
-static const char *time_format(uint64_t time_ms, char text[40])
-{
-    time_t seconds = (time_t)(time_ms / 1000);
-    struct tm tm;
-    if (!gmtime_r(&seconds, &tm))
-        tm = (struct tm){.tm_mday = 1, .tm_year = 70};
-    size_t len = strftime(text, 32, "%Y-%m-%dT%H:%M:%S", &tm);
-    snprintf(text + len, 8, ".%03uZ", (unsigned)(time_ms % 1000));
-    return text;
-}
-
 json_t *api_address_encode(const struct store_record *record)
 {
-    char address[API_ADDRESS_TEXT_MAX], created[40];
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:I}", "address",
-                     api_address_format(&record->address, address), "state",
-                     state_names[record->state], "hosting", record->hosting, "display",
-                     record->display, "created", time_format(record->created_ms, created),
-                     "version", (json_int_t)record->version);
+    char address[API_ADDRESS_TEXT_MAX], created[LOG_TIME_MAX];
+    struct timespec time = {.tv_sec = (time_t)(record->created_ms / 1000),
+                            .tv_nsec = (long)(record->created_ms % 1000) * 1000000};
+    return json_pack(
+        "{s:s, s:s, s:s, s:s, s:s, s:I}", "address", api_address_format(&record->address, address),
+        "state", state_names[record->state], "hosting", record->hosting, "display", record->display,
+        "created", log_time_format(time, created), "version", (json_int_t)record->version);
 }

@@ -1,0 +1,55 @@
+/* The API over a directory, without any SIP: what tests of the command-line tool talk to.
+ *
+ *   api_daemon STORE SOCKET UPSTREAM   serves until SIGTERM; prints "ready" when it listens */
+#include "api/api.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+static int serve(const char *socket, const struct api_parts *parts)
+{
+    struct api_conf conf = {.socket = socket, .group = (gid_t)-1};
+    char why[API_MAX_WHY];
+    struct api *api;
+    if (api_start(&conf, parts, &api, why)) {
+        fprintf(stderr, "api_daemon: %s\n", why);
+        return 1;
+    }
+    puts("ready");
+    fflush(stdout);
+    sigset_t set;
+    int signal;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigwait(&set, &signal);
+    api_stop(api);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct resolver_conf resolver = {
+        .upstream_count = 1, .attempt_timeout_ms = 300, .lookup_timeout_ms = 2000};
+    if (argc != 4 || netaddr_parse(&resolver.upstreams[0].addr, slice_of(argv[3]), 53)) {
+        fprintf(stderr, "usage: api_daemon STORE SOCKET UPSTREAM\n");
+        return 2;
+    }
+    sigset_t set; /* every thread inherits the mask, so that only sigwait takes the signal */
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    struct store_conf conf = {.path = argv[1], .map_size = 16 << 20};
+    struct store *store;
+    struct store_fault fault;
+    if (store_open(&conf, STORE_WRITER, &store, &fault)) {
+        fprintf(stderr, "api_daemon: %s\n", fault.text);
+        return 1;
+    }
+    struct log *log = log_alloc(2, LOG_INFO);
+    struct api_parts parts = {.store = store, .resolver = &resolver, .log = log};
+    int result = serve(argv[2], &parts);
+    store_close(store);
+    log_free(log);
+    return result;
+}
