@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <uv.h>
 
 #define WALK_LINE 1024 /* bytes of a step's sentence */
@@ -91,11 +92,13 @@ static void targets_locate(struct walk *walk, struct resolver *resolver)
         struct resolver_location *location;
         target->status = resolver_locate(resolver, &target->target, target_done, target_trace,
                                          target, &location);
-        if (target->status)
+        if (target->status) {
             snprintf(target->why, sizeof(target->why), "%s: %s", target->target.host,
                      status_text(target->status));
-        else
+            step_add(target->steps, "dns", "%s", target->why);
+        } else {
             walk->pending++;
+        }
     }
     if (walk->pending)
         uv_run(&walk->loop, UV_RUN_DEFAULT);
@@ -167,7 +170,10 @@ static int walk_lookup(struct walk *walk)
         return api_problem_set(&call->problem, API_PROBLEM_PARAMETER, "address", "%.512s: %s",
                                call->param, fault.text);
     api_address_format(&walk->address, walk->text);
-    step_add(walk->steps, "address", "%s is %s in canonical form", call->param, walk->text);
+    if (strcmp(call->param, walk->text) == 0)
+        step_add(walk->steps, "address", "%s is in canonical form", walk->text);
+    else
+        step_add(walk->steps, "address", "%s is %s in canonical form", call->param, walk->text);
     int status = store_reader_begin(call->reader);
     if (!status) {
         status = resolver_lookup(call->reader, &walk->address, &walk->answer);
@@ -186,8 +192,6 @@ static void walk_gather(struct walk *walk)
         struct walk_target *target = &walk->targets[i];
         json_array_extend(walk->steps, target->steps);
         json_array_extend(walk->hops, target->hops);
-        if (target->status)
-            step_add(walk->steps, "failed", "%s", target->why);
     }
     if (walk_leaves(walk) && json_array_size(walk->hops))
         step_add(walk->steps, "certificate",
