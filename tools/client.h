@@ -5,8 +5,9 @@
 #include <jansson.h>
 #include <stddef.h>
 
-#define CLIENT_MAX_ANSWER (32 << 20) /* bytes of one answer: a page of 1000 records is far below   \
-                                      */
+#define CLIENT_MAX_ANSWER                                                                          \
+    (32 << 20) /* bytes of one answer: a page of 1000 records is far below                         \
+                */
 #define CLIENT_TIMEOUT_S 60L
 #define CLIENT_MAX_WHY   512
 

@@ -82,7 +82,7 @@ static void edge_print(const json_t *edge)
            " connections, %" PRId64 " peers\n",
            number(edge, "workers"), number(edge, "transactions"), number(edge, "connections"),
            number(edge, "peers"));
-    printf("since start %" PRId64 " requests: %" PRId64 " forwarded, %" PRId64 " refused; %" PRId64
+    printf("traffic    %" PRId64 " requests: %" PRId64 " forwarded, %" PRId64 " refused; %" PRId64
            " responses, %" PRId64 " dropped, %" PRId64 " handed over\n",
            number(edge, "requests"), number(edge, "forwarded"), number(edge, "refused"),
            number(edge, "responses"), number(edge, "dropped"), number(edge, "handed_over"));

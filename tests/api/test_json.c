@@ -1,0 +1,337 @@
+#include "api/json.h"
+
+#include "peering/sip/sip.h"
+#include "tests/test.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static json_t *parse(const char *text)
+{
+    json_t *json = NULL;
+    struct api_problem problem;
+    if (api_json_parse(slice_of(text), &json, &problem))
+        fail_msg("%s: %s", text, problem.detail);
+    return json;
+}
+
+static void expect_refusal(const struct api_problem *problem, const char *text,
+                           enum api_problem_kind kind, const char *field, const char *detail)
+{
+    assert_int_equal(problem->kind, kind);
+    assert_string_equal(problem->field, field);
+    if (!strstr(problem->detail, detail))
+        fail_msg("%s: no \"%s\" in \"%s\"", text, detail, problem->detail);
+}
+
+static void broken_bodies_name_the_place(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *body, *detail;
+    } table[] = {
+        {"", "empty"},
+        {"{", "line 1, column 1"},
+        {"{\"a\": 1,\n \"b\"; 2}", "line 2"},
+        {"{\"a\": 1, \"a\": 2}", "duplicate object key near '\"a\"'"},
+        {"{\"a\": {\"b\": 1, \"b\": 2}}", "duplicate object key"},
+        {"{\"a\": \"\xff\"}", "unable to decode byte 0xff"},
+        {"{\"a\": \"\xed\xa0\x80\"}", "unable to decode byte"}, /* a lone surrogate */
+        {"{\"a\": \"b\\u0000c\"}", "\\u0000 is not allowed"},
+        {"{} {}", "end of file expected"},
+        {"[]", "is an array; it must be an object"},
+        {"\"x\"", "is a string; it must be an object"},
+        {"null", "is null; it must be an object"},
+        {"{'a': 1}", "line 1"},
+    };
+    for (size_t i = 0; i < COUNT_OF(table); i++) {
+        json_t *json = NULL;
+        struct api_problem problem;
+        assert_int_equal(api_json_parse(slice_of(table[i].body), &json, &problem), -EPROTO);
+        assert_null(json);
+        expect_refusal(&problem, table[i].body, API_PROBLEM_MALFORMED, "", table[i].detail);
+    }
+}
+
+static void nesting_without_end_is_refused(void **state)
+{
+    (void)state;
+    static char body[API_DETAIL_MAX * 60];
+    memset(body, '[', sizeof(body));
+    json_t *json = NULL;
+    struct api_problem problem;
+    assert_int_equal(api_json_parse(slice_make(body, sizeof(body)), &json, &problem), -EPROTO);
+}
+
+static void cores_are_read_and_printed_in_one_form(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *host;
+        uint16_t port;
+        enum sip_transport transport;
+        const char *printed;
+    } table[] = {
+        {"sip:192.0.2.1:5060;transport=udp", "192.0.2.1", 5060, SIP_UDP,
+         "sip:192.0.2.1:5060;transport=udp"},
+        {"sip:192.0.2.1", "192.0.2.1", 0, SIP_UDP, "sip:192.0.2.1;transport=udp"},
+        {"SIP:Core.OPA.example;Transport=TCP", "core.opa.example", 0, SIP_TCP,
+         "sip:core.opa.example;transport=tcp"},
+        {"sip:[2001:DB8::0:1]:5061;transport=tls", "2001:db8::1", 5061, SIP_TLS,
+         "sip:[2001:db8::1]:5061;transport=tls"},
+    };
+    for (size_t i = 0; i < COUNT_OF(table); i++) {
+        struct store_core core;
+        struct api_problem problem;
+        char text[API_CORE_TEXT_MAX];
+        if (api_core_decode(slice_of(table[i].text), "cores[0]", &core, &problem))
+            fail_msg("%s", problem.detail);
+        assert_string_equal(core.host, table[i].host);
+        assert_int_equal(core.port, table[i].port);
+        assert_int_equal(core.transport, table[i].transport);
+        assert_string_equal(api_core_encode(&core, text), table[i].printed);
+        struct store_core again;
+        assert_int_equal(api_core_decode(slice_of(text), "", &again, &problem), 0);
+        assert_string_equal(again.host, core.host);
+        assert_int_equal(again.port, core.port);
+        assert_int_equal(again.transport, core.transport);
+    }
+}
+
+static void cores_that_say_too_much_are_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *detail;
+    } table[] = {
+        {"", "is not a SIP URI"},
+        {"192.0.2.1", "is not a SIP URI"},
+        {"sip:192.0.2.1:99999", "is not a SIP URI"},
+        {"sip:alice@192.0.2.1", "must not have a user part"},
+        {"sips:192.0.2.1", "must begin with sip:"},
+        {"tel:+431234", "must begin with sip:"},
+        {"sip:192.0.2.1?Subject=x", "must not have headers"},
+        {"sip:192.0.2.1;transport=sctp", "must be udp, tcp or tls"},
+        {"sip:192.0.2.1;transport=carrier-pigeon", "must be udp, tcp or tls"},
+        {"sip:192.0.2.1;lr", "only the parameter transport"},
+        {"sip:192.0.2.1;transport=udp;lr", "only the parameter transport"},
+        {"sip:192.0.2.1;lr;transport=udp", "only the parameter transport"},
+        {"sip:192.0.2.1;transport", "only the parameter transport"},
+        {"sip:-core.example", "sip:-core.example"},
+    };
+    for (size_t i = 0; i < COUNT_OF(table); i++) {
+        struct store_core core = {.host = "untouched"};
+        struct api_problem problem;
+        if (api_core_decode(slice_of(table[i].text), "cores[3]", &core, &problem) != -EPROTO)
+            fail_msg("%s: is accepted", table[i].text);
+        expect_refusal(&problem, table[i].text, API_PROBLEM_FIELD, "cores[3]", table[i].detail);
+        assert_string_equal(core.host, "untouched");
+    }
+}
+
+#define CORE "\"cores\": [\"sip:192.0.2.1\"]"
+
+static void domain_is_decoded(void **state)
+{
+    (void)state;
+    struct store_domain domain;
+    struct api_problem problem;
+    json_t *json = parse("{\"name\": \"OPA.Example.\", \"unknown\": \"core\","
+                         " \"cores\": [\"sip:192.0.2.1\", \"sip:192.0.2.2;transport=tls\"]}");
+    assert_int_equal(api_domain_decode(json, NULL, &domain, &problem), 0);
+    json_decref(json);
+    assert_string_equal(domain.name, "opa.example");
+    assert_int_equal(domain.unknown, STORE_UNKNOWN_CORE);
+    assert_int_equal(domain.core_count, 2);
+    assert_string_equal(domain.cores[1].host, "192.0.2.2");
+    json = parse("{" CORE "}");
+    assert_int_equal(api_domain_decode(json, "opb.example", &domain, &problem), 0);
+    json_decref(json);
+    assert_string_equal(domain.name, "opb.example");
+    assert_int_equal(domain.unknown, STORE_UNKNOWN_REJECT);
+}
+
+static void what_a_get_printed_can_be_put(void **state)
+{
+    (void)state;
+    struct store_domain domain = {.name = "opa.example",
+                                  .unknown = STORE_UNKNOWN_CORE,
+                                  .core_count = 1,
+                                  .cores = {{.host = "2001:db8::1", .port = 5060}},
+                                  .version = 7};
+    struct store_domain again;
+    struct api_problem problem;
+    json_t *json = api_domain_encode(&domain);
+    assert_int_equal(api_domain_decode(json, "opa.example", &again, &problem), 0);
+    json_decref(json);
+    assert_string_equal(again.name, domain.name);
+    assert_int_equal(again.unknown, domain.unknown);
+    assert_int_equal(again.core_count, 1);
+    assert_string_equal(again.cores[0].host, "2001:db8::1");
+    assert_int_equal(again.cores[0].port, 5060);
+}
+
+static void bad_domains_name_the_field(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *body, *name, *field, *detail;
+    } table[] = {
+        {"{" CORE "}", NULL, "name", "missing"},
+        {"{\"name\": \"opa.example\"}", NULL, "cores", "missing"},
+        {"{\"name\": 1, " CORE "}", NULL, "name", "is a whole number; it must be a string"},
+        {"{\"name\": null, " CORE "}", NULL, "name", "is null"},
+        {"{\"name\": \"opa.example\", " CORE ", \"color\": 1}", NULL, "color", "no such field"},
+        {"{\"name\": \"opa.example\", " CORE ", \"version\": 1}", NULL, "version", "no such field"},
+        {"{\"name\": \"opa_example\", " CORE "}", NULL, "name", "opa_example"},
+        {"{\"name\": \"opa.example\", \"cores\": []}", NULL, "cores", "there are 0"},
+        {"{\"name\": \"opa.example\", \"cores\": \"sip:x\"}", NULL, "cores", "must be an array"},
+        {"{\"name\": \"opa.example\", \"cores\": [\"sip:192.0.2.1\", 5]}", NULL, "cores[1]",
+         "must be a string"},
+        {"{\"name\": \"opa.example\", \"cores\": [\"sip:192.0.2.1\", \"x\"]}", NULL, "cores[1]",
+         "x: is not a SIP URI"},
+        {"{\"name\": \"opa.example\", " CORE ", \"unknown\": \"maybe\"}", NULL, "unknown",
+         "reject or core"},
+        {"{\"name\": \"opb.example\", " CORE "}", "opa.example", "name", "cannot be renamed"},
+        {"{" CORE ", \"version\": \"1\"}", "opa.example", "version", "must be a whole number"},
+    };
+    for (size_t i = 0; i < COUNT_OF(table); i++) {
+        struct store_domain domain = {.name = "untouched"};
+        struct api_problem problem;
+        json_t *json = parse(table[i].body);
+        if (api_domain_decode(json, table[i].name, &domain, &problem) != -EPROTO)
+            fail_msg("%s: is accepted", table[i].body);
+        json_decref(json);
+        expect_refusal(&problem, table[i].body, API_PROBLEM_FIELD, table[i].field, table[i].detail);
+        assert_string_equal(domain.name, "untouched");
+    }
+}
+
+static void too_many_cores_are_refused(void **state)
+{
+    (void)state;
+    for (int count = STORE_CORES_MAX; count <= STORE_CORES_MAX + 1; count++) {
+        json_t *json = json_pack("{s:s, s:[]}", "name", "opa.example", "cores");
+        for (int i = 0; i < count; i++)
+            json_array_append_new(json_object_get(json, "cores"), json_string("sip:192.0.2.1"));
+        struct store_domain domain;
+        struct api_problem problem;
+        assert_int_equal(api_domain_decode(json, NULL, &domain, &problem),
+                         count <= STORE_CORES_MAX ? 0 : -EPROTO);
+        json_decref(json);
+    }
+}
+
+static void address_keeps_what_was_typed(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *body, *user, *domain, *display, *hosting;
+    } table[] = {
+        {"{\"address\": \"Bob@OPB.example\"}", "bob", "opb.example", "Bob@OPB.example", ""},
+        {"{\"address\": \"sip:Bob@opb.example\"}", "bob", "opb.example", "Bob@opb.example", ""},
+        {"{\"address\": \"b%6Fb@opb.example\", \"hosting\": \"OPC.example\"}", "bob", "opb.example",
+         "b%6Fb@opb.example", "opc.example"},
+        {"{\"address\": \"bob@b\xc3\xbc"
+         "cher.example\"}",
+         "bob", "xn--bcher-kva.example",
+         "bob@b\xc3\xbc"
+         "cher.example",
+         ""},
+    };
+    for (size_t i = 0; i < COUNT_OF(table); i++) {
+        struct store_record record;
+        struct api_problem problem;
+        json_t *json = parse(table[i].body);
+        if (api_address_decode(json, &record, &problem))
+            fail_msg("%s: %s", table[i].body, problem.detail);
+        json_decref(json);
+        assert_string_equal(record.address.user, table[i].user);
+        assert_string_equal(record.address.domain, table[i].domain);
+        assert_string_equal(record.display, table[i].display);
+        assert_string_equal(record.hosting, table[i].hosting);
+    }
+}
+
+static void bad_addresses_name_the_field(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *body, *field, *detail;
+    } table[] = {
+        {"{}", "address", "missing"},
+        {"{\"address\": [\"bob@opb.example\"]}", "address", "is an array"},
+        {"{\"address\": \"bob\"}", "address", "'@'"},
+        {"{\"address\": \"b b@opb.example\"}", "address", "b b@opb.example: "},
+        {"{\"address\": \"bob@opb.example\", \"state\": \"hosted\"}", "state", "no such field"},
+        {"{\"address\": \"bob@opb.example\", \"hosting\": \"a b\"}", "hosting", "a b: "},
+        {"{\"address\": \"bob@opb.example\", \"hosting\": 7}", "hosting", "must be a string"},
+    };
+    for (size_t i = 0; i < COUNT_OF(table); i++) {
+        struct store_record record = {.display = "untouched"};
+        struct api_problem problem;
+        json_t *json = parse(table[i].body);
+        if (api_address_decode(json, &record, &problem) != -EPROTO)
+            fail_msg("%s: is accepted", table[i].body);
+        json_decref(json);
+        expect_refusal(&problem, table[i].body, API_PROBLEM_FIELD, table[i].field, table[i].detail);
+        assert_string_equal(record.display, "untouched");
+    }
+}
+
+static void what_is_too_long_to_keep_is_refused(void **state)
+{
+    (void)state;
+    char body[1024], typed[512] = "";
+    for (int i = 0; i < 128; i++)
+        strcat(typed, "%61"); /* 128 letters, 384 bytes */
+    struct store_record record;
+    struct api_problem problem;
+    snprintf(body, sizeof(body), "{\"address\": \"%s@opb.example\"}", typed);
+    json_t *json = parse(body);
+    assert_int_equal(api_address_decode(json, &record, &problem), 0);
+    json_decref(json);
+    snprintf(body, sizeof(body), "{\"address\": \"%s@opb.subdomain.example\"}", typed);
+    json = parse(body);
+    assert_int_equal(api_address_decode(json, &record, &problem), -EPROTO);
+    json_decref(json);
+    expect_refusal(&problem, body, API_PROBLEM_FIELD, "address", "at most 400");
+}
+
+static void address_is_printed_with_its_time_in_utc(void **state)
+{
+    (void)state;
+    struct store_record record = {.address = {"bob", "opb.example"},
+                                  .state = STORE_ADDRESS_PORTED_OUT,
+                                  .hosting = "opc.example",
+                                  .display = "Bob@opb.example",
+                                  .version = 12,
+                                  .created_ms = 1783166400123};
+    json_t *json = api_address_encode(&record);
+    json_t *expected = parse("{\"address\": \"bob@opb.example\", \"state\": \"ported-out\","
+                             " \"hosting\": \"opc.example\", \"display\": \"Bob@opb.example\","
+                             " \"created\": \"2026-07-04T12:00:00.123000Z\", \"version\": 12}");
+    assert_true(json_equal(json, expected));
+    json_decref(json);
+    json_decref(expected);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(broken_bodies_name_the_place),
+        cmocka_unit_test(nesting_without_end_is_refused),
+        cmocka_unit_test(cores_are_read_and_printed_in_one_form),
+        cmocka_unit_test(cores_that_say_too_much_are_refused),
+        cmocka_unit_test(domain_is_decoded),
+        cmocka_unit_test(what_a_get_printed_can_be_put),
+        cmocka_unit_test(bad_domains_name_the_field),
+        cmocka_unit_test(too_many_cores_are_refused),
+        cmocka_unit_test(address_keeps_what_was_typed),
+        cmocka_unit_test(bad_addresses_name_the_field),
+        cmocka_unit_test(what_is_too_long_to_keep_is_refused),
+        cmocka_unit_test(address_is_printed_with_its_time_in_utc),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,189 @@
+/* Route explanations and the status. */
+#include "api/internal.h"
+#include "tests/api/fixture.h"
+
+#include <string.h>
+
+#define GET(p)                                                                                     \
+    &(struct request)                                                                              \
+    {                                                                                              \
+        .method = "GET", .path = (p)                                                               \
+    }
+#define POST(p, b)                                                                                 \
+    &(struct request)                                                                              \
+    {                                                                                              \
+        .method = "POST", .path = (p), .body = (b)                                                 \
+    }
+
+static void directory_fill(const struct fixture *fixture)
+{
+    expect_status(fixture, POST("/v1/domains", OPA), 201);
+    expect_status(fixture,
+                  POST("/v1/domains", "{\"name\": \"opb.example\", \"unknown\": \"core\","
+                                      " \"cores\": [\"sip:127.0.22.2:5070;transport=tcp\","
+                                      " \"sip:127.0.22.3;transport=tls\"]}"),
+                  201);
+    expect_status(fixture, POST("/v1/addresses", "{\"address\": \"alice@opa.example\"}"), 201);
+    expect_status(
+        fixture,
+        POST("/v1/addresses", "{\"address\": \"carol@opa.example\", \"hosting\": \"opc.example\"}"),
+        201);
+}
+
+/* Is there a step of this kind that says this? */
+static bool step_says(const json_t *walk, const char *what, const char *why)
+{
+    size_t i;
+    json_t *step;
+    json_array_foreach(json_object_get(walk, "steps"), i,
+                       step) if (strcmp(text_of(step, "what"), what) == 0 &&
+                                 strstr(text_of(step, "why"), why)) return true;
+    return false;
+}
+
+static void each_rule_is_explained(void **state)
+{
+    const struct fixture *fixture = *state;
+    directory_fill(fixture);
+    static const struct {
+        const char *path, *address, *rule, *hosting;
+        size_t hops;
+        const char *prove, *verdict;
+    } table[] = {
+        {"/v1/route/Alice@OPA.example", "alice@opa.example", "hosted", "opa.example", 1, "",
+         "goes to the core of opa.example"},
+        {"/v1/route/nobody@opa.example", "nobody@opa.example", "unknown", "", 0, "",
+         "refused: nobody@opa.example does not exist at opa.example"},
+        {"/v1/route/nobody@opb.example", "nobody@opb.example", "unknown-core", "opb.example", 2, "",
+         "goes to the core of opb.example"},
+        {"/v1/route/carol@opa.example", "carol@opa.example", "ported-out", "opc.example", 0,
+         "opc.example", "no way there: opc.example"},
+        {"/v1/route/dave@opd.example", "dave@opd.example", "authority", "opd.example", 0,
+         "opd.example", "no way there: opd.example"},
+    };
+    for (size_t i = 0; i < COUNT_OF(table); i++) {
+        struct response response;
+        http(fixture, GET(table[i].path), &response);
+        assert_int_equal(response.status, 200);
+        assert_string_equal(text_of(response.json, "address"), table[i].address);
+        assert_string_equal(text_of(response.json, "rule"), table[i].rule);
+        assert_string_equal(text_of(response.json, "hosting"), table[i].hosting);
+        assert_string_equal(text_of(response.json, "must_prove"), table[i].prove);
+        assert_int_equal(json_array_size(json_object_get(response.json, "next_hops")),
+                         table[i].hops);
+        assert_non_null(strstr(text_of(response.json, "verdict"), table[i].verdict));
+        assert_true(step_says(response.json, "address", table[i].address));
+        assert_true(step_says(response.json, "directory", "the "));
+        response_done(&response);
+    }
+}
+
+static void next_hops_are_in_order_of_preference(void **state)
+{
+    const struct fixture *fixture = *state;
+    directory_fill(fixture);
+    struct response response;
+    http(fixture, GET("/v1/route/x@opb.example"), &response);
+    json_t *expected = json_pack("[{s:s, s:s, s:s}, {s:s, s:s, s:s}]", "transport", "tcp",
+                                 "address", "127.0.22.2:5070", "host", "127.0.22.2", "transport",
+                                 "tls", "address", "127.0.22.3:5061", "host", "127.0.22.3");
+    assert_true(json_equal(json_object_get(response.json, "next_hops"), expected));
+    json_decref(expected);
+    response_done(&response);
+}
+
+static void silence_of_dns_is_bounded_and_named(void **state)
+{
+    const struct fixture *fixture = *state;
+    struct response response;
+    http(fixture, GET("/v1/route/bob@opb.example"), &response);
+    assert_int_equal(response.status, 200);
+    assert_true(step_says(response.json, "dns", "NAPTR opb.example"));
+    assert_false(step_says(response.json, "certificate", ""));
+    response_done(&response);
+    expect_problem(fixture, GET("/v1/route/bob"), 400, "invalid-parameter", "address", "bob: ");
+}
+
+static void explanations_leave_a_thread_free(void **state)
+{
+    const struct fixture *fixture = *state;
+    for (int i = 0; i < API_MAX_WALKS; i++)
+        assert_true(api_walk_begin(fixture->api));
+    assert_false(api_walk_begin(fixture->api));
+    struct response response;
+    http(fixture, GET("/v1/route/bob@opb.example"), &response);
+    assert_int_equal(response.status, 503);
+    assert_string_equal(response.retry, "1");
+    assert_string_equal(text_of(response.json, "type"), "urn:junctor:problem:busy");
+    response_done(&response);
+    expect_status(fixture, GET("/healthz"), 200);
+    api_walk_end(fixture->api);
+    expect_status(fixture, GET("/v1/route/bob@opb.example"), 200);
+    expect_status(fixture, GET("/v1/route/bob@opb.example"), 200); /* each gives its turn back */
+    for (int i = 1; i < API_MAX_WALKS; i++)
+        api_walk_end(fixture->api);
+}
+
+/* The API never looks into an edge: any pointer will do here. */
+static void stats_tell(const struct edge *edge, struct edge_stats *stats)
+{
+    (void)edge;
+    *stats = (struct edge_stats){.workers = 2,
+                                 .transactions = 3,
+                                 .connections = 4,
+                                 .peers = 5,
+                                 .requests = 6,
+                                 .forwarded = 7,
+                                 .refused = 8,
+                                 .responses = 9,
+                                 .dropped = 10,
+                                 .handed_over = 11};
+}
+
+static void status_counts_directory_and_edge(void **state)
+{
+    struct fixture *fixture = *state;
+    directory_fill(fixture);
+    struct response response;
+    http(fixture, GET("/v1/status"), &response);
+    assert_true(*text_of(response.json, "version") != '\0');
+    assert_true(json_is_integer(json_object_get(response.json, "uptime_s")));
+    const json_t *store = json_object_get(response.json, "store");
+    assert_int_equal(json_integer_value(json_object_get(store, "domains")), 2);
+    assert_int_equal(json_integer_value(json_object_get(store, "addresses")), 2);
+    assert_int_equal(json_integer_value(json_object_get(store, "last_sequence")), 4);
+    assert_true(json_is_null(json_object_get(response.json, "edge")));
+    response_done(&response);
+
+    api_stop(fixture->api);
+    fixture->api = NULL;
+    fixture_start(fixture, &(struct api_parts){.store = fixture->store,
+                                               .resolver = &fixture->resolver,
+                                               .edge = (const struct edge *)fixture,
+                                               .edge_stats = stats_tell});
+    http(fixture, GET("/v1/status"), &response);
+    json_t *expected =
+        json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i}", "workers", 2,
+                  "transactions", 3, "connections", 4, "peers", 5, "requests", 6, "forwarded", 7,
+                  "refused", 8, "responses", 9, "dropped", 10, "handed_over", 11);
+    assert_true(json_equal(json_object_get(response.json, "edge"), expected));
+    json_decref(expected);
+    response_done(&response);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(each_rule_is_explained),
+        TEST(next_hops_are_in_order_of_preference),
+        TEST(silence_of_dns_is_bounded_and_named),
+        TEST(explanations_leave_a_thread_free),
+        TEST(status_counts_directory_and_edge),
+    };
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    curl_global_cleanup();
+    return failed;
+}
