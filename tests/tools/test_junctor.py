@@ -1,0 +1,488 @@
+#!/usr/bin/env python3
+"""The command-line tool against the API over an empty directory, and a DNS server of a few records.
+
+Prints TAP. Runs ./tools/junctor and ./tests/api/api_daemon of the build folder.
+"""
+import json
+import os
+import shutil
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import traceback
+
+BUILD = os.environ.get("top_builddir", os.getcwd())
+TOOL = os.path.join(BUILD, "tools/junctor")
+DAEMON = os.path.join(BUILD, "tests/api/api_daemon")
+CORE = "sip:127.0.21.2:5060;transport=udp"
+DONE, REFUSED, USAGE, UNREACHABLE = 0, 1, 2, 3
+
+# ---- DNS ----
+
+A, AAAA, SRV, NAPTR = 1, 28, 33, 35
+
+
+def name_encode(name):
+    labels = [label.encode() for label in name.split(".") if label]
+    return b"".join(bytes([len(label)]) + label for label in labels) + b"\0"
+
+
+def text_encode(text):
+    return bytes([len(text)]) + text.encode()
+
+
+ZONE = {
+    ("opb.example", NAPTR): [
+        struct.pack("!HH", 10, 10) + text_encode("s") + text_encode("SIPS+D2T") + text_encode("")
+        + name_encode("_sips._tcp.opb.example")
+    ],
+    ("_sips._tcp.opb.example", SRV): [
+        struct.pack("!HHH", 20, 10, 5062) + name_encode("edge2.opb.example"),
+        struct.pack("!HHH", 10, 10, 5061) + name_encode("edge1.opb.example"),
+    ],
+    ("edge1.opb.example", A): [socket.inet_aton("192.0.2.1")],
+    ("edge2.opb.example", A): [socket.inet_aton("192.0.2.2")],
+    ("edge2.opb.example", AAAA): [socket.inet_pton(socket.AF_INET6, "2001:db8::2")],
+}
+
+
+def dns_answer(question):
+    ident, flags, _ = struct.unpack("!HHH", question[:6])
+    labels, at = [], 12
+    while question[at]:
+        labels.append(question[at + 1:at + 1 + question[at]].decode().lower())
+        at += 1 + question[at]
+    name, kind = ".".join(labels), struct.unpack("!H", question[at + 1:at + 3])[0]
+    records = ZONE.get((name, kind), [])
+    rcode = 0 if any(known == name for known, _ in ZONE) else 3
+    header = struct.pack("!HHHHHH", ident, 0x8180 | (flags & 0x0100) | rcode, 1, len(records), 0, 0)
+    body = question[12:at + 5]
+    for data in records:
+        body += b"\xc0\x0c" + struct.pack("!HHIH", kind, 1, 300, len(data)) + data
+    return header + body
+
+
+def dns_serve(sock):
+    while True:
+        question, peer = sock.recvfrom(4096)
+        if not question:
+            return
+        sock.sendto(dns_answer(question), peer)
+
+
+# ---- what the tests run ----
+
+
+class Daemon:
+    """api_daemon with a directory and a DNS server of its own."""
+
+    def __init__(self):
+        self.folder = tempfile.mkdtemp(prefix="junctor-tool-")
+        self.socket = os.path.join(self.folder, "api.sock")
+        self.dns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.dns.bind(("127.0.0.1", 0))
+        threading.Thread(target=dns_serve, args=(self.dns,), daemon=True).start()
+        upstream = "127.0.0.1:%d" % self.dns.getsockname()[1]
+        self.log = tempfile.TemporaryFile("w+")  # a pipe that nobody reads would fill
+        self.process = subprocess.Popen(
+            [DAEMON, os.path.join(self.folder, "store"), self.socket, upstream],
+            stdout=subprocess.PIPE, stderr=self.log, text=True)
+        if self.process.stdout.readline() != "ready\n":
+            raise RuntimeError("api_daemon: " + self.log_read())
+
+    def log_read(self):
+        self.log.seek(0)
+        return self.log.read()
+
+    def stop(self):
+        """Ends it; returns its exit code and its log."""
+        self.process.terminate()
+        self.process.communicate(timeout=60)
+        self.dns.sendto(b"", self.dns.getsockname())
+        shutil.rmtree(self.folder)
+        return self.process.returncode, self.log_read()
+
+    def run(self, *words, code=DONE, environment=None):
+        """Runs the tool; returns its two outputs."""
+        environment = {**os.environ, "JUNCTOR_SOCKET": self.socket, **(environment or {})}
+        done = subprocess.run([TOOL, *words], capture_output=True, text=True, timeout=60,
+                              env=environment, check=False)
+        said = "junctor %s: exit code %d: %s%s" % (" ".join(words), done.returncode, done.stdout,
+                                                   done.stderr)
+        assert done.returncode == code, said
+        if code == USAGE:
+            assert "usage: junctor" in done.stderr, said
+        if code != DONE and "route" not in words:
+            assert done.stdout == "" and "junctor: " in done.stderr, said
+        if code == DONE:
+            assert done.stderr == "", said
+        return done.stdout, done.stderr
+
+    def json(self, *words, code=DONE):
+        return json.loads(self.run("--json", *words, code=code)[0])
+
+    def fill(self):
+        self.run("domain", "add", "opa.example", "--core", CORE)
+        self.run("address", "add", "Alice@opa.example")
+        self.run("address", "add", "carol@opa.example", "--hosting", "opb.example")
+
+
+# ---- the tests: each gets a daemon with an empty directory ----
+
+
+def domain_add_says_what_was_added(daemon):
+    out, _ = daemon.run("domain", "add", "OPA.example", "--core", CORE)
+    assert out == "opa.example added\n", out
+    record = daemon.json("domain", "add", "opc.example", "--core", CORE, "--core",
+                         "sip:core.opc.example;transport=tls", "--unknown", "core")
+    assert record == {"name": "opc.example", "unknown": "core", "version": 2,
+                      "cores": [CORE, "sip:core.opc.example;transport=tls"]}, record
+
+
+def domain_add_refusals_name_the_reason(daemon):
+    daemon.fill()
+    for words, reason in [
+        (["opa.example", "--core", CORE], "junctor: opa.example: exists already\n"),
+        (["op_a.example", "--core", CORE], "junctor: op_a.example: "),
+        (["opc.example", "--core", "192.0.2.1"], "junctor: 192.0.2.1: is not a SIP URI"),
+        (["opc.example", "--core", CORE, "--unknown", "maybe"], "it must be reject or core"),
+    ]:
+        _, err = daemon.run("domain", "add", *words, code=REFUSED)
+        assert reason in err, err
+
+
+def domain_list_is_a_table(daemon):
+    assert daemon.run("domain", "list") == ("", "")
+    assert daemon.json("domain", "list") == {"domains": []}
+    daemon.run("domain", "add", "longer-name.example", "--core", CORE)
+    daemon.run("domain", "add", "opa.example", "--core", CORE, "--unknown", "core")
+    out, _ = daemon.run("domain", "list")
+    assert out == ("NAME                 UNKNOWN  CORES\n"
+                   "longer-name.example  reject   " + CORE + "\n"
+                   "opa.example          core     " + CORE + "\n"), out
+    names = [record["name"] for record in daemon.json("domain", "list")["domains"]]
+    assert names == ["longer-name.example", "opa.example"], names
+
+
+def domain_show_prints_each_field(daemon):
+    daemon.fill()
+    out, _ = daemon.run("domain", "show", "opa.example")
+    assert out == ("name     opa.example\ncores    " + CORE + "\nunknown  reject\nversion  1\n"), out
+    assert daemon.json("domain", "show", "OPA.example")["cores"] == [CORE]
+    _, err = daemon.run("domain", "show", "opx.example", code=REFUSED)
+    assert err == "junctor: opx.example: no such record\n", err
+
+
+def domain_del_wants_it_empty(daemon):
+    daemon.fill()
+    _, err = daemon.run("domain", "del", "opa.example", code=REFUSED)
+    assert err == "junctor: opa.example: still has addresses: delete them first\n", err
+    daemon.run("address", "del", "alice@opa.example")
+    daemon.run("address", "del", "carol@opa.example")
+    assert daemon.run("domain", "del", "OPA.example")[0] == "opa.example deleted\n"
+    _, err = daemon.run("domain", "del", "opa.example", code=REFUSED)
+    assert err == "junctor: opa.example: no such record\n", err
+    daemon.run("domain", "add", "opa.example", "--core", CORE)
+    assert daemon.json("domain", "del", "opa.example")["name"] == "opa.example"
+
+
+def address_add_says_where_it_lives(daemon):
+    daemon.run("domain", "add", "opa.example", "--core", CORE)
+    assert daemon.run("address", "add", "Bob@opa.example")[0] == "bob@opa.example added\n"
+    out, _ = daemon.run("address", "add", "carol@opa.example", "--hosting", "opb.example")
+    assert out == "carol@opa.example added, ported-out, hosting domain opb.example\n", out
+    out, _ = daemon.run("address", "add", "dave@opb.example", "--hosting", "opa.example")
+    assert out == "dave@opb.example added, hosted, hosting domain opa.example\n", out
+    record = daemon.json("address", "add", "Eve@opa.example")
+    assert record["display"] == "Eve@opa.example" and record["state"] == "hosted", record
+
+
+def address_add_refusals_name_the_reason(daemon):
+    daemon.fill()
+    for words, reason in [
+        (["alice@opa.example"], "junctor: alice@opa.example: exists already\n"),
+        (["alice"], "junctor: alice: "),
+        (["a b@opa.example"], "junctor: a b@opa.example: "),
+        (["bob@opb.example"], "junctor: opb.example: is not one of our domains"),
+    ]:
+        _, err = daemon.run("address", "add", *words, code=REFUSED)
+        assert reason in err, err
+
+
+def address_list_is_a_table(daemon):
+    assert daemon.run("address", "list") == ("", "")
+    assert daemon.json("address", "list") == {"addresses": []}
+    daemon.fill()
+    lines = daemon.run("address", "list")[0].splitlines()
+    assert lines[0] == "ADDRESS            STATE       HOSTING      CREATED", lines
+    assert lines[1].startswith("alice@opa.example  hosted      opa.example  20"), lines
+    assert lines[2].startswith("carol@opa.example  ported-out  opb.example  20"), lines
+    assert len(lines) == 3 and lines[1].endswith("Z"), lines
+    records = daemon.json("address", "list", "opa.example")["addresses"]
+    assert [record["version"] for record in records] == [2, 3], records
+    assert daemon.json("address", "list", "opb.example") == {"addresses": []}
+    _, err = daemon.run("address", "list", "a_b", code=REFUSED)
+    assert "junctor: a_b: " in err, err
+
+
+def lists_longer_than_a_page_are_whole(daemon):
+    daemon.run("domain", "add", "opa.example", "--core", CORE)
+    count = 1001  # one more than a page
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(daemon.socket)
+    answers = connection.makefile("rb")
+    for number in range(count):
+        body = b'{"address": "u%d@opa.example"}' % number
+        connection.sendall(b"POST /v1/addresses HTTP/1.1\r\nHost: x\r\n"
+                           b"Content-Type: application/json\r\n"
+                           b"Content-Length: %d\r\n\r\n" % len(body) + body)
+        status, length = answers.readline(), 0
+        assert b" 201 " in status, status
+        while (line := answers.readline()) != b"\r\n":
+            if line.lower().startswith(b"content-length:"):
+                length = int(line[15:])
+        answers.read(length)
+    connection.close()
+    lines = daemon.run("address", "list")[0].splitlines()
+    assert len(lines) == count + 1 and len(set(lines)) == count + 1, len(lines)
+    assert len(daemon.json("address", "list")["addresses"]) == count
+
+
+def address_show_prints_each_field(daemon):
+    daemon.fill()
+    lines = daemon.run("address", "show", "ALICE@opa.example")[0].splitlines()
+    assert lines[:4] == ["address  alice@opa.example", "state    hosted", "hosting  opa.example",
+                         "display  Alice@opa.example"], lines
+    assert daemon.json("address", "show", "carol@opa.example")["hosting"] == "opb.example"
+    _, err = daemon.run("address", "show", "bob@opa.example", code=REFUSED)
+    assert err == "junctor: bob@opa.example: no such record\n", err
+
+
+def address_del_deletes(daemon):
+    daemon.fill()
+    assert daemon.run("address", "del", "Alice@opa.example")[0] == "alice@opa.example deleted\n"
+    _, err = daemon.run("address", "del", "alice@opa.example", code=REFUSED)
+    assert err == "junctor: alice@opa.example: no such record\n", err
+    assert daemon.json("address", "del", "carol@opa.example")["address"] == "carol@opa.example"
+    assert daemon.run("address", "list")[0] == ""
+
+
+def odd_characters_arrive_as_typed(daemon):
+    daemon.run("domain", "add", "opa.example", "--core", CORE)
+    odd = "a/b?c&d=%25+;x@opa.example"
+    assert daemon.json("address", "add", odd)["address"] == odd
+    assert daemon.json("address", "show", odd)["display"] == odd
+    daemon.run("route", odd)
+    daemon.run("address", "del", odd)
+
+
+def route_walks_to_a_peer(daemon):
+    daemon.fill()
+    route = daemon.json("route", "Bob@opb.example")
+    assert route["rule"] == "authority" and route["must_prove"] == "opb.example", route
+    hops = [(hop["transport"], hop["address"], hop["host"]) for hop in route["next_hops"]]
+    assert hops[0] == ("tls", "192.0.2.1:5061", "edge1.opb.example"), hops
+    assert sorted(hops[1:]) == [("tls", "192.0.2.2:5062", "edge2.opb.example"),
+                                ("tls", "[2001:db8::2]:5062", "edge2.opb.example")], hops
+    assert route["verdict"] == "goes to opb.example over mutual TLS", route
+    lines = daemon.run("route", "Bob@opb.example")[0].splitlines()
+    assert lines[0] == "bob@opb.example", lines
+    assert lines[1] == "  1. address: Bob@opb.example is bob@opb.example in canonical form", lines
+    assert lines[2].startswith("  2. directory: "), lines
+    assert any("NAPTR opb.example" in line for line in lines), lines
+    assert any("SRV _sips._tcp.opb.example" in line for line in lines), lines
+    assert any(line.endswith("the far certificate must prove the SIP domain opb.example (RFC 5922)")
+               for line in lines), lines
+    assert "  tls 192.0.2.1:5061  edge1.opb.example" in lines, lines
+    assert lines[-1] == "verdict: goes to opb.example over mutual TLS", lines
+
+
+def route_follows_what_was_ported_out(daemon):
+    daemon.fill()
+    route = daemon.json("route", "carol@opa.example")
+    assert route["rule"] == "ported-out" and route["hosting"] == "opb.example", route
+    assert route["next_hops"][0]["address"] == "192.0.2.1:5061", route
+
+
+def route_to_our_core_needs_no_certificate(daemon):
+    daemon.fill()
+    route = daemon.json("route", "alice@opa.example")
+    assert route["next_hops"] == [{"transport": "udp", "address": "127.0.21.2:5060",
+                                   "host": "127.0.21.2"}], route
+    assert route["must_prove"] is None, route
+    assert daemon.run("route", "alice@opa.example")[0].endswith(
+        "verdict: goes to the core of opa.example\n")
+
+
+def route_that_ends_nowhere_is_explained(daemon):
+    daemon.fill()
+    out, _ = daemon.run("route", "nobody@opa.example", code=REFUSED)
+    assert out.endswith("verdict: refused: nobody@opa.example does not exist at opa.example\n"), out
+    out, _ = daemon.run("route", "bob@nowhere.example", code=REFUSED)
+    assert "verdict: no way there: " in out and "nowhere.example" in out, out
+    assert daemon.json("route", "bob@nowhere.example", code=REFUSED)["next_hops"] == []
+    _, err = daemon.run("route", "bob", code=REFUSED)
+    assert err.startswith("junctor: bob: "), err
+
+
+def status_shows_the_directory(daemon):
+    daemon.fill()
+    lines = daemon.run("status")[0].splitlines()
+    assert lines[0].startswith("junctord   "), lines
+    assert lines[1].startswith("directory  1 domains, 2 addresses, journal at 3, "), lines
+    assert lines[2] == "edge       none in this process", lines
+    status = daemon.json("status")
+    assert status["store"]["addresses"] == 2 and status["edge"] is None, status
+
+
+def json_may_stand_anywhere(daemon):
+    daemon.fill()
+    for words in (["--json", "domain", "list"], ["domain", "--json", "list"],
+                  ["domain", "list", "--json"]):
+        assert json.loads(daemon.run(*words)[0])["domains"], words
+
+
+def help_and_version_need_no_daemon(daemon):
+    nowhere = {"JUNCTOR_SOCKET": "/nonexistent"}
+    for words in (["help"], ["--help"]):
+        out, _ = daemon.run(*words, environment=nowhere)
+        for command in ("domain add NAME", "domain list", "domain show NAME", "domain del NAME",
+                        "address add ADDRESS", "address list [DOMAIN]", "address show ADDRESS",
+                        "address del ADDRESS", "route ADDRESS", "status", "--socket PATH"):
+            assert command in out, command
+    out, _ = daemon.run("--version", environment=nowhere)
+    assert out.startswith("junctor ") and out.count("\n") == 1, out
+
+
+def usage_errors_exit_2(daemon):
+    for words in ([], ["frobnicate"], ["domain"], ["domain", "frobnicate"], ["domain", "show"],
+                  ["domain", "show", "a.example", "b.example"], ["domain", "add", "opa.example"],
+                  ["domain", "add", "--core", CORE], ["domain", "list", "--core", CORE],
+                  ["address", "add"], ["address", "add", "a@opa.example", "--unknown", "core"],
+                  ["address", "list", "a", "b"], ["route"], ["route", "a", "--hosting", "b"],
+                  ["status", "now"], ["--frobnicate"], ["domain", "add", "x.example", "--core"]):
+        done = subprocess.run([TOOL, "--socket", daemon.socket, *words], capture_output=True,
+                              text=True, timeout=60, check=False)
+        assert done.returncode == USAGE, (words, done)
+        assert done.stdout == "" and "usage: junctor" in done.stderr, (words, done)
+    assert daemon.json("status")["store"]["last_sequence"] == 0
+
+
+def words_that_are_no_text_are_refused(daemon):
+    done = subprocess.run([TOOL, "--socket", daemon.socket, "address", "add", b"b\xff@opa.example"],
+                          capture_output=True, timeout=60, check=False)
+    assert done.returncode == USAGE and b"UTF-8" in done.stderr, done
+    done = subprocess.run([TOOL, "--socket", daemon.socket, "route", b"b\xff@opa.example"],
+                          capture_output=True, timeout=60, check=False)
+    assert done.returncode == REFUSED and done.stderr.startswith(b"junctor: b"), done
+
+
+def a_daemon_that_is_not_there_exits_3(daemon):
+    nowhere = os.path.join(daemon.folder, "nowhere.sock")
+    for words in (["domain", "add", "a.example", "--core", CORE], ["domain", "list"],
+                  ["domain", "show", "a"], ["domain", "del", "a"], ["address", "add", "a@b"],
+                  ["address", "list"], ["address", "show", "a@b"], ["address", "del", "a@b"],
+                  ["route", "a@b"], ["status"], ["--json", "domain", "list"]):
+        done = subprocess.run([TOOL, "--socket", nowhere, *words], capture_output=True, text=True,
+                              timeout=60, check=False)
+        assert done.returncode == UNREACHABLE, (words, done)
+        assert nowhere in done.stderr and "No such file" in done.stderr, done
+        assert "--socket" in done.stderr and "junctord -c" in done.stderr, done
+        assert done.stdout == "", done
+
+
+def something_else_on_the_socket_exits_3(daemon):
+    path = os.path.join(daemon.folder, "other.sock")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen(1)
+
+        def serve():
+            connection, _ = listener.accept()
+            connection.recv(4096)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+            connection.close()
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        _, err = daemon.run("status", "--socket", path, code=UNREACHABLE)
+        assert path in err, err
+        thread.join()
+
+
+def option_beats_environment(daemon):
+    out, _ = daemon.run("--socket", daemon.socket, "domain", "list",
+                        environment={"JUNCTOR_SOCKET": "/nonexistent"})
+    assert out == ""
+
+
+def proxies_of_the_environment_are_ignored(daemon):
+    daemon.run("status", environment={"http_proxy": "http://127.0.0.1:9", "ALL_PROXY": "x://y"})
+
+
+def output_that_cannot_be_written_is_an_error(daemon):
+    with open("/dev/full", "w", encoding="ascii") as full:
+        done = subprocess.run([TOOL, "--socket", daemon.socket, "status"], stdout=full,
+                              stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert done.returncode == REFUSED and "could not be written" in done.stderr, done
+
+
+TESTS = [
+    domain_add_says_what_was_added,
+    domain_add_refusals_name_the_reason,
+    domain_list_is_a_table,
+    domain_show_prints_each_field,
+    domain_del_wants_it_empty,
+    address_add_says_where_it_lives,
+    address_add_refusals_name_the_reason,
+    address_list_is_a_table,
+    lists_longer_than_a_page_are_whole,
+    address_show_prints_each_field,
+    address_del_deletes,
+    odd_characters_arrive_as_typed,
+    route_walks_to_a_peer,
+    route_follows_what_was_ported_out,
+    route_to_our_core_needs_no_certificate,
+    route_that_ends_nowhere_is_explained,
+    status_shows_the_directory,
+    json_may_stand_anywhere,
+    help_and_version_need_no_daemon,
+    usage_errors_exit_2,
+    words_that_are_no_text_are_refused,
+    a_daemon_that_is_not_there_exits_3,
+    something_else_on_the_socket_exits_3,
+    option_beats_environment,
+    proxies_of_the_environment_are_ignored,
+    output_that_cannot_be_written_is_an_error,
+]
+
+
+def run_one(test):
+    daemon = Daemon()
+    try:
+        test(daemon)
+    except Exception:  # pylint: disable=broad-except
+        code, log = daemon.stop()
+        return traceback.format_exc() + log
+    code, log = daemon.stop()
+    return "" if code == 0 else "api_daemon ended with %d:\n%s" % (code, log)
+
+
+def main():
+    failures = 0
+    print("1..%d" % len(TESTS), flush=True)
+    for number, test in enumerate(TESTS, 1):
+        trouble = run_one(test)
+        failures += bool(trouble)
+        print("%s %d - %s" % ("not ok" if trouble else "ok", number, test.__name__))
+        for line in trouble.splitlines():
+            print("# " + line)
+        sys.stdout.flush()
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
