@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import shlex
 import shutil
 import signal
 import sys
@@ -51,19 +52,22 @@ def start(lab, steps):
                   f"{operator.edge}, {operator.user}'s phone on {operator.phone}")
 
 
+def run_tool(edge, args, steps):
+    """As a person would at that operator's machine."""
+    steps.say(f"edge {edge.operator.letter.upper()}$ junctor {shlex.join(args)}")
+    steps.show(edge.tool(*args).stdout)
+
+
 def provision(lab, steps):
     for edge in lab.edges.values():
         operator = edge.operator
         for args in (("domain", "add", operator.domain, "--core", edge.core),
                      ("address", "add", operator.address)):
-            steps.say("$ junctor " + " ".join(args))
-            steps.show(edge.tool(*args).stdout)
+            run_tool(edge, args, steps)
 
 
 def show_route(lab, steps):
-    args = ("route", lab.plan.b.address)
-    steps.say(f"edge A$ junctor {' '.join(args)}")
-    steps.show(lab.edge_a.tool(*args).stdout)
+    run_tool(lab.edge_a, ("route", lab.plan.b.address), steps)
 
 
 def place_call(lab, steps):

@@ -20,17 +20,27 @@ VERDICTS = {"PASS": "passed", "XFAIL": "passed", "SKIP": "skipped"}  # FAIL, ERR
 class Count:
     def __init__(self):
         self.passed = self.failed = self.skipped = 0
-        self.notes = []  # of failed and skipped tests, for people
+        self.failures = []
+        self.skips = {}  # place and reason -> how many
 
     def add(self, result, name, note=""):
+        """`note` is why it was skipped; tests of one place skipped for one reason are one line."""
         if result == "passed":
             self.passed += 1
-            return
-        if result == "failed":
+        elif result == "failed":
             self.failed += 1
+            self.failures.append(name)
         else:
             self.skipped += 1
-        self.notes.append(f"{result}: {name}" + (f" ({note})" if note else ""))
+            place = re.split(r"[:\[]", name)[0]
+            self.skips[place, note] = self.skips.get((place, note), 0) + 1
+
+    def notes(self):
+        for (place, reason), number in self.skips.items():
+            yield f"skipped: {place}" + (f", {number} tests" if number > 1 else "") \
+                + (f": {reason}" if reason else "")
+        for name in self.failures:
+            yield f"failed: {name}"
 
 
 def count_tap(directory, count):
@@ -48,23 +58,25 @@ def count_program(trs, folder, count):
     program itself ended badly (a leak found, a plan not kept). The names are in its log."""
     name = os.path.join(folder, os.path.basename(trs)[:-4])
     with open(trs[:-4] + ".log", encoding="utf-8", errors="replace") as log:
-        titles = re.findall(r"(?m)^((?:not )?ok\b.*)$", log.read())
+        titles = re.findall(r"(?m)^((?:not )?ok\b.*|1\.\.0 # SKIP.*)$", log.read())
     with open(trs, encoding="utf-8") as file:
         verdicts = re.findall(r"(?m)^:test-result: (\w+)", file.read())
     for index, verdict in enumerate(verdicts):
         title = titles[index] if index < len(titles) else verdict
-        count.add(VERDICTS.get(verdict, "failed"), f"{name}: {title}")
+        reason = title.partition("# SKIP")[2].strip()
+        count.add(VERDICTS.get(verdict, "failed"), f"{name}: {title}", reason)
 
 
 def count_junit(path, count):
     for case in ElementTree.parse(path).iter("testcase"):
-        name = f"{case.get('classname', '')}.{case.get('name', '')}"
+        place = case.get("classname", "")
+        name = f"{place}.{case.get('name', '')}"
         bad = case.find("failure") if case.find("failure") is not None else case.find("error")
         skip = case.find("skipped")
         if bad is not None:
             count.add("failed", name)
         elif skip is not None:
-            count.add("skipped", name, skip.get("message", ""))
+            count.add("skipped", place, skip.get("message", ""))
         else:
             count.add("passed", name)
 
@@ -83,7 +95,7 @@ def main():
             count_junit(path, count)
     if options.broken and not count.failed:
         count.add("failed", f"{options.broken} stage(s) above")
-    for note in count.notes:
+    for note in count.notes():
         print(note)
     line = f"{count.passed} passed, {count.failed} failed"
     print(line + (f", {count.skipped} skipped" if count.skipped else ""))
