@@ -29,9 +29,10 @@ static int address_read(struct api_call *call, const struct store_address *addre
         store_reader_end(call->reader);
     }
     char text[API_ADDRESS_TEXT_MAX];
-    return status
-               ? api_problem_from_status(&call->problem, status, api_address_format(address, text))
-               : 0;
+    if (!status)
+        return 0;
+    api_problem_from_status(&call->problem, status, api_address_format(address, text));
+    return -EPROTO;
 }
 
 struct address_page {

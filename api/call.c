@@ -4,6 +4,7 @@
 #include "base/slice.h"
 #include "base/status.h"
 
+#include <errno.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
@@ -86,8 +87,10 @@ int api_submit(struct api_call *call, struct store_command *command, const char 
         status = store_submit(call->api->parts.store, command, &verdict);
     if (!status)
         status = verdict.status;
-    if (status)
-        return api_problem_from_status(&call->problem, status, name);
+    if (status) {
+        api_problem_from_status(&call->problem, status, name);
+        return -EPROTO;
+    }
     *version = verdict.sequence;
     log_write(call->api->parts.log, LOG_INFO, "api", "%s %s done: actor=%s record=%s sequence=%llu",
               call->method, call->path, call->actor, name, (unsigned long long)verdict.sequence);

@@ -22,7 +22,10 @@ static int domain_read(struct api_call *call, const char *name, struct store_dom
         status = store_domain_get(call->reader, name, domain);
         store_reader_end(call->reader);
     }
-    return status ? api_problem_from_status(&call->problem, status, name) : 0;
+    if (!status)
+        return 0;
+    api_problem_from_status(&call->problem, status, name);
+    return -EPROTO;
 }
 
 struct domain_page {

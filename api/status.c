@@ -36,7 +36,10 @@ static int stats_read(struct api_call *call, struct store_stats *stats)
         status = store_stats_get(call->reader, stats);
         store_reader_end(call->reader);
     }
-    return status ? api_problem_from_status(&call->problem, status, "directory") : 0;
+    if (!status)
+        return 0;
+    api_problem_from_status(&call->problem, status, "directory");
+    return -EPROTO;
 }
 
 int api_status_get(struct api_call *call)

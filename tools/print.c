@@ -164,7 +164,7 @@ int tool_list_print(struct tool *tool, const struct tool_list *list)
     char *cursor = NULL;
     int code;
     do {
-        struct client_answer answer;
+        struct client_answer answer = {.json = NULL};
         code = page_get(tool, list->path, cursor, &answer);
         free(cursor);
         cursor = NULL;

@@ -84,7 +84,7 @@ static int record_delete(struct tool *tool, const char *folder, const char *name
     if (!path)
         return tool_fail(TOOL_REFUSED, "out of memory");
     struct client_request request = {.method = "DELETE", .path = path, .if_match = etag};
-    struct client_answer answer;
+    struct client_answer answer = {.json = NULL};
     int code = tool_call(tool, &request, &answer);
     if (code == TOOL_DONE)
         json_decref(answer.json);
@@ -94,7 +94,7 @@ static int record_delete(struct tool *tool, const char *folder, const char *name
 
 int tool_delete(struct tool *tool, const char *folder, const char *key)
 {
-    struct client_answer seen;
+    struct client_answer seen = {.json = NULL};
     int code = tool_get(tool, folder, tool->operands[0], &seen);
     if (code)
         return code;

@@ -295,33 +295,39 @@ static void a_key_makes_a_post_happen_once(void **state)
 #define CLIENTS 6
 #define EACH    10
 
+struct client {
+    const struct fixture *fixture;
+    pthread_t thread;
+    int added;
+};
+
 static void *client_run(void *arg)
 {
-    const struct fixture *fixture = arg;
-    long added = 0;
+    struct client *client = arg;
     for (int i = 0; i < EACH; i++) {
         char body[100];
         snprintf(body, sizeof(body), "{\"address\": \"user%d@opa.example\"}", i);
         struct response response;
-        http(fixture, POST("/v1/addresses", body), &response);
-        added += response.status == 201;
+        http(client->fixture, POST("/v1/addresses", body), &response);
+        client->added += response.status == 201;
         response_done(&response);
     }
-    return (void *)added;
+    return NULL;
 }
 
 static void many_clients_at_once_add_each_address_once(void **state)
 {
-    struct fixture *fixture = *state;
+    const struct fixture *fixture = *state;
     add(fixture, "/v1/domains", OPA);
-    pthread_t clients[CLIENTS];
-    long added = 0;
-    for (size_t i = 0; i < CLIENTS; i++)
-        assert_int_equal(pthread_create(&clients[i], NULL, client_run, fixture), 0);
+    struct client clients[CLIENTS] = {{.added = 0}};
+    int added = 0;
     for (size_t i = 0; i < CLIENTS; i++) {
-        void *count;
-        pthread_join(clients[i], &count);
-        added += (long)count;
+        clients[i].fixture = fixture;
+        assert_int_equal(pthread_create(&clients[i].thread, NULL, client_run, &clients[i]), 0);
+    }
+    for (size_t i = 0; i < CLIENTS; i++) {
+        pthread_join(clients[i].thread, NULL);
+        added += clients[i].added;
     }
     assert_int_equal(added, EACH);
     size_t pages;
