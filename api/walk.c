@@ -140,14 +140,16 @@ static void targets_choose(struct walk *walk)
             target->target = (struct resolver_target){.profile = RESOLVER_CORE,
                                                       .port = core->cores[i].port,
                                                       .transport = core->cores[i].transport};
-            snprintf(target->target.host, sizeof(target->target.host), "%s", core->cores[i].host);
+            slice_to_cstr(slice_of(core->cores[i].host), target->target.host,
+                          sizeof(target->target.host));
         }
         return;
     case RESOLVER_PORTED_OUT:
     case RESOLVER_AUTHORITY: {
         struct walk_target *target = target_add(walk);
         target->target = (struct resolver_target){.profile = RESOLVER_PEER};
-        snprintf(target->target.host, sizeof(target->target.host), "%s", walk->answer.hosting);
+        slice_to_cstr(slice_of(walk->answer.hosting), target->target.host,
+                      sizeof(target->target.host));
         return;
     }
     case RESOLVER_UNKNOWN:
