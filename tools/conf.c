@@ -257,7 +257,6 @@ static int load_text(struct conf_load *load, const char *text, size_t len)
 {
     const char *nul = memchr(text, '\0', len);
     if (nul) {
-        load->line = 1;
         for (const char *p = text; p < nul; p++)
             load->line += *p == '\n';
         return conf_refuse(load, "a NUL byte: this is no text file");
@@ -268,7 +267,7 @@ static int load_text(struct conf_load *load, const char *text, size_t len)
 
 int conf_load(const char *path, struct junctord_conf **conf, char why[CONF_MAX_WHY])
 {
-    struct conf_load load = {.path = path, .why = why};
+    struct conf_load load = {.path = path, .why = why, .line = 1};
     size_t len = 0;
     why[0] = '\0';
     char *text = read_file(path, &len);

@@ -28,10 +28,33 @@ static bool is_changed(const struct conf_setting *setting, const void *old, cons
     return false;
 }
 
+static bool listener_eq(const struct transport_listener *a, const struct transport_listener *b)
+{
+    return a->side == b->side && a->transport == b->transport && netaddr_eq(&a->bind, &b->bind) &&
+           a->advertise_port == b->advertise_port &&
+           strcmp(a->advertise_host, b->advertise_host) == 0;
+}
+
+static bool listeners_changed(const struct transport_conf *a, const struct transport_conf *b)
+{
+    for (size_t i = 0; i < a->listener_count && i < b->listener_count; i++)
+        if (!listener_eq(&a->listeners[i], &b->listeners[i]))
+            return true;
+    return a->listener_count != b->listener_count;
+}
+
+static bool upstreams_changed(const struct resolver_conf *a, const struct resolver_conf *b)
+{
+    for (size_t i = 0; i < a->upstream_count && i < b->upstream_count; i++)
+        if (!netaddr_eq(&a->upstreams[i].addr, &b->upstreams[i].addr) ||
+            a->upstreams[i].trusted != b->upstreams[i].trusted)
+            return true;
+    return a->upstream_count != b->upstream_count;
+}
+
 const char *conf_fixed_changes(const struct junctord_conf *old, const struct junctord_conf *new,
                                char text[CONF_MAX_WHY])
 {
-    const struct transport_conf *a = &old->edge.transport, *b = &new->edge.transport;
     text[0] = '\0';
     for (size_t i = 0; i < conf_setting_count; i++) {
         const struct conf_setting *setting = &conf_settings[i];
@@ -42,11 +65,9 @@ const char *conf_fixed_changes(const struct junctord_conf *old, const struct jun
         changes_add(text, "api", "mode");
     if (old->api.group != new->api.group)
         changes_add(text, "api", "group");
-    if (a->listener_count != b->listener_count ||
-        memcmp(a->listeners, b->listeners, sizeof(a->listeners)) != 0)
+    if (listeners_changed(&old->edge.transport, &new->edge.transport))
         changes_add(text, "inside, outside", "");
-    if (memcmp(old->edge.resolver.upstreams, new->edge.resolver.upstreams,
-               sizeof(old->edge.resolver.upstreams)) != 0)
+    if (upstreams_changed(&old->edge.resolver, &new->edge.resolver))
         changes_add(text, "dns", "upstreams, trusted");
     return text;
 }

@@ -261,9 +261,9 @@ int conf_parse(struct conf_load *load, const char *text)
     int status = cfg_parse_buf(root, text) == CFG_SUCCESS ? 0 : STATUS_MALFORMED;
     complaining = NULL;
     load->last_line = root->line > 0 ? (unsigned)root->line : 1;
+    load->line = load->last_line;
     if (status != 0 && load->why[0] == '\0')
         status = conf_refuse(load, "this cannot be read as a configuration");
-    load->line = load->last_line;
     if (status == 0 && is_unclosed(text))
         status = conf_refuse(load, "the file ends inside a section: a closing brace is missing");
     if (status == 0)

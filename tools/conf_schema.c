@@ -28,7 +28,7 @@ const size_t conf_section_count = sizeof(conf_sections) / sizeof(conf_sections[0
 #define MIB ((uint64_t)1 << 20)
 #define TIB ((uint64_t)1 << 40)
 
-#define MAX_WAIT_MS 3600000 /* an hour: more is a typing error */
+#define HOUR_MS ((uint64_t)3600000) /* to wait longer is a typing error */
 
 /* section, name, type, min, max, default, flags, offset, take, help */
 const struct conf_setting conf_settings[] = {
@@ -89,9 +89,9 @@ const struct conf_setting conf_settings[] = {
      CONF(edge.first_response_ms), NULL, "first response of a target; then the next is tried"},
     {"timers", "search-ms", CONF_NUMBER, 50, 180000, "12000", CONF_FIXED, CONF(edge.search_ms),
      NULL, "all targets of one request"},
-    {"timers", "idle-ms", CONF_NUMBER, 1000, MAX_WAIT_MS * 24, "600000", CONF_FIXED,
+    {"timers", "idle-ms", CONF_NUMBER, 1000, 24 * HOUR_MS, "600000", CONF_FIXED,
      CONF(edge.transport.idle_timeout_ms), NULL, "a connection without traffic is closed"},
-    {"timers", "message-ms", CONF_NUMBER, 100, MAX_WAIT_MS, "10000", CONF_FIXED,
+    {"timers", "message-ms", CONF_NUMBER, 100, HOUR_MS, "10000", CONF_FIXED,
      CONF(edge.transport.message_timeout_ms), NULL,
      "a message begun on a connection must be complete"},
     {"timers", "t1-ms", CONF_NUMBER, 10, 60000, "500", CONF_FIXED, CONF(edge.times.t1_ms), NULL,
