@@ -267,6 +267,12 @@ static int bind_both(struct server *server)
     return uv_udp_bind(&server->udp, &server->addr.sa, 0);
 }
 
+static void bound_closed(uv_handle_t *handle)
+{
+    struct server *server = handle->data;
+    server->closed++;
+}
+
 void server_start(struct server *server, uv_loop_t *loop, const struct server_rule *rules)
 {
     memset(server, 0, sizeof(*server));
@@ -274,25 +280,19 @@ void server_start(struct server *server, uv_loop_t *loop, const struct server_ru
     server->rules = rules;
     for (int tries = 0; bind_both(server) < 0; tries++) {
         assert_true(tries < 20);
-        uv_close((uv_handle_t *)&server->udp, NULL);
-        uv_close((uv_handle_t *)&server->tcp, NULL);
-        while (uv_loop_alive(loop))
+        server->closed = 0;
+        uv_close((uv_handle_t *)&server->udp, bound_closed);
+        uv_close((uv_handle_t *)&server->tcp, bound_closed);
+        while (server->closed < 2)
             uv_run(loop, UV_RUN_NOWAIT);
     }
     assert_int_equal(uv_udp_recv_start(&server->udp, udp_alloc, udp_came), 0);
-}
-
-void server_stop_udp(struct server *server)
-{
-    uv_close((uv_handle_t *)&server->udp, NULL);
-    server->udp_stopped = true;
 }
 
 void server_stop(struct server *server)
 {
     free(server->held);
     server->held = NULL;
-    if (!server->udp_stopped)
-        server_stop_udp(server);
+    uv_close((uv_handle_t *)&server->udp, NULL);
     uv_close((uv_handle_t *)&server->tcp, NULL);
 }

@@ -50,14 +50,12 @@ struct server {
     struct server_held *held; /* the last answer held */
     unsigned char last_query[512];
     uint16_t last_port; /* it came from */
-    bool udp_stopped;
+    unsigned closed;    /* handles, while it looks for a free port */
 };
 
 void server_start(struct server *server, uv_loop_t *loop, const struct server_rule *rules);
 /* Sends the answer that was held. */
 void server_release(struct server *server);
-/* Nobody listens any more on UDP: the kernel answers with ICMP port unreachable. */
-void server_stop_udp(struct server *server);
 /* Closes the handles; run the loop until they are gone. */
 void server_stop(struct server *server);
 

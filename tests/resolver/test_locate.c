@@ -564,6 +564,7 @@ static void failures_are_not_cached(void **state)
     world->servers[0].rules = sick;
     world_open(world, 1, PATIENT_MS, PATIENT_MS);
     assert_int_equal(locate(world, "opb.example", 0)->status, STATUS_SERVFAIL);
+    assert_int_equal(world->servers[0].asked, 1); /* it said that it cannot tell: once is enough */
     world->servers[0].rules = opb_rules;
     assert_int_equal(locate(world, "opb.example", 0)->status, 0);
 }
@@ -624,12 +625,19 @@ static void failing_upstream_is_followed_by_the_next(void **state)
     }
 }
 
+/* Instead of the first server: a port below those that the system hands out, and nobody on it. */
+static void world_open_deaf(struct world *world, size_t upstreams)
+{
+    struct resolver_conf conf = world_conf(world, upstreams, PATIENT_MS, PATIENT_MS);
+    assert_int_equal(netaddr_from_ip(&conf.upstreams[0].addr, SLICE("127.0.0.1"), 1), 0);
+    assert_int_equal(resolver_alloc(&world->loop, &conf, &world->resolver), 0);
+}
+
 static void upstream_where_nobody_listens_costs_no_time(void **state)
 {
     struct world *world = *state;
-    server_stop_udp(&world->servers[0]);
     world->servers[1].rules = one_rules;
-    world_open(world, 2, PATIENT_MS, PATIENT_MS);
+    world_open_deaf(world, 2);
     assert_string_equal(locate(world, "o.example", 5061)->hops_text, "o.example=192.0.2.1:5061");
     assert_int_equal(stats_of(world).timeouts, 0);
 }
@@ -637,14 +645,12 @@ static void upstream_where_nobody_listens_costs_no_time(void **state)
 static void failure_names_question_and_server(void **state)
 {
     struct world *world = *state;
-    char upstream[NETADDR_TEXT_MAX], want[512];
-    server_stop_udp(&world->servers[0]);
-    world_open(world, 1, PATIENT_MS, PATIENT_MS);
+    world_open_deaf(world, 1);
     struct result *result = locate(world, "opb.example", 0);
-    snprintf(want, sizeof(want), "opb.example: NAPTR opb.example: no answer from %s: %s",
-             netaddr_format(&world->servers[0].addr, upstream), "Connection refused");
     assert_int_equal(result->status, STATUS_SERVFAIL);
-    assert_string_equal(result->why, want);
+    assert_string_equal(
+        result->why,
+        "opb.example: NAPTR opb.example: no answer from 127.0.0.1:1: Connection refused");
 }
 
 static void silence_of_all_is_a_timeout(void **state)
@@ -737,7 +743,7 @@ static void slow_spare_target_does_not_hold_up_the_first(void **state)
         {.name = NULL}};
     struct world *world = *state;
     world->servers[0].rules = rules;
-    world_open(world, 1, PATIENT_MS, PATIENT_MS);
+    world_open(world, 1, PATIENT_MS / 4, PATIENT_MS);
     struct result *result = locate(world, "o.example", 0);
     assert_string_equal(result->hops_text, "e.example=192.0.2.1:5061");
     assert_int_equal(stats_of(world).timeouts, 0); /* so it did not wait for an attempt to end */
@@ -971,16 +977,8 @@ static void lookups_under_way_are_bounded(void **state)
 static void questions_under_way_are_bounded(void **state)
 {
     struct world *world = *state;
+    uv_udp_recv_stop(&world->servers[0].udp); /* the socket takes in everything, nobody reads */
     world_open(world, 1, PATIENT_MS, PATIENT_MS);
-    server_stop_udp(&world->servers[0]);
-    /* A port where a socket takes in everything and nobody reads. */
-    uv_udp_t *udp = &world->servers[1].udp;
-    uv_udp_recv_stop(udp);
-    resolver_free(world->resolver);
-    struct resolver_conf conf = world_conf(world, 2, PATIENT_MS, PATIENT_MS);
-    conf.upstreams[0] = conf.upstreams[1];
-    conf.upstream_count = 1;
-    assert_int_equal(resolver_alloc(&world->loop, &conf, &world->resolver), 0);
     struct result *result = &world->results[0];
     result->world = world;
     for (int i = 0; i <= RESOLVER_MAX_INFLIGHT; i++) {
