@@ -117,7 +117,7 @@ static void framing_does_not_depend_on_how_bytes_arrive(void **state)
     to = end_addr(&b, 0);
     fd = net_raw_connect(&to);
     for (unsigned i = 0; i < 3; i++) {
-        struct slice message = net_message(i, 5);
+        struct slice message = net_message(i, 40 - 20 * i);
 
         memcpy(bytes + len, message.p, message.len);
         len += message.len;
@@ -212,6 +212,28 @@ static void a_message_begun_must_be_completed(void **state)
     assert_non_null(
         strstr(net_log_text(net), ": closed, a message was not complete within 100 ms\n"));
     assert_int_equal(recv(fd, &byte, 1, 0), 0);
+    close(fd);
+    end_close(&b);
+}
+
+static void a_completed_message_has_no_deadline(void **state)
+{
+    struct net *net = *state;
+    struct end b = {.conf = {.message_timeout_ms = 1000}};
+    struct netaddr to;
+    struct slice message = net_message(0, 0);
+    int fd;
+
+    end_listen(&b, TRANSPORT_INSIDE, SIP_TCP, "127.0.0.1");
+    end_open(&b, net, NULL);
+    to = end_addr(&b, 0);
+    fd = net_raw_connect(&to);
+    assert_int_equal(send(fd, message.p, 7, 0), 7);
+    net_turns_for(net, 20);
+    assert_int_equal(send(fd, message.p + 7, message.len - 7, 0), message.len - 7);
+    NET_WAIT(net, b.received == 1);
+    net_turns_for(net, 1300);
+    assert_int_equal(end_stats(&b).connections, 1);
     close(fd);
     end_close(&b);
 }
@@ -366,6 +388,56 @@ static void connections_beyond_the_limit_are_refused(void **state)
     end_close(&b);
 }
 
+/* Reads what is there; how much that was. */
+static size_t drain(int fd)
+{
+    static char bytes[65536];
+    ssize_t n = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+
+    return n > 0 ? (size_t)n : 0;
+}
+
+static void a_blocked_connection_waits_and_goes_on(void **state)
+{
+    struct net *net = *state;
+    struct end a = {.received = 0};
+    struct netaddr to;
+    struct conn *conn;
+    uint64_t writes;
+    size_t sent = 0, drained = 0;
+    int fd = net_raw_listen(&to, 1), far, small = 4096;
+
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+    end_listen(&a, TRANSPORT_INSIDE, SIP_TCP, "127.0.0.1");
+    end_open(&a, net, NULL);
+    conn = connect_to(&a, &to, NULL);
+    NET_WAIT(net, conn_state_of(conn) == CONN_READY);
+    far = accept(fd, NULL, NULL);
+    do { /* until the kernel takes no more: then no turn writes */
+        struct slice message = net_message(0, 60000);
+
+        writes = end_stats(&a).writes;
+        assert_int_equal(conn_send(conn, message), 0);
+        sent += message.len;
+        net_turn(net);
+    } while (end_stats(&a).writes > writes);
+    for (int i = 0; i < 5; i++) {
+        struct slice message = net_message(0, 0);
+
+        assert_int_equal(conn_send(conn, message), 0);
+        sent += message.len;
+        net_turn(net);
+    }
+    assert_int_equal(end_stats(&a).writes, writes);
+    NET_WAIT(net, (drained += drain(far)) >= sent);
+    assert_int_equal(drained, sent);
+    assert_true(end_stats(&a).writes > writes);
+    close(far);
+    close(fd);
+    conn_unref(conn);
+    end_close(&a);
+}
+
 static void a_far_side_that_does_not_read_is_closed(void **state)
 {
     struct net *net = *state;
@@ -398,7 +470,7 @@ static void bad_keys_are_refused(void **state)
 {
     struct net *net = *state;
     struct end a = {.received = 0};
-    struct netaddr to, none = {.in6 = {.sin6_family = AF_UNSPEC}};
+    struct netaddr none = {.in6 = {.sin6_family = AF_UNSPEC}};
     struct conn *conn = NULL;
     const struct {
         struct conn_key key;
@@ -420,8 +492,6 @@ static void bad_keys_are_refused(void **state)
 
     end_listen(&a, TRANSPORT_INSIDE, SIP_TCP, "127.0.0.1");
     end_open(&a, net, NULL);
-    to = end_addr(&a, 0);
-    (void)to;
     for (size_t i = 0; i < COUNT_OF(table); i++) {
         assert_int_equal(transport_connect(a.transport, &table[i].key, &conn), table[i].status);
         assert_null(conn);
@@ -485,11 +555,12 @@ static void connections_leave_from_the_listeners_address(void **state)
     end_close(&b);
 }
 
-static void ipv6_connections_work_beside_ipv4_on_the_same_port(void **state)
+static void an_ipv6_listener_is_for_ipv6_only(void **state)
 {
     struct net *net = *state;
     struct end a = {.received = 0}, b = {.echo = true};
     struct netaddr to;
+    struct seen seen;
     struct conn *conn;
 
     end_listen(&a, TRANSPORT_INSIDE, SIP_TCP, "::1");
@@ -502,6 +573,11 @@ static void ipv6_connections_work_beside_ipv4_on_the_same_port(void **state)
     conn_send(conn, net_message(0, 0));
     NET_WAIT(net, a.received == 1);
     conn_unref(conn);
+    netaddr_from_ip(&to, SLICE("127.0.0.1"), netaddr_port(&to));
+    conn = connect_to(&a, &to, &seen);
+    NET_WAIT(net, seen.closed == 1);
+    assert_non_null(strstr(seen.why, "connection refused"));
+    conn_unref(conn);
     end_close(&a);
     end_close(&b);
 }
@@ -512,7 +588,7 @@ static void stop_accepting_keeps_what_is_up(void **state)
     struct end a = {.received = 0}, b = {.echo = true};
     struct netaddr to;
     struct seen seen;
-    struct conn *up, *late;
+    struct conn *up;
 
     open_pair(net, &a, &b);
     to = end_addr(&b, 0);
@@ -525,10 +601,9 @@ static void stop_accepting_keeps_what_is_up(void **state)
     transport_stop_accepting(a.transport);
     conn_unref(up);
     up = net_connect(&b, &(struct conn_key){.transport = SIP_TCP, .addr = to}, &seen);
-    late = up;
     NET_WAIT(net, seen.closed == 1);
     assert_non_null(strstr(seen.why, "connection refused"));
-    conn_unref(late);
+    conn_unref(up);
     end_close(&a);
     end_close(&b);
 }
@@ -662,17 +737,19 @@ int main(void)
         TEST(a_ping_gets_a_pong),
         TEST(lost_framing_closes_the_connection),
         TEST(a_message_begun_must_be_completed),
+        TEST(a_completed_message_has_no_deadline),
         TEST(line_ends_are_no_message_begun),
         TEST(an_idle_connection_is_closed),
         TEST(a_refused_connection_says_so_from_the_loop),
         TEST(a_failure_at_once_is_told_from_the_loop_too),
         TEST(no_answer_to_connect_is_a_timeout),
         TEST(connections_beyond_the_limit_are_refused),
+        TEST(a_blocked_connection_waits_and_goes_on),
         TEST(a_far_side_that_does_not_read_is_closed),
         TEST(bad_keys_are_refused),
         TEST(a_living_connection_is_found_by_its_key),
         TEST(connections_leave_from_the_listeners_address),
-        TEST(ipv6_connections_work_beside_ipv4_on_the_same_port),
+        TEST(an_ipv6_listener_is_for_ipv6_only),
         TEST(stop_accepting_keeps_what_is_up),
         TEST(a_watch_may_take_off_any_watch),
         TEST(a_watch_that_comes_too_late_is_still_told),

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 /* Edges a (opa.example) and b (opb.example). */
@@ -319,7 +320,43 @@ static void a_handshake_must_be_finished(void **state)
     close_pair(&pair);
 }
 
-static void inside_tls_asks_for_no_certificate(void **state)
+static int count_request(SSL *ssl, void *arg)
+{
+    (void)ssl;
+    ++*(unsigned *)arg;
+    return 1;
+}
+
+/* Does the listener ask its client for a certificate? */
+static void client_certificates_are_asked_for_outside_only(void **state)
+{
+    struct net *net = *state;
+    struct end edge = {.received = 0};
+    struct tls_context *tls = net_tls(net, &net->ca, "opa.example", "URI:sip:opa.example", NULL);
+    const enum transport_side sides[] = {TRANSPORT_INSIDE, TRANSPORT_OUTSIDE};
+
+    for (size_t i = 0; i < 2; i++)
+        end_listen(&edge, sides[i], SIP_TLS, "127.0.0.1");
+    end_open(&edge, net, tls);
+    for (size_t i = 0; i < 2; i++) {
+        struct netaddr to = end_addr(&edge, i);
+        SSL *ssl = tls_connect(tls, "opa.example", "opa.example");
+        unsigned requests = 0;
+        int fd = net_raw_connect(&to), on = 1;
+
+        ioctl(fd, FIONBIO, &on);
+        SSL_set_fd(ssl, fd);
+        SSL_set_cert_cb(ssl, count_request, &requests);
+        NET_WAIT(net, SSL_do_handshake(ssl) == 1);
+        assert_int_equal(requests, sides[i] == TRANSPORT_OUTSIDE);
+        SSL_free(ssl);
+        close(fd);
+    }
+    end_close(&edge);
+    tls_context_unref(tls);
+}
+
+static void inside_tls_proves_no_caller(void **state)
 {
     struct net *net = *state;
     struct end core = {.received = 0}, edge = {.echo = true};
@@ -414,7 +451,6 @@ static void an_alias_is_used_backward(void **state)
     struct net *net = *state;
     struct pair pair = {.a = {.received = 0}};
     struct conn_key back;
-    struct netaddr elsewhere;
     struct conn *conn, *found;
 
     open_good_pair(net, &pair);
@@ -429,13 +465,6 @@ static void an_alias_is_used_backward(void **state)
     NET_WAIT(net, conn_state_of(found) == CONN_READY);
     conn_unref(found);
 
-    /* not proven, or another host: ignored */
-    netaddr_from_ip(&elsewhere, SLICE("127.0.0.9"), 5061);
-    conn_offer_alias(pair.b.conn, "opx.example", &pair.a_addr);
-    conn_offer_alias(pair.b.conn, "opa.example", &elsewhere);
-    /* on a connection that we opened: ignored */
-    conn_offer_alias(conn, "opb.example", &pair.b_addr);
-
     netaddr_set_port(&back.addr, 5099); /* the Via's sent-by port */
     conn_offer_alias(pair.b.conn, "opa.example", &back.addr);
     conn_offer_alias(pair.b.conn, "opa.example", &back.addr);
@@ -448,6 +477,37 @@ static void an_alias_is_used_backward(void **state)
 
     snprintf(back.our_domain, sizeof(back.our_domain), "opc.example"); /* we showed opb's */
     assert_int_equal(transport_connect(pair.b.transport, &back, &found), STATUS_NOTFOUND);
+    conn_unref(conn);
+    close_pair(&pair);
+}
+
+static void an_alias_needs_proof_and_the_peers_own_address(void **state)
+{
+    struct net *net = *state;
+    struct pair pair = {.a = {.received = 0}};
+    struct netaddr elsewhere, other_port;
+    struct conn_key key[3];
+    struct conn *conn, *found;
+
+    open_good_pair(net, &pair);
+    conn = a_to_b(&pair, "opa.example", "opb.example", NULL);
+    conn_send(conn, net_message(0, 0));
+    NET_WAIT(net, pair.b.received == 1);
+    netaddr_from_ip(&elsewhere, SLICE("127.0.0.9"), 5061);
+    other_port = pair.b_addr;
+    netaddr_set_port(&other_port, 5099);
+
+    conn_offer_alias(pair.b.conn, "opx.example", &pair.a_addr); /* not proven */
+    key[0] = net_key(TRANSPORT_OUTSIDE, SIP_TLS, pair.a_addr, "opb.example", "opx.example");
+    conn_offer_alias(pair.b.conn, "opa.example", &elsewhere); /* another host's calls */
+    key[1] = net_key(TRANSPORT_OUTSIDE, SIP_TLS, elsewhere, "opb.example", "opa.example");
+    conn_offer_alias(conn, "opb.example", &other_port); /* we opened it: it has its key */
+    key[2] = net_key(TRANSPORT_OUTSIDE, SIP_TLS, other_port, "opa.example", "opb.example");
+    for (size_t i = 0; i < COUNT_OF(key); i++) {
+        found = net_connect(i < 2 ? &pair.b : &pair.a, &key[i], NULL);
+        assert_ptr_not_equal(found, i < 2 ? pair.b.conn : conn);
+        conn_unref(found);
+    }
     conn_unref(conn);
     close_pair(&pair);
 }
@@ -583,10 +643,12 @@ int main(void)
         TEST(something_other_than_tls_is_no_handshake),
         TEST(the_far_sides_alert_is_named),
         TEST(a_handshake_must_be_finished),
-        TEST(inside_tls_asks_for_no_certificate),
+        TEST(client_certificates_are_asked_for_outside_only),
+        TEST(inside_tls_proves_no_caller),
         TEST(a_connection_serves_its_own_far_domain_only),
         TEST(our_domain_needs_a_certificate),
         TEST(an_alias_is_used_backward),
+        TEST(an_alias_needs_proof_and_the_peers_own_address),
         TEST(the_newest_alias_wins),
         TEST(a_new_context_is_for_new_connections),
         TEST(the_name_asked_for_picks_the_certificate),
