@@ -111,7 +111,7 @@ static int length_check(struct MHD_Connection *connection, struct api_call *call
 
 static enum MHD_Result body_add(struct exchange *exchange, const char *data, size_t *len)
 {
-    if (exchange->discarded || buf_append(&exchange->body, slice_make(data, *len)))
+    if (buf_append(&exchange->body, slice_make(data, *len)))
         exchange->discarded += *len;
     *len = 0;
     return exchange->discarded > DISCARD_MAX ? MHD_NO : MHD_YES;

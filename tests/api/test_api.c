@@ -276,6 +276,10 @@ static void a_key_makes_a_post_happen_once(void **state)
     struct request opb = opa;
     opb.body = OPB;
     expect_problem(fixture, &opb, 422, "key-reused", "Idempotency-Key", "opb.example");
+    struct request put = {
+        .method = "PUT", .path = "/v1/domains/opa.example", .body = OPA, .headers = "If-Match: *"};
+    expect_status(fixture, &put, 200);
+    expect_problem(fixture, &opa, 422, "key-reused", "Idempotency-Key", "changed since");
     opb.headers = "Idempotency-Key: two";
     expect_status(fixture, &opb, 201);
     opa.headers = "Idempotency-Key: three";
@@ -289,7 +293,7 @@ static void a_key_makes_a_post_happen_once(void **state)
     expect_status(fixture, &bob, 201);
     bob.body = "{\"address\": \"bill@opb.example\"}";
     expect_problem(fixture, &bob, 422, "key-reused", "Idempotency-Key", "bill@opb.example");
-    assert_int_equal(last_sequence(fixture), 3);
+    assert_int_equal(last_sequence(fixture), 4);
 }
 
 #define CLIENTS 6

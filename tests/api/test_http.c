@@ -20,6 +20,18 @@
         .method = "POST", .path = (p), .body = (b)                                                 \
     }
 
+static int raw_connect(const char *path)
+{
+    struct sockaddr_un sun = {.sun_family = AF_UNIX};
+    snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && connect(fd, (const struct sockaddr *)&sun, sizeof(sun))) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
 static void wrong_method_names_the_right_ones(void **state)
 {
     const struct fixture *fixture = *state;
@@ -60,6 +72,21 @@ static void bodies_are_bounded(void **state)
     expect_status(fixture, &chunked, 409);
 }
 
+/* Nothing of the body is ever sent: the announcement is enough. */
+static void a_body_announced_too_large_is_not_awaited(void **state)
+{
+    const struct fixture *fixture = *state;
+    static const char ask[] = "POST /v1/domains HTTP/1.1\r\nHost: x\r\n"
+                              "Content-Type: application/json\r\nContent-Length: 65537\r\n\r\n";
+    char line[16] = "";
+    int fd = raw_connect(fixture->socket);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, ask, sizeof(ask) - 1), sizeof(ask) - 1);
+    assert_true(read(fd, line, sizeof(line) - 1) > 12);
+    assert_memory_equal(line, "HTTP/1.1 413", 12);
+    close(fd);
+}
+
 static void only_json_is_read(void **state)
 {
     const struct fixture *fixture = *state;
@@ -83,18 +110,6 @@ static void health_is_answered(void **state)
 }
 
 /* ---- who may talk ---- */
-
-static int raw_connect(const char *path)
-{
-    struct sockaddr_un sun = {.sun_family = AF_UNIX};
-    snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", path);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd >= 0 && connect(fd, (const struct sockaddr *)&sun, sizeof(sun))) {
-        close(fd);
-        return -1;
-    }
-    return fd;
-}
 
 /* In a child without rights: the HTTP status that it is answered, or a small number that says how
  * far it got. */
@@ -247,6 +262,7 @@ int main(void)
         TEST(wrong_method_names_the_right_ones),
         TEST(head_is_get_without_body),
         TEST(bodies_are_bounded),
+        TEST(a_body_announced_too_large_is_not_awaited),
         TEST(only_json_is_read),
         TEST(health_is_answered),
         TEST(strangers_are_answered_403),

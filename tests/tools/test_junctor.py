@@ -394,23 +394,65 @@ def a_daemon_that_is_not_there_exits_3(daemon):
         assert done.stdout == "", done
 
 
-def something_else_on_the_socket_exits_3(daemon):
-    path = os.path.join(daemon.folder, "other.sock")
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(path)
-        listener.listen(1)
+class Script:
+    """A socket that gives one answer per connection, in order, and keeps what was asked."""
 
-        def serve():
-            connection, _ = listener.accept()
-            connection.recv(4096)
-            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+    def __init__(self, daemon, *answers):
+        self.path = os.path.join(daemon.folder, "script.sock")
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(self.path)
+        self.listener.listen(1)
+        self.asked = []
+        self.thread = threading.Thread(target=self.serve, args=answers, daemon=True)
+        self.thread.start()
+
+    def serve(self, *answers):
+        for answer in answers:
+            connection, _ = self.listener.accept()
+            self.asked.append(connection.recv(4096).decode())
+            connection.sendall(b"HTTP/1.1 " + answer)
             connection.close()
 
-        thread = threading.Thread(target=serve)
-        thread.start()
-        _, err = daemon.run("status", "--socket", path, code=UNREACHABLE)
-        assert path in err, err
-        thread.join()
+    def stop(self):
+        self.thread.join(60)
+        self.listener.close()
+        os.unlink(self.path)
+
+
+def http_answer(head, body):
+    return ("%s\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s"
+            % (head, len(body), body)).encode()
+
+
+def something_else_on_the_socket_exits_3(daemon):
+    for answer in (http_answer("200 OK", "hello"), http_answer("200 OK", "[]"), b"\r\n\r\n"):
+        script = Script(daemon, answer)
+        _, err = daemon.run("status", "--socket", script.path, code=UNREACHABLE)
+        assert script.path in err, err
+        script.stop()
+
+
+def del_deletes_only_what_was_seen(daemon):
+    script = Script(daemon,
+                    http_answer('200 OK\r\nETag: "17"', '{"name": "opa.example"}'),
+                    http_answer("412 No", '{"detail": "opa.example: changed in the meantime"}'))
+    _, err = daemon.run("domain", "del", "OPA.example", "--socket", script.path, code=REFUSED)
+    script.stop()
+    assert err == "junctor: opa.example: changed in the meantime\n", err
+    assert script.asked[0].startswith("GET /v1/domains/OPA.example HTTP"), script.asked
+    assert script.asked[1].startswith("DELETE /v1/domains/opa.example HTTP"), script.asked
+    assert '\r\nIf-Match: "17"\r\n' in script.asked[1], script.asked
+
+
+def what_is_printed_cannot_steer_the_terminal(daemon):
+    bad = '"\\u001b[2J"'
+    script = Script(daemon, http_answer("200 OK", '{"address": %s, "display": %s}' % (bad, bad)),
+                    http_answer("404 No", '{"detail": %s}' % bad))
+    out, _ = daemon.run("address", "show", "a@opa.example", "--socket", script.path)
+    assert "\x1b" not in out and "display  ?[2J\n" in out, out
+    _, err = daemon.run("address", "show", "a@opa.example", "--socket", script.path, code=REFUSED)
+    assert err == "junctor: ?[2J\n", err
+    script.stop()
 
 
 def option_beats_environment(daemon):
@@ -454,6 +496,8 @@ TESTS = [
     words_that_are_no_text_are_refused,
     a_daemon_that_is_not_there_exits_3,
     something_else_on_the_socket_exits_3,
+    del_deletes_only_what_was_seen,
+    what_is_printed_cannot_steer_the_terminal,
     option_beats_environment,
     proxies_of_the_environment_are_ignored,
     output_that_cannot_be_written_is_an_error,
