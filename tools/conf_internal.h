@@ -48,7 +48,7 @@ struct conf_section {
     const char *name;
     const char *title;  /* what it stands for, such as "DOMAIN"; NULL: none */
     conf_take_h *begin; /* takes the title and sets load->object; NULL: the object is the conf */
-    conf_take_h *end;   /* checks the section as a whole; NULL: nothing to check. text is "" */
+    conf_take_h *end; /* checks the section as a whole; NULL: nothing to check; text is the title */
     const char *help;
 };
 

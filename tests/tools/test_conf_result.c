@@ -1,0 +1,233 @@
+/* What comes out of a correct configuration, and what differs between two. */
+#include "tests/tools/conf_fixture.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- what comes out ---- */
+
+static void assert_addr(const struct netaddr *addr, const char *expected)
+{
+    char text[NETADDR_TEXT_MAX];
+    assert_string_equal(netaddr_format(addr, text), expected);
+}
+
+static void each_setting_reaches_its_place(void **state)
+{
+    char path[256];
+    (void)state;
+    struct junctord_conf *conf = conf_load_good(
+        GOOD "workers = 3 log-level = debug\n"
+             "store { path = \"dir\" map-size = 64M max-readers = 200 }\n"
+             "api { socket = \"a.sock\" mode = 0600 group = \"root\" max-connections = 9\n"
+             "      timeout-s = 7 }\n"
+             "allow = {\"127.0.21.0/24\", \"2001:db8::/32\"}\n"
+             "dns { upstreams = {\"192.0.2.53\", \"[::1]:5353\"} attempt-timeout-ms = 101\n"
+             "      timeout-ms = 102 }\n"
+             "timers { connect-ms = 103 first-response-ms = 104 search-ms = 105 idle-ms = 1106\n"
+             "         message-ms = 107 t1-ms = 108 t2-ms = 109 t4-ms = 110 }\n"
+             "limits { connections = 111 transactions = 112 dns-cache = 113 }\n");
+    const struct edge_conf *edge = &conf->edge;
+    assert_int_equal(edge->workers, 3);
+    assert_int_equal(conf->log_level, LOG_DEBUG);
+    assert_string_equal(conf->store.path, conf_file("dir", path));
+    assert_int_equal(conf->store.map_size, 64 << 20);
+    assert_int_equal(conf->store.max_readers, 200);
+    assert_string_equal(conf->api.socket, conf_file("a.sock", path));
+    assert_int_equal(conf->api.mode, 0600);
+    assert_int_equal(conf->api.group, 0);
+    assert_int_equal(conf->api.max_connections, 9);
+    assert_int_equal(conf->api.timeout_s, 7);
+
+    assert_int_equal(edge->allow_count, 2);
+    assert_int_equal(edge->allow[0].bits, 24);
+    assert_int_equal(edge->allow[1].bits, 32);
+    assert_int_equal(edge->resolver.upstream_count, 2);
+    assert_addr(&edge->resolver.upstreams[0].addr, "192.0.2.53:53");
+    assert_addr(&edge->resolver.upstreams[1].addr, "[::1]:5353");
+    assert_int_equal(edge->resolver.attempt_timeout_ms, 101);
+    assert_int_equal(edge->resolver.lookup_timeout_ms, 102);
+    assert_int_equal(edge->transport.connect_timeout_ms, 103);
+    assert_int_equal(edge->first_response_ms, 104);
+    assert_int_equal(edge->search_ms, 105);
+    assert_int_equal(edge->transport.idle_timeout_ms, 1106);
+    assert_int_equal(edge->transport.message_timeout_ms, 107);
+    assert_int_equal(edge->times.t1_ms, 108);
+    assert_int_equal(edge->times.t2_ms, 109);
+    assert_int_equal(edge->times.t4_ms, 110);
+    assert_int_equal(edge->transport.max_connections, 111);
+    assert_int_equal(edge->max_transactions, 112);
+    assert_int_equal(edge->resolver.cache_max, 113);
+
+    assert_int_equal(edge->tls.certificate_count, 1);
+    assert_string_equal(edge->tls.certificates[0].domain, "opa.example");
+    assert_string_equal(edge->tls.certificates[0].chain_file, conf_file("opa.pem", path));
+    assert_string_equal(edge->tls.certificates[0].key_file, conf_file("opa.key", path));
+    assert_string_equal(edge->tls.anchors_file, conf_file("opb.pem", path));
+    conf_free(conf);
+}
+
+static void what_is_left_out_has_its_default(void **state)
+{
+    (void)state;
+    struct junctord_conf *conf = conf_load_good(GOOD);
+    const struct edge_conf *edge = &conf->edge;
+    assert_in_range(edge->workers, 1, EDGE_MAX_WORKERS);
+    assert_int_equal(conf->log_level, LOG_INFO);
+    assert_string_equal(conf->store.path, JUNCTOR_LOCALSTATEDIR "/lib/junctor");
+    assert_int_equal(conf->store.map_size, 1 << 30);
+    assert_string_equal(conf->api.socket, JUNCTOR_RUNSTATEDIR "/junctor/api.sock");
+    assert_int_equal(conf->api.mode, 0660);
+    assert_true(conf->api.group == (gid_t)-1);
+    assert_int_equal(edge->allow_count, 0);
+    assert_int_equal(edge->resolver.upstream_count, 1);
+    assert_addr(&edge->resolver.upstreams[0].addr, "127.0.0.1:53");
+    assert_true(edge->resolver.upstreams[0].trusted);
+    assert_int_equal(edge->transport.connect_timeout_ms, 3000);
+    assert_int_equal(edge->first_response_ms, 4000);
+    assert_int_equal(edge->search_ms, 12000);
+    assert_int_equal(edge->times.t1_ms, txn_times_default.t1_ms);
+    assert_int_equal(edge->times.t2_ms, txn_times_default.t2_ms);
+    assert_int_equal(edge->times.t4_ms, txn_times_default.t4_ms);
+    conf_free(conf);
+}
+
+static void listeners_have_their_addresses_and_names(void **state)
+{
+    static const struct {
+        const char *section;
+        enum sip_transport transport;
+        const char *bind, *host;
+        unsigned port;
+    } listeners[] = {
+        {"inside \"udp:127.0.20.1:5060\" { }", SIP_UDP, "127.0.20.1:5060", "127.0.20.1", 5060},
+        {"inside \"tcp:127.0.20.1\" { }", SIP_TCP, "127.0.20.1:5060", "127.0.20.1", 5060},
+        {"inside \"tls:127.0.20.1\" { }", SIP_TLS, "127.0.20.1:5061", "127.0.20.1", 5061},
+        {"inside \"TCP:[::1]:5070\" { }", SIP_TCP, "[::1]:5070", "[::1]", 5070},
+        {"inside \"tls:[2001:db8::1]\" { }", SIP_TLS, "[2001:db8::1]:5061", "[2001:db8::1]", 5061},
+        {"inside \"udp:*\" { advertise = \"Edge.OPA.example\" }", SIP_UDP, "0.0.0.0:5060",
+         "edge.opa.example", 0},
+        {"inside \"udp:*:5070\" { advertise = \"edge.opa.example:5071\" }", SIP_UDP, "0.0.0.0:5070",
+         "edge.opa.example", 5071},
+        {"inside \"udp:[::]:5070\" { advertise = \"[2001:db8::2]:5071\" }", SIP_UDP, "[::]:5070",
+         "[2001:db8::2]", 5071},
+        {"inside \"udp:127.0.20.9:5070\" { advertise = \"192.0.2.9\" }", SIP_UDP, "127.0.20.9:5070",
+         "192.0.2.9", 0},
+    };
+    char text[4096];
+    size_t len = 0;
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(listeners); i++)
+        len += (size_t)snprintf(text + len, sizeof(text) - len, "%s\n", listeners[i].section);
+    snprintf(text + len, sizeof(text) - len, "%s", OUTSIDE CERTIFICATE TRUST);
+
+    char other[COUNT_OF(text)];
+    memcpy(other, text, sizeof(text));
+    char *outside = strstr(other, "tls:127.0.20.1:5061");
+    memcpy(outside, "tls:127.0.20.2:5061", strlen("tls:127.0.20.2:5061"));
+    struct junctord_conf *conf = conf_load_good(other);
+    assert_int_equal(conf->edge.transport.listener_count, COUNT_OF(listeners) + 1);
+    for (size_t i = 0; i < COUNT_OF(listeners); i++) {
+        const struct transport_listener *listener = &conf->edge.transport.listeners[i];
+        assert_int_equal(listener->side, TRANSPORT_INSIDE);
+        assert_int_equal(listener->transport, listeners[i].transport);
+        assert_addr(&listener->bind, listeners[i].bind);
+        assert_string_equal(listener->advertise_host, listeners[i].host);
+        assert_int_equal(listener->advertise_port, listeners[i].port);
+    }
+    assert_int_equal(conf->edge.transport.listeners[COUNT_OF(listeners)].side, TRANSPORT_OUTSIDE);
+    conf_free(conf);
+}
+
+static void upstreams_on_loopback_are_trusted_unless_others_are_named(void **state)
+{
+    (void)state;
+    struct junctord_conf *conf = conf_load_good(
+        GOOD "dns { upstreams = {\"127.9.9.9\", \"192.0.2.1\", \"::1\", \"2001:db8::1\"} }\n");
+    assert_true(conf->edge.resolver.upstreams[0].trusted);
+    assert_false(conf->edge.resolver.upstreams[1].trusted);
+    assert_true(conf->edge.resolver.upstreams[2].trusted);
+    assert_false(conf->edge.resolver.upstreams[3].trusted);
+    conf_free(conf);
+
+    conf = conf_load_good(GOOD "dns { trusted = {\"192.0.2.1:53\"}\n"
+                               "upstreams = {\"127.9.9.9\", \"192.0.2.1\", \"::1\"} }\n");
+    assert_false(conf->edge.resolver.upstreams[0].trusted);
+    assert_true(conf->edge.resolver.upstreams[1].trusted);
+    assert_false(conf->edge.resolver.upstreams[2].trusted);
+    conf_free(conf);
+}
+
+/* ---- reload ---- */
+
+/* Memory with something in it, so that a second load gets other memory than a fresh process. */
+static void dirty_heap(void)
+{
+    void *pieces[64];
+    for (size_t i = 0; i < COUNT_OF(pieces); i++) {
+        pieces[i] = malloc(sizeof(struct junctord_conf) / (i + 1));
+        if (pieces[i])
+            memset(pieces[i], 0xa5, sizeof(struct junctord_conf) / (i + 1));
+    }
+    for (size_t i = 0; i < COUNT_OF(pieces); i++)
+        free(pieces[i]);
+}
+
+static void the_same_file_gives_the_same_bytes(void **state)
+{
+    (void)state;
+    struct junctord_conf *one =
+        conf_load_good(GOOD "dns { upstreams = {\"::1\", \"127.0.0.1\"} }\n");
+    dirty_heap();
+    struct junctord_conf *two =
+        conf_load_good(GOOD "dns { upstreams = {\"::1\", \"127.0.0.1\"} }\n");
+    char changes[CONF_MAX_WHY];
+    assert_memory_equal(&one->edge.transport, &two->edge.transport, sizeof(one->edge.transport));
+    assert_memory_equal(&one->edge.resolver, &two->edge.resolver, sizeof(one->edge.resolver));
+    assert_string_equal(conf_fixed_changes(one, two, changes), "");
+    conf_free(one);
+    conf_free(two);
+}
+
+static void changes_that_need_a_restart_are_named(void **state)
+{
+    static const struct {
+        const char *text, *expected;
+    } changes[] = {
+        {GOOD "log-level = debug allow = {\"10.0.0.0/8\"}\n", ""},
+        {GOOD "certificate \"opb.example\" { chain = \"opb.pem\" key = \"opb.key\" }\n", ""},
+        {GOOD "workers = 63\n", "workers"},
+        {GOOD "workers = 63 timers { t1-ms = 100 } store { map-size = 2G }\n",
+         "workers, store: map-size, timers: t1-ms"},
+        {GOOD "store { path = \"/other\" }\n", "store: path"},
+        {GOOD "api { socket = \"/other\" mode = 0666 group = \"root\" }\n",
+         "api: socket, api: mode, api: group"},
+        {GOOD "inside \"tcp:127.0.20.1:5060\" { }\n", "inside, outside"},
+        {"inside \"udp:127.0.20.1:5060\" { advertise = \"a.example\" }\n" OUTSIDE CERTIFICATE TRUST,
+         "inside, outside"},
+        {GOOD "dns { upstreams = {\"127.0.0.2\"} }\n", "dns: upstreams, trusted"},
+    };
+    (void)state;
+    struct junctord_conf *old = conf_load_good(GOOD);
+    for (size_t i = 0; i < COUNT_OF(changes); i++) {
+        struct junctord_conf *new = conf_load_good(changes[i].text);
+        char text[CONF_MAX_WHY];
+        assert_string_equal(conf_fixed_changes(old, new, text), changes[i].expected);
+        conf_free(new);
+    }
+    conf_free(old);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_setting_reaches_its_place),
+        cmocka_unit_test(what_is_left_out_has_its_default),
+        cmocka_unit_test(listeners_have_their_addresses_and_names),
+        cmocka_unit_test(upstreams_on_loopback_are_trusted_unless_others_are_named),
+        cmocka_unit_test(the_same_file_gives_the_same_bytes),
+        cmocka_unit_test(changes_that_need_a_restart_are_named),
+    };
+    return cmocka_run_group_tests(tests, conf_set_up, conf_tear_down);
+}
