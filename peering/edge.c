@@ -165,9 +165,10 @@ void edge_drain(struct edge *edge)
 
 bool edge_idle(const struct edge *edge)
 {
-    struct edge_stats stats;
-    edge_stats_get(edge, &stats);
-    return stats.transactions == 0;
+    for (unsigned i = 0; i < edge->conf.workers; i++)
+        if (atomic_load_explicit(&edge->workers[i].undecided, memory_order_relaxed))
+            return false;
+    return true;
 }
 
 void edge_stop(struct edge *edge)

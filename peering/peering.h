@@ -52,9 +52,9 @@ int edge_start(const struct edge_conf *conf, struct store *store, struct log *lo
 int edge_reload(struct edge *edge, const struct edge_conf *conf, char why[EDGE_MAX_WHY]);
 
 /* Stops accepting: new connections are refused, OPTIONS to the edge is answered 480, requests
- * outside dialogs 503 with Retry-After. Returns at once; edge_idle tells when the last transaction
- * ended. */
+ * outside dialogs 503 with Retry-After. Returns at once. */
 void edge_drain(struct edge *edge);
+/* Has every request got its final response? (Transactions that only repeat one may still run.) */
 bool edge_idle(const struct edge *edge);
 
 /* Ends the workers and frees everything. Accepts NULL. */

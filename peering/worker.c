@@ -82,6 +82,7 @@ static void publish(struct worker *worker)
 {
     struct transport_stats stats;
     transport_stats_get(worker->proxy.transport, &stats);
+    atomic_store_explicit(&worker->undecided, worker->proxy.undecided, memory_order_relaxed);
     atomic_store_explicit(&worker->transactions, txn_layer_count(worker->proxy.txns),
                           memory_order_relaxed);
     atomic_store_explicit(&worker->connections, stats.connections, memory_order_relaxed);

@@ -37,7 +37,7 @@ struct worker {
     struct worker_orders orders;
     struct proxy proxy;
     struct proxy_counters counters;
-    _Atomic size_t transactions, connections, peers; /* as of the last turn */
+    _Atomic size_t undecided, transactions, connections, peers; /* as of the last turn */
 };
 
 /* Makes a worker ready to run, in the control thread: memory, sockets, snapshot.

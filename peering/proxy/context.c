@@ -9,8 +9,16 @@
 
 /* ---- its life ---- */
 
+static void mark_decided(struct context *context)
+{
+    if (context->undecided)
+        context->proxy->undecided--;
+    context->undecided = false;
+}
+
 static void context_free(struct context *context)
 {
+    mark_decided(context);
     list_remove(&context->link);
     timer_stop(context->proxy->timers, &context->search_timer);
     conn_unref(context->origin.conn);
@@ -52,6 +60,7 @@ static void respond(struct context *context, unsigned status, struct slice bytes
         return;
     if (status >= 200) {
         context->final_sent = true;
+        mark_decided(context);
         timer_stop(context->proxy->timers, &context->search_timer);
     }
     txn_server_respond(context->server, status, bytes);
@@ -321,6 +330,8 @@ void context_start(struct proxy *proxy, const struct origin *origin, const struc
             context_leave(context);
         return;
     }
+    context->undecided = request->method != SIP_ACK;
+    proxy->undecided += context->undecided;
     atomic_fetch_add_explicit(&proxy->counters->forwarded, 1, memory_order_relaxed);
     if (request->method == SIP_INVITE) {
         struct refusal trying;

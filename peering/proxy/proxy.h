@@ -67,6 +67,7 @@ struct proxy {
     struct arena_pool *pool;
     struct log *log;
     struct proxy_counters *counters;
+    size_t undecided;     /* requests that wait for their final response */
     struct list contexts; /* every living one, for the end of the worker */
 
     proxy_handover_h *handover;
@@ -215,6 +216,7 @@ struct context {
     bool retried;            /* a reused connection broke: its hop got a second chance */
 
     struct timer search_timer;
+    bool undecided; /* counted in proxy->undecided */
     bool search_over, cancelled, final_sent;
     size_t provisional_bytes;
     char causes[PROXY_WARNING_MAX]; /* why targets failed, for the Warning */

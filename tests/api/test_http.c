@@ -76,7 +76,7 @@ static void bodies_are_bounded(void **state)
 static void a_body_announced_too_large_is_not_awaited(void **state)
 {
     const struct fixture *fixture = *state;
-    static const char ask[] = "POST /v1/domains HTTP/1.1\r\nHost: x\r\n"
+    static const char ask[] = "POST /v1/domains HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
                               "Content-Type: application/json\r\nContent-Length: 65537\r\n\r\n";
     char line[16] = "";
     int fd = raw_connect(fixture->socket);
