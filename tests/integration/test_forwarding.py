@@ -2,9 +2,10 @@
 
 import pytest
 
+from lab.pki import Leaf
 from lab.plan import SIP_PORT
 from lab.sip import (Dialog, Message, StreamAgent, ack_for, parameter, request, response,
-                     split_list, uri_of)
+                     split_list, tls_context, uri_of)
 
 ALICE = "sip:alice@opa.example"
 BOB = "sip:bob@opb.example"
@@ -235,6 +236,39 @@ def test_the_token_serves_its_own_dialog_only(lab, alice, bob, inside_a):
     assert alice.expect_final("INFO").status in (403, 404, 481)
     assert not bob.poll("INFO", 0.2)
     exchange(alice, bob, caller, inside_a, "BYE")
+
+
+def as_a_peer(lab, outside, certificate, routes, stolen):
+    """Sends a request of this dialog to the edge as the owner of a certificate, with these
+    Routes. Returns the answer's status."""
+    with StreamAgent.connect(outside, context=tls_context(lab.pki, certificate),
+                             server_name="opb.example") as peer:
+        message = stolen.request("INFO")
+        message.headers = [("Via", peer.via()) if name == "Via" else (name, value)
+                           for name, value in message.headers if name != "Route"]
+        message.headers[1:1] = [("Route", route) for route in routes]
+        peer.send(message)
+        return peer.expect_final("INFO").status
+
+
+def test_a_token_is_good_for_the_peer_it_was_made_for(lab, alice, bob, inside_a, outside_b):
+    """Another operator that learned everything about a call cannot speak in it."""
+    lab.pki.make(Leaf("edge-c", sip=("opc.example",), dns=("opc.example",)))
+    caller, _, _ = set_up(alice, bob, inside_a)
+    routes_of_b = caller.routes[2:]
+    assert as_a_peer(lab, outside_b, "edge-c", routes_of_b, caller) == 403
+    assert not bob.poll("INFO", 0.2)
+    exchange(alice, bob, caller, inside_a, "BYE")
+
+
+def test_a_token_is_good_for_the_side_it_was_made_for(lab, alice, bob, inside_a, inside_b,
+                                                      outside_b):
+    """What edge B told its own core opens no way in from outside."""
+    caller, callee, _ = set_up(alice, bob, inside_a)
+    inside_route_of_b = callee.routes[:1]
+    assert as_a_peer(lab, outside_b, "edge-a", inside_route_of_b, caller) == 403
+    assert not bob.poll("INFO", 0.2)
+    exchange(bob, alice, callee, inside_b, "BYE")
 
 
 # -- transports -----------------------------------------------------------------------------------
