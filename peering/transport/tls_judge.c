@@ -141,15 +141,14 @@ static int judge_usage(X509 *leaf, const char *peer, struct tls_verdict *verdict
     EXTENDED_KEY_USAGE *usages;
     char name[NAME_TEXT] = "nothing";
     bool fits = false;
-    int critical = -1;
 
     if (X509_check_ca(leaf) == 1)
         return refuse(verdict, peer,
                       "certificate is a CA's own (basicConstraints CA:TRUE); the SIP service needs "
                       "one of its own, issued with CA:FALSE");
-    usages = X509_get_ext_d2i(leaf, NID_ext_key_usage, &critical, NULL);
-    if (!usages && critical == -1)
+    if (!(X509_get_extension_flags(leaf) & EXFLAG_XKUSAGE))
         return 0; /* no such extension: usable for everything */
+    usages = X509_get_ext_d2i(leaf, NID_ext_key_usage, NULL, NULL);
     for (int i = 0; i < sk_ASN1_OBJECT_num(usages); i++)
         fits = fits || is_usage_fit(sk_ASN1_OBJECT_value(usages, i));
     if (sk_ASN1_OBJECT_num(usages) > 0)
@@ -212,6 +211,10 @@ int tls_judge_chain(X509_STORE *anchors, X509 *leaf, STACK_OF(X509) * untrusted,
         return refuse(verdict, peer,
                       "sent no certificate; it must show the certificate of its SIP domain also "
                       "when it connects as a client (mutual TLS)");
+    /* OpenSSL finds no issuer for such a certificate, which would blame the CA. */
+    if (X509_get_extension_flags(leaf) & EXFLAG_INVALID)
+        return refuse(verdict, peer,
+                      "certificate has an extension that cannot be read; it must be issued anew");
     result = judge_chain(anchors, leaf, untrusted, now, peer, verdict);
     if (result == 0)
         result = judge_usage(leaf, peer, verdict);

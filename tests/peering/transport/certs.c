@@ -27,7 +27,7 @@ static void add_extension(X509 *x509, X509 *issuer, int nid, const char *value)
 
 struct cert cert_make(const struct cert_spec *spec, const struct cert *issuer)
 {
-    struct cert cert = {.x509 = X509_new(), .key = EVP_EC_gen("P-256")};
+    struct cert cert = {.x509 = X509_new(), .key = EVP_EC_gen(spec->curve ? spec->curve : "P-256")};
     bool dated = spec->begin_s != 0 || spec->end_s != 0;
     X509_NAME *name;
     uint64_t serial = 0;

@@ -17,6 +17,7 @@ struct cert_spec {
         *alt; /* subjectAltName in OpenSSL's notation, "URI:sip:a.example,DNS:b"; NULL: none */
     const char *usage;       /* extendedKeyUsage, "serverAuth"; NULL: none */
     const char *constraints; /* basicConstraints; NULL: "CA:FALSE" */
+    const char *curve;       /* of the key; NULL: "P-256" */
     long begin_s, end_s;     /* validity, relative to now; both 0: from yesterday for 30 days */
 };
 

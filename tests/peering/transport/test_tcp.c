@@ -466,6 +466,36 @@ static void a_far_side_that_does_not_read_is_closed(void **state)
     end_close(&a);
 }
 
+static void what_came_before_a_reset_is_read(void **state)
+{
+    struct net *net = *state;
+    struct end a = {.received = 0};
+    struct netaddr to;
+    struct slice message;
+    struct seen seen;
+    struct conn *conn;
+    int fd = net_raw_listen(&to, 1), far, waiting = 0;
+
+    end_listen(&a, TRANSPORT_INSIDE, SIP_TCP, "127.0.0.1");
+    end_open(&a, net, NULL);
+    conn = connect_to(&a, &to, &seen);
+    assert_int_equal(conn_send(conn, net_message(0, 0)), 0);
+    NET_WAIT(net, seen.ready == 1);
+    far = accept(fd, NULL, NULL);
+    NET_WAIT(net, ioctl(far, FIONREAD, &waiting) == 0 && waiting > 0);
+    message = net_message(0, 0);
+    assert_int_equal(send(far, message.p, message.len, 0), message.len);
+    close(far); /* with unread bytes: a reset */
+    assert_int_equal(conn_send(conn, net_message(1, 0)), 0);
+    transport_flush(a.transport); /* this write meets the reset first */
+    NET_WAIT(net, seen.closed == 1);
+    assert_int_equal(a.received, 1);
+    assert_non_null(strstr(seen.why, ": closed by the far side"));
+    close(fd);
+    conn_unref(conn);
+    end_close(&a);
+}
+
 static void bad_keys_are_refused(void **state)
 {
     struct net *net = *state;
@@ -746,6 +776,7 @@ int main(void)
         TEST(connections_beyond_the_limit_are_refused),
         TEST(a_blocked_connection_waits_and_goes_on),
         TEST(a_far_side_that_does_not_read_is_closed),
+        TEST(what_came_before_a_reset_is_read),
         TEST(bad_keys_are_refused),
         TEST(a_living_connection_is_found_by_its_key),
         TEST(connections_leave_from_the_listeners_address),

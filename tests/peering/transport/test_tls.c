@@ -38,6 +38,8 @@ static void identities_are_those_of_rfc5922(void **state)
         {"URI:sips:opa.example", ""},
         {"URI:https://opa.example", ""},
         {"URI:sip:alice@opa.example", ""},
+        {"URI:sip:mallory.example:x@opa.example", ""},
+        {"URI:sip:mallory.example;x@opa.example", ""},
         {"URI:sip:alice@opa.example,DNS:opb.example", "opb.example"},
         {"URI:https://www.example/,DNS:opb.example", "opb.example"},
         {"DNS:*.opa.example", ""},
@@ -135,6 +137,16 @@ static const struct verdict_row {
      BY_ANCHOR,
      "opb.example",
      "peer: certificate is meant for Code Signing only " USAGE_HINT},
+    {"an extension that cannot be read",
+     {.cn = "x", .alt = "DNS:opb.example", .usage = "DER:0500"},
+     BY_ANCHOR,
+     "opb.example",
+     "peer: certificate has an extension that cannot be read; it must be issued anew"},
+    {"a weak key",
+     {.cn = "x", .alt = "DNS:opb.example", .curve = "P-192"},
+     BY_ANCHOR,
+     "opb.example",
+     "peer: certificate is not accepted: EE certificate key too weak (CN=x)"},
     {"expired",
      {.cn = "x", .alt = "DNS:opb.example", .begin_s = -9 * CERT_DAY_S, .end_s = -CERT_DAY_S},
      BY_ANCHOR,
@@ -337,6 +349,47 @@ static void a_chain_may_have_intermediates_that_are_cas(void **state)
     cert_free(&by_old);
 }
 
+static void an_intermediate_can_be_the_anchor(void **state)
+{
+    struct judges *judges = *state;
+    struct cert ca = cert_make(
+        &(struct cert_spec){.cn = "Sub CA", .constraints = "critical,CA:TRUE"}, &judges->stranger);
+    struct cert leaf = cert_make(&(struct cert_spec){.cn = "x", .alt = "DNS:opb.example"}, &ca);
+    struct tls_verdict verdict;
+
+    assert_int_equal(judge_with(judges, &leaf, &ca, &verdict), STATUS_UNPROVEN);
+    X509_STORE_add_cert(judges->store, ca.x509);
+    assert_int_equal(judge_with(judges, &leaf, NULL, &verdict), 0);
+    cert_free(&ca);
+    cert_free(&leaf);
+}
+
+static void validity_is_judged_at_the_time_given(void **state)
+{
+    struct judges *judges = *state;
+    struct cert leaf =
+        cert_make(&(struct cert_spec){.cn = "x", .alt = "DNS:opb.example"}, &judges->anchor);
+    time_t now = time(NULL);
+    const struct {
+        time_t when;
+        int status;
+    } table[] = {
+        {now, 0},
+        {now + 29 * CERT_DAY_S, 0},
+        {now + 31 * CERT_DAY_S, STATUS_UNPROVEN},
+        {now - 2 * CERT_DAY_S, STATUS_UNPROVEN},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(table); i++) {
+        struct tls_verdict verdict;
+
+        assert_int_equal(tls_judge_chain(judges->store, leaf.x509, NULL, table[i].when,
+                                         "opb.example", "peer", &verdict),
+                         table[i].status);
+    }
+    cert_free(&leaf);
+}
+
 static void hostile_names_stay_printable_and_bounded(void **state)
 {
     struct judges *judges = *state;
@@ -534,6 +587,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_certificate_is_judged, setup_judges, teardown_judges),
         cmocka_unit_test_setup_teardown(no_certificate_is_refused, setup_judges, teardown_judges),
         cmocka_unit_test_setup_teardown(a_chain_may_have_intermediates_that_are_cas, setup_judges,
+                                        teardown_judges),
+        cmocka_unit_test_setup_teardown(an_intermediate_can_be_the_anchor, setup_judges,
+                                        teardown_judges),
+        cmocka_unit_test_setup_teardown(validity_is_judged_at_the_time_given, setup_judges,
                                         teardown_judges),
         cmocka_unit_test_setup_teardown(hostile_names_stay_printable_and_bounded, setup_judges,
                                         teardown_judges),
