@@ -146,21 +146,17 @@ int edge_reload(struct edge *edge, const struct edge_conf *conf, char why[EDGE_M
     why[0] = '\0';
     if (fixed)
         snprintf(why, EDGE_MAX_WHY, "a change of %s needs a restart", fixed);
-    struct worker_orders orders = {.reload = true, .allow_count = conf->allow_count};
-    memcpy(orders.allow, conf->allow, sizeof(orders.allow));
-    for (unsigned i = 0; i < edge->started; i++) {
-        orders.tls = tls_context_ref(tls);
-        worker_order(&edge->workers[i], &orders);
-    }
+    const struct worker_order order = {
+        .what = WORKER_RELOAD, .tls = tls, .allow = conf->allow, .allow_count = conf->allow_count};
+    worker_order_all(edge->workers, edge->started, &order);
     tls_context_unref(tls);
     return 0;
 }
 
 void edge_drain(struct edge *edge)
 {
-    const struct worker_orders orders = {.drain = true};
-    for (unsigned i = 0; i < edge->started; i++)
-        worker_order(&edge->workers[i], &orders);
+    const struct worker_order order = {.what = WORKER_DRAIN};
+    worker_order_all(edge->workers, edge->started, &order);
 }
 
 bool edge_idle(const struct edge *edge)
@@ -173,15 +169,11 @@ bool edge_idle(const struct edge *edge)
 
 void edge_stop(struct edge *edge)
 {
-    const struct worker_orders stop = {.stop = true}, finish = {.finish = true};
+    const struct worker_order stop = {.what = WORKER_STOP}, finish = {.what = WORKER_FINISH};
     if (!edge)
         return;
-    for (unsigned i = 0; i < edge->started; i++)
-        worker_order(&edge->workers[i], &stop);
-    for (unsigned i = 0; i < edge->started; i++)
-        worker_wait_quiet(&edge->workers[i]);
-    for (unsigned i = 0; i < edge->started; i++)
-        worker_order(&edge->workers[i], &finish);
+    worker_order_all(edge->workers, edge->started, &stop);
+    worker_order_all(edge->workers, edge->started, &finish);
     for (unsigned i = 0; i < edge->conf.workers; i++)
         if (i < edge->started)
             worker_join(&edge->workers[i]);

@@ -3,8 +3,8 @@
  * edge_start makes `workers` threads, each with its own event loop, sockets, connections,
  * transactions, timers and DNS cache; they share nothing on a message's path but the store. A
  * message that belongs to another worker goes there through an inbox. The functions below are
- * called from the control thread (main); they never touch a worker's memory but send it a
- * message. */
+ * called from the control thread (main); they never touch a worker's memory but give it an order
+ * and wait until it has carried that out. */
 #ifndef JUNCTOR_PEERING_PEERING_H
 #define JUNCTOR_PEERING_PEERING_H
 
@@ -52,7 +52,7 @@ int edge_start(const struct edge_conf *conf, struct store *store, struct log *lo
 int edge_reload(struct edge *edge, const struct edge_conf *conf, char why[EDGE_MAX_WHY]);
 
 /* Stops accepting: new connections are refused, OPTIONS to the edge is answered 480, requests
- * outside dialogs 503 with Retry-After. Returns at once. */
+ * outside dialogs 503 with Retry-After. All of that holds when this returns. */
 void edge_drain(struct edge *edge);
 /* Has every request got its final response? (Transactions that only repeat one may still run.) */
 bool edge_idle(const struct edge *edge);

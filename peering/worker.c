@@ -115,57 +115,51 @@ static void close_handles(struct worker *worker)
     uv_close((uv_handle_t *)&worker->prepare, NULL);
 }
 
-static void take_orders(struct worker *worker)
+static void carry_out(struct worker *worker, const struct worker_order *order)
 {
     struct proxy *proxy = &worker->proxy;
-    uv_mutex_lock(&worker->orders_lock);
-    struct worker_orders orders = worker->orders;
-    worker->orders = (struct worker_orders){.stop = false};
-    uv_mutex_unlock(&worker->orders_lock);
-    if (orders.reload) {
-        transport_set_tls(proxy->transport, orders.tls);
-        tls_context_unref(orders.tls);
-        memcpy(proxy->allow, orders.allow, sizeof(proxy->allow));
-        proxy->allow_count = orders.allow_count;
-    }
-    if (orders.drain && !proxy->draining) {
+    switch (order->what) {
+    case WORKER_RELOAD:
+        transport_set_tls(proxy->transport, order->tls);
+        proxy->allow_count = order->allow_count;
+        memcpy(proxy->allow, order->allow, order->allow_count * sizeof(*order->allow));
+        return;
+    case WORKER_DRAIN:
+        if (!proxy->draining)
+            transport_stop_accepting(proxy->transport);
         proxy->draining = true;
-        transport_stop_accepting(proxy->transport);
-    }
-    if (orders.stop) {
+        return;
+    case WORKER_STOP:
         close_handles(worker);
-        uv_sem_post(&worker->quiet);
-    }
-    if (orders.finish)
+        return;
+    case WORKER_FINISH:
         uv_close((uv_handle_t *)&worker->async, NULL);
+        return;
+    }
 }
 
 static void on_async(uv_async_t *async)
 {
     struct worker *worker = async->data;
+    const struct worker_order *order = atomic_exchange(&worker->order, NULL);
     if (!uv_is_closing((uv_handle_t *)&worker->timer)) {
         advance(worker);
         read_inbox(worker);
     }
-    take_orders(worker);
+    if (order) {
+        carry_out(worker, order);
+        uv_sem_post(&worker->done);
+    }
 }
 
-void worker_order(struct worker *worker, const struct worker_orders *orders)
+void worker_order_all(struct worker *team, unsigned count, const struct worker_order *order)
 {
-    uv_mutex_lock(&worker->orders_lock);
-    struct worker_orders *waiting = &worker->orders;
-    waiting->stop |= orders->stop;
-    waiting->finish |= orders->finish;
-    waiting->drain |= orders->drain;
-    if (orders->reload) {
-        tls_context_unref(waiting->tls);
-        waiting->reload = true;
-        waiting->tls = orders->tls;
-        memcpy(waiting->allow, orders->allow, sizeof(waiting->allow));
-        waiting->allow_count = orders->allow_count;
+    for (unsigned i = 0; i < count; i++) {
+        atomic_store(&team[i].order, order);
+        uv_async_send(&team[i].async);
     }
-    uv_mutex_unlock(&worker->orders_lock);
-    uv_async_send(&worker->async);
+    for (unsigned i = 0; i < count; i++)
+        uv_sem_wait(&team[i].done);
 }
 
 /* ---- start and end ---- */
@@ -243,8 +237,7 @@ int worker_open(struct worker *worker, const struct edge_conf *conf, struct tls_
         free_memory(worker);
         return status ? status : -ENOMEM;
     }
-    uv_mutex_init(&worker->orders_lock);
-    uv_sem_init(&worker->quiet, 0);
+    uv_sem_init(&worker->done, 0);
     uv_async_init(&worker->loop, &worker->async, on_async);
     worker->async.data = worker;
     init_handles(worker);
@@ -263,9 +256,7 @@ int worker_open(struct worker *worker, const struct edge_conf *conf, struct tls_
 static void free_worker(struct worker *worker)
 {
     uv_loop_close(&worker->loop);
-    uv_mutex_destroy(&worker->orders_lock);
-    uv_sem_destroy(&worker->quiet);
-    tls_context_unref(worker->orders.tls);
+    uv_sem_destroy(&worker->done);
     free_memory(worker);
 }
 
@@ -275,11 +266,6 @@ void worker_close(struct worker *worker)
     uv_close((uv_handle_t *)&worker->async, NULL);
     uv_run(&worker->loop, UV_RUN_DEFAULT);
     free_worker(worker);
-}
-
-void worker_wait_quiet(struct worker *worker)
-{
-    uv_sem_wait(&worker->quiet);
 }
 
 void worker_join(struct worker *worker)

@@ -12,13 +12,13 @@
 
 #define WORKER_INBOX_SIZE 1048576 /* bytes on their way from one worker to one other */
 
-/* What the control thread wants; taken by the worker at its next turn. */
-struct worker_orders {
-    bool drain, reload;
-    bool stop;               /* end everything but the inbox, then post `quiet` */
-    bool finish;             /* all workers are quiet, nobody hands over any more: end */
-    struct tls_context *tls; /* reload: owned until taken */
-    struct netprefix allow[EDGE_MAX_ALLOW];
+/* What the control thread wants. It waits until the worker has done it, so orders never queue. */
+struct worker_order {
+    enum { WORKER_RELOAD, WORKER_DRAIN, WORKER_STOP, WORKER_FINISH } what;
+    /* WORKER_STOP ends everything but the inbox; once all workers have done that, nobody hands over
+     * any more, and WORKER_FINISH ends the loop. */
+    struct tls_context *tls; /* WORKER_RELOAD: the worker takes a reference of its own */
+    const struct netprefix *allow;
     size_t allow_count;
 };
 
@@ -32,9 +32,8 @@ struct worker {
     uv_timer_t timer;
     uv_prepare_t prepare;
     uv_async_t async;
-    uv_sem_t quiet;
-    uv_mutex_t orders_lock; /* the control path's only */
-    struct worker_orders orders;
+    _Atomic(const struct worker_order *) order; /* NULL: none; the control path's only */
+    uv_sem_t done;                              /* posted when the order is carried out */
     struct proxy proxy;
     struct proxy_counters counters;
     _Atomic size_t undecided, transactions, connections, peers; /* as of the last turn */
@@ -45,11 +44,9 @@ struct worker {
 int worker_open(struct worker *worker, const struct edge_conf *conf, struct tls_context *tls,
                 struct store *store, struct log *log, char why[EDGE_MAX_WHY]);
 int worker_start(struct worker *worker); /* starts the thread */
-/* Control thread: gives orders; `orders->tls` (if any) changes hands. */
-void worker_order(struct worker *worker, const struct worker_orders *orders);
-/* After an order to stop: waits until it hands nothing over any more. */
-void worker_wait_quiet(struct worker *worker);
-/* After an order to finish: waits for the thread, frees everything. */
+/* Control thread: tells the first `count` workers of a team and returns when each has done it. */
+void worker_order_all(struct worker *team, unsigned count, const struct worker_order *order);
+/* After WORKER_FINISH: waits for the thread, frees everything. */
 void worker_join(struct worker *worker);
 /* For a worker that was opened and never started. */
 void worker_close(struct worker *worker);

@@ -199,10 +199,10 @@ static void on_terminate(uv_signal_t *handle, int number)
         uv_stop(&daemon->loop);
         return;
     }
-    log_write(daemon->log, LOG_NOTICE, SOURCE, "%s: finishing what runs, at most %d s",
-              strsignal(number), DRAIN_MAX_MS / 1000);
     notify_send("STOPPING=1");
     edge_drain(daemon->edge);
+    log_write(daemon->log, LOG_NOTICE, SOURCE, "%s: finishing what runs, at most %d s",
+              strsignal(number), DRAIN_MAX_MS / 1000);
     uv_update_time(&daemon->loop);
     daemon->drain_until_ms = uv_now(&daemon->loop) + DRAIN_MAX_MS;
     uv_timer_start(&daemon->drain, on_drain_tick, DRAIN_LOOK_MS, DRAIN_LOOK_MS);
