@@ -209,6 +209,7 @@ static void set_up_proxy(struct worker *worker, const struct edge_conf *conf, st
     memcpy(proxy->allow, conf->allow, sizeof(proxy->allow));
     proxy->allow_count = conf->allow_count;
     proxy->first_response_ms = conf->first_response_ms ? conf->first_response_ms : 4000;
+    proxy->cancel_guard_ms = 64 * conf->times.t1_ms;
     proxy->search_ms = conf->search_ms ? conf->search_ms : 12000;
     proxy->log = log;
     proxy->counters = &worker->counters;

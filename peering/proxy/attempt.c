@@ -8,7 +8,6 @@
 #include <stdio.h>
 
 #define TIMER_C_MS       180000 /* section 16.6 step 11: more than three minutes of ringing */
-#define CANCEL_GUARD_MS  32000  /* 64*T1: an answer to our CANCEL comes by then (9.1) */
 #define TIMER_C_EXTRA_MS 5000
 
 struct attempt {
@@ -102,8 +101,10 @@ static void on_ended(struct txn_client *txn, void *arg)
  * ringing is cancelled and a late 2xx passed on. Everything else ends here. */
 void attempt_abandon(struct attempt *attempt)
 {
-    timer_stop(proxy_of(attempt)->timers, &attempt->timer);
     attempt->abandoned = true;
+    if (attempt->cancel_sent) /* its guard sees to the end */
+        return;
+    timer_stop(proxy_of(attempt)->timers, &attempt->timer);
     bool may_have_arrived = !attempt->conn || (conn_state_of(attempt->conn) == CONN_READY);
     if (attempt->sent->method == SIP_INVITE && may_have_arrived && attempt->client.txn)
         attempt_cancel(attempt);
@@ -116,9 +117,9 @@ static void fail(struct attempt *attempt)
     struct context *context = attempt->context;
     bool waited_for = !attempt->abandoned;
     context_enter(context);
-    if (waited_for)
+    if (waited_for && !attempt->cancel_sent)
         attempt_abandon(attempt);
-    else if (attempt->client.txn)
+    else if (attempt->client.txn) /* an INVITE that was cancelled in vain would wait for ever */
         txn_client_abort(attempt->client.txn);
     if (waited_for)
         context_attempt_failed(context);
@@ -207,7 +208,7 @@ void attempt_cancel(struct attempt *attempt)
     if (attempt->provisional) {
         attempt->cancel_sent = true;
         send_cancel(attempt);
-        start_timer(attempt, CANCEL_GUARD_MS);
+        start_timer(attempt, proxy_of(attempt)->cancel_guard_ms);
     } else if (attempt->conn && conn_state_of(attempt->conn) != CONN_READY && !attempt->abandoned) {
         fail(attempt);
     }

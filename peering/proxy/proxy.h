@@ -55,8 +55,9 @@ struct proxy {
     struct netprefix allow[PROXY_MAX_ALLOW];
     size_t allow_count;
     unsigned first_response_ms, search_ms;
-    uint8_t owner_key[16]; /* shared by all workers: who owns a UDP request */
-    uint8_t tag_key[16];   /* stateless To tags */
+    unsigned cancel_guard_ms; /* 64*T1: an answer to our CANCEL comes by then (9.1) */
+    uint8_t owner_key[16];    /* shared by all workers: who owns a UDP request */
+    uint8_t tag_key[16];      /* stateless To tags */
     bool draining;
 
     struct timers *timers;
