@@ -233,8 +233,9 @@ void context_response(struct context *context, const struct attempt *attempt,
         if (current && current != attempt) /* a late 2xx of an earlier target wins (16.7 step 10) */
             attempt_abandon(current);
     }
+    bool wanted = response->status >= 200 || context->provisional_bytes <= CONTEXT_PROVISIONAL_MAX;
     /* 100 is hop by hop (16.7 step 5); the rest goes back as it came. */
-    if (response->status > 100 && context->provisional_bytes <= CONTEXT_PROVISIONAL_MAX) {
+    if (response->status > 100 && wanted) {
         struct slice bytes = forward_response(context->arena, response, from_peer ? conn : NULL);
         if (bytes.p)
             respond(context, response->status, bytes);
