@@ -98,12 +98,14 @@ static void plan_to_peer(const struct sip_msg *request, const struct sip_nameadd
     snprintf(plan->caller_group, sizeof(plan->caller_group), "%s", token->hosted);
 }
 
-static void plan_to_core(const struct sip_nameaddr *next, const struct store_domain *group,
-                         struct plan *plan)
+/* To the core that the next Route names or, where the route set ends here, the Request-URI: in a
+ * group of several the one that has the dialog. */
+static void plan_to_core(const struct sip_msg *request, const struct sip_nameaddr *next,
+                         const struct store_domain *group, struct plan *plan)
 {
     plan->side = TRANSPORT_INSIDE;
     snprintf(plan->hosted, sizeof(plan->hosted), "%s", group->name);
-    plan_core_targets(plan, group, next->bytes.len ? &next->uri : NULL);
+    plan_core_targets(plan, group, next->bytes.len ? &next->uri : &request->uri);
 }
 
 void dialog_plan(struct proxy *proxy, const struct origin *origin, const struct sip_msg *request,
@@ -125,12 +127,12 @@ void dialog_plan(struct proxy *proxy, const struct origin *origin, const struct 
         return;
     if (token.side == TRANSPORT_OUTSIDE) {
         snprintf(plan->peer, sizeof(plan->peer), "%s", token.peer);
-        plan_to_core(next, &hosted, plan);
+        plan_to_core(request, next, &hosted, plan);
     } else if (token.peer[0]) {
         plan_to_peer(request, next, &token, plan);
     } else if (store_domain_get(reader, token.peer_core, &other) == 0) {
         snprintf(plan->caller_group, sizeof(plan->caller_group), "%s", token.hosted);
-        plan_to_core(next, &other, plan);
+        plan_to_core(request, next, &other, plan);
     } else {
         refusal_set(&plan->refusal, 403, "%s is not hosted here any more", token.peer_core);
     }

@@ -456,6 +456,97 @@ static void a_cancel_reaches_the_core_that_rings(void **state)
     expect(&stand->a, "SIP/2.0 487", text);
 }
 
+/* The edge anew, with times so short that a test can see their ends. */
+static void restart_hurried(struct stand *stand)
+{
+    char why[EDGE_MAX_WHY];
+    edge_stop(stand->edge);
+    stand->conf.times = (struct txn_times){10, 40, 50};
+    assert_int_equal(edge_start(&stand->conf, stand->store, NULL, &stand->edge, why), 0);
+}
+
+static void expect_no_transactions(struct stand *stand)
+{
+    struct edge_stats stats;
+    for (int waited_ms = 0; waited_ms < 2 * WAIT_MS; waited_ms += 20) {
+        edge_stats_get(stand->edge, &stats);
+        if (stats.transactions == 0)
+            return;
+        poll(NULL, 0, 20);
+    }
+    fail_msg("%zu transactions never end", (size_t)stats.transactions);
+}
+
+static void a_core_that_ignores_a_cancel_is_not_waited_for_for_ever(void **state)
+{
+    struct stand *stand = *state;
+    struct call call = invite("sip:bob@two.example"), cancel;
+    char sent[8192], text[8192];
+    restart_hurried(stand);
+    send_request(stand, &stand->a, &call);
+    expect(&stand->b1, "INVITE", sent);
+    answer(stand, &stand->b1, sent, "180 Ringing");
+    expect(&stand->a, "SIP/2.0 180", text);
+    cancel = call;
+    cancel.method = "CANCEL";
+    send_request(stand, &stand->a, &cancel);
+    expect(&stand->b1, "CANCEL", text);
+    expect(&stand->a, "SIP/2.0 487", text);
+    expect_no_transactions(stand);
+}
+
+static void a_flood_of_ringing_does_not_drown_the_answer(void **state)
+{
+    struct stand *stand = *state;
+    struct call call = invite("sip:bob@two.example");
+    char sent[8192], text[8192], headers[6100] = "X-Padding: ", ringing[8192];
+    memset(headers + 11, 'x', 6000);
+    strcpy(headers + 6011, "\r\n");
+    send_request(stand, &stand->a, &call);
+    expect(&stand->b1, "INVITE", sent);
+    char via[1024], via2[1024], from[1024], to[1024], id[1024];
+    header_of(sent, "Via", 0, via);
+    header_of(sent, "Via", 1, via2);
+    header_of(sent, "From", 0, from);
+    header_of(sent, "To", 0, to);
+    header_of(sent, "Call-ID", 0, id);
+    snprintf(ringing, sizeof(ringing),
+             "SIP/2.0 183 Progress\r\nVia: %s\r\nVia: %s\r\nFrom: %s\r\nTo: %s;tag=bobs\r\n"
+             "Call-ID: %s\r\nCSeq: 1 INVITE\r\n%sContent-Length: 0\r\n\r\n",
+             via, via2, from, to, id, headers);
+    for (int i = 0; i < 60; i++) {
+        send_text(stand, &stand->b1, ringing);
+        while (receive(&stand->a, text, 5))
+            ;
+    }
+    answer(stand, &stand->b1, sent, "200 OK");
+    expect(&stand->a, "SIP/2.0 200", text);
+}
+
+static void the_core_that_has_the_dialog_gets_its_requests(void **state)
+{
+    struct stand *stand = *state;
+    struct call call = invite("sip:bob@two.example"), ack;
+    char sent[8192], text[8192], uri[64], towards_a[1024], towards_b[1024], routes[2200];
+    send_request(stand, &stand->a, &call);
+    expect(&stand->b1, "INVITE", sent); /* and stays silent */
+    expect(&stand->b2, "INVITE", sent);
+    header_of(sent, "Record-Route", 0, towards_b);
+    header_of(sent, "Record-Route", 1, towards_a);
+    answer(stand, &stand->b2, sent, "200 OK");
+    expect(&stand->a, "SIP/2.0 200", text);
+    snprintf(uri, sizeof(uri), "sip:bob@127.0.0.1:%u", stand->b2.port);
+    snprintf(routes, sizeof(routes), "Route: %s,%s\r\n", towards_a, towards_b);
+    ack = call;
+    ack.method = "ACK"; /* no answer could make the edge turn to another core */
+    ack.cseq = 2;
+    ack.uri = uri;
+    ack.headers = routes;
+    ack.to_tag = "bobs";
+    send_request(stand, &stand->a, &ack);
+    expect(&stand->b2, "ACK", text);
+}
+
 static void an_unknown_method_passes_unchanged(void **state)
 {
     struct stand *stand = *state;
@@ -522,6 +613,9 @@ int main(void)
         EDGE_TEST(a_silent_or_full_core_is_passed_over),
         EDGE_TEST(a_late_ringing_of_a_target_given_up_is_cancelled),
         EDGE_TEST(a_cancel_reaches_the_core_that_rings),
+        EDGE_TEST(a_core_that_ignores_a_cancel_is_not_waited_for_for_ever),
+        EDGE_TEST(a_flood_of_ringing_does_not_drown_the_answer),
+        EDGE_TEST(the_core_that_has_the_dialog_gets_its_requests),
         EDGE_TEST(an_unknown_method_passes_unchanged),
         EDGE_TEST(malformed_requests_are_told_what_is_wrong),
         EDGE_TEST(draining_refuses_new_calls_only),
