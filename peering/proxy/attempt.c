@@ -44,11 +44,52 @@ static void client_del(struct client *client)
 
 /* ---- sending ---- */
 
+/* A connection to the hop, with a reference. */
+static int connect_hop(struct attempt *attempt, struct conn **conn)
+{
+    const struct plan *plan = &attempt->context->plan;
+    struct conn_key key = {
+        .side = plan->side, .transport = attempt->hop.transport, .addr = attempt->hop.addr};
+    if (key.transport == SIP_TLS) {
+        snprintf(key.our_domain, sizeof(key.our_domain), "%s", plan->hosted);
+        snprintf(key.far_domain, sizeof(key.far_domain), "%s",
+                 plan->side == TRANSPORT_OUTSIDE ? plan->peer : plan->hosted);
+    }
+    return transport_connect(proxy_of(attempt)->transport, &key, conn);
+}
+
+/* ACK and CANCEL must arrive also where the connection broke after the INVITE was sent on it: they
+ * go to the same address on a new one (18.1.1). */
+static void send_further(struct attempt *attempt, struct slice bytes)
+{
+    struct conn *again;
+    if (conn_state_of(attempt->conn) == CONN_CLOSED && connect_hop(attempt, &again) == 0) {
+        conn_unref(attempt->conn);
+        attempt->conn = again;
+    }
+    conn_send(attempt->conn, bytes);
+}
+
+/* The request waits with us while its connection is being opened (on_conn sends it): in the
+ * connection's buffer it could not be taken back, and would ring where nobody calls any more. */
 static void send_up(struct slice bytes, void *arg)
 {
     struct attempt *attempt = arg;
+    if (attempt->hop.transport == SIP_UDP)
+        transport_send_udp(proxy_of(attempt)->transport, attempt->out, &attempt->hop.addr, bytes);
+    else if (!attempt->conn) /* its INVITE has ended, and with it what is left to say */
+        return;
+    else if (bytes.p != attempt->sent->bytes.p)
+        send_further(attempt, bytes);
+    else if (conn_state_of(attempt->conn) == CONN_READY)
+        conn_send(attempt->conn, bytes);
+}
+
+static void send_ack(struct attempt *attempt)
+{
+    struct slice bytes = attempt->sent->bytes;
     if (attempt->conn)
-        conn_send(attempt->conn, bytes); /* a failure is reported by the watch */
+        conn_send(attempt->conn, bytes);
     else
         transport_send_udp(proxy_of(attempt)->transport, attempt->out, &attempt->hop.addr, bytes);
 }
@@ -139,29 +180,22 @@ static void cancel_timeout(struct txn_client *txn, void *arg)
 }
 
 struct cancel {
-    struct context *context;
+    struct attempt *attempt; /* in the same arena; its connection lives as long as its INVITE */
     struct client client;
-    const struct transport_listener *out;
-    struct netaddr to;
-    struct conn *conn;
 };
 
 static void cancel_send(struct slice bytes, void *arg)
 {
     struct cancel *cancel = arg;
-    if (cancel->conn)
-        conn_send(cancel->conn, bytes);
-    else
-        transport_send_udp(cancel->context->proxy->transport, cancel->out, &cancel->to, bytes);
+    send_up(bytes, cancel->attempt);
 }
 
 static void cancel_ended(struct txn_client *txn, void *arg)
 {
     struct cancel *cancel = arg;
-    struct context *context = cancel->context;
+    struct context *context = cancel->attempt->context;
     (void)txn;
     context_enter(context);
-    cancel->conn = conn_unref(cancel->conn);
     client_del(&cancel->client);
     context_leave(context);
 }
@@ -185,8 +219,7 @@ static void send_cancel(struct attempt *attempt)
     struct sip_msg *request = bytes.p ? index_sent(context->arena, bytes, SIP_MAX_HEADERS) : NULL;
     if (!cancel || !request)
         return;
-    *cancel = (struct cancel){.context = context, .out = attempt->out, .to = attempt->hop.addr};
-    cancel->conn = attempt->conn ? conn_ref(attempt->conn) : NULL;
+    cancel->attempt = attempt;
     const struct txn_client_user user = {.send = cancel_send,
                                          .response = cancel_response,
                                          .timeout = cancel_timeout,
@@ -196,8 +229,6 @@ static void send_cancel(struct attempt *attempt)
     if (txn_client_start(context->proxy->txns, context->arena, request, attempt->conn != NULL,
                          &user, &cancel->client.txn) == 0)
         client_add(context, &cancel->client);
-    else
-        cancel->conn = conn_unref(cancel->conn);
 }
 
 void attempt_cancel(struct attempt *attempt)
@@ -273,9 +304,10 @@ static bool retry_hop(struct attempt *attempt)
 static void on_conn(struct conn *conn, enum conn_state state, const char *why, void *arg)
 {
     struct attempt *attempt = arg;
-    (void)conn;
-    if (state == CONN_READY && !attempt->provisional && !attempt->abandoned)
+    if (state == CONN_READY) {
+        conn_send(conn, attempt->sent->bytes);
         start_timer(attempt, proxy_of(attempt)->first_response_ms);
+    }
     if (state != CONN_CLOSED || !attempt->client.txn)
         return;
     /* After a provisional response the far side may answer on a connection of its own. */
@@ -291,17 +323,9 @@ static void on_conn(struct conn *conn, enum conn_state state, const char *why, v
 static int connect_attempt(struct attempt *attempt)
 {
     struct context *context = attempt->context;
-    const struct plan *plan = &context->plan;
-    struct conn_key key = {
-        .side = plan->side, .transport = attempt->hop.transport, .addr = attempt->hop.addr};
-    if (key.transport == SIP_TLS) {
-        snprintf(key.our_domain, sizeof(key.our_domain), "%s", plan->hosted);
-        snprintf(key.far_domain, sizeof(key.far_domain), "%s",
-                 plan->side == TRANSPORT_OUTSIDE ? plan->peer : plan->hosted);
-    }
-    int status = transport_connect(proxy_of(attempt)->transport, &key, &attempt->conn);
+    int status = connect_hop(attempt, &attempt->conn);
     if (status == STATUS_NOTFOUND)
-        context_add_cause(context, "this edge has no certificate for %s", key.our_domain);
+        context_add_cause(context, "this edge has no certificate for %s", context->plan.hosted);
     else if (status != 0)
         context_add_cause(context, "%s: %s", attempt->hop.host, status_text(status));
     if (status != 0)
@@ -384,7 +408,7 @@ int attempt_start(struct context *context, const struct resolver_hop *hop)
     if (status == 0)
         trace_sent(attempt, attempt->sent);
     if (status == 0 && attempt->sent->method == SIP_ACK)
-        send_up(attempt->sent->bytes, attempt);
+        send_ack(attempt);
     else if (status == 0)
         status = start_client(attempt);
     if (status != 0 || attempt->sent->method == SIP_ACK)

@@ -29,6 +29,7 @@ struct stand {
     uint16_t port;
     struct sockaddr_in edge_addr;
     struct core a, b1, b2; /* one.example: a; two.example: b1, then b2 */
+    struct core c;         /* three.example, over TCP: a listening socket */
 };
 
 static struct core core_open(void)
@@ -42,6 +43,18 @@ static struct core core_open(void)
     return core;
 }
 
+static struct core core_listen(void)
+{
+    struct sockaddr_in addr = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(addr);
+    struct core core = {socket(AF_INET, SOCK_STREAM, 0), 0};
+    assert_int_equal(bind(core.fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+    assert_int_equal(listen(core.fd, 0), 0);
+    assert_int_equal(getsockname(core.fd, (struct sockaddr *)&addr, &len), 0);
+    core.port = ntohs(addr.sin_port);
+    return core;
+}
+
 static void submit(struct stand *stand, const struct store_command *command)
 {
     struct store_verdict verdict;
@@ -50,7 +63,7 @@ static void submit(struct stand *stand, const struct store_command *command)
 }
 
 static void add_domain(struct stand *stand, const char *name, const struct core *cores[],
-                       unsigned count)
+                       unsigned count, enum sip_transport transport)
 {
     struct store_command command = {.op = STORE_DOMAIN_ADD, .expected_version = STORE_ANY_VERSION};
     snprintf(command.actor, sizeof(command.actor), "test");
@@ -59,7 +72,7 @@ static void add_domain(struct stand *stand, const char *name, const struct core 
         struct store_core *core = &command.domain.cores[i];
         snprintf(core->host, sizeof(core->host), "127.0.0.1");
         core->port = cores[i]->port;
-        core->transport = SIP_UDP;
+        core->transport = transport;
     }
     command.domain.core_count = count;
     submit(stand, &command);
@@ -88,13 +101,15 @@ static void configure(struct stand *stand)
     conf->times = (struct txn_times){100, 400, 500};
     conf->first_response_ms = 300;
     conf->search_ms = 3000;
-    conf->transport.listener_count = 1;
+    conf->transport.listener_count = 2;
     struct transport_listener *listener = &conf->transport.listeners[0];
     listener->side = TRANSPORT_INSIDE;
     listener->transport = SIP_UDP;
     netaddr_from_ip(&listener->bind, SLICE("127.0.0.1"), stand->port);
     snprintf(listener->advertise_host, sizeof(listener->advertise_host), "127.0.0.1");
     listener->advertise_port = stand->port;
+    conf->transport.listeners[1] = *listener;
+    conf->transport.listeners[1].transport = SIP_TCP;
     netaddr_from_ip(&conf->resolver.upstreams[0].addr, SLICE("127.0.0.1"), 9);
     conf->resolver.upstream_count = 1;
     stand->edge_addr = listener->bind.in4;
@@ -112,8 +127,11 @@ static int set_up(void **state)
     stand->a = core_open();
     stand->b1 = core_open();
     stand->b2 = core_open();
-    add_domain(stand, "one.example", (const struct core *[]){&stand->a}, 1);
-    add_domain(stand, "two.example", (const struct core *[]){&stand->b1, &stand->b2}, 2);
+    stand->c = core_listen();
+    add_domain(stand, "one.example", (const struct core *[]){&stand->a}, 1, SIP_UDP);
+    add_domain(stand, "two.example", (const struct core *[]){&stand->b1, &stand->b2}, 2, SIP_UDP);
+    add_domain(stand, "three.example", (const struct core *[]){&stand->c}, 1, SIP_TCP);
+    add_address(stand, "carol@three.example");
     add_address(stand, "alice@one.example");
     add_address(stand, "bob@two.example");
     configure(stand);
@@ -131,6 +149,7 @@ static int tear_down(void **state)
     close(stand->a.fd);
     close(stand->b1.fd);
     close(stand->b2.fd);
+    close(stand->c.fd);
     snprintf(command, sizeof(command), "rm -rf %s", stand->dir);
     int status = system(command);
     free(stand);
@@ -151,6 +170,8 @@ static bool receive(const struct core *core, char text[8192], int wait_ms)
     if (poll(&pollfd, 1, wait_ms) != 1)
         return false;
     ssize_t len = recv(core->fd, text, 8191, 0);
+    if (len == 0) /* the end of a stream */
+        return false;
     assert_true(len > 0);
     text[len] = '\0';
     return true;
@@ -212,12 +233,12 @@ static struct call invite(const char *uri)
 }
 
 /* The lines of `request` whose names are in a response, with a To tag, as a UAS would copy them. */
-static void answer(struct stand *stand, const struct core *core, const char *request,
-                   const char *status)
+static void answer_text(const struct core *core, const char *request, const char *status,
+                        char text[8192])
 {
     static const char *const copied[] = {
         "Via:", "From:", "To:", "Call-ID:", "CSeq:", "Record-Route:"};
-    char text[8192], *out = text;
+    char *out = text;
     out += sprintf(out, "SIP/2.0 %s\r\n", status);
     for (const char *line = strstr(request, "\r\n") + 2; *line != '\r';
          line = strstr(line, "\r\n") + 2)
@@ -228,6 +249,13 @@ static void answer(struct stand *stand, const struct core *core, const char *req
                 out += sprintf(out, "%.*s%s\r\n", len, line, tag ? ";tag=bobs" : "");
             }
     sprintf(out, "Contact: <sip:bob@127.0.0.1:%u>\r\nContent-Length: 0\r\n\r\n", core->port);
+}
+
+static void answer(struct stand *stand, const struct core *core, const char *request,
+                   const char *status)
+{
+    char text[8192];
+    answer_text(core, request, status, text);
     send_text(stand, core, text);
 }
 
@@ -547,6 +575,88 @@ static void the_core_that_has_the_dialog_gets_its_requests(void **state)
     expect(&stand->b2, "ACK", text);
 }
 
+/* ---- a core over TCP ---- */
+
+static struct core core_accept(const struct core *listening)
+{
+    struct pollfd pollfd = {.fd = listening->fd, .events = POLLIN};
+    assert_int_equal(poll(&pollfd, 1, WAIT_MS), 1);
+    return (struct core){accept(listening->fd, NULL, NULL), listening->port};
+}
+
+static void answer_stream(const struct core *core, const char *request, const char *status)
+{
+    char text[8192];
+    answer_text(core, request, status, text);
+    assert_int_equal(send(core->fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
+}
+
+static void a_cancel_reaches_a_core_whose_connection_broke(void **state)
+{
+    struct stand *stand = *state;
+    struct call call = invite("sip:carol@three.example"), cancel;
+    char sent[8192], text[8192];
+    send_request(stand, &stand->a, &call);
+    struct core first = core_accept(&stand->c);
+    expect(&first, "INVITE", sent);
+    answer_stream(&first, sent, "180 Ringing");
+    expect(&stand->a, "SIP/2.0 180", text);
+    close(first.fd);
+    cancel = call;
+    cancel.method = "CANCEL";
+    send_request(stand, &stand->a, &cancel);
+    struct core second = core_accept(&stand->c);
+    expect(&second, "CANCEL", text);
+    answer_stream(&second, text, "200 OK");
+    answer_stream(&second, sent, "487 Request Terminated");
+    expect(&stand->a, "SIP/2.0 487", text);
+    expect(&second, "ACK", text);
+    close(second.fd);
+}
+
+/* Connects until the kernel takes no more, so that the edge's connection stays on its way. */
+static bool fill_backlog(const struct core *core, int fds[8])
+{
+    struct sockaddr_in addr = {.sin_family = AF_INET,
+                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+                               .sin_port = htons(core->port)};
+    for (int i = 0; i < 8; i++) {
+        fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        connect(fds[i], (struct sockaddr *)&addr, sizeof(addr));
+        struct pollfd pollfd = {.fd = fds[i], .events = POLLOUT};
+        if (poll(&pollfd, 1, QUIET_MS) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void a_call_cancelled_before_its_connection_is_up_never_rings(void **state)
+{
+    struct stand *stand = *state;
+    struct call call = invite("sip:carol@three.example"), cancel;
+    char text[8192];
+    int fds[8] = {-1, -1, -1, -1, -1, -1, -1, -1};
+    bool full = fill_backlog(&stand->c, fds);
+    send_request(stand, &stand->a, &call);
+    expect(&stand->a, "SIP/2.0 100", text);
+    cancel = call;
+    cancel.method = "CANCEL";
+    send_request(stand, &stand->a, &cancel);
+    expect(&stand->a, "SIP/2.0 487", text);
+    struct pollfd pollfd = {.fd = stand->c.fd, .events = POLLIN};
+    while (full && poll(&pollfd, 1, 1500) == 1) { /* the kernel's next try comes within 1 s */
+        struct core core = core_accept(&stand->c);
+        if (receive(&core, text, QUIET_MS))
+            fail_msg("not expected: %.200s", text);
+        close(core.fd);
+    }
+    for (int i = 0; i < 8; i++)
+        if (fds[i] >= 0)
+            close(fds[i]);
+    if (!full)
+        skip();
+}
+
 static void an_unknown_method_passes_unchanged(void **state)
 {
     struct stand *stand = *state;
@@ -616,6 +726,8 @@ int main(void)
         EDGE_TEST(a_core_that_ignores_a_cancel_is_not_waited_for_for_ever),
         EDGE_TEST(a_flood_of_ringing_does_not_drown_the_answer),
         EDGE_TEST(the_core_that_has_the_dialog_gets_its_requests),
+        EDGE_TEST(a_cancel_reaches_a_core_whose_connection_broke),
+        EDGE_TEST(a_call_cancelled_before_its_connection_is_up_never_rings),
         EDGE_TEST(an_unknown_method_passes_unchanged),
         EDGE_TEST(malformed_requests_are_told_what_is_wrong),
         EDGE_TEST(draining_refuses_new_calls_only),
