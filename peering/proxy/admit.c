@@ -109,28 +109,6 @@ static void plan_peer(const char *domain, uint16_t port, struct plan *plan)
 
 /* ---- from the core (3.1) ---- */
 
-static bool is_anonymous(const struct sip_uri *from)
-{
-    return is_sip(from) && slice_eq_nocase(from->host, SLICE("anonymous.invalid"));
-}
-
-/* From, or P-Asserted-Identity where From is anonymous. */
-static void caller_uri(const struct sip_msg *request, struct sip_uri *uri)
-{
-    const struct sip_header *pai = sip_msg_header(request, SIP_H_P_ASSERTED_IDENTITY, NULL);
-    struct sip_nameaddr identity;
-    *uri = request->from.uri;
-    if (!is_anonymous(uri) || !pai)
-        return;
-    struct slice list = pai->value;
-    while (sip_nameaddr_next(&list, &identity) == 0) {
-        if (is_sip(&identity.uri)) {
-            *uri = identity.uri;
-            return;
-        }
-    }
-}
-
 static bool hosted_here(const struct store_route *route)
 {
     if (route->address_found)
@@ -147,7 +125,8 @@ static void admit_core_caller(struct proxy *proxy, const struct origin *origin,
     struct store_route route;
     struct sip_uri uri;
     char ip[NETADDR_TEXT_MAX];
-    caller_uri(request, &uri);
+    if (!identity_is_anonymous(&request->from.uri) || !identity_asserted(request, NULL, &uri))
+        uri = request->from.uri;
     bool named = is_sip(&uri) && uri.host_kind == SIP_HOST_NAME &&
                  store_domain_canonical(uri.host, caller.domain, NULL) == 0 &&
                  store_user_canonical(uri.user, caller.user, NULL) == 0;
@@ -209,7 +188,12 @@ static void admit_peer_caller(const struct origin *origin, const struct sip_msg 
 {
     const struct sip_uri *from = &request->from.uri;
     const char *proven = conn_proven_domain(origin->conn);
-    if (is_anonymous(from)) {
+    struct sip_uri asserted;
+    if (identity_is_anonymous(from) && identity_asserted(request, origin->conn, &asserted)) {
+        store_domain_canonical(asserted.host, plan->peer, NULL);
+        return;
+    }
+    if (identity_is_anonymous(from)) {
         snprintf(plan->peer, sizeof(plan->peer), "%s", proven);
         snprintf(plan->assert_identity, sizeof(plan->assert_identity), "%s", proven);
         return;

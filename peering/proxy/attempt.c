@@ -386,7 +386,8 @@ static int prepare(struct attempt *attempt)
                           sip_transport_name(attempt->hop.transport), attempt->hop.host);
         return -ENOENT;
     }
-    txn_branch_make(proxy->txns, proxy->index, branch);
+    txn_branch_make(proxy->txns,
+                    proxy->workers * proxy_side_number(context->plan.side) + proxy->index, branch);
     int status = build_sent(attempt, branch);
     if (status != 0) {
         context_add_cause(context, "the request could not be built");

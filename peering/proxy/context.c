@@ -223,6 +223,7 @@ void context_response(struct context *context, const struct attempt *attempt,
                       const struct sip_msg *response, const struct conn *conn)
 {
     bool from_peer = context->plan.side == TRANSPORT_OUTSIDE;
+    bool to_peer = context->origin.listener->side == TRANSPORT_OUTSIDE;
     context_enter(context);
     timer_stop(context->proxy->timers, &context->search_timer);
     if (response->status < 200)
@@ -236,7 +237,8 @@ void context_response(struct context *context, const struct attempt *attempt,
     bool wanted = response->status >= 200 || context->provisional_bytes <= CONTEXT_PROVISIONAL_MAX;
     /* 100 is hop by hop (16.7 step 5); the rest goes back as it came. */
     if (response->status > 100 && wanted) {
-        struct slice bytes = forward_response(context->arena, response, from_peer ? conn : NULL);
+        struct slice bytes =
+            forward_response(context->arena, response, from_peer ? conn : NULL, to_peer);
         if (bytes.p)
             respond(context, response->status, bytes);
         else if (response->status >= 200)

@@ -75,6 +75,18 @@ static void check_side(struct proxy *proxy, const struct origin *origin, const s
                     token->hosted);
 }
 
+/* A peer that made the call goes on speaking as it was admitted to: in From too, which the HMAC
+ * does not cover. (Where the peer was called, From is what our own side dialled.) */
+static void check_caller(const struct origin *origin, const struct sip_msg *request,
+                         const struct token *token, struct refusal *refusal)
+{
+    const struct sip_uri *from = &request->from.uri;
+    if (token->side == TRANSPORT_OUTSIDE && token->caller && !identity_is_anonymous(from) &&
+        !identity_is_proven(origin->conn, from))
+        refusal_set(refusal, 403, "the caller %.*s could not be verified: this dialog is with %s",
+                    SLICE_ARG(from->bytes), token->peer);
+}
+
 /* From the core: to whatever the route set names next, which must prove the dialog's peer. */
 static void plan_to_peer(const struct sip_msg *request, const struct sip_nameaddr *next,
                          const struct token *token, struct plan *plan)
@@ -123,6 +135,8 @@ void dialog_plan(struct proxy *proxy, const struct origin *origin, const struct 
         return;
     }
     check_side(proxy, origin, &token, &hosted, &plan->refusal);
+    if (plan->refusal.status == 0)
+        check_caller(origin, request, &token, &plan->refusal);
     if (plan->refusal.status)
         return;
     if (token.side == TRANSPORT_OUTSIDE) {

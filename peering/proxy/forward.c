@@ -36,7 +36,8 @@ static void make_token(const struct forward *forward, bool towards, struct token
     const struct plan *plan = forward->plan;
     bool core_to_core = !plan->peer[0];
     bool swap = core_to_core && !towards;
-    *token = (struct token){.side = towards ? plan->side : forward->origin->listener->side};
+    *token = (struct token){.side = towards ? plan->side : forward->origin->listener->side,
+                            .caller = !towards};
     snprintf(token->hosted, sizeof(token->hosted), "%s", swap ? plan->caller_group : plan->hosted);
     if (core_to_core)
         snprintf(token->peer_core, sizeof(token->peer_core), "%s",
@@ -193,7 +194,7 @@ struct slice forward_request(const struct forward *forward)
 }
 
 struct slice forward_response(struct arena *arena, const struct sip_msg *response,
-                              const struct conn *from_peer)
+                              const struct conn *from_peer, bool to_peer)
 {
     struct sip_edits edits;
     sip_edits_init(&edits, response->bytes);
@@ -201,6 +202,8 @@ struct slice forward_response(struct arena *arena, const struct sip_msg *respons
                              response->via.bytes);
     if (from_peer)
         identity_clean_from_peer(&edits, response, from_peer);
+    if (to_peer)
+        identity_clean_to_peer(&edits, response);
     if (!response->has_content_length)
         sip_edits_insert(&edits, response->headers_end,
                          arena_printf(arena, "Content-Length: %zu\r\n", response->body.len));

@@ -30,6 +30,29 @@ static bool all_proven(const struct sip_header *header, const struct conn *conn)
     return status == STATUS_NOTFOUND;
 }
 
+bool identity_is_anonymous(const struct sip_uri *from)
+{
+    return (from->scheme == SIP_SCHEME_SIP || from->scheme == SIP_SCHEME_SIPS) &&
+           slice_eq_nocase(from->host, SLICE("anonymous.invalid"));
+}
+
+bool identity_asserted(const struct sip_msg *msg, const struct conn *conn, struct sip_uri *uri)
+{
+    for (const struct sip_header *h = sip_msg_header(msg, SIP_H_P_ASSERTED_IDENTITY, NULL); h;
+         h = sip_msg_header(msg, SIP_H_P_ASSERTED_IDENTITY, h)) {
+        struct slice list = h->value;
+        struct sip_nameaddr identity;
+        if (conn && !all_proven(h, conn))
+            continue;
+        while (sip_nameaddr_next(&list, &identity) == 0)
+            if (identity.uri.scheme == SIP_SCHEME_SIP || identity.uri.scheme == SIP_SCHEME_SIPS) {
+                *uri = identity.uri;
+                return true;
+            }
+    }
+    return false;
+}
+
 void identity_clean_from_peer(struct sip_edits *edits, const struct sip_msg *msg,
                               const struct conn *conn)
 {
@@ -41,8 +64,10 @@ void identity_clean_from_peer(struct sip_edits *edits, const struct sip_msg *msg
     remove_all(edits, msg, SIP_H_REMOTE_PARTY_ID);
 }
 
-/* No peer is marked as trusting our identities yet, so none is told. */
+/* No peer is marked as trusting our identities yet, so none is told (RFC 3325 section 5). */
 void identity_clean_to_peer(struct sip_edits *edits, const struct sip_msg *msg)
 {
     remove_all(edits, msg, SIP_H_P_ASSERTED_IDENTITY);
+    remove_all(edits, msg, SIP_H_P_PREFERRED_IDENTITY);
+    remove_all(edits, msg, SIP_H_REMOTE_PARTY_ID);
 }

@@ -31,11 +31,13 @@ static bool hand_over_request(struct proxy *proxy, const struct origin *origin,
 static void receive_response(struct proxy *proxy, const struct origin *origin,
                              const struct sip_msg *response)
 {
-    unsigned owner;
-    if (txn_branch_worker(response->via.branch, &owner) != 0 || owner >= proxy->workers) {
+    unsigned number, owner;
+    if (txn_branch_worker(response->via.branch, &number) != 0 ||
+        number / proxy->workers != proxy_side_number(origin->listener->side)) {
         count(&proxy->counters->dropped);
         return;
     }
+    owner = number % proxy->workers;
     if (owner != proxy->index) {
         if (proxy->handover(owner, origin->listener, &origin->peer, response->bytes,
                             proxy->handover_arg))
@@ -151,22 +153,21 @@ static void receive_new_request(struct proxy *proxy, const struct origin *origin
 {
     struct sip_nameaddr top, next;
     struct plan plan = {.refusal.status = 0};
-    bool for_us = is_for_us(proxy, request);
-
     if (is_silent(proxy, origin, request)) {
         count(&proxy->counters->dropped);
         return;
     }
-    if (for_us) {
+    int routes = dialog_routes(proxy, request, &plan.own_routes, &top, &next);
+    bool in_dialog = routes == 0 && dialog_has_token(request, plan.own_routes, &top);
+    if (routes == 0 && next.bytes.len == 0 && !in_dialog && is_for_us(proxy, request)) {
         answer_options(proxy, origin, request);
         return;
     }
     validate(request, &plan.refusal);
-    if (plan.refusal.status == 0 &&
-        dialog_routes(proxy, request, &plan.own_routes, &top, &next) != 0)
+    if (plan.refusal.status == 0 && routes != 0)
         refusal_set(&plan.refusal, 400, "the Route header cannot be read");
     if (plan.refusal.status == 0) {
-        if (dialog_has_token(request, plan.own_routes, &top))
+        if (in_dialog)
             dialog_plan(proxy, origin, request, &top, &next, &plan);
         else
             admit_plan(proxy, origin, request, &next, &plan);

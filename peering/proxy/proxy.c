@@ -29,19 +29,35 @@ void proxy_end_all(struct proxy *proxy)
 
 /* ---- our names ---- */
 
+/* An address without a port means the default one, where a core may live beside us; a name may
+ * lead to any port (RFC 3263). */
+static bool port_is_named(const struct transport_listener *listener, const struct sip_uri *uri)
+{
+    uint16_t port = uri->port;
+    struct slice transport;
+    if (port == listener->advertise_port || (port == 0 && uri->host_kind == SIP_HOST_NAME))
+        return true;
+    if (port == 0) {
+        bool tls = uri->scheme == SIP_SCHEME_SIPS || (sip_uri_param(uri, "transport", &transport) &&
+                                                      slice_eq_nocase(transport, SLICE("tls")));
+        port = tls ? 5061 : 5060;
+    }
+    return port == listener->advertise_port || port == netaddr_port(&listener->bind);
+}
+
 static bool listener_is_named(const struct transport_listener *listener, const struct sip_uri *uri)
 {
     struct slice name = slice_of(listener->advertise_host);
     struct netaddr ip;
+    if (!port_is_named(listener, uri))
+        return false;
     if (name.len > 2 && name.p[0] == '[')
         name = slice_make(name.p + 1, name.len - 2);
     if (slice_eq_nocase(uri->host, name))
-        return uri->port == 0 || uri->port == listener->advertise_port ||
-               uri->port == netaddr_port(&listener->bind);
+        return true;
     if (uri->host_kind == SIP_HOST_NAME || netaddr_from_ip(&ip, uri->host, 0) != 0)
         return false;
-    return netaddr_eq_ip(&ip, &listener->bind) &&
-           (uri->port == 0 || uri->port == netaddr_port(&listener->bind));
+    return netaddr_eq_ip(&ip, &listener->bind);
 }
 
 static bool domain_is_hosted(struct proxy *proxy, struct slice host)

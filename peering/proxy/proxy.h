@@ -91,6 +91,13 @@ static inline enum sip_transport origin_transport(const struct origin *origin)
     return origin->conn ? conn_transport(origin->conn) : SIP_UDP;
 }
 
+/* Our branches name the worker and the side: worker + workers * this. Who sees a branch further
+ * down can then not answer for a peer by a datagram to an inside listener. */
+static inline unsigned proxy_side_number(enum transport_side side)
+{
+    return side == TRANSPORT_OUTSIDE ? 1 : 0;
+}
+
 /* ---- worker.c calls these ---- */
 
 /* Takes in one message: a transport_message_h whose arg is the proxy. */
@@ -275,18 +282,23 @@ struct forward {
 /* The request as it goes out, gathered in the arena. p == NULL on exhaustion or without a token
  * key. */
 struct slice forward_request(const struct forward *forward);
-/* The response as it goes back: topmost Via removed, identities cleaned where it comes from a peer.
- */
+/* The response as it goes back: topmost Via removed, identities cleaned where it comes from a peer
+ * or goes to one. */
 struct slice forward_response(struct arena *arena, const struct sip_msg *response,
-                              const struct conn *from_peer);
+                              const struct conn *from_peer, bool to_peer);
 /* Does a request of this method get Record-Route? */
 bool forward_records_route(enum sip_method method);
 
-/* identity.c: edits that remove what a peer may not assert (design 3.5). */
+/* identity.c: edits that remove what a peer may not assert, or not be told (design 3.5). */
 void identity_clean_from_peer(struct sip_edits *edits, const struct sip_msg *msg,
                               const struct conn *conn);
 void identity_clean_to_peer(struct sip_edits *edits, const struct sip_msg *msg);
 /* Does the connection prove the domain of this URI? */
 bool identity_is_proven(const struct conn *conn, const struct sip_uri *uri);
+/* RFC 3323 4.1.1.3: a From that names nobody. */
+bool identity_is_anonymous(const struct sip_uri *from);
+/* The first sip: or sips: URI that P-Asserted-Identity names; from a peer (conn is not NULL) only
+ * where it stays, being proven. */
+bool identity_asserted(const struct sip_msg *msg, const struct conn *conn, struct sip_uri *uri);
 
 #endif

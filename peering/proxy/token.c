@@ -2,9 +2,10 @@
  *
  *     key id (4, big-endian) | flags (1) | hosted length (1) | hosted | far domain | HMAC (16)
  *
- * flags bit 0: side is OUTSIDE; bit 1: the far domain is another core's, not a peer's. The far
- * domain is what remains. Other flags are kept for later forms and refused. The HMAC covers
- * everything before it, then Call-ID and caller's tag, each with its length in front. */
+ * flags bit 0: side is OUTSIDE; bit 1: the far domain is another core's, not a peer's; bit 2: the
+ * holder is the caller. The far domain is what remains. Other flags are kept for later forms and
+ * refused. The HMAC covers everything before it, then Call-ID and caller's tag, each with its
+ * length in front. */
 #include "peering/proxy/token.h"
 
 #include "base/status.h"
@@ -20,7 +21,8 @@
 
 #define FLAG_OUTSIDE  1
 #define FLAG_FAR_CORE 2
-#define FLAGS_ALL     (FLAG_OUTSIDE | FLAG_FAR_CORE)
+#define FLAG_CALLER   4
+#define FLAGS_ALL     (FLAG_OUTSIDE | FLAG_FAR_CORE | FLAG_CALLER)
 
 _Static_assert((RAW_MAX * 4 + 2) / 3 < TOKEN_TEXT_MAX, "the longest token must fit");
 _Static_assert(STORE_DOMAIN_MAX <= UINT8_MAX, "the length of a domain is one octet");
@@ -132,7 +134,7 @@ int token_encode(const struct token *token, const struct store_key *key, struct 
         (uint8_t)(key->id >> 8),
         (uint8_t)key->id,
         (uint8_t)((token->side == TRANSPORT_OUTSIDE ? FLAG_OUTSIDE : 0) |
-                  (far_is_core ? FLAG_FAR_CORE : 0)),
+                  (far_is_core ? FLAG_FAR_CORE : 0) | (token->caller ? FLAG_CALLER : 0)),
         (uint8_t)hosted.len,
     };
     memcpy(raw + HEAD_LEN, hosted.p, hosted.len);
@@ -204,14 +206,15 @@ int token_decode(struct slice text, const struct store_key *key, uint64_t now_ms
         return len;
     if (raw_key_id(raw) != key->id || !key_is_usable(key, now_ms))
         return STATUS_UNPROVEN;
-    if (!is_signed_by(key, raw, (size_t)len, call_id, tags[0]) &&
-        !is_signed_by(key, raw, (size_t)len, call_id, tags[1]))
+    bool caller = (raw[4] & FLAG_CALLER) != 0;
+    if (!is_signed_by(key, raw, (size_t)len, call_id, tags[caller ? 0 : 1]))
         return STATUS_UNPROVEN;
 
     size_t hosted_len = raw[5];
     size_t far_len = (size_t)len - HEAD_LEN - HMAC_LEN - hosted_len;
     *token =
-        (struct token){.side = (raw[4] & FLAG_OUTSIDE) != 0 ? TRANSPORT_OUTSIDE : TRANSPORT_INSIDE};
+        (struct token){.side = (raw[4] & FLAG_OUTSIDE) != 0 ? TRANSPORT_OUTSIDE : TRANSPORT_INSIDE,
+                       .caller = caller};
     domain_copy(token->hosted, raw + HEAD_LEN, hosted_len);
     domain_copy((raw[4] & FLAG_FAR_CORE) != 0 ? token->peer_core : token->peer,
                 raw + HEAD_LEN + hosted_len, far_len);

@@ -21,6 +21,7 @@
 
 struct token {
     enum transport_side side;          /* from which side requests with it may come */
+    bool caller;                       /* the holder made the call: From then has the covered tag */
     char hosted[STORE_DOMAIN_MAX + 1]; /* our domain in this dialog: core group and certificate */
     char peer[STORE_DOMAIN_MAX + 1];   /* proven peer domain; "" where both ends are our cores */
     char peer_core[STORE_DOMAIN_MAX + 1]; /* then the other core's domain; else "" */
@@ -34,9 +35,10 @@ int token_encode(const struct token *token, const struct store_key *key, struct 
 /* The key id a token names, to fetch the key with. Returns 0 or STATUS_MALFORMED. */
 int token_key_id(struct slice text, uint32_t *key_id);
 
-/* Verifies and decodes. `tags` are the request's From and To tags: one of them must be the
- * caller's. Returns 0; STATUS_MALFORMED (no token); STATUS_UNPROVEN (HMAC is wrong, other dialog,
- * key retired too long ago). Constant time in the HMAC comparison. */
+/* Verifies and decodes. `tags` are the request's From and To tags: the one of the caller, as the
+ * token says who that is, must be the covered one, so that a caller cannot pose as the callee.
+ * Returns 0; STATUS_MALFORMED (no token); STATUS_UNPROVEN (HMAC is wrong, other dialog, key retired
+ * too long ago). Constant time in the HMAC comparison. */
 int token_decode(struct slice text, const struct store_key *key, uint64_t now_ms,
                  struct slice call_id, const struct slice tags[2], struct token *token);
 

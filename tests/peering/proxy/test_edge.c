@@ -395,11 +395,42 @@ static void refusals_say_why(void **state)
          "SIP/2.0 400",
          "Max-Forwards"},
         {{"OPTIONS", "sip:one.example", .id = "r13"}, "SIP/2.0 200", NULL},
-        {{"OPTIONS", "sip:127.0.0.1", .id = "r14"}, "SIP/2.0 200", NULL},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++)
         expect_refusal(stand, &rows[i].call, rows[i].start, rows[i].warning);
     expect_nothing(&stand->b1);
+}
+
+static void options_to_our_address_are_answered(void **state)
+{
+    struct stand *stand = *state;
+    char uri[64];
+    struct call call = {.method = "OPTIONS", .uri = uri, .id = "options"};
+    snprintf(uri, sizeof(uri), "sip:127.0.0.1:%u", stand->port);
+    expect_refusal(stand, &call, "SIP/2.0 200", NULL);
+}
+
+/* The port is not ours, though the address is: what has no port has 5060. */
+static void the_route_of_a_core_on_our_own_address_stays(void **state)
+{
+    struct stand *stand = *state;
+    struct call call = invite("sip:bob@two.example"), info;
+    char sent[8192], text[8192], towards_a[1024], towards_b[1024], routes[2200];
+    send_request(stand, &stand->a, &call);
+    expect(&stand->b1, "INVITE", sent);
+    header_of(sent, "Record-Route", 0, towards_b);
+    header_of(sent, "Record-Route", 1, towards_a);
+    answer(stand, &stand->b1, sent, "200 OK");
+    expect(&stand->a, "SIP/2.0 200", text);
+    snprintf(routes, sizeof(routes), "Route: %s,%s, <sip:127.0.0.1;lr>\r\n", towards_a, towards_b);
+    info = call;
+    info.method = "INFO";
+    info.cseq = 2;
+    info.headers = routes;
+    info.to_tag = "bobs";
+    send_request(stand, &stand->a, &info);
+    expect(&stand->b1, "INFO", text);
+    assert_non_null(strstr(text, "Route: <sip:127.0.0.1;lr>\r\n"));
 }
 
 static void a_refusal_keeps_no_state_and_absorbs_its_ack(void **state)
@@ -719,6 +750,8 @@ int main(void)
         EDGE_TEST(a_call_between_two_cores_is_set_up_and_ended_from_either_side),
         EDGE_TEST(a_token_is_refused_in_another_dialog_or_without_its_tag),
         EDGE_TEST(refusals_say_why),
+        EDGE_TEST(options_to_our_address_are_answered),
+        EDGE_TEST(the_route_of_a_core_on_our_own_address_stays),
         EDGE_TEST(a_refusal_keeps_no_state_and_absorbs_its_ack),
         EDGE_TEST(a_silent_or_full_core_is_passed_over),
         EDGE_TEST(a_late_ringing_of_a_target_given_up_is_cancelled),

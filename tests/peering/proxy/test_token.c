@@ -15,7 +15,7 @@ static const struct slice caller = {"caller", 6};
 static const struct slice callee = {"callee", 6};
 
 static const struct token sample = {
-    .side = TRANSPORT_OUTSIDE, .hosted = "opa.example", .peer = "opb.example"};
+    .side = TRANSPORT_OUTSIDE, .hosted = "opa.example", .peer = "opb.example"}; /* the callee's */
 
 static struct slice encode(const struct token *token, char text[TOKEN_TEXT_MAX])
 {
@@ -38,7 +38,7 @@ static int decode_with(struct slice text, const struct store_key *with, struct s
 
 static int decode(struct slice text)
 {
-    return decode_with(text, &key, call_id, caller, callee);
+    return decode_with(text, &key, call_id, callee, caller);
 }
 
 static void domain_fill(char domain[STORE_DOMAIN_MAX + 1], char with)
@@ -59,15 +59,18 @@ static void what_is_encoded_is_decoded(void **state)
         {.side = TRANSPORT_INSIDE, .hosted = "opa.example", .peer_core = "opa2.example"},
         {.side = TRANSPORT_INSIDE, .hosted = "opa.example"},
         {.side = TRANSPORT_OUTSIDE, .hosted = "a", .peer = "b"},
+        {.side = TRANSPORT_OUTSIDE, .caller = true, .hosted = "a", .peer = "b"},
         longest,
     };
     for (size_t i = 0; i < COUNT_OF(tokens); i++) {
         char text[TOKEN_TEXT_MAX];
         struct slice encoded = encode(&tokens[i], text);
-        const struct slice tags[2] = {caller, callee};
+        const struct slice from = tokens[i].caller ? caller : callee;
+        const struct slice tags[2] = {from, tokens[i].caller ? callee : caller};
         struct token token;
         assert_int_equal(token_decode(encoded, &key, NOW_MS, call_id, tags, &token), 0);
         assert_int_equal(token.side, tokens[i].side);
+        assert_int_equal(token.caller, tokens[i].caller);
         assert_string_equal(token.hosted, tokens[i].hosted);
         assert_string_equal(token.peer, tokens[i].peer);
         assert_string_equal(token.peer_core, tokens[i].peer_core);
@@ -113,14 +116,20 @@ static void key_id_is_read_without_the_key(void **state)
     assert_int_equal(id, 0x01020304);
 }
 
-/* The caller's tag is in From when the caller sends, in To when the callee does. */
-static void requests_of_both_directions_verify(void **state)
+/* The caller's tag is in From when the caller sends, in To when the callee does: a caller that
+ * swaps them to speak under any From is refused. */
+static void the_holder_cannot_pose_as_the_other_end(void **state)
 {
     (void)state;
     char text[TOKEN_TEXT_MAX];
+    struct token of_caller = sample;
+    of_caller.caller = true;
     struct slice encoded = encode(&sample, text);
-    assert_int_equal(decode_with(encoded, &key, call_id, caller, callee), 0);
     assert_int_equal(decode_with(encoded, &key, call_id, callee, caller), 0);
+    assert_int_equal(decode_with(encoded, &key, call_id, caller, callee), STATUS_UNPROVEN);
+    encoded = encode(&of_caller, text);
+    assert_int_equal(decode_with(encoded, &key, call_id, caller, callee), 0);
+    assert_int_equal(decode_with(encoded, &key, call_id, callee, caller), STATUS_UNPROVEN);
 }
 
 static void another_dialog_is_refused(void **state)
@@ -129,7 +138,7 @@ static void another_dialog_is_refused(void **state)
     char text[TOKEN_TEXT_MAX];
     struct slice encoded = encode(&sample, text);
     static const struct {
-        const char *call_id, *from, *to;
+        const char *call_id, *to, *from; /* the sample is the callee's */
     } others[] = {
         {"call-2@opa.example", "caller", "callee"},
         {"call-1@opa.exampl", "caller", "callee"},
@@ -155,8 +164,8 @@ static void another_key_is_refused(void **state)
     struct store_key same_id = key, same_secret = key;
     same_id.secret[STORE_KEY_LEN - 1] ^= 1;
     same_secret.id++;
-    assert_int_equal(decode_with(encoded, &same_id, call_id, caller, callee), STATUS_UNPROVEN);
-    assert_int_equal(decode_with(encoded, &same_secret, call_id, caller, callee), STATUS_UNPROVEN);
+    assert_int_equal(decode_with(encoded, &same_id, call_id, callee, caller), STATUS_UNPROVEN);
+    assert_int_equal(decode_with(encoded, &same_secret, call_id, callee, caller), STATUS_UNPROVEN);
 }
 
 static void every_flipped_bit_is_refused(void **state)
@@ -225,7 +234,7 @@ static void what_is_no_token_is_malformed(void **state)
         "AAAAAAAAAAAAAAAAAAAAAAAAAAAAA",                    /* one letter too short */
         "AAAAAAD_AAAAAAAAAAAAAAAAAAAAAA",                   /* hosted longer than the whole */
         "AAAABAAAAAAAAAAAAAAAAAAAAAAAAA==",                 /* padding */
-        "AAAAAAQAAAAAAAAAAAAAAAAAAAAAAA",                   /* a flag nobody knows */
+        "AAAAAAgAAAAAAAAAAAAAAAAAAAAAAA",                   /* a flag nobody knows */
         "AQIDBAELb3BhLmV4YW1wbGVvcGIu+XhhbXBsZQAAAAAAAAAA", /* plain base64 */
         long_text,
     };
@@ -257,7 +266,7 @@ static void retired_key_verifies_for_seven_days(void **state)
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct store_key retired = key;
         retired.retired_ms = cases[i].retired_ms;
-        assert_int_equal(decode_with(encoded, &retired, call_id, caller, callee), cases[i].status);
+        assert_int_equal(decode_with(encoded, &retired, call_id, callee, caller), cases[i].status);
     }
 }
 
@@ -314,7 +323,7 @@ int main(void)
         cmocka_unit_test(text_needs_no_escaping_in_a_sip_uri),
         cmocka_unit_test(two_far_ends_are_refused),
         cmocka_unit_test(key_id_is_read_without_the_key),
-        cmocka_unit_test(requests_of_both_directions_verify),
+        cmocka_unit_test(the_holder_cannot_pose_as_the_other_end),
         cmocka_unit_test(another_dialog_is_refused),
         cmocka_unit_test(another_key_is_refused),
         cmocka_unit_test(every_flipped_bit_is_refused),
