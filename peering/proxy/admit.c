@@ -51,8 +51,7 @@ static void look_up_called(struct proxy *proxy, const struct sip_uri *uri, struc
         refusal_set(refusal, 500, "the directory cannot be read");
 }
 
-/* A sips: request reaches a core over TLS only (design section 5, profile core). */
-static void keep_tls_targets(const struct sip_msg *request, struct plan *plan)
+void plan_keep_tls(const struct sip_msg *request, struct plan *plan)
 {
     size_t kept = 0;
     if (request->uri.scheme != SIP_SCHEME_SIPS)
@@ -94,7 +93,7 @@ static void plan_core(const struct sip_msg *request, const struct store_domain *
     plan->side = TRANSPORT_INSIDE;
     snprintf(plan->hosted, sizeof(plan->hosted), "%s", core->name);
     plan_core_targets(plan, core, NULL);
-    keep_tls_targets(request, plan);
+    plan_keep_tls(request, plan);
 }
 
 static void plan_peer(const char *domain, uint16_t port, struct plan *plan)

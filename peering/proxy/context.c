@@ -241,8 +241,10 @@ void context_response(struct context *context, const struct attempt *attempt,
             forward_response(context->arena, response, from_peer ? conn : NULL, to_peer);
         if (bytes.p)
             respond(context, response->status, bytes);
-        else if (response->status >= 200)
+        else if (response->status >= 200) {
+            context_add_cause(context, "the response could not be passed on");
             give_up(context);
+        }
     }
     context_leave(context);
 }

@@ -118,6 +118,7 @@ static void plan_to_core(const struct sip_msg *request, const struct sip_nameadd
     plan->side = TRANSPORT_INSIDE;
     snprintf(plan->hosted, sizeof(plan->hosted), "%s", group->name);
     plan_core_targets(plan, group, next->bytes.len ? &next->uri : &request->uri);
+    plan_keep_tls(request, plan);
 }
 
 void dialog_plan(struct proxy *proxy, const struct origin *origin, const struct sip_msg *request,

@@ -193,10 +193,19 @@ struct slice forward_request(const struct forward *forward)
     return gather(forward->arena, &edits);
 }
 
+static bool is_for_us_alone(const struct sip_msg *response)
+{
+    const struct sip_header *first = sip_msg_header(response, SIP_H_VIA, NULL);
+    return slice_end(response->via.bytes) == slice_end(first->value) &&
+           !sip_msg_header(response, SIP_H_VIA, first);
+}
+
 struct slice forward_response(struct arena *arena, const struct sip_msg *response,
                               const struct conn *from_peer, bool to_peer)
 {
     struct sip_edits edits;
+    if (is_for_us_alone(response))
+        return (struct slice){NULL, 0};
     sip_edits_init(&edits, response->bytes);
     sip_edits_remove_element(&edits, sip_msg_header(response, SIP_H_VIA, NULL),
                              response->via.bytes);

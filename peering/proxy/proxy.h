@@ -189,6 +189,9 @@ bool admit_source_is_core(const struct proxy *proxy, const struct origin *origin
 /* Is this source a core of any hosted domain, or allowed by configuration? */
 bool sources_known(struct proxy *proxy, const struct netaddr *peer);
 void sources_done(struct proxy *proxy);
+/* A sips: request reaches a core over TLS only (design section 5, profile core): drops the other
+ * targets, or refuses. */
+void plan_keep_tls(const struct sip_msg *request, struct plan *plan);
 /* The targets of a domain's core, the one that `next` names (if any) first. */
 void plan_core_targets(struct plan *plan, const struct store_domain *domain,
                        const struct sip_uri *next);
@@ -283,7 +286,7 @@ struct forward {
  * key. */
 struct slice forward_request(const struct forward *forward);
 /* The response as it goes back: topmost Via removed, identities cleaned where it comes from a peer
- * or goes to one. */
+ * or goes to one. p == NULL on exhaustion, or where no Via would be left (16.7 step 3). */
 struct slice forward_response(struct arena *arena, const struct sip_msg *response,
                               const struct conn *from_peer, bool to_peer);
 /* Does a request of this method get Record-Route? */

@@ -433,6 +433,42 @@ static void the_route_of_a_core_on_our_own_address_stays(void **state)
     assert_non_null(strstr(text, "Route: <sip:127.0.0.1;lr>\r\n"));
 }
 
+static void sips_needs_tls_in_a_dialog_too(void **state)
+{
+    struct stand *stand = *state;
+    struct call call = invite("sip:bob@two.example"), info;
+    char sent[8192], text[8192], towards_a[1024], towards_b[1024], routes[2200];
+    send_request(stand, &stand->a, &call);
+    expect(&stand->b1, "INVITE", sent);
+    header_of(sent, "Record-Route", 0, towards_b);
+    header_of(sent, "Record-Route", 1, towards_a);
+    answer(stand, &stand->b1, sent, "200 OK");
+    expect(&stand->a, "SIP/2.0 200", text);
+    snprintf(routes, sizeof(routes), "Route: %s,%s\r\n", towards_a, towards_b);
+    info = call;
+    info.method = "INFO";
+    info.uri = "sips:bob@two.example";
+    info.cseq = 2;
+    info.headers = routes;
+    info.to_tag = "bobs";
+    expect_refusal(stand, &info, "SIP/2.0 480", "over TLS");
+}
+
+/* The caller could not make anything of it, and would wait for ever. */
+static void a_response_without_the_callers_via_is_not_passed_on(void **state)
+{
+    struct stand *stand = *state;
+    struct call call = invite("sip:bob@two.example");
+    char sent[8192], text[8192];
+    call.method = "MESSAGE";
+    send_request(stand, &stand->a, &call);
+    expect(&stand->b1, "MESSAGE", sent);
+    char *second = strstr(strstr(sent, "Via:") + 1, "Via:"), *after = strstr(second, "\r\n") + 2;
+    memmove(second, after, strlen(after) + 1);
+    answer(stand, &stand->b1, sent, "200 OK");
+    expect(&stand->a, "SIP/2.0 480", text);
+}
+
 static void a_refusal_keeps_no_state_and_absorbs_its_ack(void **state)
 {
     struct stand *stand = *state;
@@ -750,6 +786,8 @@ int main(void)
         EDGE_TEST(a_call_between_two_cores_is_set_up_and_ended_from_either_side),
         EDGE_TEST(a_token_is_refused_in_another_dialog_or_without_its_tag),
         EDGE_TEST(refusals_say_why),
+        EDGE_TEST(sips_needs_tls_in_a_dialog_too),
+        EDGE_TEST(a_response_without_the_callers_via_is_not_passed_on),
         EDGE_TEST(options_to_our_address_are_answered),
         EDGE_TEST(the_route_of_a_core_on_our_own_address_stays),
         EDGE_TEST(a_refusal_keeps_no_state_and_absorbs_its_ack),
