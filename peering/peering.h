@@ -35,7 +35,7 @@ struct edge_conf {
     size_t allow_count;
     unsigned first_response_ms; /* per target: 0: 4000 */
     unsigned search_ms;         /* all targets of a request: 0: 12000 */
-    size_t max_transactions;    /* per worker; 0: 65536 */
+    size_t max_transactions;    /* per worker; 0: 262144 */
 };
 
 struct edge;

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DEFAULT_MAX_TRANSACTIONS 65536
+#define DEFAULT_MAX_TRANSACTIONS 262144 /* each lasts half a minute: thousands of calls/s */
 #define TIMERS_PER_TRANSACTION   4
 
 /* ---- inbox ---- */

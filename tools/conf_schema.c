@@ -103,7 +103,7 @@ const struct conf_setting conf_settings[] = {
 
     {"limits", "connections", CONF_SIZE, 1, 1000000, "8192", CONF_FIXED,
      CONF(edge.transport.max_connections), NULL, "connections open"},
-    {"limits", "transactions", CONF_SIZE, 1, 10000000, "65536", CONF_FIXED,
+    {"limits", "transactions", CONF_SIZE, 1, 10000000, "262144", CONF_FIXED,
      CONF(edge.max_transactions), NULL, "transactions under way"},
     {"limits", "dns-cache", CONF_SIZE, 1, 10000000, "65536", CONF_FIXED,
      CONF(edge.resolver.cache_max), NULL, "record sets remembered"},

@@ -61,7 +61,7 @@ void plan_keep_tls(const struct sip_msg *request, struct plan *plan)
             plan->targets[kept++] = plan->targets[i];
     plan->target_count = kept;
     if (kept == 0)
-        refusal_set(&plan->refusal, 480, "sips: needs a core next hop over TLS, and %s has none",
+        refusal_set(plan->refusal, 480, "sips: needs a core next hop over TLS, and %s has none",
                     plan->hosted);
 }
 
@@ -130,18 +130,18 @@ static void admit_core_caller(struct proxy *proxy, const struct origin *origin,
                  store_domain_canonical(uri.host, caller.domain, NULL) == 0 &&
                  store_user_canonical(uri.user, caller.user, NULL) == 0;
     if (named && (!reader || store_route(reader, &caller, &route) != 0)) {
-        refusal_set(&plan->refusal, 500, "the directory cannot be read");
+        refusal_set(plan->refusal, 500, "the directory cannot be read");
         return;
     }
     if (!named || !hosted_here(&route)) {
-        refusal_set(&plan->refusal, 403,
+        refusal_set(plan->refusal, 403,
                     "the caller %.*s is not an address hosted here: add it to the directory; to "
                     "forward a call, let the core answer 302 or call anew as its own user",
                     SLICE_ARG(uri.bytes));
         return;
     }
     if (!admit_source_is_core(proxy, origin, &route.core)) {
-        refusal_set(&plan->refusal, 403,
+        refusal_set(plan->refusal, 403,
                     "%s is not a core of %s: give it as a core of the domain, or list it in allow",
                     netaddr_format_ip(&origin->peer, ip), route.core.name);
         return;
@@ -154,21 +154,21 @@ static void plan_from_core(struct proxy *proxy, const struct origin *origin,
 {
     struct called called;
     admit_core_caller(proxy, origin, request, plan);
-    if (plan->refusal.status == 0)
-        look_up_called(proxy, &request->uri, &called, &plan->refusal);
-    if (plan->refusal.status)
+    if (plan->refusal->status == 0)
+        look_up_called(proxy, &request->uri, &called, plan->refusal);
+    if (plan->refusal->status)
         return;
     switch (called.answer.rule) {
     case RESOLVER_HOSTED:
     case RESOLVER_UNKNOWN_CORE:
         if (strcmp(called.answer.route.core.name, plan->caller_group) == 0)
-            refusal_set(&plan->refusal, 404, "%.*s is served by the core that asks",
+            refusal_set(plan->refusal, 404, "%.*s is served by the core that asks",
                         SLICE_ARG(request->uri.bytes));
         else
             plan_core(request, &called.answer.route.core, plan);
         return;
     case RESOLVER_UNKNOWN:
-        refusal_set(&plan->refusal, 404, "no such address: %.*s", SLICE_ARG(request->uri.bytes));
+        refusal_set(plan->refusal, 404, "no such address: %.*s", SLICE_ARG(request->uri.bytes));
         return;
     case RESOLVER_PORTED_OUT:
         plan_peer(called.answer.hosting, 0, plan);
@@ -198,7 +198,7 @@ static void admit_peer_caller(const struct origin *origin, const struct sip_msg 
         return;
     }
     if (!identity_is_proven(origin->conn, from)) {
-        refusal_set(&plan->refusal, 403,
+        refusal_set(plan->refusal, 403,
                     "the caller %.*s could not be verified: this connection has proven %s",
                     SLICE_ARG(from->bytes), proven[0] ? proven : "no SIP domain");
         return;
@@ -222,16 +222,16 @@ static void plan_from_peer(struct proxy *proxy, const struct origin *origin,
                            const struct sip_msg *request, struct plan *plan)
 {
     struct called called;
-    look_up_called(proxy, &request->uri, &called, &plan->refusal);
-    if (plan->refusal.status)
+    look_up_called(proxy, &request->uri, &called, plan->refusal);
+    if (plan->refusal->status)
         return;
     if (called.answer.rule == RESOLVER_AUTHORITY) {
-        refusal_set(&plan->refusal, 403, "%s is not hosted here, and this edge does not relay",
+        refusal_set(plan->refusal, 403, "%s is not hosted here, and this edge does not relay",
                     called.address.domain);
         return;
     }
     admit_peer_caller(origin, request, plan);
-    if (plan->refusal.status)
+    if (plan->refusal->status)
         return;
     switch (called.answer.rule) {
     case RESOLVER_HOSTED:
@@ -239,11 +239,11 @@ static void plan_from_peer(struct proxy *proxy, const struct origin *origin,
         plan_core(request, &called.answer.route.core, plan);
         return;
     case RESOLVER_PORTED_OUT:
-        redirect_ported(&called, &plan->refusal);
+        redirect_ported(&called, plan->refusal);
         return;
     case RESOLVER_UNKNOWN:
     case RESOLVER_AUTHORITY:
-        refusal_set(&plan->refusal, 404, "no such address: %.*s", SLICE_ARG(request->uri.bytes));
+        refusal_set(plan->refusal, 404, "no such address: %.*s", SLICE_ARG(request->uri.bytes));
         return;
     }
 }
@@ -252,17 +252,17 @@ void admit_plan(struct proxy *proxy, const struct origin *origin, const struct s
                 const struct sip_nameaddr *next, struct plan *plan)
 {
     if (proxy->draining) {
-        refusal_set(&plan->refusal, 503, "this edge is draining");
-        snprintf(plan->refusal.headers, sizeof(plan->refusal.headers), "Retry-After: 10\r\n");
+        refusal_set(plan->refusal, 503, "this edge is draining");
+        snprintf(plan->refusal->headers, sizeof(plan->refusal->headers), "Retry-After: 10\r\n");
     } else if (next->bytes.len) {
-        refusal_set(&plan->refusal, 403, "a preloaded Route beyond this edge is not followed");
+        refusal_set(plan->refusal, 403, "a preloaded Route beyond this edge is not followed");
     } else if (sip_uri_param(&request->uri, "maddr", NULL)) {
-        refusal_set(&plan->refusal, 403, "maddr in the Request-URI is not followed here");
+        refusal_set(plan->refusal, 403, "maddr in the Request-URI is not followed here");
     } else if (origin->listener->side == TRANSPORT_INSIDE) {
         plan_from_core(proxy, origin, request, plan);
     } else if (origin->conn && conn_proven_domain(origin->conn)[0]) {
         plan_from_peer(proxy, origin, request, plan);
     } else {
-        refusal_set(&plan->refusal, 403, "this connection has proven no SIP domain");
+        refusal_set(plan->refusal, 403, "this connection has proven no SIP domain");
     }
 }

@@ -47,7 +47,7 @@ static void client_del(struct client *client)
 /* A connection to the hop, with a reference. */
 static int connect_hop(struct attempt *attempt, struct conn **conn)
 {
-    const struct plan *plan = &attempt->context->plan;
+    const struct plan *plan = attempt->context->plan;
     struct conn_key key = {
         .side = plan->side, .transport = attempt->hop.transport, .addr = attempt->hop.addr};
     if (key.transport == SIP_TLS) {
@@ -123,6 +123,13 @@ static void start_timer(struct attempt *attempt, uint64_t after_ms)
                 attempt);
 }
 
+/* A silent target holds up the search only while there is another one to turn to. */
+static void await_response(struct attempt *attempt)
+{
+    if (context_has_more(attempt->context))
+        start_timer(attempt, proxy_of(attempt)->first_response_ms);
+}
+
 /* ---- the end of an attempt ---- */
 
 static void on_ended(struct txn_client *txn, void *arg)
@@ -162,6 +169,8 @@ static void fail(struct attempt *attempt)
         attempt_abandon(attempt);
     else if (attempt->client.txn) /* an INVITE that was cancelled in vain would wait for ever */
         txn_client_abort(attempt->client.txn);
+    if (attempt->provisional) /* it rang for minutes: that was the search */
+        context->search_over = true;
     if (waited_for)
         context_attempt_failed(context);
     context_leave(context);
@@ -270,6 +279,7 @@ static void on_response(struct txn_client *txn, const struct sip_msg *response, 
         timer_stop(proxy_of(attempt)->timers, &attempt->timer);
     if (response->status == 503 && !attempt->abandoned) {
         context_add_cause(context, "%s answered 503", attempt->hop.host);
+        context->answered_503 = true;
         attempt->abandoned = true;
         context_attempt_failed(context);
     } else if (!attempt->abandoned || (response->status >= 200 && response->status < 300)) {
@@ -305,8 +315,9 @@ static void on_conn(struct conn *conn, enum conn_state state, const char *why, v
 {
     struct attempt *attempt = arg;
     if (state == CONN_READY) {
+        trace_sent(attempt, attempt->sent);
         conn_send(conn, attempt->sent->bytes);
-        start_timer(attempt, proxy_of(attempt)->first_response_ms);
+        await_response(attempt);
     }
     if (state != CONN_CLOSED || !attempt->client.txn)
         return;
@@ -320,12 +331,17 @@ static void on_conn(struct conn *conn, enum conn_state state, const char *why, v
 
 /* ---- start ---- */
 
+static bool is_ready(const struct attempt *attempt)
+{
+    return !attempt->conn || attempt->reused;
+}
+
 static int connect_attempt(struct attempt *attempt)
 {
     struct context *context = attempt->context;
     int status = connect_hop(attempt, &attempt->conn);
     if (status == STATUS_NOTFOUND)
-        context_add_cause(context, "this edge has no certificate for %s", context->plan.hosted);
+        context_add_cause(context, "this edge has no certificate for %s", context->plan->hosted);
     else if (status != 0)
         context_add_cause(context, "%s: %s", attempt->hop.host, status_text(status));
     if (status != 0)
@@ -342,7 +358,7 @@ static int build_sent(struct attempt *attempt, const char *branch)
         .arena = context->arena,
         .origin = &context->origin,
         .request = context->request,
-        .plan = &context->plan,
+        .plan = context->plan,
         .out = attempt->out,
         .transport = attempt->hop.transport,
         .branch = branch,
@@ -369,8 +385,8 @@ static int start_client(struct attempt *attempt)
     context->current = attempt;
     if (attempt->conn)
         conn_watch_add(attempt->conn, &attempt->watch, on_conn, attempt);
-    if (!attempt->conn || attempt->reused)
-        start_timer(attempt, context->proxy->first_response_ms);
+    if (is_ready(attempt))
+        await_response(attempt);
     return 0;
 }
 
@@ -379,7 +395,7 @@ static int prepare(struct attempt *attempt)
     struct context *context = attempt->context;
     struct proxy *proxy = context->proxy;
     char branch[TXN_BRANCH_MAX];
-    attempt->out = transport_listener_for(proxy->transport, context->plan.side,
+    attempt->out = transport_listener_for(proxy->transport, context->plan->side,
                                           attempt->hop.transport, attempt->hop.addr.sa.sa_family);
     if (!attempt->out) {
         context_add_cause(context, "no listener here for %s towards %s",
@@ -387,7 +403,7 @@ static int prepare(struct attempt *attempt)
         return -ENOENT;
     }
     txn_branch_make(proxy->txns,
-                    proxy->workers * proxy_side_number(context->plan.side) + proxy->index, branch);
+                    proxy->workers * proxy_side_number(context->plan->side) + proxy->index, branch);
     int status = build_sent(attempt, branch);
     if (status != 0) {
         context_add_cause(context, "the request could not be built");
@@ -406,7 +422,7 @@ int attempt_start(struct context *context, const struct resolver_hop *hop)
     timer_init(&attempt->timer);
     conn_watch_init(&attempt->watch);
     int status = prepare(attempt);
-    if (status == 0)
+    if (status == 0 && (is_ready(attempt) || attempt->sent->method == SIP_ACK))
         trace_sent(attempt, attempt->sent);
     if (status == 0 && attempt->sent->method == SIP_ACK)
         send_ack(attempt);

@@ -82,8 +82,9 @@ static void log_failure(struct context *context, const struct refusal *refusal)
     log_write(context->proxy->log, LOG_NOTICE, "proxy",
               "failed %.*s %.*s status=%u caller=%.*s peer=%s call-id=%.*s: %s",
               SLICE_ARG(request->method_text), SLICE_ARG(request->uri_text), refusal->status,
-              SLICE_ARG(request->from.uri.bytes), context->plan.peer[0] ? context->plan.peer : "-",
-              SLICE_ARG(request->call_id), refusal->warning);
+              SLICE_ARG(request->from.uri.bytes),
+              context->plan->peer[0] ? context->plan->peer : "-", SLICE_ARG(request->call_id),
+              refusal->warning);
 }
 
 /* No target is left. Never 503 towards a core: that would take the whole edge out of service. */
@@ -97,22 +98,31 @@ static void give_up(struct context *context)
     } else {
         bool late = context->search_over && context->request->method == SIP_INVITE;
         refusal_set(&refusal, late ? 408 : 480, "%s",
-                    context->causes[0] ? context->causes : "no target could be tried");
+                    context->causes ? context->causes : "no target could be tried");
         log_failure(context, &refusal);
+        if (context->origin.listener->side == TRANSPORT_OUTSIDE) /* names of cores stay inside */
+            refusal_set(&refusal, refusal.status,
+                        context->answered_503 ? "the core of %s answered 503"
+                                              : "the core of %s does not answer",
+                        context->plan->hosted);
     }
     answer(context, &refusal);
 }
 
 void context_add_cause(struct context *context, const char *format, ...)
 {
-    size_t used = strlen(context->causes);
     va_list args;
-    if (used && used + 2 < sizeof(context->causes)) {
+    if (!context->causes)
+        context->causes = arena_zero(context->arena, PROXY_WARNING_MAX);
+    if (!context->causes)
+        return;
+    size_t used = strlen(context->causes);
+    if (used && used + 2 < PROXY_WARNING_MAX) {
         memcpy(context->causes + used, "; ", 3);
         used += 2;
     }
     va_start(args, format);
-    vsnprintf(context->causes + used, sizeof(context->causes) - used, format, args);
+    vsnprintf(context->causes + used, PROXY_WARNING_MAX - used, format, args);
     va_end(args);
 }
 
@@ -164,7 +174,7 @@ static bool hop_from_ip(struct context *context, const struct resolver_target *t
 /* Returns whether hops may be there now; else `located` will go on, or the target failed. */
 static bool locate_next_target(struct context *context)
 {
-    const struct resolver_target *target = &context->plan.targets[context->target_next++];
+    const struct resolver_target *target = &context->plan->targets[context->target_next++];
     if (hop_from_ip(context, target))
         return true;
     int status = resolver_locate(context->proxy->resolver, target, located, NULL, context,
@@ -181,7 +191,7 @@ static void try_next(struct context *context)
         if (context->hop_next < context->hop_count) {
             if (attempt_start(context, &context->hops[context->hop_next++]) == 0)
                 return;
-        } else if (context->target_next < context->plan.target_count) {
+        } else if (context->target_next < context->plan->target_count) {
             if (!locate_next_target(context))
                 return;
         } else {
@@ -189,6 +199,12 @@ static void try_next(struct context *context)
         }
     }
     give_up(context);
+}
+
+bool context_has_more(const struct context *context)
+{
+    return context->hop_next < context->hop_count ||
+           context->target_next < context->plan->target_count;
 }
 
 void context_attempt_failed(struct context *context)
@@ -209,7 +225,8 @@ static void on_search_timer(void *arg)
         resolver_locate_cancel(context->location);
     context->location = NULL;
     if (context->current) {
-        context_add_cause(context, "no response in time");
+        context_add_cause(context, "%s: no response in time",
+                          context->hops[context->hop_next - 1].host);
         attempt_abandon(context->current);
         context->current = NULL;
     }
@@ -222,7 +239,7 @@ static void on_search_timer(void *arg)
 void context_response(struct context *context, const struct attempt *attempt,
                       const struct sip_msg *response, const struct conn *conn)
 {
-    bool from_peer = context->plan.side == TRANSPORT_OUTSIDE;
+    bool from_peer = context->plan->side == TRANSPORT_OUTSIDE;
     bool to_peer = context->origin.listener->side == TRANSPORT_OUTSIDE;
     context_enter(context);
     timer_stop(context->proxy->timers, &context->search_timer);
@@ -255,7 +272,6 @@ void context_cancel(struct context *context)
         return;
     context_enter(context);
     context->cancelled = true;
-    timer_stop(context->proxy->timers, &context->search_timer);
     if (context->location)
         resolver_locate_cancel(context->location);
     context->location = NULL;
@@ -283,12 +299,25 @@ static void on_server_ended(struct txn_server *txn, void *arg)
     context_leave(context);
 }
 
+/* Without the places for targets that are not used. */
+static const struct plan *plan_copy(struct arena *arena, const struct plan *plan)
+{
+    size_t size = offsetof(struct plan, targets) + plan->target_count * sizeof(plan->targets[0]);
+    struct plan *copy = arena_get(arena, size);
+    if (copy) {
+        memcpy(copy, plan, size);
+        copy->refusal = NULL;
+    }
+    return copy;
+}
+
 static struct context *context_alloc(struct proxy *proxy, const struct origin *origin,
                                      const struct sip_msg *request, const struct plan *plan)
 {
     struct arena *arena = arena_alloc(proxy->pool, PROXY_CONTEXT_LIMIT);
     struct context *context = arena ? arena_zero(arena, sizeof(*context)) : NULL;
-    if (!context || !(context->request = sip_msg_copy(arena, request))) {
+    if (!context || !(context->request = sip_msg_copy(arena, request)) ||
+        !(context->plan = plan_copy(arena, plan))) {
         arena_free(arena);
         return NULL;
     }
@@ -297,7 +326,6 @@ static struct context *context_alloc(struct proxy *proxy, const struct origin *o
     context->origin = *origin;
     if (origin->conn)
         conn_ref(origin->conn);
-    context->plan = *plan;
     list_init(&context->link);
     list_init(&context->clients);
     list_append(&proxy->contexts, &context->link);

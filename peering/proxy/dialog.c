@@ -100,7 +100,7 @@ static void plan_to_peer(const struct sip_msg *request, const struct sip_nameadd
     else if (good)
         good = slice_to_cstr(uri->host, target->host, sizeof(target->host)) == 0;
     if (!good) {
-        refusal_set(&plan->refusal, 404, "%.*s does not lead anywhere", SLICE_ARG(uri->bytes));
+        refusal_set(plan->refusal, 404, "%.*s does not lead anywhere", SLICE_ARG(uri->bytes));
         return;
     }
     plan->side = TRANSPORT_OUTSIDE;
@@ -128,17 +128,17 @@ void dialog_plan(struct proxy *proxy, const struct origin *origin, const struct 
     struct store_domain hosted, other;
     struct token token;
     if (read_token(proxy, request, top->uri.user, &token) != 0) {
-        refusal_set(&plan->refusal, 403, "the dialog token in Route is not valid for this dialog");
+        refusal_set(plan->refusal, 403, "the dialog token in Route is not valid for this dialog");
         return;
     }
     if (store_domain_get(reader, token.hosted, &hosted) != 0) {
-        refusal_set(&plan->refusal, 403, "%s is not hosted here any more", token.hosted);
+        refusal_set(plan->refusal, 403, "%s is not hosted here any more", token.hosted);
         return;
     }
-    check_side(proxy, origin, &token, &hosted, &plan->refusal);
-    if (plan->refusal.status == 0)
-        check_caller(origin, request, &token, &plan->refusal);
-    if (plan->refusal.status)
+    check_side(proxy, origin, &token, &hosted, plan->refusal);
+    if (plan->refusal->status == 0)
+        check_caller(origin, request, &token, plan->refusal);
+    if (plan->refusal->status)
         return;
     if (token.side == TRANSPORT_OUTSIDE) {
         snprintf(plan->peer, sizeof(plan->peer), "%s", token.peer);
@@ -149,6 +149,6 @@ void dialog_plan(struct proxy *proxy, const struct origin *origin, const struct 
         snprintf(plan->caller_group, sizeof(plan->caller_group), "%s", token.hosted);
         plan_to_core(request, next, &other, plan);
     } else {
-        refusal_set(&plan->refusal, 403, "%s is not hosted here any more", token.peer_core);
+        refusal_set(plan->refusal, 403, "%s is not hosted here any more", token.peer_core);
     }
 }

@@ -152,7 +152,8 @@ static void receive_new_request(struct proxy *proxy, const struct origin *origin
                                 const struct sip_msg *request)
 {
     struct sip_nameaddr top, next;
-    struct plan plan = {.refusal.status = 0};
+    struct refusal refusal = {.status = 0};
+    struct plan plan = {.refusal = &refusal};
     if (is_silent(proxy, origin, request)) {
         count(&proxy->counters->dropped);
         return;
@@ -163,16 +164,16 @@ static void receive_new_request(struct proxy *proxy, const struct origin *origin
         answer_options(proxy, origin, request);
         return;
     }
-    validate(request, &plan.refusal);
-    if (plan.refusal.status == 0 && routes != 0)
-        refusal_set(&plan.refusal, 400, "the Route header cannot be read");
-    if (plan.refusal.status == 0) {
+    validate(request, plan.refusal);
+    if (plan.refusal->status == 0 && routes != 0)
+        refusal_set(plan.refusal, 400, "the Route header cannot be read");
+    if (plan.refusal->status == 0) {
         if (in_dialog)
             dialog_plan(proxy, origin, request, &top, &next, &plan);
         else
             admit_plan(proxy, origin, request, &next, &plan);
     }
-    if (plan.refusal.status == 0) {
+    if (plan.refusal->status == 0) {
         offer_alias(origin, request, &plan);
         context_start(proxy, origin, request, &plan);
         return;
@@ -180,7 +181,7 @@ static void receive_new_request(struct proxy *proxy, const struct origin *origin
     if (request->method == SIP_ACK)
         count(&proxy->counters->dropped); /* an ACK is never answered (17.1.1.3) */
     else
-        proxy_refuse(proxy, origin, request, &plan.refusal);
+        proxy_refuse(proxy, origin, request, plan.refusal);
 }
 
 static void receive_request(struct proxy *proxy, const struct origin *origin,

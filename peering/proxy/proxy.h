@@ -29,7 +29,7 @@
 
 #define PROXY_MAX_ALLOW     64
 #define PROXY_WARNING_MAX   600        /* bytes of a Warning's text */
-#define PROXY_CONTEXT_LIMIT (1u << 20) /* bytes of memory one request may use */
+#define PROXY_CONTEXT_LIMIT (4u << 20) /* bytes of memory one request may use */
 #define PROXY_BLOCK_SIZE    16384      /* what an ordinary call needs, in one piece */
 
 /* What is counted; read by other threads, written by the worker only. */
@@ -154,7 +154,7 @@ bool proxy_is_own_ack(const struct proxy *proxy, const struct sip_msg *ack);
 #define PLAN_MAX_TARGETS STORE_CORES_MAX
 
 struct plan {
-    struct refusal refusal;            /* status 0: forward */
+    struct refusal *refusal;           /* status 0: forward; the caller keeps it */
     enum transport_side side;          /* towards core or peer */
     char hosted[STORE_DOMAIN_MAX + 1]; /* our domain on the outgoing side of this request: picks
                                           certificate and core group */
@@ -162,9 +162,9 @@ struct plan {
     char peer[STORE_DOMAIN_MAX + 1]; /* the proven peer domain of this dialog; "" core to core */
     char assert_identity[STORE_DOMAIN_MAX + 1]; /* P-Asserted-Identity to add towards the core for
                                                    an anonymous caller; "" for none */
-    struct resolver_target targets[PLAN_MAX_TARGETS];
-    size_t target_count;
     size_t own_routes; /* topmost Route values that are ours and are removed */
+    size_t target_count;
+    struct resolver_target targets[PLAN_MAX_TARGETS]; /* last: a context keeps only those in use */
 };
 
 /* dialog.c */
@@ -214,7 +214,7 @@ struct context {
     struct arena *arena;
     struct origin origin; /* holds a reference to the connection */
     const struct sip_msg *request;
-    struct plan plan;
+    const struct plan *plan;
     struct txn_server *server; /* NULL for an ACK, and once it has ended */
     unsigned busy;             /* calls into this context on the stack: not freed under them */
     struct list clients;       /* struct client: client transactions that have not ended */
@@ -227,10 +227,11 @@ struct context {
     bool retried;            /* a reused connection broke: its hop got a second chance */
 
     struct timer search_timer;
-    bool undecided; /* counted in proxy->undecided */
+    bool undecided;    /* counted in proxy->undecided */
+    bool answered_503; /* one of the targets did */
     bool search_over, cancelled, final_sent;
     size_t provisional_bytes;
-    char causes[PROXY_WARNING_MAX]; /* why targets failed, for the Warning */
+    char *causes; /* why targets failed, for the Warning; NULL: none did */
 };
 
 #define CONTEXT_PROVISIONAL_MAX 262144 /* bytes of provisional responses passed on per request */
@@ -251,6 +252,8 @@ void context_leave(struct context *context);
 /* Notes why a target failed, for the Warning of the final answer. */
 void context_add_cause(struct context *context, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* Is there another target to turn to? The last one has all that is left of the search. */
+bool context_has_more(const struct context *context);
 /* The current target is given up; the next one is tried. */
 void context_attempt_failed(struct context *context);
 /* A response to pass on; a final one ends the search. `conn`: where it came from, NULL for UDP. */

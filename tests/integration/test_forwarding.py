@@ -107,7 +107,8 @@ def test_a_503_of_the_far_core_does_not_reach_ours(lab, alice, bob, inside_a):
     back = alice.expect_final("INVITE", 14)
     alice.send(ack_for(invite, back), inside_a)
     assert back.status == 480
-    assert "503" in back.get("Warning")
+    assert "the core of opb.example answered 503" in back.get("Warning")
+    assert lab.plan.b.phone not in back.get("Warning")  # names of cores stay inside
 
 
 def test_the_caller_hears_100_at_once(lab, alice, bob, inside_a):
