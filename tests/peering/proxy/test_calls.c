@@ -1,0 +1,221 @@
+/* What comes out of an edge for calls that go in: forwarding, dialogs, fail-over. */
+#include "tests/peering/proxy/stand.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void a_call_between_two_cores_is_set_up_and_ended_from_either_side(void **state)
+{
+    struct stand *stand = *state;
+    struct call call = invite("sip:bob@two.example");
+    char sent[8192], text[8192], towards_b[1024], towards_a[1024], routes[2200];
+    send_request(stand, &stand->a, &call);
+    expect(&stand->a, "SIP/2.0 100", text);
+    expect(&stand->b1, "INVITE sip:bob@two.example SIP/2.0", sent);
+    assert_int_equal(lines_of(sent, "Via:"), 2);
+    assert_int_equal(lines_of(sent, "Record-Route:"), 2);
+    assert_non_null(strstr(sent, "Max-Forwards: 69\r\n"));
+    assert_non_null(strstr(sent, ";received=127.0.0.1"));
+    assert_non_null(strstr(sent, "Content-Length: 0\r\n"));
+    header_of(sent, "Record-Route", 0, towards_b);
+    header_of(sent, "Record-Route", 1, towards_a);
+    answer(stand, &stand->b1, sent, "180 Ringing");
+    expect(&stand->a, "SIP/2.0 180", text);
+    assert_int_equal(lines_of(text, "Via:"), 1);
+    answer(stand, &stand->b1, sent, "200 OK");
+    expect(&stand->a, "SIP/2.0 200", text);
+
+    /* the ACK follows the route set to the address b gave */
+    snprintf(routes, sizeof(routes), "Route: %s\r\nRoute: %s\r\n", towards_a, towards_b);
+    struct call ack = call;
+    ack.method = "ACK";
+    ack.uri = "sip:bob@127.0.0.1";
+    ack.headers = routes;
+    ack.to_tag = "bobs";
+    snprintf(ack.id, sizeof(ack.id), "%s", call.id);
+    char ack_text[8192];
+    request_text(stand, &stand->a, &ack, ack_text);
+    memcpy(strstr(ack_text, "INVITE;"), "ACKACK", 6); /* an ACK to a 2xx has a branch of its own */
+    send_text(stand, &stand->a, ack_text);
+    expect(&stand->b1, "ACK sip:bob@127.0.0.1 SIP/2.0", text);
+    assert_int_equal(lines_of(text, "Route:"), 0);
+
+    /* b hangs up: its route set is in the order of the request */
+    char bye[8192], from[1024], to[1024];
+    header_of(sent, "From", 0, from);
+    header_of(sent, "To", 0, to);
+    snprintf(
+        bye, sizeof(bye),
+        "BYE sip:alice@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:%u;branch=z9hG4bKbye\r\n"
+        "Max-Forwards: 70\r\nFrom: %s;tag=bobs\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: 7 BYE\r\n"
+        "Route: %s, %s\r\n\r\n",
+        stand->b1.port, to, from, call.id, towards_b, towards_a);
+    send_text(stand, &stand->b1, bye);
+    expect(&stand->a, "BYE sip:alice@127.0.0.1 SIP/2.0", text);
+    answer(stand, &stand->a, text, "200 OK");
+    expect(&stand->b1, "SIP/2.0 200", text);
+}
+
+static void a_token_is_refused_in_another_dialog_or_without_its_tag(void **state)
+{
+    struct stand *stand = *state;
+    struct call call = invite("sip:bob@two.example"), other;
+    char sent[8192], text[8192], towards_a[1024], routes[1100];
+    send_request(stand, &stand->a, &call);
+    expect(&stand->b1, "INVITE", sent);
+    header_of(sent, "Record-Route", 1, towards_a);
+    answer(stand, &stand->b1, sent, "486 Busy Here");
+    expect(&stand->a, "SIP/2.0 486", text);
+    expect(&stand->b1, "ACK", text);
+    snprintf(routes, sizeof(routes), "Route: %s\r\n", towards_a);
+    other = invite("sip:bob@127.0.0.1");
+    other.method = "INFO";
+    other.headers = routes;
+    other.to_tag = "bobs";
+    expect_refusal(stand, &other, "SIP/2.0 403", "not valid for this dialog");
+}
+
+/* The port is not ours, though the address is: what has no port has 5060. */
+static void the_route_of_a_core_on_our_own_address_stays(void **state)
+{
+    struct stand *stand = *state;
+    struct call call = invite("sip:bob@two.example"), info;
+    char sent[8192], text[8192], towards_a[1024], towards_b[1024], routes[2200];
+    send_request(stand, &stand->a, &call);
+    expect(&stand->b1, "INVITE", sent);
+    header_of(sent, "Record-Route", 0, towards_b);
+    header_of(sent, "Record-Route", 1, towards_a);
+    answer(stand, &stand->b1, sent, "200 OK");
+    expect(&stand->a, "SIP/2.0 200", text);
+    snprintf(routes, sizeof(routes), "Route: %s,%s, <sip:127.0.0.1;lr>\r\n", towards_a, towards_b);
+    info = call;
+    info.method = "INFO";
+    info.cseq = 2;
+    info.headers = routes;
+    info.to_tag = "bobs";
+    send_request(stand, &stand->a, &info);
+    expect(&stand->b1, "INFO", text);
+    assert_non_null(strstr(text, "Route: <sip:127.0.0.1;lr>\r\n"));
+}
+
+static void the_core_that_has_the_dialog_gets_its_requests(void **state)
+{
+    struct stand *stand = *state;
+    struct call call = invite("sip:bob@two.example"), ack;
+    char sent[8192], text[8192], uri[64], towards_a[1024], towards_b[1024], routes[2200];
+    send_request(stand, &stand->a, &call);
+    expect(&stand->b1, "INVITE", sent); /* and stays silent */
+    expect(&stand->b2, "INVITE", sent);
+    header_of(sent, "Record-Route", 0, towards_b);
+    header_of(sent, "Record-Route", 1, towards_a);
+    answer(stand, &stand->b2, sent, "200 OK");
+    expect(&stand->a, "SIP/2.0 200", text);
+    snprintf(uri, sizeof(uri), "sip:bob@127.0.0.1:%u", stand->b2.port);
+    snprintf(routes, sizeof(routes), "Route: %s,%s\r\n", towards_a, towards_b);
+    ack = call;
+    ack.method = "ACK"; /* no answer could make the edge turn to another core */
+    ack.cseq = 2;
+    ack.uri = uri;
+    ack.headers = routes;
+    ack.to_tag = "bobs";
+    send_request(stand, &stand->a, &ack);
+    expect(&stand->b2, "ACK", text);
+}
+
+static void a_silent_or_full_core_is_passed_over(void **state)
+{
+    struct stand *stand = *state;
+    struct call call = invite("sip:bob@two.example");
+    char sent[8192], text[8192];
+    send_request(stand, &stand->a, &call);
+    expect(&stand->b1, "INVITE", sent); /* and stays silent */
+    expect(&stand->b2, "INVITE", sent);
+    answer(stand, &stand->b2, sent, "200 OK");
+    expect(&stand->a, "SIP/2.0 200", text);
+
+    while (receive(&stand->b1, text, QUIET_MS))
+        ; /* retransmissions of the first */
+    call = invite("sip:bob@two.example");
+    send_request(stand, &stand->a, &call);
+    expect(&stand->b1, "INVITE", sent);
+    answer(stand, &stand->b1, sent, "503 Service Unavailable");
+    expect(&stand->b2, "INVITE", sent);
+    answer(stand, &stand->b2, sent, "503 Service Unavailable");
+    expect(&stand->a, "SIP/2.0 480", text);
+    assert_non_null(strstr(text, "Warning: 399 127.0.0.1 \"127.0.0.1 answered 503; "));
+}
+
+static void a_flood_of_ringing_does_not_drown_the_answer(void **state)
+{
+    struct stand *stand = *state;
+    struct call call = invite("sip:bob@two.example");
+    char sent[8192], text[8192], headers[6100] = "X-Padding: ", ringing[8192];
+    memset(headers + 11, 'x', 6000);
+    strcpy(headers + 6011, "\r\n");
+    send_request(stand, &stand->a, &call);
+    expect(&stand->b1, "INVITE", sent);
+    char via[1024], via2[1024], from[1024], to[1024], id[1024];
+    header_of(sent, "Via", 0, via);
+    header_of(sent, "Via", 1, via2);
+    header_of(sent, "From", 0, from);
+    header_of(sent, "To", 0, to);
+    header_of(sent, "Call-ID", 0, id);
+    snprintf(ringing, sizeof(ringing),
+             "SIP/2.0 183 Progress\r\nVia: %s\r\nVia: %s\r\nFrom: %s\r\nTo: %s;tag=bobs\r\n"
+             "Call-ID: %s\r\nCSeq: 1 INVITE\r\n%sContent-Length: 0\r\n\r\n",
+             via, via2, from, to, id, headers);
+    for (int i = 0; i < 60; i++) {
+        send_text(stand, &stand->b1, ringing);
+        while (receive(&stand->a, text, 5))
+            ;
+    }
+    answer(stand, &stand->b1, sent, "200 OK");
+    expect(&stand->a, "SIP/2.0 200", text);
+}
+
+/* The caller could not make anything of it, and would wait for ever. */
+static void a_response_without_the_callers_via_is_not_passed_on(void **state)
+{
+    struct stand *stand = *state;
+    struct call call = invite("sip:bob@two.example");
+    char sent[8192], text[8192];
+    call.method = "MESSAGE";
+    send_request(stand, &stand->a, &call);
+    expect(&stand->b1, "MESSAGE", sent);
+    char *second = strstr(strstr(sent, "Via:") + 1, "Via:"), *after = strstr(second, "\r\n") + 2;
+    memmove(second, after, strlen(after) + 1);
+    answer(stand, &stand->b1, sent, "200 OK");
+    expect(&stand->a, "SIP/2.0 480", text);
+}
+
+static void an_unknown_method_passes_unchanged(void **state)
+{
+    struct stand *stand = *state;
+    struct call call = invite("sip:Bob@two.example;x-parameter=1");
+    char text[8192], original[8192];
+    call.method = "FROBNICATE";
+    call.headers = "X-Strange :  some \r\n  folded value\r\nContent-Type: a/b\r\n";
+    call.body = "\r\nbody of \x01\x02 octets";
+    request_text(stand, &stand->a, &call, original);
+    send_text(stand, &stand->a, original);
+    expect(&stand->b1, "FROBNICATE sip:Bob@two.example;x-parameter=1 SIP/2.0", text);
+    assert_non_null(strstr(text, "X-Strange :  some \r\n  folded value\r\nContent-Type: a/b\r\n"));
+    assert_non_null(strstr(text, "Content-Length: 17\r\n\r\nbody of \x01\x02 octets"));
+    answer(stand, &stand->b1, text, "299 Frobnicated");
+    expect(&stand->a, "SIP/2.0 299 Frobnicated", text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        STAND_TEST(a_call_between_two_cores_is_set_up_and_ended_from_either_side),
+        STAND_TEST(a_token_is_refused_in_another_dialog_or_without_its_tag),
+        STAND_TEST(the_route_of_a_core_on_our_own_address_stays),
+        STAND_TEST(the_core_that_has_the_dialog_gets_its_requests),
+        STAND_TEST(a_silent_or_full_core_is_passed_over),
+        STAND_TEST(a_flood_of_ringing_does_not_drown_the_answer),
+        STAND_TEST(a_response_without_the_callers_via_is_not_passed_on),
+        STAND_TEST(an_unknown_method_passes_unchanged),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
