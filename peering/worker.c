@@ -186,7 +186,7 @@ static int alloc_memory(struct worker *worker, const struct edge_conf *conf, str
 {
     struct proxy *proxy = &worker->proxy;
     size_t max = conf->max_transactions ? conf->max_transactions : DEFAULT_MAX_TRANSACTIONS;
-    worker->inbox = calloc(worker->count, sizeof(*worker->inbox));
+    worker->inbox = calloc(worker->count, sizeof(struct ring *));
     for (unsigned i = 0; worker->inbox && i < worker->count; i++)
         if (!(worker->inbox[i] = ring_alloc(WORKER_INBOX_SIZE)))
             return -ENOMEM;

@@ -151,7 +151,7 @@ static void a_flood_of_ringing_does_not_drown_the_answer(void **state)
     struct call call = invite("sip:bob@two.example");
     char sent[8192], text[8192], headers[6100] = "X-Padding: ", ringing[8192];
     memset(headers + 11, 'x', 6000);
-    strcpy(headers + 6011, "\r\n");
+    memcpy(headers + 6011, "\r\n", 3);
     send_request(stand, &stand->a, &call);
     expect(&stand->b1, "INVITE", sent);
     char via[1024], via2[1024], from[1024], to[1024], id[1024];
