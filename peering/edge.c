@@ -122,30 +122,12 @@ int edge_start(const struct edge_conf *conf, struct store *store, struct log *lo
     return 0;
 }
 
-/* What a running edge cannot change; NULL where nothing of it differs. */
-static const char *fixed_setting(const struct edge_conf *old, const struct edge_conf *new)
-{
-    if (old->workers != new->workers)
-        return "workers";
-    if (old->transport.listener_count != new->transport.listener_count ||
-        memcmp(old->transport.listeners, new->transport.listeners,
-               sizeof(old->transport.listeners)) != 0)
-        return "listeners (inside, outside)";
-    if (memcmp(&old->resolver, &new->resolver, sizeof(old->resolver)) != 0)
-        return "dns";
-    return NULL;
-}
-
 int edge_reload(struct edge *edge, const struct edge_conf *conf, char why[EDGE_MAX_WHY])
 {
     struct tls_context *tls;
     int status = tls_context_load(&conf->tls, &tls, why);
     if (status != 0)
         return status;
-    const char *fixed = fixed_setting(&edge->conf, conf);
-    why[0] = '\0';
-    if (fixed)
-        snprintf(why, EDGE_MAX_WHY, "a change of %s needs a restart", fixed);
     const struct worker_order order = {
         .what = WORKER_RELOAD, .tls = tls, .allow = conf->allow, .allow_count = conf->allow_count};
     worker_order_all(edge->workers, edge->started, &order);

@@ -46,9 +46,9 @@ struct edge;
 int edge_start(const struct edge_conf *conf, struct store *store, struct log *log,
                struct edge **edge, char why[EDGE_MAX_WHY]);
 
-/* Takes new certificates, trust anchors and allow list; live connections and listeners stay.
- * Changes to listeners, workers or upstreams need a restart: *why then names the setting and the
- * rest is still taken. Returns 0, or a status with the old configuration untouched. */
+/* Takes new certificates, trust anchors and allow list; live connections stay. The rest of `conf`
+ * needs a restart and is not looked at. Returns 0, or a status with the old configuration untouched
+ * and `why` saying what is wrong with the new. */
 int edge_reload(struct edge *edge, const struct edge_conf *conf, char why[EDGE_MAX_WHY]);
 
 /* Stops accepting: new connections are refused, OPTIONS to the edge is answered 480, requests

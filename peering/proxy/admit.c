@@ -24,31 +24,34 @@ static bool is_sip(const struct sip_uri *uri)
     return uri->scheme == SIP_SCHEME_SIP || uri->scheme == SIP_SCHEME_SIPS;
 }
 
-static void look_up_called(struct proxy *proxy, const struct sip_uri *uri, struct called *called,
+static bool look_up_called(struct proxy *proxy, const struct sip_uri *uri, struct called *called,
                            struct refusal *refusal)
 {
     struct store_fault fault;
     struct store_reader *reader = proxy_reader(proxy);
     if (!is_sip(uri)) {
         refusal_set(refusal, 404, "telephone numbers are not routed here");
-        return;
+        return false;
     }
     if (uri->host_kind != SIP_HOST_NAME) {
         refusal_set(refusal, 403, "%.*s is an IP address: it has no SIP domain identity to prove",
                     SLICE_ARG(uri->host));
-        return;
+        return false;
     }
     if (store_domain_canonical(uri->host, called->address.domain, &fault) != 0) {
         refusal_set(refusal, 404, "%s", fault.text);
-        return;
+        return false;
     }
     /* A user part that no directory could hold is still the authority's to judge. */
     called->has_address =
         uri->has_user && store_user_canonical(uri->user, called->address.user, &fault) == 0;
     if (!called->has_address)
         called->address.user[0] = '\0';
-    if (!reader || resolver_lookup(reader, &called->address, &called->answer) != 0)
+    if (!reader || resolver_lookup(reader, &called->address, &called->answer) != 0) {
         refusal_set(refusal, 500, "the directory cannot be read");
+        return false;
+    }
+    return true;
 }
 
 void plan_keep_tls(const struct sip_msg *request, struct plan *plan)
@@ -154,9 +157,7 @@ static void plan_from_core(struct proxy *proxy, const struct origin *origin,
 {
     struct called called;
     admit_core_caller(proxy, origin, request, plan);
-    if (plan->refusal->status == 0)
-        look_up_called(proxy, &request->uri, &called, plan->refusal);
-    if (plan->refusal->status)
+    if (plan->refusal->status || !look_up_called(proxy, &request->uri, &called, plan->refusal))
         return;
     switch (called.answer.rule) {
     case RESOLVER_HOSTED:
@@ -222,8 +223,7 @@ static void plan_from_peer(struct proxy *proxy, const struct origin *origin,
                            const struct sip_msg *request, struct plan *plan)
 {
     struct called called;
-    look_up_called(proxy, &request->uri, &called, plan->refusal);
-    if (plan->refusal->status)
+    if (!look_up_called(proxy, &request->uri, &called, plan->refusal))
         return;
     if (called.answer.rule == RESOLVER_AUTHORITY) {
         refusal_set(plan->refusal, 403, "%s is not hosted here, and this edge does not relay",
