@@ -35,6 +35,7 @@ struct edge_conf {
     size_t allow_count;
     unsigned first_response_ms; /* per target: 0: 4000 */
     unsigned search_ms;         /* all targets of a request: 0: 12000 */
+    unsigned timer_c_ms;        /* an INVITE that rings for so long is cancelled; 0: 185000 */
     size_t max_transactions;    /* per worker; 0: 262144 */
 };
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define DEFAULT_MAX_TRANSACTIONS 262144 /* each lasts half a minute: thousands of calls/s */
+#define DEFAULT_TIMER_C_MS       185000 /* RFC 3261 16.6 step 11: more than three minutes of ringing */
 #define TIMERS_PER_TRANSACTION   4
 
 /* ---- inbox ---- */
@@ -59,22 +60,17 @@ static void wake_others(struct worker *worker)
 
 /* ---- the loop ---- */
 
-static void advance(struct worker *worker)
-{
-    txn_layer_advance(worker->proxy.txns, uv_now(&worker->loop));
-}
-
 static void on_message(const struct transport_source *source, struct slice bytes, void *arg)
 {
     struct worker *worker = arg;
-    advance(worker);
+    proxy_advance(&worker->proxy);
     proxy_receive(source, bytes, &worker->proxy);
 }
 
 static void on_timer(uv_timer_t *timer)
 {
     struct worker *worker = timer->data;
-    advance(worker);
+    proxy_advance(&worker->proxy);
     timers_run(worker->proxy.timers, uv_now(&worker->loop));
 }
 
@@ -143,7 +139,7 @@ static void on_async(uv_async_t *async)
     struct worker *worker = async->data;
     const struct worker_order *order = atomic_exchange(&worker->order, NULL);
     if (!uv_is_closing((uv_handle_t *)&worker->timer)) {
-        advance(worker);
+        proxy_advance(&worker->proxy);
         read_inbox(worker);
     }
     if (order) {
@@ -205,11 +201,13 @@ static void set_up_proxy(struct worker *worker, const struct edge_conf *conf, st
     struct proxy *proxy = &worker->proxy;
     proxy->index = worker->index;
     proxy->workers = worker->count;
+    proxy->loop = &worker->loop;
     proxy->transport_conf = &conf->transport;
     memcpy(proxy->allow, conf->allow, sizeof(proxy->allow));
     proxy->allow_count = conf->allow_count;
     proxy->first_response_ms = conf->first_response_ms ? conf->first_response_ms : 4000;
     proxy->cancel_guard_ms = 64 * conf->times.t1_ms;
+    proxy->timer_c_ms = conf->timer_c_ms ? conf->timer_c_ms : DEFAULT_TIMER_C_MS;
     proxy->search_ms = conf->search_ms ? conf->search_ms : 12000;
     proxy->log = log;
     proxy->counters = &worker->counters;
@@ -242,7 +240,7 @@ int worker_open(struct worker *worker, const struct edge_conf *conf, struct tls_
     uv_async_init(&worker->loop, &worker->async, on_async);
     worker->async.data = worker;
     init_handles(worker);
-    advance(worker);
+    proxy_advance(&worker->proxy);
     status = transport_open(&worker->loop, proxy->timers, &conf->transport, tls, log, on_message,
                             worker, &proxy->transport, why);
     if (status == 0 &&

@@ -90,10 +90,12 @@ void plan_core_targets(struct plan *plan, const struct store_domain *domain,
     plan->target_count = domain->core_count;
 }
 
-static void plan_core(const struct sip_msg *request, const struct store_domain *core,
-                      struct plan *plan)
+static void plan_core(const struct sip_msg *request, const struct called *called, struct plan *plan)
 {
+    const struct store_domain *core = &called->answer.route.core;
     plan->side = TRANSPORT_INSIDE;
+    if (called->answer.rule == RESOLVER_HOSTED)
+        plan->called = called->address;
     snprintf(plan->hosted, sizeof(plan->hosted), "%s", core->name);
     plan_core_targets(plan, core, NULL);
     plan_keep_tls(request, plan);
@@ -136,6 +138,11 @@ static void admit_core_caller(struct proxy *proxy, const struct origin *origin,
         refusal_set(plan->refusal, 500, "the directory cannot be read");
         return;
     }
+    if (identity_is_anonymous(&uri)) {
+        refusal_set(plan->refusal, 403,
+                    "an anonymous caller must be named in P-Asserted-Identity by the core");
+        return;
+    }
     if (!named || !hosted_here(&route)) {
         refusal_set(plan->refusal, 403,
                     "the caller %.*s is not an address hosted here: add it to the directory; to "
@@ -152,6 +159,14 @@ static void admit_core_caller(struct proxy *proxy, const struct origin *origin,
     snprintf(plan->caller_group, sizeof(plan->caller_group), "%s", route.core.name);
 }
 
+static void refuse_unknown(const struct sip_msg *request, struct refusal *refusal)
+{
+    if (request->method == SIP_REGISTER)
+        refusal_set(refusal, 404, "this edge is no registrar: phones register with their core");
+    else
+        refusal_set(refusal, 404, "no such address: %.*s", SLICE_ARG(request->uri.bytes));
+}
+
 static void plan_from_core(struct proxy *proxy, const struct origin *origin,
                            const struct sip_msg *request, struct plan *plan)
 {
@@ -166,10 +181,10 @@ static void plan_from_core(struct proxy *proxy, const struct origin *origin,
             refusal_set(plan->refusal, 404, "%.*s is served by the core that asks",
                         SLICE_ARG(request->uri.bytes));
         else
-            plan_core(request, &called.answer.route.core, plan);
+            plan_core(request, &called, plan);
         return;
     case RESOLVER_UNKNOWN:
-        refusal_set(plan->refusal, 404, "no such address: %.*s", SLICE_ARG(request->uri.bytes));
+        refuse_unknown(request, plan->refusal);
         return;
     case RESOLVER_PORTED_OUT:
         plan_peer(called.answer.hosting, 0, plan);
@@ -236,14 +251,14 @@ static void plan_from_peer(struct proxy *proxy, const struct origin *origin,
     switch (called.answer.rule) {
     case RESOLVER_HOSTED:
     case RESOLVER_UNKNOWN_CORE:
-        plan_core(request, &called.answer.route.core, plan);
+        plan_core(request, &called, plan);
         return;
     case RESOLVER_PORTED_OUT:
         redirect_ported(&called, plan->refusal);
         return;
     case RESOLVER_UNKNOWN:
     case RESOLVER_AUTHORITY:
-        refusal_set(plan->refusal, 404, "no such address: %.*s", SLICE_ARG(request->uri.bytes));
+        refuse_unknown(request, plan->refusal);
         return;
     }
 }

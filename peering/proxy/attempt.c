@@ -7,9 +7,6 @@
 #include <errno.h>
 #include <stdio.h>
 
-#define TIMER_C_MS       180000 /* section 16.6 step 11: more than three minutes of ringing */
-#define TIMER_C_EXTRA_MS 5000
-
 struct attempt {
     struct context *context;
     struct resolver_hop hop;
@@ -262,7 +259,7 @@ static void on_provisional(struct attempt *attempt)
     if (attempt->cancel_wanted)
         attempt_cancel(attempt);
     else if (attempt->sent->method == SIP_INVITE)
-        start_timer(attempt, TIMER_C_MS + TIMER_C_EXTRA_MS);
+        start_timer(attempt, proxy_of(attempt)->timer_c_ms);
     else
         timer_stop(proxy_of(attempt)->timers, &attempt->timer); /* timer F bounds the wait */
 }

@@ -27,7 +27,8 @@ static void context_free(struct context *context)
 
 void context_enter(struct context *context)
 {
-    context->busy++;
+    if (context->busy++ == 0)
+        proxy_advance(context->proxy);
 }
 
 void context_leave(struct context *context)

@@ -115,6 +115,20 @@ static void mark_received(const struct forward *forward, struct sip_edits *edits
                            via->has_rport ? netaddr_port(peer) : 0);
 }
 
+/* The core knows its people by their canonical addresses (design 3.2); parameters stay as they are.
+ */
+static void name_called(const struct forward *forward, struct sip_edits *edits)
+{
+    const struct store_address *called = &forward->plan->called;
+    const struct sip_uri *uri = &forward->request->uri;
+    if (!called->user[0])
+        return;
+    if (!slice_eq(uri->user, slice_of(called->user)))
+        sip_edits_replace(edits, uri->user, slice_of(called->user));
+    if (!slice_eq(uri->host, slice_of(called->domain)))
+        sip_edits_replace(edits, uri->host, slice_of(called->domain));
+}
+
 static void count_down(const struct forward *forward, struct sip_edits *edits)
 {
     const struct sip_msg *request = forward->request;
@@ -179,6 +193,7 @@ struct slice forward_request(const struct forward *forward)
     const struct sip_msg *request = forward->request;
     struct sip_edits edits;
     sip_edits_init(&edits, request->bytes);
+    name_called(forward, &edits);
     add_via(forward, &edits);
     if (forward_records_route(request->method) && add_record_route(forward, &edits) != 0)
         return (struct slice){NULL, 0};

@@ -100,8 +100,6 @@ static void validate(const struct sip_msg *request, struct refusal *refusal)
     if (request->uri.scheme == SIP_SCHEME_OTHER)
         refusal_set(refusal, 416, "the scheme %.*s is not routed here: only sip, sips and tel",
                     SLICE_ARG(request->uri.scheme_text));
-    else if (request->uri.headers.len > 0)
-        refusal_set(refusal, 400, "the Request-URI carries header fields (RFC 3261 19.1.5)");
     else if (request->has_max_forwards && request->max_forwards == 0)
         refusal_set(refusal, 483, "Max-Forwards has reached 0");
     else

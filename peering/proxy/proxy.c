@@ -5,6 +5,11 @@
 
 #include <stdio.h>
 
+void proxy_advance(struct proxy *proxy)
+{
+    txn_layer_advance(proxy->txns, uv_now(proxy->loop));
+}
+
 struct store_reader *proxy_reader(struct proxy *proxy)
 {
     if (!proxy->reading)

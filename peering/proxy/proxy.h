@@ -54,12 +54,13 @@ struct proxy {
     const struct transport_conf *transport_conf;
     struct netprefix allow[PROXY_MAX_ALLOW];
     size_t allow_count;
-    unsigned first_response_ms, search_ms;
+    unsigned first_response_ms, search_ms, timer_c_ms;
     unsigned cancel_guard_ms; /* 64*T1: an answer to our CANCEL comes by then (9.1) */
     uint8_t owner_key[16];    /* shared by all workers: who owns a UDP request */
     uint8_t tag_key[16];      /* stateless To tags */
     bool draining;
 
+    uv_loop_t *loop;
     struct timers *timers;
     struct transport *transport;
     struct resolver *resolver;
@@ -112,6 +113,9 @@ void proxy_end_all(struct proxy *proxy);
 
 /* ---- shared by the steps ---- */
 
+/* Tells the transactions what time it is: first thing in whatever the loop calls. */
+void proxy_advance(struct proxy *proxy);
+
 /* The worker's snapshot of the directory, begun on first use in a loop turn; NULL where the store
  * cannot be read. */
 struct store_reader *proxy_reader(struct proxy *proxy);
@@ -160,6 +164,8 @@ struct plan {
                                           certificate and core group */
     char caller_group[STORE_DOMAIN_MAX + 1]; /* inside origin: the core group it came from */
     char peer[STORE_DOMAIN_MAX + 1]; /* the proven peer domain of this dialog; "" core to core */
+    struct store_address called; /* towards a core, outside a dialog: the address in canonical form;
+                                    user "" where the directory does not have it */
     char assert_identity[STORE_DOMAIN_MAX + 1]; /* P-Asserted-Identity to add towards the core for
                                                    an anonymous caller; "" for none */
     size_t own_routes; /* topmost Route values that are ours and are removed */
@@ -244,7 +250,8 @@ void context_cancel(struct context *context);
 /* Ends everything of it now, without a word. */
 void context_abort(struct context *context);
 
-/* Around every call from outside that may end the context: between the two it stays valid. */
+/* Around every call from outside that may end the context: between the two it stays valid, and the
+ * transactions know what time it is. */
 void context_enter(struct context *context);
 void context_leave(struct context *context);
 

@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 static void a_call_between_two_cores_is_set_up_and_ended_from_either_side(void **state)
 {
@@ -191,18 +193,43 @@ static void a_response_without_the_callers_via_is_not_passed_on(void **state)
 static void an_unknown_method_passes_unchanged(void **state)
 {
     struct stand *stand = *state;
-    struct call call = invite("sip:Bob@two.example;x-parameter=1");
+    struct call call = invite("sip:%42ob@TWO.example;x-parameter=1");
     char text[8192], original[8192];
     call.method = "FROBNICATE";
     call.headers = "X-Strange :  some \r\n  folded value\r\nContent-Type: a/b\r\n";
     call.body = "\r\nbody of \x01\x02 octets";
     request_text(stand, &stand->a, &call, original);
     send_text(stand, &stand->a, original);
-    expect(&stand->b1, "FROBNICATE sip:Bob@two.example;x-parameter=1 SIP/2.0", text);
+    expect(&stand->b1, "FROBNICATE sip:bob@two.example;x-parameter=1 SIP/2.0", text);
     assert_non_null(strstr(text, "X-Strange :  some \r\n  folded value\r\nContent-Type: a/b\r\n"));
     assert_non_null(strstr(text, "Content-Length: 17\r\n\r\nbody of \x01\x02 octets"));
     answer(stand, &stand->b1, text, "299 Frobnicated");
     expect(&stand->a, "SIP/2.0 299 Frobnicated", text);
+}
+
+/* Waits for DNS move no timers: those of the answer start when it is sent. */
+static void the_answer_after_a_slow_lookup_is_sent_once(void **state)
+{
+    struct stand *stand = *state;
+    struct sockaddr_in silent = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(silent);
+    int dns = socket(AF_INET, SOCK_DGRAM, 0);
+    char why[EDGE_MAX_WHY], text[8192];
+    assert_int_equal(bind(dns, (struct sockaddr *)&silent, len), 0);
+    assert_int_equal(getsockname(dns, (struct sockaddr *)&silent, &len), 0);
+    edge_stop(stand->edge);
+    stand->conf.resolver.upstreams[0].addr.in4 = silent;
+    stand->conf.resolver.attempt_timeout_ms = stand->conf.resolver.lookup_timeout_ms = 700;
+    stand->conf.times = txn_times_default; /* T1 is 500 ms, less than the lookup takes */
+    assert_int_equal(edge_start(&stand->conf, stand->store, NULL, &stand->edge, why), 0);
+
+    struct call call = invite("sip:carol@far.example"), ack = call;
+    send_request(stand, &stand->a, &call);
+    expect(&stand->a, "SIP/2.0 480", text);
+    ack.method = "ACK";
+    send_request(stand, &stand->a, &ack);
+    expect_nothing(&stand->a);
+    close(dns);
 }
 
 int main(void)
@@ -216,6 +243,7 @@ int main(void)
         STAND_TEST(a_flood_of_ringing_does_not_drown_the_answer),
         STAND_TEST(a_response_without_the_callers_via_is_not_passed_on),
         STAND_TEST(an_unknown_method_passes_unchanged),
+        STAND_TEST(the_answer_after_a_slow_lookup_is_sent_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -33,6 +33,10 @@ static void refusals_say_why(void **state)
         {{"INVITE", "sip:bob@two.example", .headers = "Max-Forwards: 1\r\n", .id = "r12"},
          "SIP/2.0 400",
          "Max-Forwards"},
+        {{"REGISTER", "sip:one.example", .id = "r15"}, "SIP/2.0 404", "is no registrar"},
+        {{"INVITE", "sip:bob@two.example", "sip:anonymous@anonymous.invalid", .id = "r16"},
+         "SIP/2.0 403",
+         "P-Asserted-Identity"},
         {{"OPTIONS", "sip:one.example", .id = "r13"}, "SIP/2.0 200", NULL},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++)
