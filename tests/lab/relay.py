@@ -7,6 +7,8 @@ import socket
 import struct
 import threading
 
+from .sip import Message
+
 
 class TcpRelay:
     """Passes connections to (address, port) on to `target`, until it is told otherwise."""
@@ -82,12 +84,19 @@ class TcpRelay:
 class LossyUdp:
     """Between a user agent and an edge: what comes to `agent_side` from the agent leaves from
     `edge_side` to the edge, and the other way round. Of 100 datagrams `loss` are lost and
-    `double` come twice, each way, by a generator of its own seed."""
+    `double` come twice, each way.
 
-    def __init__(self, agent_side, agent, edge_side, edge, loss=20, double=20, seed=1):
-        self.random = random.Random(seed)
+    What befalls the nth copy of a message follows from `seed`, n and what the message is (see
+    message_key), so it is the same in every run, whatever the machine does meanwhile. No message
+    is lost more than `most` times: fair chance alone would, now and then, lose every try that a
+    transaction has."""
+
+    def __init__(self, agent_side, agent, edge_side, edge, loss=20, double=20, most=2, seed=1):
+        self.seed = seed
         self.loss = loss
         self.double = double
+        self.most = most
+        self.copies = {}  # of each message: how many came, how many of them were lost
         self.lost = self.doubled = self.passed = 0
         self.near = self._bind(agent_side)
         self.far = self._bind(edge_side)
@@ -123,15 +132,26 @@ class LossyUdp:
             for source in readable:
                 data = source.recv(65536)
                 sink, to = self.targets[source]
-                for _ in range(self._copies()):
+                for _ in range(self._copies((source is self.near, *message_key(data)))):
                     sink.sendto(data, to)
 
-    def _copies(self):
-        if self.random.randrange(100) < self.loss:
+    def _copies(self, key):
+        came, lost = self.copies.get(key, (0, 0))
+        chance = random.Random(f"{self.seed} {key} {came}")
+        lose = lost < self.most and chance.randrange(100) < self.loss
+        self.copies[key] = (came + 1, lost + lose)
+        if lose:
             self.lost += 1
             return 0
         self.passed += 1
-        if self.random.randrange(100) < self.double:
+        if chance.randrange(100) < self.double:
             self.doubled += 1
             return 2
         return 1
+
+
+def message_key(data):
+    """What stays the same from one retransmission, and from one run, to the next: method or status,
+    Call-ID and CSeq."""
+    message = Message.parse(data)
+    return (message.method or message.status, message.get("Call-ID"), message.get("CSeq"))
