@@ -216,8 +216,3 @@ int log_level_parse(const char *name, enum log_level *level)
     }
     return -EINVAL;
 }
-
-const char *log_level_name(enum log_level level)
-{
-    return (size_t)level < LOG_LEVELS ? levels[level].name : "unknown";
-}

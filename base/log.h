@@ -31,9 +31,8 @@ bool log_enabled(const struct log *log, enum log_level level);
 void log_write(struct log *log, enum log_level level, const char *source, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* "error", "warning", "notice", "info", "debug" <-> level. Returns 0 or -EINVAL. */
+/* "error", "warning", "notice", "info" or "debug". Returns 0 or -EINVAL. */
 int log_level_parse(const char *name, enum log_level *level);
-const char *log_level_name(enum log_level level);
 
 #define LOG_TIME_MAX 64 /* with terminator, whatever the numbers are */
 

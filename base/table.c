@@ -163,14 +163,3 @@ void table_remove(struct table *table, struct table_link *link)
     link->next = NULL;
     table->count--;
 }
-
-void table_each(struct table *table, table_each_h *each, void *arg)
-{
-    for (size_t i = 0; i < table->buckets; i++) {
-        struct table_link *next;
-        for (struct table_link *link = *bucket_at(table, i); link; link = next) {
-            next = link->next;
-            each(link, arg);
-        }
-    }
-}

@@ -39,10 +39,6 @@ struct table_link *table_find(const struct table *table, uint64_t hash, table_ma
 /* Harmless where the link was put into this table once but is there no longer. */
 void table_remove(struct table *table, struct table_link *link);
 
-/* Calls `each` for every object; it may remove that object, no other. */
-typedef void table_each_h(struct table_link *link, void *arg);
-void table_each(struct table *table, table_each_h *each, void *arg);
-
 /* SipHash-2-4 of `bytes` under a 16-byte key (for hashes that must agree between threads). */
 uint64_t siphash(const uint8_t key[16], struct slice bytes);
 /* SipHash-2-4 of the eight bytes of `hash`, least significant first, followed by `bytes`. */

@@ -3,12 +3,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-void store_text_clear(struct store_text *text)
-{
-    text->p[0] = '\0';
-    text->len = 0;
-}
-
 void store_text_add(struct store_text *text, const char *format, ...)
 {
     size_t room = sizeof(text->p) - text->len;

@@ -12,8 +12,7 @@ struct store_text {
     size_t len;
 };
 
-void store_text_clear(struct store_text *text);
-/* Appends; what does not fit is cut off. */
+/* Appends; start from a zeroed text. What does not fit is cut off. */
 void store_text_add(struct store_text *text, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -246,12 +246,17 @@ static void journal_gets_priorities_instead_of_the_time(void **state)
     unsetenv("JOURNAL_STREAM");
 }
 
-static void level_names_are_read_and_written(void **state)
+static void level_names_are_read(void **state)
 {
+    static const char *const names[] = {[LOG_ERROR] = "error",
+                                        [LOG_WARNING] = "warning",
+                                        [LOG_NOTICE] = "notice",
+                                        [LOG_INFO] = "info",
+                                        [LOG_DEBUG] = "debug"};
     (void)state;
-    for (int i = LOG_ERROR; i <= LOG_DEBUG; i++) {
-        enum log_level level = LOG_ERROR;
-        assert_int_equal(log_level_parse(log_level_name((enum log_level)i), &level), 0);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        enum log_level level = i == LOG_ERROR ? LOG_DEBUG : LOG_ERROR;
+        assert_int_equal(log_level_parse(names[i], &level), 0);
         assert_int_equal(level, i);
     }
     enum log_level level = LOG_NOTICE;
@@ -259,8 +264,6 @@ static void level_names_are_read_and_written(void **state)
     assert_int_equal(log_level_parse("", &level), -EINVAL);
     assert_int_equal(log_level_parse("Info", &level), -EINVAL);
     assert_int_equal(level, LOG_NOTICE);
-    assert_string_equal(log_level_name(LOG_WARNING), "warning");
-    assert_string_equal(log_level_name((enum log_level)99), "unknown");
 }
 
 enum { THREADS = 4, LINES = 200 };
@@ -309,7 +312,7 @@ int main(void)
         CAPTURE_TEST(errno_is_preserved),
         cmocka_unit_test(no_log_is_silent),
         CAPTURE_TEST(journal_gets_priorities_instead_of_the_time),
-        cmocka_unit_test(level_names_are_read_and_written),
+        cmocka_unit_test(level_names_are_read),
         cmocka_unit_test(lines_of_threads_do_not_mix),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -36,7 +36,6 @@ static void continued_hash_is_that_of_hash_and_bytes(void **state)
 
 struct item {
     unsigned number;
-    bool seen;
     struct table_link link;
 };
 
@@ -151,37 +150,6 @@ static void chains_stay_short_as_the_table_grows(void **state)
     free(items);
 }
 
-struct visit {
-    struct table *table;
-    size_t count;
-};
-
-static void visit_item(struct table_link *link, void *arg)
-{
-    struct visit *visit = arg;
-    struct item *item = container_of(link, struct item, link);
-    assert_false(item->seen);
-    item->seen = true;
-    visit->count++;
-    if (item->number % 2 == 0)
-        table_remove(visit->table, link);
-}
-
-static void each_visits_all_once_and_may_remove(void **state)
-{
-    (void)state;
-    struct table *table = table_alloc(ITEMS);
-    struct item *items = items_put(table);
-    struct visit visit = {.table = table};
-    table_each(table, visit_item, &visit);
-    assert_int_equal(visit.count, ITEMS);
-    assert_int_equal(table_count(table), ITEMS / 2);
-    assert_null(find(table, hash_of(table, 10), 10));
-    assert_non_null(find(table, hash_of(table, 11), 11));
-    table_free(table);
-    free(items);
-}
-
 static void two_tables_hash_differently(void **state)
 {
     (void)state;
@@ -206,7 +174,6 @@ int main(void)
         cmocka_unit_test(bound_on_objects_holds),
         cmocka_unit_test(equal_hashes_are_told_apart_by_key),
         cmocka_unit_test(chains_stay_short_as_the_table_grows),
-        cmocka_unit_test(each_visits_all_once_and_may_remove),
         cmocka_unit_test(two_tables_hash_differently),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
