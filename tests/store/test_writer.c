@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -408,6 +410,96 @@ static void threads_that_fill_the_map_keep_what_was_acknowledged(void **state)
     fixture_remove(&f);
 }
 
+/* ---- a file that cannot grow ---- */
+
+/* The file may grow no more, as on a full disk: LMDB finds it out while it commits. (Of the
+ * process; the blocker's and the victims' processes are none of it.) */
+static void growth_forbid(struct fixture *f)
+{
+    char name[300];
+    struct stat st;
+    struct rlimit limit;
+    snprintf(name, sizeof(name), "%s/data.mdb", f->path);
+    assert_int_equal(stat(name, &st), 0);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    signal(SIGXFSZ, SIG_IGN);
+    limit.rlim_cur = (rlim_t)st.st_size;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static void growth_allow(void)
+{
+    struct rlimit limit;
+    getrlimit(RLIMIT_FSIZE, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_FSIZE, &limit);
+    signal(SIGXFSZ, SIG_DFL);
+}
+
+/* Adds addresses until a submission fails or there are plenty. */
+static void *add_until_failure(void *arg)
+{
+    struct submitter *submitter = arg;
+    while (submitter->failures == 0 && submitter->acknowledged < 2000) {
+        char name[64];
+        struct store_verdict verdict = {.status = 0};
+        snprintf(name, sizeof(name), "u%d-%d@opa.example", submitter->number,
+                 submitter->acknowledged);
+        struct store_command command =
+            command_address(STORE_ADDRESS_ADD, name, STORE_ADDRESS_HOSTED, "opa.example");
+        int ret = store_submit(submitter->fixture->store, &command, &verdict);
+        submitter->failures = ret ? ret : verdict.status;
+        submitter->acknowledged += submitter->failures == 0;
+    }
+    return NULL;
+}
+
+/* What was acknowledged is there, and what failed is not. */
+static void additions_must_agree(struct fixture *f, const struct submitter *submitters)
+{
+    int acknowledged = 0;
+    for (int i = 0; i < THREADS; i++) {
+        char name[64];
+        for (int k = 0; k <= submitters[i].acknowledged; k++) {
+            snprintf(name, sizeof(name), "u%d-%d@opa.example", i, k);
+            if (fixture_has(f, name) != (k < submitters[i].acknowledged))
+                fail_msg("%s of %d acknowledged", name, submitters[i].acknowledged);
+        }
+        acknowledged += submitters[i].acknowledged;
+    }
+    assert_int_equal(fixture_stats(f).addresses, acknowledged);
+    journal_must_agree(f);
+}
+
+static void a_failed_commit_is_told_and_costs_nothing_else(void **state)
+{
+    struct fixture f;
+    struct submitter submitters[THREADS];
+    (void)state;
+    fixture_make(&f, 64 * MIB);
+    fixture_open(&f);
+    assert_int_equal(fixture_domain_add(&f, "opa.example"), 0);
+    growth_forbid(&f);
+    submitters_start(submitters, &f, add_until_failure);
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(submitters[i].thread, NULL);
+    growth_allow();
+    for (int i = 0; i < THREADS; i++)
+        assert_int_equal(submitters[i].failures, -EFBIG);
+    additions_must_agree(&f, submitters);
+
+    for (int i = 0; i < THREADS; i++) { /* what failed works now */
+        char name[64];
+        snprintf(name, sizeof(name), "u%d-%d@opa.example", i, submitters[i].acknowledged++);
+        assert_int_equal(fixture_address_add(&f, name), 0);
+    }
+    additions_must_agree(&f, submitters);
+    fixture_close(&f);
+    fixture_open(&f);
+    additions_must_agree(&f, submitters);
+    fixture_remove(&f);
+}
+
 /* ---- kill -9 ---- */
 
 #define KILL_ROUNDS  20
@@ -526,6 +618,7 @@ int main(void)
         cmocka_unit_test(a_refusal_for_want_of_room_is_no_verdict),
         cmocka_unit_test(a_map_that_fills_under_way_refuses_and_recovers),
         cmocka_unit_test(threads_that_fill_the_map_keep_what_was_acknowledged),
+        cmocka_unit_test(a_failed_commit_is_told_and_costs_nothing_else),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
