@@ -253,7 +253,7 @@ static char *read_file(const char *path, size_t *len)
     return text;
 }
 
-static int load_text(struct conf_load *load, const char *text, size_t len)
+static int load_text(struct conf_load *load, char *text, size_t len)
 {
     const char *nul = memchr(text, '\0', len);
     if (nul) {
@@ -261,7 +261,9 @@ static int load_text(struct conf_load *load, const char *text, size_t len)
             load->line += *p == '\n';
         return conf_refuse(load, "a NUL byte: this is no text file");
     }
-    int status = conf_parse(load, text);
+    int status = conf_blank_comments(load, text);
+    if (status == 0)
+        status = conf_parse(load, text);
     return status == 0 ? conf_check(load) : status;
 }
 

@@ -30,6 +30,8 @@ enum conf_flag {
 /* Checks one value and keeps it. Returns 0 or what conf_refuse returned. */
 typedef int conf_take_h(struct conf_load *load, const char *text);
 
+#define CONF_TYPE_TEXT 96 /* bytes of conf_type_text */
+
 struct conf_setting {
     const char *section; /* "" outside of all sections */
     const char *name;
@@ -61,7 +63,8 @@ extern const size_t conf_setting_count;
 
 struct conf_load {
     const char *path;
-    char *why; /* CONF_MAX_WHY bytes */
+    const char *text; /* without comments */
+    char *why;        /* CONF_MAX_WHY bytes */
     struct junctord_conf *conf;
 
     /* Where we are; conf_refuse says it. */
@@ -92,9 +95,16 @@ int conf_take_value(struct conf_load *load, const char *text);
 /* Keeps its default, or refuses where it must be given. `empty`: it is there as {}. */
 int conf_take_default(struct conf_load *load, bool empty);
 
+/* Makes spaces of the comments, keeping line ends: libconfuse counts lines in comments wrongly.
+ * Refuses what does not end: a comment, a text in quotes, a ${. */
+int conf_blank_comments(struct conf_load *load, char *text);
+
 /* Reads the file with libconfuse and takes its sections and settings in the table's order, then
  * the defaults. */
 int conf_parse(struct conf_load *load, const char *text);
+
+/* "number, 0 to 64": what a setting takes. Returns text. */
+const char *conf_type_text(const struct conf_setting *setting, char text[CONF_TYPE_TEXT]);
 
 /* Looks at the result as a whole, and at the files it names (conf_check.c). */
 int conf_check(struct conf_load *load);

@@ -28,7 +28,8 @@ static _Thread_local struct conf_load *complaining;
 
 /* ---- what libconfuse calls ---- */
 
-#define UNKNOWN_OPTION "no such option '%s'"
+#define UNKNOWN_OPTION   "no such option '%s'"
+#define UNEXPECTED_TOKEN "unexpected token '%s'"
 
 /* Its messages, told by their format, and what we say instead. */
 static const struct {
@@ -39,7 +40,7 @@ static const struct {
     {"missing opening brace for section '%s'", "expected \"{\" after \"%s\""},
     {"missing equal sign after option '%s'", "expected \"=\" after \"%s\""},
     {"attempt to append to non-list option '%s'", "expected \"=\": \"%s\" is no list"},
-    {"unexpected token '%s'", "\"%s\" was not expected here"},
+    {UNEXPECTED_TOKEN, "\"%s\" was not expected here"},
     {"unexpected closing brace", "a closing brace without an opening one"},
     {"premature end of file", "the file ends where a value, a quote or a brace was expected"},
     {"unterminated string constant", "a text without its closing quote"},
@@ -53,6 +54,43 @@ static void refuse_unknown(struct conf_load *load, const char *name)
     else
         conf_refuse(load, "unknown setting \"%s\"; junctord --help-config lists those there are",
                     name);
+}
+
+/* The setting of this section, no list, that is given a list in this line; NULL: none. */
+static const struct conf_setting *given_a_list(const struct conf_load *load)
+{
+    static const char blanks[] = " \t\r", words_end[] = " \t\r=+{}";
+    const char *section = load->section ? load->section->name : "";
+    const char *line = load->text;
+    for (unsigned i = 1; i < load->line && *line; i++)
+        line += strcspn(line, "\n") + (line[strcspn(line, "\n")] == '\n');
+    for (size_t i = 0; i < conf_setting_count; i++) {
+        const struct conf_setting *setting = &conf_settings[i];
+        size_t len = strlen(setting->name);
+        if (setting->type == CONF_LIST || strcmp(setting->section, section) != 0)
+            continue;
+        for (const char *p = line; *p && *p != '\n'; p++) {
+            bool begins = p == line || strchr(words_end, p[-1]);
+            if (!begins || strncmp(p, setting->name, len) != 0)
+                continue;
+            const char *rest = p + len + strspn(p + len, blanks);
+            if (*rest == '=' && rest[1 + strspn(rest + 1, blanks)] == '{')
+                return setting;
+        }
+    }
+    return NULL;
+}
+
+static bool refuse_list(struct conf_load *load)
+{
+    char type[CONF_TYPE_TEXT];
+    load->setting = given_a_list(load);
+    if (!load->setting)
+        return false;
+    conf_refuse(load, "expected one value (%s), not a list in braces",
+                conf_type_text(load->setting, type));
+    load->setting = NULL;
+    return true;
 }
 
 static void complain(cfg_t *cfg, const char *format, va_list args)
@@ -70,6 +108,8 @@ static void complain(cfg_t *cfg, const char *format, va_list args)
         refuse_unknown(load, va_arg(args, const char *));
         return;
     }
+    if (strcmp(format, UNEXPECTED_TOKEN) == 0 && refuse_list(load))
+        return;
     for (size_t i = 0; i < sizeof(sentences) / sizeof(sentences[0]); i++)
         if (strcmp(format, sentences[i].theirs) == 0)
             format = sentences[i].ours;
@@ -256,6 +296,7 @@ int conf_parse(struct conf_load *load, const char *text)
         conf_refuse(load, "out of memory");
         return -ENOMEM;
     }
+    load->text = text;
     cfg_set_error_function(root, complain);
     complaining = load;
     int status = cfg_parse_buf(root, text) == CFG_SUCCESS ? 0 : STATUS_MALFORMED;

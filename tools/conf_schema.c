@@ -112,25 +112,25 @@ const size_t conf_setting_count = sizeof(conf_settings) / sizeof(conf_settings[0
 
 /* ---- printing it ---- */
 
-static const char *type_text(const struct conf_setting *setting, char *text, size_t size)
+const char *conf_type_text(const struct conf_setting *setting, char text[CONF_TYPE_TEXT])
 {
     switch (setting->type) {
     case CONF_NUMBER:
-        snprintf(text, size, "number, %ju to %ju", (uintmax_t)setting->min,
+        snprintf(text, CONF_TYPE_TEXT, "number, %ju to %ju", (uintmax_t)setting->min,
                  (uintmax_t)setting->max);
         break;
     case CONF_SIZE:
-        snprintf(text, size, "size, %ju to %ju, K, M, G or T may follow", (uintmax_t)setting->min,
-                 (uintmax_t)setting->max);
+        snprintf(text, CONF_TYPE_TEXT, "size, %ju to %ju, K, M, G or T may follow",
+                 (uintmax_t)setting->min, (uintmax_t)setting->max);
         break;
     case CONF_FILE:
-        snprintf(text, size, "file");
+        snprintf(text, CONF_TYPE_TEXT, "file");
         break;
     case CONF_TEXT:
-        snprintf(text, size, "text");
+        snprintf(text, CONF_TYPE_TEXT, "text");
         break;
     case CONF_LIST:
-        snprintf(text, size, "list of %ju to %ju texts", (uintmax_t)setting->min,
+        snprintf(text, CONF_TYPE_TEXT, "list of %ju to %ju texts", (uintmax_t)setting->min,
                  (uintmax_t)setting->max);
         break;
     }
@@ -156,9 +156,8 @@ static void print_wrapped(FILE *out, int indent, const char *text)
 
 static void print_setting(FILE *out, const struct conf_setting *setting, int indent)
 {
-    char type[96];
-    fprintf(out, "%*s%s    (%s; ", indent, "", setting->name,
-            type_text(setting, type, sizeof(type)));
+    char type[CONF_TYPE_TEXT];
+    fprintf(out, "%*s%s    (%s; ", indent, "", setting->name, conf_type_text(setting, type));
     if (setting->flags & CONF_MUST)
         fprintf(out, "must be given");
     else if (!setting->fallback)

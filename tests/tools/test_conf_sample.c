@@ -108,6 +108,34 @@ static void manual_and_help_have_every_setting(void **state)
     free(help);
 }
 
+/* A mistake before the line that begins at `at`. */
+static void a_mistake_is_found_in_its_line(const char *text, size_t at, unsigned line)
+{
+    struct junctord_conf *conf = NULL;
+    char mistaken[65536], path[256], why[CONF_MAX_WHY], expected[320];
+    snprintf(mistaken, sizeof(mistaken), "%.*sno-such-thing = 1\n%s", (int)at, text, text + at);
+    conf_text_write("test.conf", mistaken);
+    assert_int_not_equal(conf_load_test(&conf, why), 0);
+    snprintf(expected, sizeof(expected), "%s:%u: ", conf_file("test.conf", path), line);
+    if (strncmp(why, expected, strlen(expected)) != 0 || !strstr(why, "no-such-thing"))
+        fail_msg("expected %s got %s", expected, why);
+}
+
+static void a_mistake_anywhere_in_the_sample_has_the_true_line(void **state)
+{
+    (void)state;
+    for (int all = 0; all < 2; all++) {
+        char *text = sample_text(all);
+        unsigned line = 1;
+        for (size_t at = 0; text[at]; at++) {
+            if (at == 0 || text[at - 1] == '\n')
+                a_mistake_is_found_in_its_line(text, at, line++);
+        }
+        assert_true(line > 50);
+        free(text);
+    }
+}
+
 /* ---- mutated files ---- */
 
 #define MUTANTS 2000
@@ -177,6 +205,7 @@ int main(void)
         cmocka_unit_test(the_sample_is_correct_and_shows_the_defaults),
         cmocka_unit_test(the_sample_has_every_setting),
         cmocka_unit_test(manual_and_help_have_every_setting),
+        cmocka_unit_test(a_mistake_anywhere_in_the_sample_has_the_true_line),
         cmocka_unit_test(a_mutated_file_is_taken_or_refused_with_its_line),
     };
     return cmocka_run_group_tests(tests, conf_set_up, conf_tear_down);
