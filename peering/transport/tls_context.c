@@ -129,9 +129,10 @@ static int anchors_load(struct tls_context *context, const char *file, char *why
     return 0;
 }
 
-static int check_certificate(const struct tls_certificate_conf *conf, const X509 *leaf, char *why)
+/* What every peer would refuse is refused here. */
+static int check_certificate(const struct tls_certificate_conf *conf, X509 *leaf, char *why)
 {
-    char text[ERROR_TEXT], when[TLS_TIME_TEXT];
+    char text[ERROR_TEXT], when[TLS_TIME_TEXT], usage[TLS_USAGE_TEXT];
 
     if (X509_cmp_current_time(X509_get0_notAfter(leaf)) < 0)
         return explain(
@@ -143,6 +144,9 @@ static int check_certificate(const struct tls_certificate_conf *conf, const X509
                        "5922); add URI:sip:%s to its subjectAltName",
                        conf->chain_file, conf->domain, tls_alt_names_text(leaf, text, sizeof(text)),
                        conf->domain);
+    if (!tls_usage_fits(leaf, usage, sizeof(usage)))
+        return explain(why, STATUS_MALFORMED, "%s: the certificate of %s %s", conf->chain_file,
+                       conf->domain, usage);
     return 0;
 }
 
@@ -185,7 +189,7 @@ static int served_load(struct tls_context *context, const struct tls_certificate
 {
     struct served *served = &context->served[context->count];
     char error[ERROR_TEXT];
-    const X509 *leaf;
+    X509 *leaf;
     int status;
 
     if (snprintf(served->domain, sizeof(served->domain), "%s", conf->domain) >=

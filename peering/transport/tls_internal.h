@@ -7,7 +7,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define TLS_TIME_TEXT 32
+#define TLS_TIME_TEXT  32
+#define TLS_USAGE_TEXT 320
 
 /* "2026-07-04T12:00:00Z", or "an unreadable date"; returns text. */
 const char *tls_time_text(const ASN1_TIME *time, char text[TLS_TIME_TEXT]);
@@ -21,6 +22,10 @@ const char *tls_alt_names_text(const X509 *certificate, char *text, size_t size)
 
 /* Is `domain` (lower case) among the SIP domains of the certificate (tls_identities)? */
 bool tls_names_domain(const X509 *certificate, const char *domain);
+
+/* May the certificate speak for a SIP service: no CA's own, and an extended key usage, if any, that
+ * allows it? Where not, `why` gets what to say behind "the certificate". */
+bool tls_usage_fits(X509 *leaf, char *why, size_t size);
 
 /* The text of the latest OpenSSL error of this thread, whose queue is emptied. */
 const char *tls_error_text(char *text, size_t size);

@@ -136,18 +136,20 @@ static bool is_usage_fit(const ASN1_OBJECT *usage)
     }
 }
 
-static int judge_usage(X509 *leaf, const char *peer, struct tls_verdict *verdict)
+bool tls_usage_fits(X509 *leaf, char *why, size_t size)
 {
     EXTENDED_KEY_USAGE *usages;
     char name[NAME_TEXT] = "nothing";
     bool fits = false;
 
-    if (X509_check_ca(leaf) == 1)
-        return refuse(verdict, peer,
-                      "certificate is a CA's own (basicConstraints CA:TRUE); the SIP service needs "
-                      "one of its own, issued with CA:FALSE");
+    if (X509_check_ca(leaf) == 1) {
+        snprintf(why, size,
+                 "is a CA's own (basicConstraints CA:TRUE); the SIP service needs one of its own, "
+                 "issued with CA:FALSE");
+        return false;
+    }
     if (!(X509_get_extension_flags(leaf) & EXFLAG_XKUSAGE))
-        return 0; /* no such extension: usable for everything */
+        return true; /* no such extension: usable for everything */
     usages = X509_get_ext_d2i(leaf, NID_ext_key_usage, NULL, NULL);
     for (int i = 0; i < sk_ASN1_OBJECT_num(usages); i++)
         fits = fits || is_usage_fit(sk_ASN1_OBJECT_value(usages, i));
@@ -155,12 +157,21 @@ static int judge_usage(X509 *leaf, const char *peer, struct tls_verdict *verdict
         OBJ_obj2txt(name, sizeof(name), sk_ASN1_OBJECT_value(usages, 0), 0);
     EXTENDED_KEY_USAGE_free(usages);
     ERR_clear_error();
-    if (fits)
+    if (!fits)
+        snprintf(why, size,
+                 "is meant for %s only (extendedKeyUsage); it needs serverAuth, clientAuth or "
+                 "id-kp-sipDomain (RFC 5924), or no extendedKeyUsage at all",
+                 name);
+    return fits;
+}
+
+static int judge_usage(X509 *leaf, const char *peer, struct tls_verdict *verdict)
+{
+    char why[TLS_USAGE_TEXT];
+
+    if (tls_usage_fits(leaf, why, sizeof(why)))
         return 0;
-    return refuse(verdict, peer,
-                  "certificate is meant for %s only (extendedKeyUsage); it needs serverAuth, "
-                  "clientAuth or id-kp-sipDomain (RFC 5924), or no extendedKeyUsage at all",
-                  name);
+    return refuse(verdict, peer, "certificate %s", why);
 }
 
 /* "a, b, c" of the proven names. */

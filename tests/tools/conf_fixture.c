@@ -65,14 +65,21 @@ int conf_set_up(void **state)
                                                 .alt = "DNS:opa.example",
                                                 .begin_s = -30 * CERT_DAY_S,
                                                 .end_s = -2 * CERT_DAY_S});
+    make_certificate(
+        "code",
+        &(struct cert_spec){.cn = "opa", .alt = "URI:sip:opa.example", .usage = "codeSigning"});
+    make_certificate(
+        "ca",
+        &(struct cert_spec){.cn = "opa", .alt = "URI:sip:opa.example", .constraints = "CA:TRUE"});
     conf_text_write("text.pem", "no certificate at all\n");
     return 0;
 }
 
 int conf_tear_down(void **state)
 {
-    static const char *const names[] = {"opa.pem", "opa.key", "opb.pem",  "opb.key",
-                                        "old.pem", "old.key", "text.pem", "test.conf"};
+    static const char *const names[] = {"opa.pem",  "opa.key",  "opb.pem",  "opb.key",
+                                        "old.pem",  "old.key",  "text.pem", "test.conf",
+                                        "code.pem", "code.key", "ca.pem",   "ca.key"};
     char path[256];
     (void)state;
     for (size_t i = 0; i < COUNT_OF(names); i++)

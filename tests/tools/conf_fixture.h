@@ -6,8 +6,9 @@
 #include "tests/test.h"
 #include "tools/conf_internal.h"
 
-/* opa.pem and opb.pem prove opa.example and opb.example, old.pem has expired; each has a .key.
- * text.pem is none. test.conf is what the functions below write and load. */
+/* opa.pem and opb.pem prove opa.example and opb.example, old.pem has expired,
+ * code.pem is for codeSigning only, ca.pem is a CA's own; each has a .key. text.pem is none.
+ * test.conf is what the functions below write and load. */
 extern char conf_folder[64];
 int conf_set_up(void **state);
 int conf_tear_down(void **state);
