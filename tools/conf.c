@@ -64,6 +64,15 @@ const struct conf_section *conf_section_find(const char *name)
     return NULL;
 }
 
+const struct conf_setting *conf_setting_find(const char *section, const char *name)
+{
+    for (size_t i = 0; i < conf_setting_count; i++)
+        if (strcmp(conf_settings[i].section, section) == 0 &&
+            strcmp(conf_settings[i].name, name) == 0)
+            return &conf_settings[i];
+    return NULL;
+}
+
 #define NAME_MAX_LEN 32
 
 /* Levenshtein's distance; names longer than NAME_MAX_LEN are far from everything. */
@@ -199,8 +208,12 @@ int conf_take_default(struct conf_load *load, bool empty)
         return 0;
     if (empty)
         return conf_refuse(load, "expected at least %ju, not {}", (uintmax_t)load->setting->min);
-    if (load->setting->fallback)
-        return conf_take_value(load, load->setting->fallback);
+    if (load->setting->fallback) {
+        load->by_default = true;
+        int status = conf_take_value(load, load->setting->fallback);
+        load->by_default = false;
+        return status;
+    }
     if (load->setting->flags & CONF_MUST)
         return conf_refuse(load, "must be given: %s", load->setting->help);
     return 0;

@@ -28,7 +28,8 @@ struct junctord_conf {
     struct edge_conf edge; /* its padding is zero: edge_reload compares parts of it as bytes */
     struct tls_certificate_conf certificates[TLS_MAX_DOMAINS]; /* edge.tls points here */
     struct arena_pool *pool;
-    struct arena *strings; /* every string above */
+    struct arena *strings;            /* every string above */
+    unsigned store_line, socket_line; /* where the file sets them; 0: it does not */
 };
 
 /* Reads and checks the file, including the certificates, keys and trust anchors that it names.
@@ -37,6 +38,11 @@ struct junctord_conf {
  * Returns 0, STATUS_MALFORMED, -ENOMEM or the -errno of a file that cannot be read; `why` then
  * says what is wrong and *conf is untouched. The caller owns *conf. */
 int conf_load(const char *path, struct junctord_conf **conf, char why[CONF_MAX_WHY]);
+/* Can the daemon's places be used by this process: the store's folder, or where it is to be made,
+ * and the folder of the API's socket? Makes nothing. For a test before a start; the start itself
+ * finds out by doing it. `path` is the configuration's, for the refusal. A missing folder of the
+ * default socket is no fault: the service manager makes it. Returns 0 or STATUS_MALFORMED. */
+int conf_check_places(const char *path, const struct junctord_conf *conf, char why[CONF_MAX_WHY]);
 /* Frees it with its strings. Accepts NULL; returns NULL. */
 struct junctord_conf *conf_free(struct junctord_conf *conf);
 

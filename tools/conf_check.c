@@ -3,8 +3,12 @@
 
 #include "base/status.h"
 
+#include <errno.h>
+#include <limits.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static unsigned processor_count(void)
 {
@@ -67,4 +71,87 @@ int conf_check(struct conf_load *load)
         edge->workers = processor_count();
     int status = check_listeners(load);
     return status == 0 ? check_certificates(load) : status;
+}
+
+/* ---- places ---- */
+
+/* The folder that `path` is in. */
+static const char *parent_of(const char *path, char parent[PATH_MAX])
+{
+    size_t len = strlen(path);
+    while (len > 1 && path[len - 1] == '/')
+        len--;
+    while (len > 0 && path[len - 1] != '/')
+        len--;
+    while (len > 1 && path[len - 1] == '/')
+        len--;
+    snprintf(parent, PATH_MAX, "%.*s", len > 0 ? (int)len : 1, len > 0 ? path : ".");
+    return parent;
+}
+
+/* Is it a folder in which this process can make files? Returns 0 or why not. */
+static int check_folder(const char *path)
+{
+    struct stat st;
+    if (stat(path, &st) != 0)
+        return -errno;
+    if (!S_ISDIR(st.st_mode))
+        return -ENOTDIR;
+    return access(path, R_OK | W_OK | X_OK) == 0 ? 0 : -errno;
+}
+
+static const char *folder_fault(int status)
+{
+    return status == -EACCES ? "the user who runs this cannot make files there"
+                             : status_text(status);
+}
+
+static int check_store(struct conf_load *load, const char *path)
+{
+    char parent[PATH_MAX];
+    int status = check_folder(path);
+    if (status == 0)
+        return 0;
+    if (status != -ENOENT)
+        return conf_refuse(load, "expected a folder for the directory's files, %s: %s", path,
+                           folder_fault(status));
+    status = check_folder(parent_of(path, parent));
+    if (status == 0)
+        return 0;
+    return conf_refuse(load, "%s is missing and cannot be made: %s: %s", path, parent,
+                       folder_fault(status));
+}
+
+static int check_socket(struct conf_load *load, const char *path, bool by_default)
+{
+    char parent[PATH_MAX];
+    struct stat st;
+    int status = check_folder(parent_of(path, parent));
+    if (status == -ENOENT && by_default)
+        return 0;
+    if (status != 0)
+        return conf_refuse(load, "expected a socket in a folder that exists, %s: %s", parent,
+                           folder_fault(status));
+    if (lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
+        return conf_refuse(load, "%s is there already and is no socket", path);
+    return 0;
+}
+
+/* The section and setting of the refusals to come; the first line where the file has none. */
+static void look_at(struct conf_load *load, const char *section, const char *name, unsigned line)
+{
+    load->section = conf_section_find(section);
+    load->setting = conf_setting_find(section, name);
+    load->line = line > 0 ? line : 1;
+}
+
+int conf_check_places(const char *path, const struct junctord_conf *conf, char why[CONF_MAX_WHY])
+{
+    struct conf_load load = {.path = path, .why = why};
+    look_at(&load, "store", "path", conf->store_line);
+    int status = check_store(&load, conf->store.path);
+    if (status != 0)
+        return status;
+    look_at(&load, "api", "socket", conf->socket_line);
+    return check_socket(&load, conf->api.socket, conf->socket_line == 0);
 }

@@ -78,6 +78,7 @@ struct conf_load {
     unsigned listener_lines[TRANSPORT_MAX_LISTENERS];
     unsigned certificate_lines[TLS_MAX_DOMAINS];
     unsigned anchors_line, last_line;
+    bool by_default; /* what is taken is the table's default */
 
     bool trust_listed; /* dns: trusted was given */
 };
@@ -112,13 +113,17 @@ int conf_check(struct conf_load *load);
 /* NULL where there is no section of that name. */
 const struct conf_section *conf_section_find(const char *name);
 
+/* NULL where the section has no setting of that name. */
+const struct conf_setting *conf_setting_find(const char *section, const char *name);
+
 /* The known name that is most like this one, or NULL where none is near. */
 const char *conf_nearest(const char *section, const char *name);
 
 /* ---- what the table's rows name (conf_take.c) ---- */
 
 conf_take_h conf_take_log_level, conf_take_mode, conf_take_group, conf_take_advertise,
-    conf_take_allow, conf_take_upstream, conf_take_trusted, conf_take_socket, conf_take_anchors;
+    conf_take_allow, conf_take_upstream, conf_take_trusted, conf_take_socket, conf_take_store,
+    conf_take_anchors;
 conf_take_h conf_begin_inside, conf_begin_outside, conf_begin_certificate, conf_end_listener;
 
 #endif

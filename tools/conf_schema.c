@@ -8,10 +8,12 @@ const struct conf_section conf_sections[] = {
     {"", NULL, NULL, NULL, ""},
     {"store", NULL, NULL, NULL, "the directory on disk"},
     {"api", NULL, NULL, NULL, "where the junctor tool and other REST clients connect"},
-    {"inside", "TRANSPORT:ADDRESS:PORT", conf_begin_inside, conf_end_listener,
-     "a listener towards our own core: udp, tcp or tls; once per listener, at least one"},
-    {"outside", "tls:ADDRESS:PORT", conf_begin_outside, conf_end_listener,
-     "a listener towards peers, always tls; once per listener, at least one"},
+    {"inside", "TRANSPORT:ADDRESS[:PORT]", conf_begin_inside, conf_end_listener,
+     "a listener towards our own core: udp, tcp or tls; once per listener, at least one. Without "
+     "PORT it is 5060, for tls 5061"},
+    {"outside", "tls:ADDRESS[:PORT]", conf_begin_outside, conf_end_listener,
+     "a listener towards peers, always tls; once per listener, at least one. Without PORT it "
+     "is 5061"},
     {"certificate", "DOMAIN", conf_begin_certificate, NULL,
      "what proves a domain we host; once per domain, at least one. Far sides that name no domain "
      "get the first"},
@@ -42,7 +44,7 @@ const struct conf_setting conf_settings[] = {
      "{\"192.0.2.0/24\"}"},
 
     {"store", "path", CONF_FILE, 0, 0, JUNCTOR_LOCALSTATEDIR "/lib/junctor", CONF_FIXED,
-     CONF(store.path), NULL, "folder of the directory; made if it is missing"},
+     CONF(store.path), conf_take_store, "folder of the directory; made if it is missing"},
     {"store", "map-size", CONF_SIZE, MIB, TIB, "1G", CONF_FIXED, CONF(store.map_size), NULL,
      "how large the directory may grow; address space, not memory"},
     {"store", "max-readers", CONF_NUMBER, 16, 4096, "126", CONF_FIXED, CONF(store.max_readers),

@@ -18,10 +18,20 @@ int conf_take_log_level(struct conf_load *load, const char *text)
 int conf_take_socket(struct conf_load *load, const char *text)
 {
     size_t most = sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1;
+    if (!load->by_default)
+        load->conf->socket_line = load->line;
     if (strlen(text) <= most)
         return 0;
     return conf_refuse(load, "a socket's name can have %zu bytes, this one has %zu: \"%s\"", most,
                        strlen(text), text);
+}
+
+int conf_take_store(struct conf_load *load, const char *text)
+{
+    (void)text;
+    if (!load->by_default)
+        load->conf->store_line = load->line;
+    return 0;
 }
 
 int conf_take_mode(struct conf_load *load, const char *text)
@@ -55,12 +65,24 @@ static void addr_keep(struct netaddr *dest, const struct netaddr *addr)
     memcpy(dest, addr, netaddr_len(addr));
 }
 
-static int refuse_listener(struct conf_load *load, bool outside)
+/* "2001:db8::1" or "::1:5060": whether the last number is a port cannot be told. */
+static bool lacks_brackets(struct slice address)
 {
+    size_t colon = slice_find(address, ':');
+    return address.len > 0 && address.p[0] != '[' && colon < address.len &&
+           slice_find(slice_skip(address, colon + 1), ':') < address.len - colon - 1;
+}
+
+static int refuse_listener(struct conf_load *load, bool outside, const char *text)
+{
+    if (lacks_brackets(slice_skip(slice_of(text), slice_find(slice_of(text), ':') + 1)))
+        return conf_refuse(load,
+                           "an IPv6 address stands in brackets: write [::1]:5060, not ::1:5060");
     if (outside)
-        return conf_refuse(load, "expected \"tls:ADDRESS:PORT\" such as \"tls:192.0.2.1:5061\" or "
-                                 "\"tls:[2001:db8::1]:5061\"");
-    return conf_refuse(load, "expected \"TRANSPORT:ADDRESS:PORT\" with udp, tcp or tls, such as "
+        return conf_refuse(load,
+                           "expected \"tls:ADDRESS[:PORT]\" such as \"tls:192.0.2.1:5061\" or "
+                           "\"tls:[2001:db8::1]:5061\"");
+    return conf_refuse(load, "expected \"TRANSPORT:ADDRESS[:PORT]\" with udp, tcp or tls, such as "
                              "\"udp:192.0.2.1:5060\" or \"udp:[2001:db8::1]:5060\"");
 }
 
@@ -83,7 +105,7 @@ static int parse_listener(struct slice text, struct transport_listener *listener
             return -EINVAL;
         if (netaddr_from_ip(&addr, any, (uint16_t)port) < 0)
             return -EINVAL;
-    } else if (netaddr_parse(&addr, rest, (uint16_t)port) < 0) {
+    } else if (lacks_brackets(rest) || netaddr_parse(&addr, rest, (uint16_t)port) < 0) {
         return -EINVAL;
     }
     if (netaddr_port(&addr) == 0)
@@ -109,7 +131,7 @@ static int begin_listener(struct conf_load *load, enum transport_side side, cons
     listener->side = side;
     if (parse_listener(slice_of(text), listener) < 0 ||
         (side == TRANSPORT_OUTSIDE && listener->transport != SIP_TLS))
-        return refuse_listener(load, side == TRANSPORT_OUTSIDE);
+        return refuse_listener(load, side == TRANSPORT_OUTSIDE, text);
     for (size_t i = 0; i < transport->listener_count; i++)
         if (same_socket(&transport->listeners[i], listener))
             return conf_refuse(load, "the listener in line %u has this address and port",

@@ -294,6 +294,18 @@ static int run(struct daemon *daemon)
     return status == 0 ? EXIT_DONE : EXIT_FAILED;
 }
 
+/* What conf_load does not see because a reload does not touch it. */
+static int test_places(const struct options *options, const struct junctord_conf *conf)
+{
+    char why[CONF_MAX_WHY];
+    if (conf_check_places(options->path, conf, why) != 0) {
+        fprintf(stderr, "%s\n", why);
+        return EXIT_FAILED;
+    }
+    printf("%s: configuration is correct\n", options->path);
+    return EXIT_DONE;
+}
+
 int main(int argc, char **argv)
 {
     struct options options;
@@ -308,9 +320,9 @@ int main(int argc, char **argv)
         return EXIT_FAILED;
     }
     if (options.test) {
-        printf("%s: configuration is correct\n", options.path);
+        code = test_places(&options, daemon.conf);
         conf_free(daemon.conf);
-        return EXIT_DONE;
+        return code;
     }
 
     daemon.path = options.path;

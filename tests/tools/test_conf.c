@@ -140,9 +140,16 @@ static const struct refusal refusals[] = {
     {"\noutside \"tls:[::]:5061\" {\n}\n", GOOD,
      "2: outside \"tls:[::]:5061\": a wildcard listener needs advertise = \"HOST[:PORT]\""},
     {"outside \"tcp:127.0.20.1:5061\" { }\n", INSIDE CERTIFICATE TRUST,
-     "1: outside \"tcp:127.0.20.1:5061\": expected \"tls:ADDRESS:PORT\""},
+     "1: outside \"tcp:127.0.20.1:5061\": expected \"tls:ADDRESS[:PORT]\""},
     {"inside \"sctp:127.0.20.1:5060\" { }\n", NULL,
-     "1: inside \"sctp:127.0.20.1:5060\": expected \"TRANSPORT:ADDRESS:PORT\" with udp, tcp or tls"},
+     "1: inside \"sctp:127.0.20.1:5060\": expected \"TRANSPORT:ADDRESS[:PORT]\" with udp, tcp or tls"},
+    {"inside \"udp:::1:5060\" { }\n", NULL,
+     "1: inside \"udp:::1:5060\": an IPv6 address stands in brackets: write [::1]:5060"},
+    {"inside \"udp:::1\" { }\n", NULL, "1: inside \"udp:::1\": an IPv6 address stands in brackets"},
+    {"inside \"udp:2001:db8::1\" { }\n", NULL,
+     "1: inside \"udp:2001:db8::1\": an IPv6 address stands in brackets"},
+    {"outside \"tls:::1:5061\" { }\n", INSIDE CERTIFICATE TRUST,
+     "1: outside \"tls:::1:5061\": an IPv6 address stands in brackets"},
     {"inside \"127.0.20.1:5060\" { }\n", NULL,
      "1: inside \"127.0.20.1:5060\": expected \"TRANSPORT:"},
     {"inside \"udp:edge.opa.example\" { }\n", NULL, "1: inside \"udp:edge.opa.example\": expected"},
@@ -202,6 +209,14 @@ static const struct refusal refusals[] = {
      "", "4: certificate \"opa.example\": FOLDER/opb.key: the private key does not belong"},
     {INSIDE OUTSIDE TRUST "certificate \"opa.example\" { chain = \"old.pem\" key = \"old.key\" }\n",
      "", "4: certificate \"opa.example\": FOLDER/old.pem: the certificate of opa.example expired"},
+    {INSIDE OUTSIDE TRUST
+     "certificate \"opa.example\" { chain = \"code.pem\" key = \"code.key\" }\n",
+     "",
+     "4: certificate \"opa.example\": FOLDER/code.pem: the certificate of opa.example is meant for "
+     "Code Signing only (extendedKeyUsage); it needs serverAuth"},
+    {INSIDE OUTSIDE TRUST "certificate \"opa.example\" { chain = \"ca.pem\" key = \"ca.key\" }\n",
+     "",
+     "4: certificate \"opa.example\": FOLDER/ca.pem: the certificate of opa.example is a CA's own"},
     {INSIDE OUTSIDE CERTIFICATE "trust {\n anchors = \"no.pem\" }\n", "",
      "5: trust: FOLDER/no.pem: cannot be read: No such file"},
     {INSIDE OUTSIDE CERTIFICATE "trust { anchors = \"text.pem\" }\n", "",
@@ -259,6 +274,47 @@ static void what_is_no_text_file_is_refused(void **state)
     assert_int_equal(conf_load(conf_folder, &conf, why), -EISDIR);
 }
 
+/* ---- places ---- */
+
+static void expect_place(const char *text, const char *expected)
+{
+    char path[256], why[CONF_MAX_WHY] = "";
+    struct junctord_conf *conf = conf_load_good(text);
+    int status = conf_check_places(conf_file("test.conf", path), conf, why);
+    conf_free(conf);
+    if (expected[0] == '\0') {
+        if (status != 0)
+            fail_msg("refused: %s", why);
+        return;
+    }
+    assert_int_equal(status, STATUS_MALFORMED);
+    assert_memory_equal(why, path, strlen(path));
+    if (!strstr(why + strlen(path), expected))
+        fail_msg("expected %s got %s", expected, why);
+}
+
+#define SOCKET "api { socket = \"api.sock\" }\n"
+#define STORE  "store { path = \"store\" }\n"
+
+static void places_that_cannot_be_used_are_refused(void **state)
+{
+    (void)state;
+    expect_place(GOOD SOCKET STORE, "");
+    expect_place(GOOD SOCKET "store { path = \".\" }\n", "");
+    expect_place(GOOD SOCKET "store { path = \"store/\" }\n", "");
+    expect_place(GOOD SOCKET "# a\nstore {\n path = \"opa.pem\"\n}\n",
+                 ":8: store: path: expected a folder for the directory's files, ");
+    expect_place(GOOD SOCKET "store { path = \"opa.pem/store\" }\n", ":6: store: path: ");
+    expect_place(GOOD SOCKET "store { path = \"none/store\" }\n",
+                 "none/store is missing and cannot be made: ");
+    expect_place(GOOD STORE "\napi { socket = \"none/api.sock\" }\n",
+                 ":7: api: socket: expected a socket in a folder that exists, ");
+    expect_place(GOOD STORE "api { socket = \"opa.pem/api.sock\" }\n",
+                 ":6: api: socket: expected a socket in a folder that exists, ");
+    expect_place(GOOD STORE "api { socket = \"opa.pem\" }\n", "opa.pem is there already and is no");
+    expect_place(GOOD STORE "api { socket = \".\" }\n", "is there already and is no socket");
+}
+
 static void limits_of_lists_are_refused_at_the_first_too_many(void **state)
 {
     char text[8192] = "", why[CONF_MAX_WHY];
@@ -283,6 +339,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_mistake_is_refused_with_its_line_and_what_is_expected),
         cmocka_unit_test(what_is_no_text_file_is_refused),
+        cmocka_unit_test(places_that_cannot_be_used_are_refused),
         cmocka_unit_test(limits_of_lists_are_refused_at_the_first_too_many),
     };
     return cmocka_run_group_tests(tests, conf_set_up, conf_tear_down);

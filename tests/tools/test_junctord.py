@@ -122,7 +122,8 @@ class Place:
     def make_certificate(self):
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
                         "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=opa",
-                        "-addext", "subjectAltName=URI:sip:opa.example", "-keyout",
+                        "-addext", "subjectAltName=URI:sip:opa.example",
+                        "-addext", "basicConstraints=critical,CA:FALSE", "-keyout",
                         self.path("opa.key"), "-out", self.path("opa.pem")],
                        check=True, capture_output=True, timeout=LIMIT_S)
 
@@ -223,6 +224,30 @@ def a_wrong_configuration_is_one_line_and_exit_1(place):
         check(done.returncode == 1 and done.stderr == expected and not done.stdout, done)
 
 
+def a_configuration_that_cannot_start_fails_the_test(place):
+    text = place.read()
+    for old, new, line, why in (('"store"', '"opa.pem"', 3, "store: path: expected a folder"),
+                                ('"store"', '"none/store"', 3, "store: path: .* cannot be made"),
+                                ('"api.sock"', '"none/a.sock"', 4, "api: socket: expected")):
+        place.write(text.replace(old, new))
+        done = run("-t", "-c", place.config)
+        check(done.returncode == 1 and not done.stdout, done)
+        check(re.match(f"{re.escape(place.config)}:{line}: {why}", done.stderr), done)
+
+
+def names_of_files_are_relative_to_the_configuration(place):
+    """From another folder, and with a relative name of the configuration itself."""
+    for folder, name in (("/", place.config),
+                         (os.path.dirname(place.folder), os.path.relpath(
+                             place.config, os.path.dirname(place.folder))),
+                         (place.folder, "junctord.conf")):
+        done = subprocess.run([JUNCTORD, "-t", "-c", name], cwd=folder, capture_output=True,
+                              text=True, timeout=LIMIT_S, check=False)
+        check(done.returncode == 0, done)
+    place.start()
+    check(os.path.isdir(place.path("store")), "the store is beside the configuration")
+
+
 def what_cannot_start_says_why_and_exits_1(place):
     place.write(place.read().replace('"api.sock"', '"missing/api.sock"'))
     done = run("-c", place.config)
@@ -308,6 +333,8 @@ TESTS = [
     options_answer_and_exit,
     a_correct_configuration_passes_the_test,
     a_wrong_configuration_is_one_line_and_exit_1,
+    a_configuration_that_cannot_start_fails_the_test,
+    names_of_files_are_relative_to_the_configuration,
     what_cannot_start_says_why_and_exits_1,
     a_started_daemon_serves_sip_tls_and_http,
     a_second_daemon_on_the_same_store_does_not_start,
