@@ -119,8 +119,8 @@ struct conn {
     bool ssl_broken;           /* a fatal error: no SSL_shutdown */
     char (*identities)[256];   /* proven SIP domains */
     size_t identity_count;
-    char fault[128]; /* of the last failed read or write */
-    char why[TRANSPORT_MAX_WHY];
+    char fault[128];           /* of the last failed read or write */
+    char why[TLS_MAX_VERDICT]; /* the longest sentence of an end is that of a refusal */
 };
 
 /* ---- udp.c ---- */

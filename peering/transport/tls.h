@@ -20,6 +20,7 @@
 #define TLS_MAX_IDENTITIES 16  /* SIP domains read from one certificate */
 #define TLS_MAX_DOMAINS    256 /* certificates of one edge */
 #define TLS_MAX_WHY        400
+#define TLS_MAX_VERDICT    640 /* bytes of the sentence of a refusal, with the names in it */
 
 struct tls_certificate_conf {
     const char *domain;     /* canonical hosted domain */
@@ -61,11 +62,13 @@ size_t tls_identities(const X509 *certificate, char identities[TLS_MAX_IDENTITIE
 struct tls_verdict {
     char identities[TLS_MAX_IDENTITIES][256]; /* proven SIP domains */
     size_t identity_count;
-    char why[TLS_MAX_WHY]; /* when refused */
+    char why[TLS_MAX_VERDICT]; /* when refused */
 };
 
 /* Judges a finished handshake. `far_domain`: what must be proven, or NULL for an accepted
- * connection (any SIP domain). `peer` names the far side in sentences (its domain, or IP:port).
+ * connection (any SIP domain). `peer` names the far side in sentences (its domain, or IP:port); for
+ * an accepted connection they add whom the certificate claims to be, unproven as it is: "192.0.2.1:
+ * 40000: certificate of opa.example expired at ...", or its subject where it names no SIP domain.
  * Returns 0, or STATUS_UNPROVEN with verdict->why saying exactly what is wrong and what would mend
  * it: no certificate, expired (since when), not yet valid, unknown issuer (which), wrong usage,
  * does not name the domain (which names it has), names no SIP domain at all. */

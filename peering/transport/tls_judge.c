@@ -14,13 +14,16 @@
 
 #define SECURITY_LEVEL 2 /* OpenSSL's: 112 bits, that is RSA from 2048 bits on, no SHA-1 */
 #define NAME_TEXT      160
+#define CLAIM_TEXT     100
+#define SUBJECT_TEXT   (300 + CLAIM_TEXT) /* the name of a connection, and what is below */
 
-static int refuse(struct tls_verdict *verdict, const char *peer, const char *format, ...)
+static int refuse(struct tls_verdict *verdict, const char *subject, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-static int refuse(struct tls_verdict *verdict, const char *peer, const char *format, ...)
+/* `subject` begins the sentence: "PEER: certificate", "PEER: certificate of opa.example". */
+static int refuse(struct tls_verdict *verdict, const char *subject, const char *format, ...)
 {
-    int len = snprintf(verdict->why, sizeof(verdict->why), "%s: ", peer);
+    int len = snprintf(verdict->why, sizeof(verdict->why), "%s ", subject);
     va_list args;
 
     verdict->identity_count = 0;
@@ -32,36 +35,35 @@ static int refuse(struct tls_verdict *verdict, const char *peer, const char *for
     return STATUS_UNPROVEN;
 }
 
-static int refuse_date(struct tls_verdict *verdict, const char *peer, const X509 *certificate,
+static int refuse_date(struct tls_verdict *verdict, const char *subject, const X509 *certificate,
                        int depth, bool expired)
 {
-    char when[TLS_TIME_TEXT], subject[NAME_TEXT] = "";
-    const char *which = depth == 0 ? "certificate" : "certificate of its issuer ";
+    char when[TLS_TIME_TEXT], name[NAME_TEXT], issuer[NAME_TEXT + 48] = "";
 
     if (depth > 0)
-        tls_name_text(X509_get_subject_name(certificate), subject, sizeof(subject));
+        snprintf(issuer, sizeof(issuer), "was issued by %s, whose certificate ",
+                 tls_name_text(X509_get_subject_name(certificate), name, sizeof(name)));
     if (expired)
-        return refuse(verdict, peer, "%s%s expired at %s; it must be renewed", which, subject,
+        return refuse(verdict, subject, "%sexpired at %s; it must be renewed", issuer,
                       tls_time_text(X509_get0_notAfter(certificate), when));
-    return refuse(
-        verdict, peer,
-        "%s%s is not valid before %s; wait until then, or correct the clock that is wrong", which,
-        subject, tls_time_text(X509_get0_notBefore(certificate), when));
+    return refuse(verdict, subject,
+                  "%sis not valid before %s; wait until then, or correct the clock that is wrong",
+                  issuer, tls_time_text(X509_get0_notBefore(certificate), when));
 }
 
-static int refuse_issuer(struct tls_verdict *verdict, const char *peer, const X509 *certificate)
+static int refuse_issuer(struct tls_verdict *verdict, const char *subject, const X509 *certificate)
 {
     char issuer[NAME_TEXT];
 
-    return refuse(verdict, peer,
-                  "certificate was issued by %s, which is no trust anchor here; add that CA to our "
+    return refuse(verdict, subject,
+                  "was issued by %s, which is no trust anchor here; add that CA to our "
                   "trust anchors, or the far side uses a certificate of a CA known here and sends "
                   "its intermediate certificates too",
                   tls_name_text(X509_get_issuer_name(certificate), issuer, sizeof(issuer)));
 }
 
 /* The sentence for what OpenSSL's chain verification found. */
-static int refuse_chain(struct tls_verdict *verdict, const char *peer, X509_STORE_CTX *store)
+static int refuse_chain(struct tls_verdict *verdict, const char *subject, X509_STORE_CTX *store)
 {
     const X509 *certificate = X509_STORE_CTX_get_current_cert(store);
     int depth = X509_STORE_CTX_get_error_depth(store);
@@ -73,23 +75,24 @@ static int refuse_chain(struct tls_verdict *verdict, const char *peer, X509_STOR
     switch (error) {
     case X509_V_ERR_CERT_HAS_EXPIRED:
     case X509_V_ERR_CERT_NOT_YET_VALID:
-        return refuse_date(verdict, peer, certificate, depth, error == X509_V_ERR_CERT_HAS_EXPIRED);
+        return refuse_date(verdict, subject, certificate, depth,
+                           error == X509_V_ERR_CERT_HAS_EXPIRED);
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
     case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
     case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
-        return refuse_issuer(verdict, peer, certificate);
+        return refuse_issuer(verdict, subject, certificate);
     case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
-        return refuse(verdict, peer,
-                      "certificate %s is self-signed and no trust anchor here; the far side needs "
-                      "one of a CA known here, or add this one to our trust anchors",
+        return refuse(verdict, subject,
+                      "is self-signed (%s) and no trust anchor here; the far side needs one of a "
+                      "CA known here, or add this one to our trust anchors",
                       tls_name_text(X509_get_subject_name(certificate), name, sizeof(name)));
     case X509_V_ERR_INVALID_CA:
-        return refuse(verdict, peer,
-                      "certificate was issued by %s, which is not a CA; it must be issued by one",
+        return refuse(verdict, subject,
+                      "was issued by %s, which is not a CA; it must be issued by one",
                       tls_name_text(X509_get_subject_name(certificate), name, sizeof(name)));
     default:
-        return refuse(verdict, peer, "certificate is not accepted: %s (%s)",
+        return refuse(verdict, subject, "is not accepted: %s (%s)",
                       X509_verify_cert_error_string(error),
                       tls_name_text(X509_get_subject_name(certificate), name, sizeof(name)));
     }
@@ -98,14 +101,14 @@ static int refuse_chain(struct tls_verdict *verdict, const char *peer, X509_STOR
 /* Verifies up to an anchor for any purpose: what a CA may certify is judged by the leaf's usages
  * and names below, since public CAs issue no clientAuth any more. */
 static int judge_chain(X509_STORE *anchors, X509 *leaf, STACK_OF(X509) * untrusted, time_t now,
-                       const char *peer, struct tls_verdict *verdict)
+                       const char *subject, struct tls_verdict *verdict)
 {
     X509_STORE_CTX *store = X509_STORE_CTX_new();
     X509_VERIFY_PARAM *param;
     int result = STATUS_UNPROVEN;
 
     if (!store || X509_STORE_CTX_init(store, anchors, leaf, untrusted) != 1) {
-        refuse(verdict, peer, "certificate could not be checked: out of memory");
+        refuse(verdict, subject, "could not be checked: out of memory");
         goto out;
     }
     param = X509_STORE_CTX_get0_param(store);
@@ -113,7 +116,7 @@ static int judge_chain(X509_STORE *anchors, X509 *leaf, STACK_OF(X509) * untrust
     X509_VERIFY_PARAM_set_auth_level(param, SECURITY_LEVEL);
     X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_PARTIAL_CHAIN);
     X509_VERIFY_PARAM_set_time(param, now);
-    result = X509_verify_cert(store) == 1 ? 0 : refuse_chain(verdict, peer, store);
+    result = X509_verify_cert(store) == 1 ? 0 : refuse_chain(verdict, subject, store);
 out:
     X509_STORE_CTX_free(store);
     ERR_clear_error();
@@ -165,16 +168,16 @@ bool tls_usage_fits(X509 *leaf, char *why, size_t size)
     return fits;
 }
 
-static int judge_usage(X509 *leaf, const char *peer, struct tls_verdict *verdict)
+static int judge_usage(X509 *leaf, const char *subject, struct tls_verdict *verdict)
 {
     char why[TLS_USAGE_TEXT];
 
     if (tls_usage_fits(leaf, why, sizeof(why)))
         return 0;
-    return refuse(verdict, peer, "certificate %s", why);
+    return refuse(verdict, subject, "%s", why);
 }
 
-/* "a, b, c" of the proven names. */
+/* "a, b, c" of the names found. */
 static void join_identities(const struct tls_verdict *verdict, char *text, size_t size)
 {
     size_t used = 0;
@@ -186,15 +189,15 @@ static void join_identities(const struct tls_verdict *verdict, char *text, size_
         memcpy(text + size - 4, "...", 4);
 }
 
-static int judge_identity(const X509 *leaf, const char *far_domain, const char *peer,
+static int judge_identity(const X509 *leaf, const char *far_domain, const char *subject,
                           struct tls_verdict *verdict)
 {
     char names[NAME_TEXT];
 
     verdict->identity_count = tls_identities(leaf, verdict->identities);
     if (verdict->identity_count == 0)
-        return refuse(verdict, peer,
-                      "certificate names no SIP domain, it has %s (RFC 5922: a URI:sip:DOMAIN or a "
+        return refuse(verdict, subject,
+                      "names no SIP domain, it has %s (RFC 5922: a URI:sip:DOMAIN or a "
                       "DNS name, no wildcard); add URI:sip:%s to its subjectAltName",
                       tls_alt_names_text(leaf, names, sizeof(names)),
                       far_domain ? far_domain : "ITS.DOMAIN");
@@ -205,32 +208,56 @@ static int judge_identity(const X509 *leaf, const char *far_domain, const char *
             return 0;
     }
     join_identities(verdict, names, sizeof(names));
-    return refuse(verdict, peer,
-                  "certificate names %s, but the SIP domain %s is required (RFC 5922); add "
+    return refuse(verdict, subject,
+                  "names %s, but the SIP domain %s is required (RFC 5922); add "
                   "URI:sip:%s to its subjectAltName",
                   names, far_domain, far_domain);
+}
+
+/* Whom an unwanted caller claims to be is all that tells it from others, so the sentence says it,
+ * though nothing of it is proven: its SIP domains, else its subject. Whom we called is in `peer`.
+ */
+static void subject_text(X509 *leaf, const char *far_domain, const char *peer,
+                         struct tls_verdict *scratch, char text[SUBJECT_TEXT])
+{
+    char claim[CLAIM_TEXT];
+
+    if (far_domain) {
+        snprintf(text, SUBJECT_TEXT, "%s: certificate", peer);
+        return;
+    }
+    scratch->identity_count = tls_identities(leaf, scratch->identities);
+    if (scratch->identity_count > 0)
+        join_identities(scratch, claim, sizeof(claim));
+    else
+        tls_name_text(X509_get_subject_name(leaf), claim, sizeof(claim));
+    scratch->identity_count = 0;
+    snprintf(text, SUBJECT_TEXT, "%s: certificate of %s", peer, claim);
 }
 
 int tls_judge_chain(X509_STORE *anchors, X509 *leaf, STACK_OF(X509) * untrusted, time_t now,
                     const char *far_domain, const char *peer, struct tls_verdict *verdict)
 {
+    char subject[SUBJECT_TEXT];
     int result;
 
     verdict->identity_count = 0;
     verdict->why[0] = '\0';
+    snprintf(subject, sizeof(subject), "%s:", peer);
     if (!leaf)
-        return refuse(verdict, peer,
+        return refuse(verdict, subject,
                       "sent no certificate; it must show the certificate of its SIP domain also "
                       "when it connects as a client (mutual TLS)");
+    subject_text(leaf, far_domain, peer, verdict, subject);
     /* OpenSSL finds no issuer for such a certificate, which would blame the CA. */
     if (X509_get_extension_flags(leaf) & EXFLAG_INVALID)
-        return refuse(verdict, peer,
-                      "certificate has an extension that cannot be read; it must be issued anew");
-    result = judge_chain(anchors, leaf, untrusted, now, peer, verdict);
+        return refuse(verdict, subject,
+                      "has an extension that cannot be read; it must be issued anew");
+    result = judge_chain(anchors, leaf, untrusted, now, subject, verdict);
     if (result == 0)
-        result = judge_usage(leaf, peer, verdict);
+        result = judge_usage(leaf, subject, verdict);
     if (result == 0)
-        result = judge_identity(leaf, far_domain, peer, verdict);
+        result = judge_identity(leaf, far_domain, subject, verdict);
     return result;
 }
 

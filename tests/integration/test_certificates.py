@@ -65,6 +65,8 @@ def test_a_caller_with_a_bad_certificate_is_refused(lab, outside_b, bob, case):
     line = refused_as_client(lab, outside_b, fill(leaf, "opa.example").name)
     for text in says:
         assert text.format(far="opa.example") in line
+    claim = "opa.example" if leaf.sip else "CN=" + fill(leaf, "opa.example").name
+    assert f": certificate of {claim} " in line
     assert not bob.poll("MESSAGE", 0.2)
 
 

@@ -39,7 +39,7 @@ struct seen {
     struct conn_watch watch;
     unsigned ready, closed;
     bool inside_call; /* set around calls from which a watch must not be called */
-    char why[TRANSPORT_MAX_WHY];
+    char why[TLS_MAX_VERDICT];
 };
 
 int net_setup(void **state); /* *state: struct net */

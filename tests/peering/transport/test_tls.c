@@ -169,7 +169,7 @@ static const struct verdict_row {
      {.cn = "opb.example", .alt = "DNS:opb.example"},
      BY_ITSELF,
      "opb.example",
-     "peer: certificate CN=opb.example is self-signed and no trust anchor here; the far side needs "
+     "peer: certificate is self-signed (CN=opb.example) and no trust anchor here; the far side needs "
      "one of a CA known here, or add this one to our trust anchors"},
     {"no names at all, not even the CN counts",
      {.cn = "opb.example"},
@@ -181,7 +181,7 @@ static const struct verdict_row {
      {.cn = "opb.example"},
      BY_ANCHOR,
      NULL,
-     "peer: certificate names no SIP domain, it has no subjectAltName " NAMES_HINT
+     "peer: certificate of CN=opb.example names no SIP domain, it has no subjectAltName " NAMES_HINT
      "; add URI:sip:ITS.DOMAIN to its subjectAltName"},
     {"only an e-mail address",
      {.cn = "x", .alt = "email:root@opb.example"},
@@ -189,6 +189,49 @@ static const struct verdict_row {
      "opb.example",
      "peer: certificate names no SIP domain, it has no DNS or URI name " NAMES_HINT
      "; add URI:sip:opb.example to its subjectAltName"},
+    {"expired, accepted",
+     {.cn = "x", .alt = "DNS:opb.example", .begin_s = -9 * CERT_DAY_S, .end_s = -CERT_DAY_S},
+     BY_ANCHOR,
+     NULL,
+     "peer: certificate of opb.example expired at %s; it must be renewed"},
+    {"expired, accepted, of several domains",
+     {.cn = "x",
+      .alt = "URI:sip:opb.example,URI:sip:opc.example",
+      .begin_s = -9 * CERT_DAY_S,
+      .end_s = -CERT_DAY_S},
+     BY_ANCHOR,
+     NULL,
+     "peer: certificate of opb.example, opc.example expired at %s; it must be renewed"},
+    {"not yet valid, accepted",
+     {.cn = "x", .alt = "DNS:opb.example", .begin_s = CERT_DAY_S, .end_s = 9 * CERT_DAY_S},
+     BY_ANCHOR,
+     NULL,
+     "peer: certificate of opb.example is not valid before %s; wait until then, or correct the "
+     "clock that is wrong"},
+    {"unknown CA, accepted",
+     {.cn = "x", .alt = "DNS:opb.example"},
+     BY_STRANGER,
+     NULL,
+     "peer: certificate of opb.example was issued by CN=Strange CA, which is no trust anchor here; "
+     "add that CA to our trust anchors, or the far side uses a certificate of a CA known here and "
+     "sends its intermediate certificates too"},
+    {"self-signed, accepted, no SIP domain",
+     {.cn = "bob", .alt = "email:bob@opb.example"},
+     BY_ITSELF,
+     NULL,
+     "peer: certificate of CN=bob is self-signed (CN=bob) and no trust anchor here; the far side "
+     "needs one of a CA known here, or add this one to our trust anchors"},
+    {"codeSigning only, accepted",
+     {.cn = "x", .alt = "DNS:opb.example", .usage = "codeSigning"},
+     BY_ANCHOR,
+     NULL,
+     "peer: certificate of opb.example is meant for Code Signing only " USAGE_HINT},
+    {"an extension that cannot be read, accepted",
+     {.cn = "x", .alt = "DNS:opb.example", .usage = "DER:0500"},
+     BY_ANCHOR,
+     NULL,
+     "peer: certificate of opb.example has an extension that cannot be read; it must be issued "
+     "anew"},
     {"wildcard",
      {.cn = "x", .alt = "DNS:*.opb.example"},
      BY_ANCHOR,
@@ -251,7 +294,7 @@ static int teardown_judges(void **state)
 
 static void expect_why(const struct verdict_row *row, const X509 *x509, const char *why)
 {
-    char when[64] = "", expected[TLS_MAX_WHY];
+    char when[64] = "", expected[TLS_MAX_VERDICT];
     struct tm tm;
 
     assert_int_equal(ASN1_TIME_to_tm(row->spec.begin_s > 0 ? X509_get0_notBefore(x509)
@@ -340,7 +383,8 @@ static void a_chain_may_have_intermediates_that_are_cas(void **state)
     assert_string_equal(verdict.why, "peer: certificate was issued by CN=Not a CA, which is not a "
                                      "CA; it must be issued by one");
     assert_int_equal(judge_with(judges, &by_old, &old, &verdict), STATUS_UNPROVEN);
-    assert_non_null(strstr(verdict.why, "peer: certificate of its issuer CN=Old CA expired at "));
+    assert_non_null(strstr(verdict.why, "peer: certificate was issued by CN=Old CA, whose "
+                                        "certificate expired at "));
     cert_free(&ca);
     cert_free(&plain);
     cert_free(&old);
@@ -393,24 +437,40 @@ static void validity_is_judged_at_the_time_given(void **state)
 static void hostile_names_stay_printable_and_bounded(void **state)
 {
     struct judges *judges = *state;
-    char cn[65], alt[3000] = "URI:sip:a@b";
+    char cn[65], alt[3000] = "URI:sip:a@b", claims[3000] = "URI:sip:first.example";
     struct cert ca, cert;
     struct tls_verdict verdict;
 
-    memset(cn, '\n', sizeof(cn) - 1);
+    memset(cn, '\001', sizeof(cn) - 1);
+    cn[1] = '\n';
     cn[sizeof(cn) - 1] = '\0';
     for (int i = 0; i < 100; i++)
         snprintf(alt + strlen(alt), sizeof(alt) - strlen(alt), ",URI:sip:user@opb.example");
+    for (int i = 0; i < 10; i++)
+        snprintf(claims + strlen(claims), sizeof(claims) - strlen(claims), ",URI:sip:%0200d.x", i);
     ca = cert_make_ca(cn);
-    cert = cert_make(&(struct cert_spec){.cn = cn, .alt = alt}, &ca);
-    assert_int_equal(judge_with(judges, &cert, NULL, &verdict), STATUS_UNPROVEN);
-    for (const char *p = verdict.why; *p; p++)
-        assert_in_range(*p, ' ', '~');
+    cert = cert_make(&(struct cert_spec){.cn = cn + 1, .alt = alt}, &ca); /* not self-issued */
+    for (int accepted = 0; accepted < 2; accepted++) {
+        assert_int_equal(tls_judge_chain(judges->store, cert.x509, NULL, time(NULL),
+                                         accepted ? NULL : "opb.example", "peer", &verdict),
+                         STATUS_UNPROVEN);
+        for (const char *p = verdict.why; *p; p++)
+            assert_in_range(*p, ' ', '~');
+        assert_non_null(strstr(verdict.why, "sends its intermediate certificates too"));
+    }
     cert_free(&cert);
     cert = cert_make(&(struct cert_spec){.cn = cn, .alt = alt}, &judges->anchor);
     assert_int_equal(judge_with(judges, &cert, NULL, &verdict), STATUS_UNPROVEN);
     assert_non_null(strstr(verdict.why, "..."));
     assert_non_null(strstr(verdict.why, "add URI:sip:opb.example to its subjectAltName"));
+    cert_free(&cert);
+    cert = cert_make(&(struct cert_spec){.cn = cn + 1, .alt = claims}, &ca);
+    assert_int_equal(
+        tls_judge_chain(judges->store, cert.x509, NULL, time(NULL), NULL, "peer", &verdict),
+        STATUS_UNPROVEN);
+    assert_non_null(strstr(verdict.why, "peer: certificate of first.example, 00000"));
+    assert_non_null(strstr(verdict.why, "... was issued by "));
+    assert_non_null(strstr(verdict.why, "sends its intermediate certificates too"));
     cert_free(&cert);
     cert_free(&ca);
 }

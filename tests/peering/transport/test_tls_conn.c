@@ -147,7 +147,8 @@ static void a_caller_without_proof_is_refused(void **state)
     } table[] = {
         {"", "URI:sip:opa.example", true, ": sent no certificate; it must show"},
         {"opa.example", "URI:sip:opa.example", false,
-         ": certificate was issued by CN=Strange CA, which is no trust anchor here; "},
+         ": certificate of opa.example was issued by CN=Strange CA, which is no trust anchor "
+         "here; "},
     };
 
     for (size_t i = 0; i < COUNT_OF(table); i++) {
