@@ -32,8 +32,7 @@ int fixture_setup(void **state)
 {
     struct fixture *fixture = calloc(1, sizeof(*fixture));
     assert_non_null(fixture);
-    strcpy(fixture->folder, "/tmp/junctor-api-XXXXXX");
-    assert_non_null(mkdtemp(fixture->folder));
+    test_folder_make(fixture->folder, sizeof(fixture->folder));
     assert_int_equal(chmod(fixture->folder, 0755), 0);
     snprintf(fixture->socket, sizeof(fixture->socket), "%s/api.sock", fixture->folder);
     char path[96];

@@ -1,6 +1,8 @@
 """Fixtures: each test module has its own lab, on addresses nobody else uses."""
 
+import contextlib
 import os
+import signal
 import sys
 
 import pytest
@@ -12,6 +14,7 @@ from lab.plan import SIP_PORT, TLS_PORT, free_plan  # noqa: E402
 from lab.sip import UdpAgent  # noqa: E402
 
 LOG_LINES = 60  # of each edge, shown with a failed test
+LIMIT_S = 300  # for a test's set-up, for the test itself and for what follows it, each
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +69,39 @@ def inside_b(plan):
 def outside_b(plan):
     """Where peers reach operator B."""
     return (plan.b.edge, TLS_PORT)
+
+
+@contextlib.contextmanager
+def limit(what):
+    """What takes longer than LIMIT_S fails where it is, even in a system call."""
+    def over(_number, _frame):
+        pytest.fail(f"{what} hangs: no end after {LIMIT_S} s")
+
+    before = signal.signal(signal.SIGALRM, over)
+    signal.alarm(LIMIT_S)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_fixture_setup(fixturedef):
+    with limit(f"the set-up of {fixturedef.argname}"):
+        yield
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_call():
+    with limit("the test"):
+        yield
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_teardown():
+    with limit("the tear-down"):
+        yield
 
 
 @pytest.hookimpl(hookwrapper=True)

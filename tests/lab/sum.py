@@ -58,7 +58,7 @@ def count_program(trs, folder, count):
     program itself ended badly (a leak found, a plan not kept). The names are in its log."""
     name = os.path.join(folder, os.path.basename(trs)[:-4])
     with open(trs[:-4] + ".log", encoding="utf-8", errors="replace") as log:
-        titles = re.findall(r"(?m)^((?:not )?ok\b.*|1\.\.0 # SKIP.*)$", log.read())
+        titles = re.findall(r"(?m)^((?:not )?ok\b.*|1\.\.0 # SKIP.*|Bail out!.*)$", log.read())
     with open(trs, encoding="utf-8") as file:
         verdicts = re.findall(r"(?m)^:test-result: (\w+)", file.read())
     for index, verdict in enumerate(verdicts):

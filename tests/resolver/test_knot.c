@@ -189,9 +189,7 @@ static int world_setup(void **state)
     if (!world || uv_loop_init(&world->loop) < 0)
         return -1;
     world->knotd = find_knotd();
-    snprintf(world->dir, sizeof(world->dir), "/tmp/junctor-knot-XXXXXX");
-    if (!mkdtemp(world->dir))
-        return -1;
+    test_folder_make(world->dir, sizeof(world->dir));
     knotd_start(world);
     struct resolver_conf conf = {.upstream_count = 1, .lookup_timeout_ms = 20000};
     conf.upstreams[0].addr = world->addr;

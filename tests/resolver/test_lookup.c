@@ -51,9 +51,7 @@ static int world_setup(void **state)
     *state = world;
     if (!world)
         return -1;
-    snprintf(world->path, sizeof(world->path), "%s", "/tmp/junctor-lookup-XXXXXX");
-    if (!mkdtemp(world->path))
-        return -1;
+    test_folder_make(world->path, sizeof(world->path));
     struct store_conf conf = {.path = world->path, .map_size = 16 << 20};
     struct store_fault fault;
     if (store_open(&conf, STORE_WRITER, &world->store, &fault) < 0)

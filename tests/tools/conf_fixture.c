@@ -57,8 +57,7 @@ static void make_certificate(const char *name, const struct cert_spec *spec)
 int conf_set_up(void **state)
 {
     (void)state;
-    snprintf(conf_folder, sizeof(conf_folder), "/tmp/junctor-conf-XXXXXX");
-    assert_non_null(mkdtemp(conf_folder));
+    test_folder_make(conf_folder, sizeof(conf_folder));
     make_certificate("opa", &(struct cert_spec){.cn = "opa", .alt = "URI:sip:opa.example"});
     make_certificate("opb", &(struct cert_spec){.cn = "opb", .alt = "DNS:opb.example"});
     make_certificate("old", &(struct cert_spec){.cn = "opa",

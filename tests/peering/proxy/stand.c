@@ -118,8 +118,7 @@ int stand_set_up(void **state)
 {
     struct stand *stand = calloc(1, sizeof(*stand));
     struct store_fault fault;
-    snprintf(stand->dir, sizeof(stand->dir), "/tmp/junctor-test-XXXXXX");
-    assert_non_null(mkdtemp(stand->dir));
+    test_folder_make(stand->dir, sizeof(stand->dir));
     const struct store_conf conf = {.path = stand->dir};
     assert_int_equal(store_open(&conf, STORE_WRITER, &stand->store, &fault), 0);
     stand->a = core_open();

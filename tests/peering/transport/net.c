@@ -26,8 +26,7 @@ int net_setup(void **state)
     uv_timer_start(&net->tick, on_tick, 5, 5);
     net->log_fd = memfd_create("log", MFD_CLOEXEC);
     net->log = log_alloc(net->log_fd, LOG_WARNING);
-    snprintf(net->dir, sizeof(net->dir), "/tmp/junctor-test-net-XXXXXX");
-    assert_non_null(mkdtemp(net->dir));
+    test_folder_make(net->dir, sizeof(net->dir));
     net->ca = cert_make_ca("Test CA");
     net->stranger = cert_make_ca("Strange CA");
     *state = net;

@@ -486,8 +486,7 @@ static int setup_files(void **state)
 {
     struct files *files = calloc(1, sizeof(*files));
 
-    snprintf(files->dir, sizeof(files->dir), "/tmp/junctor-test-tls-XXXXXX");
-    assert_non_null(mkdtemp(files->dir));
+    test_folder_make(files->dir, sizeof(files->dir));
     snprintf(files->chain, sizeof(files->chain), "%s/chain.pem", files->dir);
     snprintf(files->key, sizeof(files->key), "%s/key.pem", files->dir);
     snprintf(files->anchors, sizeof(files->anchors), "%s/anchors.pem", files->dir);
