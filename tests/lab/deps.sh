@@ -20,30 +20,36 @@ missing() {
 }
 
 # A package of a server starts it. Ours are for the lab only: on an ordinary machine their services
-# would take ports that belong to others.
+# would take ports that belong to others. Debian's packages ask this program whether they may
+# (invoke-rc.d(8)); one that is there already is the administrator's and stays as it is.
+policy=/usr/sbin/policy-rc.d
 services="knot unbound kamailio"
 
-install_without_services() { # [sudo] package...
+# Where nobody could remove it (a power cut), it forbids nothing, as process $$ is gone.
+make_policy() {
+    printf '#!/bin/sh\n# no services while process %s installs\n[ ! -d /proc/%s ] || exit 101\n' \
+        $$ $$ | $as_root sh -c 'set -C; cat >"$0" && chmod 755 "$0"' $policy
+}
+
+remove_policy() {
+    ! grep -qs "^# no services while process $$ installs" $policy || $as_root rm -f $policy
+}
+
+# In a subshell, for the traps are its own.
+install_without_services() ( # [sudo] package...
     as_root=$1
     shift
-    policy=/usr/sbin/policy-rc.d
-    made_policy=
-    if [ ! -e $policy ]; then
-        made_policy=1
-        printf '#!/bin/sh\nexit 101\n' | $as_root tee $policy >/dev/null
-        $as_root chmod 755 $policy
-    fi
+    trap remove_policy EXIT
+    trap 'exit 1' INT TERM HUP
+    [ -e $policy ] || make_policy || exit 1
     $as_root apt-get -q update &&
         $as_root env DEBIAN_FRONTEND=noninteractive \
-            apt-get -q -y --no-install-recommends install "$@"
-    status=$?
-    [ -z "$made_policy" ] || $as_root rm -f $policy
-    [ "$status" = 0 ] || return "$status"
-    [ -d /run/systemd/system ] || return 0
+            apt-get -q -y --no-install-recommends install "$@" || exit
+    [ -d /run/systemd/system ] || exit 0
     for service in $services; do
         case " $* " in *" $service "*) $as_root systemctl disable --quiet "$service" || true ;; esac
     done
-}
+)
 
 # install_missing NAME PACKAGE...: installs what is missing, as root or with sudo, and says so.
 # NAME stands before its messages; the output of apt-get goes to the file $deps_log.
