@@ -1,7 +1,9 @@
 """Real Kamailio cores and baresip users of ../shared/interop, with two junctord between them."""
 
 import os
+import socket
 import subprocess
+import time
 
 import pytest
 
@@ -12,6 +14,7 @@ from lab.plan import SIP_PORT, free_plan, is_free
 
 STAND = os.path.join(os.path.dirname(source_root()), "shared", "interop")
 INSIDE_TLS_PORT = 5062
+TURN_S = 240  # another run needs less than a minute
 INSIDE = (("udp", SIP_PORT), ("tcp", SIP_PORT), ("tls", INSIDE_TLS_PORT))
 
 pytestmark = pytest.mark.skipif(not os.path.isdir(STAND),
@@ -24,6 +27,23 @@ def run(script, *args, env=None, timeout_s=60):
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, timeout=timeout_s, check=False)
     return done.returncode, done.stdout
+
+
+@pytest.fixture(scope="module")
+def turn():
+    """The stand's addresses are fixed, so one run at a time has them. An abstract socket's name is
+    unique where these addresses are, and free again when its owner ends, however it does."""
+    with socket.socket(socket.AF_UNIX) as lock:
+        deadline = time.monotonic() + TURN_S
+        while True:
+            try:
+                lock.bind("\0junctor-interop-stand")
+                break
+            except OSError as error:
+                if time.monotonic() >= deadline:
+                    pytest.fail(f"another run has the interop stand since {TURN_S} s: {error}")
+                time.sleep(0.2)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +65,7 @@ def edge_uri(address, transport):
 
 
 @pytest.fixture(scope="module", params=["udp", "tcp", "tls"])
-def stand(request, pki, tmp_path_factory):
+def stand(request, turn, pki, tmp_path_factory):
     """Edges and cores, linked by this transport. Yields the environment for the scripts."""
     plan, transport = free_plan(), request.param
     plan.a.edge = plan.a.published = "127.0.20.1"
