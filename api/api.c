@@ -113,6 +113,7 @@ int api_start(const struct api_conf *conf, const struct api_parts *parts, struct
     self->started_ms = api_monotonic_ms();
     self->resolver = *parts->resolver;
     self->parts.resolver = NULL; /* the copy is used */
+    self->parts.tls = NULL;
     self->resolver.cache_max = WALK_CACHE_MAX;
     int status = readers_alloc(self, why);
     if (!status)
@@ -122,6 +123,11 @@ int api_start(const struct api_conf *conf, const struct api_parts *parts, struct
         return status;
     }
     log_write(parts->log, LOG_NOTICE, "api", "listening: socket=%s", self->socket);
+    if (parts->tls && (status = api_certificates_set(self, parts->tls)) != 0) {
+        snprintf(why, API_MAX_WHY, "API socket %s: out of memory", conf->socket);
+        api_stop(self);
+        return status;
+    }
     *api = self;
     return 0;
 }
@@ -134,6 +140,7 @@ void api_stop(struct api *api)
     socket_remove(api);
     while (api->reader_count > 0)
         store_reader_free(api->readers[--api->reader_count]);
+    api_certificates_free(api->certificates);
     pthread_mutex_destroy(&api->lock);
     free(api);
 }

@@ -15,6 +15,9 @@
  *   GET             /v1/status                  version, uptime, store and edge in numbers
  *   GET             /healthz                    200 while the directory can be read
  *
+ * A domain that is shown, added or replaced has "warnings", a list of sentences, where something
+ * about it will make calls fail.
+ *
  * PUT and DELETE need If-Match with the record's ETag (428 without, 412 on a mismatch); POST may
  * carry an Idempotency-Key. Who may talk: root, the user the daemon runs as, and members of
  * `group`; everybody else is answered 403. */
@@ -43,13 +46,15 @@ struct api_conf {
     unsigned timeout_s;       /* 0: API_TIMEOUT_S */
 };
 
-/* What the API works on. All of it must outlive the API, but for `resolver`, which is copied. */
+/* What the API works on. All of it must outlive the API, but for `resolver` and the domains of
+ * `tls`, which are copied. */
 struct api_parts {
     struct store *store;     /* in mode STORE_WRITER, else every change is refused */
     const struct edge *edge; /* NULL: the status has no edge part */
     void (*edge_stats)(const struct edge *edge, struct edge_stats *stats); /* edge_stats_get */
     const struct resolver_conf *resolver; /* how the edge looks calls up; at least one upstream */
-    struct log *log;                      /* may be NULL */
+    const struct tls_conf *tls; /* whose certificates the edge has; NULL: unknown, no warnings */
+    struct log *log;            /* may be NULL */
 };
 
 struct api;
@@ -60,6 +65,11 @@ struct api;
  * socket), STATUS_LIMIT (no reader slot left in the store), -ENOMEM or another -errno. */
 int api_start(const struct api_conf *conf, const struct api_parts *parts, struct api **api,
               char why[API_MAX_WHY]);
+
+/* The edge has other certificates now. A hosted domain without one is warned of in the log, here,
+ * at the start and when it is added, and in the answer about it. Not on two threads at once.
+ * Returns 0 or -ENOMEM (the old ones stay). */
+int api_certificates_set(struct api *api, const struct tls_conf *tls);
 
 /* Finishes the requests under way (a route explanation takes at most the lookup timeout), removes
  * the socket file and frees everything. Blocks meanwhile. Accepts NULL. */

@@ -5,6 +5,14 @@
 #include <errno.h>
 #include <stdio.h>
 
+/* The answer about one domain, with what is known against it. */
+static int domain_reply(struct api_call *call, unsigned status, const struct store_domain *domain)
+{
+    return api_call_reply(call, status,
+                          api_domain_warn(call->api, domain->name, api_domain_encode(domain)),
+                          domain->version);
+}
+
 /* The {name} of the path in canonical form. */
 static int path_domain(struct api_call *call, char name[STORE_DOMAIN_MAX + 1])
 {
@@ -110,7 +118,10 @@ int api_domains_post(struct api_call *call)
         api_submit(call, &command, domain->name, &version) || domain_made(call, domain, version))
         return -EPROTO;
     snprintf(call->location, sizeof(call->location), "/v1/domains/%s", domain->name);
-    return api_call_reply(call, 201, api_domain_encode(domain), version);
+    char warning[API_WARNING_MAX];
+    if (*api_domain_warning(call->api, domain->name, warning))
+        log_write(call->api->parts.log, LOG_WARNING, "api", "%s", warning);
+    return domain_reply(call, 201, domain);
 }
 
 int api_domain_get(struct api_call *call)
@@ -119,7 +130,7 @@ int api_domain_get(struct api_call *call)
     struct store_domain domain;
     if (path_domain(call, name) || domain_read(call, name, &domain))
         return -EPROTO;
-    return api_call_reply(call, 200, api_domain_encode(&domain), domain.version);
+    return domain_reply(call, 200, &domain);
 }
 
 int api_domain_put(struct api_call *call)
@@ -132,7 +143,7 @@ int api_domain_put(struct api_call *call)
         api_submit(call, &command, name, &version))
         return -EPROTO;
     command.domain.version = version;
-    return api_call_reply(call, 200, api_domain_encode(&command.domain), version);
+    return domain_reply(call, 200, &command.domain);
 }
 
 int api_domain_delete(struct api_call *call)

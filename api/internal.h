@@ -21,6 +21,7 @@
                          everything else while they wait for DNS */
 
 struct MHD_Daemon;
+struct api_certificates;
 
 /* ---- the object ---- */
 
@@ -37,6 +38,7 @@ struct api {
     struct store_reader *readers[API_THREADS];
     size_t reader_count; /* not lent */
     unsigned walks;
+    struct api_certificates *certificates; /* NULL: not known */
 };
 
 uint64_t api_monotonic_ms(void);
@@ -49,6 +51,18 @@ void api_reader_return(struct api *api, struct store_reader *reader);
 /* At most API_MAX_WALKS between begin and end. Returns whether this one may go on. */
 bool api_walk_begin(struct api *api);
 void api_walk_end(struct api *api);
+
+/* ---- warnings ---- */
+
+#define API_WARNING_MAX (2 * STORE_DOMAIN_MAX + 200) /* the domain stands in it twice */
+
+/* Why calls of this hosted domain will fail; "" where nothing is known against it. Returns `why`.
+ */
+const char *api_domain_warning(struct api *api, const char *domain, char why[API_WARNING_MAX]);
+/* Puts the domain's warning, if any, into its record as "warnings". Returns the record, NULL (and
+ * frees it) without memory. Accepts NULL. */
+json_t *api_domain_warn(struct api *api, const char *domain, json_t *record);
+void api_certificates_free(struct api_certificates *certificates); /* accepts NULL */
 
 /* ---- the socket ---- */
 

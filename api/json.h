@@ -34,7 +34,7 @@ const char *api_core_encode(const struct store_core *core, char text[API_CORE_TE
 
 /* {"name", "cores": [URI ...], "unknown": "reject" | "core"}; `unknown` is "reject" where absent.
  * name     the domain in the URL, of a PUT: then the field may be absent and must else agree, and
- *          "version" may stand there as a GET printed it; NULL for a POST */
+ *          "version" and "warnings" may stand there as a GET printed them; NULL for a POST */
 int api_domain_decode(json_t *object, const char *name, struct store_domain *domain,
                       struct api_problem *problem);
 json_t *api_domain_encode(const struct store_domain *domain);

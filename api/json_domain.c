@@ -160,9 +160,10 @@ int api_domain_decode(json_t *object, const char *name, struct store_domain *dom
         {"name", JSON_STRING, name == NULL},
         {"cores", JSON_ARRAY, true},
         {"unknown", JSON_STRING, false},
-        {"version", JSON_INTEGER, false},
+        {"version", JSON_INTEGER, false}, /* these two in a PUT only */
+        {"warnings", JSON_ARRAY, false},
     };
-    size_t count = sizeof(fields) / sizeof(fields[0]) - (name ? 0 : 1);
+    size_t count = sizeof(fields) / sizeof(fields[0]) - (name ? 0 : 2);
     struct store_domain result = {.version = 0};
     int status = api_json_check(object, fields, count, problem);
     if (!status)

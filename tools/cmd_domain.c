@@ -29,6 +29,15 @@ static json_t *domain_body(const struct tool *tool)
                      tool->unknown);
 }
 
+/* What the daemon has to say against the domain, on standard error. */
+static void warnings_print(const json_t *record)
+{
+    size_t i;
+    json_t *warning;
+    json_array_foreach(json_object_get(record, "warnings"), i, warning)
+        tool_fail(TOOL_DONE, "warning: %s", json_string_value(warning));
+}
+
 int tool_domain_add(struct tool *tool)
 {
     struct client_answer answer;
@@ -42,6 +51,8 @@ int tool_domain_add(struct tool *tool)
         tool_json_print(answer.json);
     else
         printf("%s added\n", tool_string(answer.json, "name"));
+    if (!tool->json)
+        warnings_print(answer.json);
     json_decref(answer.json);
     return TOOL_DONE;
 }
@@ -66,6 +77,8 @@ int tool_domain_show(struct tool *tool)
     else
         tool_record_print(answer.json, domain_fields,
                           sizeof(domain_fields) / sizeof(domain_fields[0]));
+    if (!tool->json)
+        warnings_print(answer.json);
     json_decref(answer.json);
     return TOOL_DONE;
 }

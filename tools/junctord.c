@@ -156,6 +156,9 @@ static int reload(struct daemon *daemon)
                   daemon->path, why);
     log_write(daemon->log, LOG_NOTICE, SOURCE, "reloaded config=%s certificates=%zu", daemon->path,
               conf->edge.tls.certificate_count);
+    if (api_certificates_set(daemon->api, &conf->edge.tls) != 0)
+        log_write(daemon->log, LOG_WARNING, SOURCE,
+                  "out of memory: the API warns of certificates as before");
     conf_free(conf);
     return 0;
 }
@@ -260,8 +263,12 @@ static int start_edge(struct daemon *daemon)
 
 static int start_api(struct daemon *daemon)
 {
-    const struct api_parts parts = {daemon->store, daemon->edge, edge_stats_get,
-                                    &daemon->conf->edge.resolver, daemon->log};
+    const struct api_parts parts = {.store = daemon->store,
+                                    .edge = daemon->edge,
+                                    .edge_stats = edge_stats_get,
+                                    .resolver = &daemon->conf->edge.resolver,
+                                    .tls = &daemon->conf->edge.tls,
+                                    .log = daemon->log};
     char why[API_MAX_WHY];
     int status = api_start(&daemon->conf->api, &parts, &daemon->api, why);
     if (status != 0)

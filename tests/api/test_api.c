@@ -339,6 +339,61 @@ static void many_clients_at_once_add_each_address_once(void **state)
                      EACH);
 }
 
+static size_t warning_count(const json_t *domain, const char *says)
+{
+    const json_t *warnings = json_object_get(domain, "warnings");
+    for (size_t i = 0; i < json_array_size(warnings); i++)
+        if (!strstr(json_string_value(json_array_get(warnings, i)), says))
+            fail_msg("no %s in %s", says, json_string_value(json_array_get(warnings, i)));
+    return json_array_size(warnings);
+}
+
+static void expect_warnings(const struct fixture *fixture, const struct request *request,
+                            size_t count)
+{
+    struct response response;
+    http(fixture, request, &response);
+    assert_in_range(response.status, 200, 201);
+    assert_int_equal(warning_count(response.json, "opa.example is hosted here but has no "
+                                                  "certificate: calls to and from peers will fail"),
+                     count);
+    response_done(&response);
+}
+
+static void a_domain_without_certificate_is_warned_of(void **state)
+{
+    struct fixture *fixture = *state;
+    struct tls_certificate_conf certificates[] = {{.domain = "opb.example"},
+                                                  {.domain = "opa.example"}};
+    struct tls_conf one = {certificates, 1, NULL}, both = {certificates, 2, NULL};
+    struct request put = {
+        .method = "PUT", .path = "/v1/domains/opa.example", .body = OPA, .headers = "If-Match: *"};
+    api_stop(fixture->api);
+    fixture->api = NULL;
+    fixture_start(
+        fixture,
+        &(struct api_parts){.store = fixture->store, .resolver = &fixture->resolver, .tls = &one});
+    expect_warnings(fixture, POST("/v1/domains", OPA), 1);
+    expect_warnings(fixture, POST("/v1/domains", OPB), 0);
+    expect_warnings(fixture, GET("/v1/domains/opa.example"), 1);
+    expect_warnings(fixture, &put, 1);
+
+    /* What a GET printed can be PUT, but not POSTed. */
+    struct response shown;
+    http(fixture, GET("/v1/domains/opa.example"), &shown);
+    char *body = json_dumps(shown.json, 0);
+    put.body = body;
+    expect_warnings(fixture, &put, 1);
+    expect_problem(fixture, POST("/v1/domains", body), 400, "invalid-field", "version", "version");
+    free(body);
+    response_done(&shown);
+
+    assert_int_equal(api_certificates_set(fixture->api, &both), 0);
+    expect_warnings(fixture, GET("/v1/domains/opa.example"), 0);
+    assert_int_equal(api_certificates_set(fixture->api, &one), 0);
+    expect_warnings(fixture, GET("/v1/domains/opa.example"), 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -353,6 +408,7 @@ int main(void)
         TEST(bad_query_parameters_are_named),
         TEST(a_key_makes_a_post_happen_once),
         TEST(many_clients_at_once_add_each_address_once),
+        TEST(a_domain_without_certificate_is_warned_of),
     };
     curl_global_init(CURL_GLOBAL_DEFAULT);
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -455,6 +455,19 @@ def what_is_printed_cannot_steer_the_terminal(daemon):
     script.stop()
 
 
+def warnings_about_a_domain_are_printed(daemon):
+    record = '{"name": "opc.example", "cores": [], "warnings": ["opc.example is \\u001b bad"]}'
+    for words in (["domain", "add", "opc.example", "--core", CORE], ["domain", "show", "opc.example"]):
+        script = Script(daemon, http_answer("200 OK", record), http_answer("200 OK", record))
+        done = [subprocess.run([TOOL, "--socket", script.path, *words, *more], capture_output=True,
+                               text=True, timeout=60, check=False) for more in ([], ["--json"])]
+        script.stop()
+        assert done[0].stderr == "junctor: warning: opc.example is ? bad\n", done
+        assert done[0].returncode == DONE and "opc.example" in done[0].stdout, done
+        assert done[1].returncode == DONE and done[1].stderr == "", done
+        assert json.loads(done[1].stdout) == json.loads(record), done
+
+
 def option_beats_environment(daemon):
     out, _ = daemon.run("--socket", daemon.socket, "domain", "list",
                         environment={"JUNCTOR_SOCKET": "/nonexistent"})
@@ -498,6 +511,7 @@ TESTS = [
     something_else_on_the_socket_exits_3,
     del_deletes_only_what_was_seen,
     what_is_printed_cannot_steer_the_terminal,
+    warnings_about_a_domain_are_printed,
     option_beats_environment,
     proxies_of_the_environment_are_ignored,
     output_that_cannot_be_written_is_an_error,

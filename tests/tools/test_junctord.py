@@ -302,6 +302,25 @@ def a_reload_takes_certificates_and_names_what_needs_a_restart(place):
     check(place.options() == 200, "it still serves")
 
 
+def a_hosted_domain_without_certificate_is_warned_of(place):
+    warning = " warning api: opc.example is hosted here but has no certificate: "
+    place.start()
+    for name in ("opa.example", "opc.example"):
+        check(place.http("POST", "/v1/domains", '{"name": "%s", "cores": ["sip:127.0.0.1:9"]}'
+                         % name) == 201, "the domain")
+    check(place.log().count(warning) == 1, place.log())
+    place.signal(signal.SIGHUP)
+    place.told()
+    check(place.told() == "READY=1\nSTATUS=running", "reloaded")
+    check(place.log().count(warning) == 2, place.log())
+    place.signal(signal.SIGTERM)
+    check(place.ended() == 0, place.log())
+    place.told()
+    place.start()
+    check(place.log().count(warning) == 1, place.log())
+    check(place.log().count("has no certificate") == 1, place.log())
+
+
 def an_idle_daemon_ends_at_once(place):
     place.start()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -340,6 +359,7 @@ TESTS = [
     a_second_daemon_on_the_same_store_does_not_start,
     a_broken_configuration_is_refused_and_the_old_one_stays,
     a_reload_takes_certificates_and_names_what_needs_a_restart,
+    a_hosted_domain_without_certificate_is_warned_of,
     an_idle_daemon_ends_at_once,
     a_running_transaction_is_waited_for_until_a_second_signal,
 ]
