@@ -86,6 +86,25 @@ static void a_core_that_ignores_a_cancel_is_not_waited_for_for_ever(void **state
     expect_no_transactions(stand);
 }
 
+/* Timer C (RFC 3261 16.8): the search ended when it rang, and the core has no limit of its own. */
+static void a_call_that_rings_without_end_is_ended(void **state)
+{
+    struct stand *stand = *state;
+    struct call call = invite("sip:bob@two.example");
+    char sent[8192], text[8192];
+    stand->conf.timer_c_ms = 100;
+    restart_hurried(stand);
+    send_request(stand, &stand->a, &call);
+    expect(&stand->b1, "INVITE", sent);
+    answer(stand, &stand->b1, sent, "180 Ringing");
+    expect(&stand->a, "SIP/2.0 180", text);
+    expect(&stand->b1, "CANCEL sip:bob@two.example", text);
+    answer(stand, &stand->b1, text, "200 OK");
+    expect(&stand->a, "SIP/2.0 408", text);
+    expect_nothing(&stand->b2);
+    expect_no_transactions(stand);
+}
+
 /* ---- a core over TCP ---- */
 
 static struct core core_accept(const struct core *listening)
@@ -175,6 +194,7 @@ int main(void)
         STAND_TEST(a_late_ringing_of_a_target_given_up_is_cancelled),
         STAND_TEST(a_cancel_reaches_the_core_that_rings),
         STAND_TEST(a_core_that_ignores_a_cancel_is_not_waited_for_for_ever),
+        STAND_TEST(a_call_that_rings_without_end_is_ended),
         STAND_TEST(a_cancel_reaches_a_core_whose_connection_broke),
         STAND_TEST(a_call_cancelled_before_its_connection_is_up_never_rings),
     };
