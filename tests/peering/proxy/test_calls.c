@@ -41,6 +41,7 @@ static void a_call_between_two_cores_is_set_up_and_ended_from_either_side(void *
     send_text(stand, &stand->a, ack_text);
     expect(&stand->b1, "ACK sip:bob@127.0.0.1 SIP/2.0", text);
     assert_int_equal(lines_of(text, "Route:"), 0);
+    assert_int_equal(lines_of(text, "Record-Route:"), 0);
 
     /* b hangs up: its route set is in the order of the request */
     char bye[8192], from[1024], to[1024];
@@ -54,6 +55,7 @@ static void a_call_between_two_cores_is_set_up_and_ended_from_either_side(void *
         stand->b1.port, to, from, call.id, towards_b, towards_a);
     send_text(stand, &stand->b1, bye);
     expect(&stand->a, "BYE sip:alice@127.0.0.1 SIP/2.0", text);
+    assert_int_equal(lines_of(text, "Record-Route:"), 0);
     answer(stand, &stand->a, text, "200 OK");
     expect(&stand->b1, "SIP/2.0 200", text);
 }
@@ -232,6 +234,86 @@ static void the_answer_after_a_slow_lookup_is_sent_once(void **state)
     close(dns);
 }
 
+/* RFC 3261 16.6 step 4: each that may make a dialog or may be the first that is heard of one. */
+static void requests_that_may_make_a_dialog_record_their_route(void **state)
+{
+    struct stand *stand = *state;
+    static const struct {
+        const char *method;
+        int routes;
+    } rows[] = {{"INVITE", 2},  {"SUBSCRIBE", 2},  {"REFER", 2},   {"NOTIFY", 2}, {"UPDATE", 2},
+                {"PUBLISH", 2}, {"NEWFANGLED", 2}, {"MESSAGE", 0}, {"OPTIONS", 0}};
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct call call = invite("sip:bob@two.example");
+        char text[8192];
+        call.method = rows[i].method;
+        send_request(stand, &stand->a, &call);
+        expect(&stand->b1, rows[i].method, text);
+        if (lines_of(text, "Record-Route:") != rows[i].routes)
+            fail_msg("not %d Record-Routes: %s", rows[i].routes, text);
+        answer(stand, &stand->b1, text, "299 Heard");
+        expect(&stand->a, "SIP/2.0 299", text);
+    }
+}
+
+static void max_forwards_counts_down_or_begins(void **state)
+{
+    struct stand *stand = *state;
+    static const struct {
+        const char *sent, *start, *line; /* what comes back or arrives at core b1 */
+    } rows[] = {{"Max-Forwards: 70\r\n", "MESSAGE", "Max-Forwards: 69\r\n"},
+                {"Max-Forwards: 1\r\n", "MESSAGE", "Max-Forwards: 0\r\n"},
+                {"", "MESSAGE", "Max-Forwards: 70\r\n"},
+                {"Max-Forwards: 0\r\n", "SIP/2.0 483", "Max-Forwards has reached 0"}};
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct call call = invite("sip:bob@two.example");
+        char original[8192], text[8192];
+        call.method = "MESSAGE";
+        request_text(stand, &stand->a, &call, original);
+        const char *own = strstr(original, "Max-Forwards:");
+        snprintf(text, sizeof(text), "%.*s%s%s", (int)(own - original), original, rows[i].sent,
+                 strstr(own, "\r\n") + 2);
+        send_text(stand, &stand->a, text);
+        bool arrives = strcmp(rows[i].start, "MESSAGE") == 0;
+        expect(arrives ? &stand->b1 : &stand->a, rows[i].start, text);
+        assert_non_null(strstr(text, rows[i].line));
+        assert_int_equal(lines_of(text, "Max-Forwards:"), arrives ? 1 : 0);
+        if (!arrives)
+            continue;
+        answer(stand, &stand->b1, text, "299 Heard");
+        expect(&stand->a, "SIP/2.0 299", text);
+    }
+}
+
+/* Its token names the key it was made with; the key that came after signs new dialogs. */
+static void a_dialog_goes_on_when_the_key_changes(void **state)
+{
+    struct stand *stand = *state;
+    struct store_command command = {.op = STORE_KEY_ADD, .expected_version = STORE_ANY_VERSION};
+    struct store_verdict verdict;
+    struct call call = invite("sip:bob@two.example"), info;
+    char sent[8192], text[8192], towards_a[1024], towards_b[1024], routes[2200];
+    send_request(stand, &stand->a, &call);
+    expect(&stand->b1, "INVITE", sent);
+    header_of(sent, "Record-Route", 0, towards_b);
+    header_of(sent, "Record-Route", 1, towards_a);
+    answer(stand, &stand->b1, sent, "200 OK");
+    expect(&stand->a, "SIP/2.0 200", text);
+
+    snprintf(command.actor, sizeof(command.actor), "test");
+    memset(command.key.secret, 'k', sizeof(command.key.secret));
+    assert_int_equal(store_submit(stand->store, &command, &verdict), 0);
+    assert_int_equal(verdict.status, 0);
+    snprintf(routes, sizeof(routes), "Route: %s,%s\r\n", towards_a, towards_b);
+    info = call;
+    info.method = "INFO";
+    info.cseq = 2;
+    info.headers = routes;
+    info.to_tag = "bobs";
+    send_request(stand, &stand->a, &info);
+    expect(&stand->b1, "INFO", text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -243,6 +325,9 @@ int main(void)
         STAND_TEST(a_flood_of_ringing_does_not_drown_the_answer),
         STAND_TEST(a_response_without_the_callers_via_is_not_passed_on),
         STAND_TEST(an_unknown_method_passes_unchanged),
+        STAND_TEST(requests_that_may_make_a_dialog_record_their_route),
+        STAND_TEST(max_forwards_counts_down_or_begins),
+        STAND_TEST(a_dialog_goes_on_when_the_key_changes),
         STAND_TEST(the_answer_after_a_slow_lookup_is_sent_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
