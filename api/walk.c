@@ -183,7 +183,11 @@ static int walk_lookup(struct walk *walk)
     }
     if (status)
         return api_problem_from_status(&call->problem, status, walk->text);
-    step_add(walk->steps, "directory", "%s", resolver_rule_text(walk->answer.rule));
+    const char *rule = resolver_rule_text(walk->answer.rule), *hosting = walk->answer.hosting;
+    if (*hosting && strcmp(hosting, walk->address.domain) != 0)
+        step_add(walk->steps, "directory", "%s; the hosting domain is %s", rule, hosting);
+    else
+        step_add(walk->steps, "directory", "%s", rule);
     return 0;
 }
 
@@ -213,7 +217,10 @@ static void verdict_format(const struct walk *walk, char *out, size_t size)
     else if (walk_leaves(walk))
         snprintf(out, size, "goes to %s over mutual TLS", walk->answer.hosting);
     else
-        snprintf(out, size, "goes to the core of %s", core->name);
+        snprintf(out, size,
+                 "goes to the core of %s; a call from that core itself is answered 404, it must "
+                 "route its own addresses",
+                 core->name);
 }
 
 static json_t *walk_encode(struct walk *walk)

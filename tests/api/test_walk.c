@@ -41,6 +41,8 @@ static bool step_says(const json_t *walk, const char *what, const char *why)
     return false;
 }
 
+#define OWN "; a call from that core itself is answered 404, it must route its own addresses"
+
 static void each_rule_is_explained(void **state)
 {
     const struct fixture *fixture = *state;
@@ -51,11 +53,11 @@ static void each_rule_is_explained(void **state)
         const char *prove, *verdict;
     } table[] = {
         {"/v1/route/Alice@OPA.example", "alice@opa.example", "hosted", "opa.example", 1, "",
-         "goes to the core of opa.example"},
+         "goes to the core of opa.example" OWN},
         {"/v1/route/nobody@opa.example", "nobody@opa.example", "unknown", "", 0, "",
          "refused: nobody@opa.example does not exist at opa.example"},
         {"/v1/route/nobody@opb.example", "nobody@opb.example", "unknown-core", "opb.example", 2, "",
-         "goes to the core of opb.example"},
+         "goes to the core of opb.example" OWN},
         {"/v1/route/carol@opa.example", "carol@opa.example", "ported-out", "opc.example", 0,
          "opc.example", "no way there: opc.example"},
         {"/v1/route/dave@opd.example", "dave@opd.example", "authority", "opd.example", 0,
@@ -74,6 +76,12 @@ static void each_rule_is_explained(void **state)
         assert_non_null(strstr(text_of(response.json, "verdict"), table[i].verdict));
         assert_true(step_says(response.json, "address", table[i].address));
         assert_true(step_says(response.json, "directory", "the "));
+        bool elsewhere = strcmp(table[i].rule, "ported-out") == 0;
+        assert_int_equal(step_says(response.json, "directory", "; the hosting domain is "),
+                         elsewhere);
+        assert_int_equal(
+            step_says(response.json, "directory", "; the hosting domain is opc.example"),
+            elsewhere);
         response_done(&response);
     }
 }

@@ -314,7 +314,8 @@ def route_to_our_core_needs_no_certificate(daemon):
                                    "host": "127.0.21.2"}], route
     assert route["must_prove"] is None, route
     assert daemon.run("route", "alice@opa.example")[0].endswith(
-        "verdict: goes to the core of opa.example\n")
+        "verdict: goes to the core of opa.example; a call from that core itself is answered 404, "
+        "it must route its own addresses\n")
 
 
 def route_that_ends_nowhere_is_explained(daemon):
