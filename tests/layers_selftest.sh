@@ -26,17 +26,23 @@ good_tree()
     rm -rf "$tree"
     put base/slice.h '#include <stddef.h>' 'struct slice;'
     put store/store.h '#include "base/slice.h"' 'struct store;'
-    put store/store.c '#include "store/store.h"' '#include <lmdb.h>' '#include <idn2.h>'
+    put store/internal.h '#include "store/store.h"'
+    put store/store.c '#include "store/internal.h"' '#include <lmdb.h>' '#include <idn2.h>' \
+        '#include <openssl/evp.h>'
     put resolver/resolver.h '#include "store/store.h"'
-    put resolver/wire.c '#  include <ldns/ldns.h>' '#include "base/slice.h"'
+    put resolver/wire.c '#  include <ldns/ldns.h>' '#include "base/slice.h"' '#include <uv.h>'
     put peering/sip/sip.h '#include "base/slice.h"'
-    put peering/transport/conn.h '#include "peering/sip/sip.h"'
-    put peering/txn/txn.h '#include "peering/transport/conn.h"' '#include "peering/sip/sip.h"'
+    put peering/transport/transport.h '#include "peering/sip/sip.h"'
+    put peering/transport/tls.h 'struct tls;'
+    put peering/transport/tls.c '#include "peering/transport/tls.h"' '#include <openssl/ssl.h>'
+    put peering/txn/txn.h '#include "peering/transport/transport.h"' '#include "peering/sip/sip.h"'
     put peering/proxy/proxy.h '#include "peering/txn/txn.h"' '#include "resolver/resolver.h"'
-    put peering/worker.c '#include "peering/proxy/proxy.h"' '#include "config.h"'
-    put api/http.c '#include "peering/sip/sip.h"' '#include <microhttpd.h>'
-    put tools/main.c '#include "store/store.h"'
-    put tests/test_all.c '#include "api/api.h"' '#include <lmdb.h>' '#include <ldns/wire2host.h>'
+    put peering/worker.c '#include "peering/proxy/proxy.h"' '#include "config.h"' \
+        '#include "peering/transport/tls.h" /* the include of it */' '/* #include "x.h" */'
+    put api/http.c '#include "peering/sip/sip.h"' '#include <microhttpd.h>' '#include <jansson.h>'
+    put tools/main.c '#include "store/store.h"' '#include <confuse.h>' '#include <curl/curl.h>'
+    put tests/test_all.c '#include "api/api.h"' '#include <lmdb.h>' '#include <ldns/wire2host.h>' \
+        '#include "store/internal.h"' '#include <cmocka.h>'
     put api/api.h '#include "base/slice.h"'
 }
 
@@ -69,7 +75,7 @@ refuses()
     good_tree
 }
 
-echo 1..22
+echo 1..42
 
 good_tree
 run_layers && accepted=yes || accepted=no
@@ -84,33 +90,68 @@ put resolver/locate.c '#include "peering/sip/sip.h"'
 refuses "resolver does not include peering" '"peering/sip/sip.h" is above'
 put peering/worker.c '#include "api/api.h"'
 refuses "peering does not include api" '"api/api.h" is above'
-put tools/tool.h 'struct tool;'
-put api/http.c '#include "tools/tool.h"'
-refuses "api does not include tools" '"tools/tool.h" is above'
-put tests/test.h 'struct test;'
-put tools/main.c '#include "tests/test.h"'
-refuses "tools do not include tests" '"tests/test.h" is above'
-put peering/sip/parse.c '#include "peering/transport/conn.h"'
-refuses "sip does not include transport" '"peering/transport/conn.h" is above'
+put tools/tools.h 'struct tool;'
+put api/http.c '#include "tools/tools.h"'
+refuses "api does not include tools" '"tools/tools.h" is above'
+put tests/tests.h 'struct test;'
+put tools/main.c '#include "tests/tests.h"'
+refuses "tools do not include tests" '"tests/tests.h" is above'
+put peering/sip/parse.c '#include "peering/transport/transport.h"'
+refuses "sip does not include transport" '"peering/transport/transport.h" is above'
 put peering/transport/conn.c '#include "peering/txn/txn.h"'
 refuses "transport does not include txn" '"peering/txn/txn.h" is above'
 put peering/txn/txn.c '#include "peering/proxy/proxy.h"'
 refuses "txn does not include proxy" '"peering/proxy/proxy.h" is above'
-put peering/internal.h 'struct worker;'
-put peering/proxy/proxy.c '	#	include	"peering/internal.h"'
-refuses "proxy does not include what is directly in peering" '"peering/internal.h" is above'
+put peering/peering.h 'struct worker;'
+put peering/proxy/proxy.c '	#	include	"peering/peering.h"'
+refuses "proxy does not include what is directly in peering" '"peering/peering.h" is above'
 put peering/media/media.h 'struct media;'
 put peering/worker.c '#include "peering/media/media.h"'
 refuses "a room of peering without a place is noticed" '"peering/media/media.h" is in no folder'
 
-put api/http.c '#include <lmdb.h>'
-refuses "only store includes lmdb.h" 'only store/ includes lmdb.h'
-put base/slice.c '#include <idn2.h>'
-refuses "only store includes idn2.h" 'only store/ includes idn2.h'
-put peering/sip/sip.c '#include <ldns/rr.h>'
-refuses "only resolver includes ldns" 'only resolver/ includes ldns/rr.h'
-put tools/main.c '#include <microhttpd.h>'
-refuses "only api includes microhttpd.h" 'only api/ includes microhttpd.h'
+put tools/main.c '#include "store/internal.h"'
+refuses "another room's private header is refused" '"store/internal.h" is private to store/'
+put store/text.h 'struct text;'
+put resolver/wire.c '#include "store/text.h"'
+refuses "so is any header that is not the room's own name" '"store/text.h" is private to store/'
+put peering/transport/internal.h 'struct conn;'
+put peering/txn/txn.c '#include "peering/transport/internal.h"'
+refuses "so are those between the rooms of peering" 'is private to peering/transport/'
+
+put base/slice.c '#define H "store/store.h"' '#include H'
+refuses "a name in a macro is refused" 'base/slice.c:2: the name of the file must be written'
+put base/slice.c '/* here */ # /* and here */ include "store/store.h"'
+refuses "comments hide no include" 'base/slice.c:1: "store/store.h" is above'
+put base/slice.c '#include \' '"store/store.h"'
+refuses "an include in two lines is refused" 'base/slice.c:1: the name of the file must be written'
+put base/slice.c '#inc\' 'lude "store/store.h"'
+refuses "a directive in two lines is refused" 'base/slice.c:1: the name of the file must be written'
+put base/slice.c '%:include "store/store.h"'
+refuses "an include behind a digraph is refused" 'base/slice.c:1: the name of the file must be'
+put base/slice.c '#include_next <store.h>'
+refuses "include_next is refused" 'base/slice.c:1: the name of the file must be written'
+
+# refuses_library HEADER FILE ROOMS: the file includes it, which only these rooms may.
+refuses_library()
+{
+    put "$2" "#include <$1>"
+    refuses "${2%%/*} does not include $1" "$2:1: $1 is for $3 only"
+}
+refuses_library lmdb.h api/http.c store
+refuses_library idn2.h base/slice.c store
+refuses_library ldns/rr.h peering/sip/sip.c resolver
+refuses_library ldns.h store/store.c resolver
+refuses_library openssl/evp.h base/slice.c "store peering api"
+refuses_library openssl/evp.h tools/main.c "store peering api"
+refuses_library openssl/ssl.h api/http.c peering
+refuses_library openssl/x509.h store/store.c peering
+refuses_library uv.h store/store.c "resolver peering api tools"
+refuses_library uv/unix.h base/slice.c "resolver peering api tools"
+refuses_library microhttpd.h tools/main.c api
+refuses_library jansson.h peering/worker.c "api tools"
+refuses_library curl/curl.h api/http.c tools
+refuses_library confuse.h api/http.c tools
+refuses_library cmocka.h base/slice.c tests
 
 put base/slice.c '#include "slice.h"'
 refuses "includes next to the file are refused" '"slice.h" is not a file, seen from the root'
