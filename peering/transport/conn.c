@@ -149,6 +149,22 @@ void conn_close(struct conn *conn, const char *format, ...)
     list_append(&conn->transport->closing, &conn->link);
 }
 
+void conn_accuse(struct conn *conn, const char *format, ...)
+{
+    struct transport *transport = conn->transport;
+    char text[LOG_LINE_MAX];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    if (!conn->accepted || conn->identity_count > 0)
+        log_write(transport->log, LOG_WARNING, "transport", "%s", text);
+    else
+        log_limit_write(&transport->strangers[conn->key.side], uv_now(transport->loop), LOG_NOTICE,
+                        "%s", text);
+}
+
 /* A watch that a handler adds meanwhile is told too: it came too late for anything else. */
 void conn_tell_closed(struct conn *conn)
 {

@@ -60,6 +60,16 @@ void conn_start(struct conn *conn)
     conn_poll_update(conn);
 }
 
+static void close_slow(struct conn *conn, const char *name)
+{
+    unsigned timeout_ms = conn->transport->connect_timeout_ms;
+
+    if (conn->accepted)
+        conn_accuse(conn, "%s: closed, the TLS handshake was not finished within %u ms", name,
+                    timeout_ms);
+    conn_close(conn, "%s: the TLS handshake was not finished within %u ms", name, timeout_ms);
+}
+
 static void on_timer(void *arg)
 {
     struct conn *conn = arg;
@@ -71,8 +81,7 @@ static void on_timer(void *arg)
         conn_close(conn, "%s: no answer to connect within %u ms", name,
                    transport->connect_timeout_ms);
     else if (conn->state != CONN_READY)
-        conn_close(conn, "%s: the TLS handshake was not finished within %u ms", name,
-                   transport->connect_timeout_ms);
+        close_slow(conn, name);
     else if (deadline_ms(conn) <= uv_now(transport->loop))
         conn_close(conn, "%s: nothing was sent or received for %u ms", name,
                    transport->idle_timeout_ms);
@@ -86,9 +95,8 @@ static void on_message_timer(void *arg)
     char name[CONN_NAME_MAX];
 
     conn_name(conn, name);
-    log_write(conn->transport->log, LOG_WARNING, "transport",
-              "%s: closed, a message was not complete within %u ms", name,
-              conn->transport->message_timeout_ms);
+    conn_accuse(conn, "%s: closed, a message was not complete within %u ms", name,
+                conn->transport->message_timeout_ms);
     conn_close(conn, "%s: a message was not complete within %u ms", name,
                conn->transport->message_timeout_ms);
 }
@@ -144,8 +152,7 @@ static void close_bad(struct conn *conn, const struct sip_fault *fault)
     char name[CONN_NAME_MAX];
 
     conn_name(conn, name);
-    log_write(conn->transport->log, LOG_WARNING, "transport", "%s: closed, framing is lost: %s",
-              name, reason);
+    conn_accuse(conn, "%s: closed, framing is lost: %s", name, reason);
     conn_close(conn, "%s: framing is lost: %s", name, reason);
 }
 

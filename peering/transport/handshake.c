@@ -31,15 +31,14 @@ static void close_failed(struct conn *conn, const char *reason)
 
     conn_name(conn, name);
     if (conn->accepted)
-        log_write(conn->transport->log, LOG_NOTICE, "transport", "%s: TLS handshake failed: %s",
-                  name, reason);
+        conn_accuse(conn, "%s: TLS handshake failed: %s", name, reason);
     conn_close(conn, "%s: TLS handshake failed: %s", name, reason);
 }
 
 static void refuse(struct conn *conn, const char *why)
 {
     conn->transport->stats.refused++;
-    log_write(conn->transport->log, LOG_WARNING, "transport", "refused: %s", why);
+    conn_accuse(conn, "refused: %s", why);
     conn_close(conn, "%s", why);
 }
 

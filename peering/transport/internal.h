@@ -13,6 +13,7 @@
 #define JUNCTOR_PEERING_TRANSPORT_INTERNAL_H
 
 #include "base/buf.h"
+#include "base/log_limit.h"
 #include "base/table.h"
 #include "peering/transport/transport.h"
 
@@ -71,11 +72,13 @@ struct transport {
     struct udp_batch *batch; /* where datagrams are received */
     BIO_METHOD *bio;
 
-    struct list conns;   /* living connections */
-    struct list dirty;   /* of them: with bytes to write this turn */
-    struct list closing; /* closed, watches not yet told */
-    struct table *keys;  /* struct conn_entry */
-    bool full;           /* max_connections was met and said so in the log */
+    struct list conns;             /* living connections */
+    struct list dirty;             /* of them: with bytes to write this turn */
+    struct list closing;           /* closed, watches not yet told */
+    struct table *keys;            /* struct conn_entry */
+    bool full;                     /* max_connections was met and said so in the log */
+    struct log_limit fullness;     /* lines of that */
+    struct log_limit strangers[2]; /* by side: lines about accepted connections without proof */
     struct transport_stats stats;
 };
 
@@ -153,6 +156,9 @@ struct conn *conn_alloc(struct transport *transport, int fd, const struct conn_k
 void conn_set_state(struct conn *conn, enum conn_state state);
 /* Ends it with a sentence; harmless when it is closed already. Watches are told from the loop. */
 void conn_close(struct conn *conn, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Logs what the far side did wrong: a warning, or for an accepted connection that proved nothing a
+ * notice of which there are only so many. */
+void conn_accuse(struct conn *conn, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void conn_become_ready(struct conn *conn);
 void conn_tell_closed(struct conn *conn);
 void conn_detach(struct conn *conn); /* the transport closes: no more callbacks, drops its ref */

@@ -160,9 +160,9 @@ static bool is_full(struct transport *transport, const struct netaddr *peer)
         return false;
     transport->stats.refused++;
     if (!transport->full)
-        log_write(transport->log, LOG_WARNING, "transport",
-                  "%s: refused, %zu connections are open; max-connections is reached",
-                  netaddr_format(peer, addr), transport->stats.connections);
+        log_limit_write(&transport->fullness, uv_now(transport->loop), LOG_WARNING,
+                        "%s: refused, %zu connections are open; max-connections is reached",
+                        netaddr_format(peer, addr), transport->stats.connections);
     transport->full = true;
     return true;
 }

@@ -98,6 +98,24 @@ static struct transport *transport_alloc(uv_loop_t *loop, const struct transport
     return transport;
 }
 
+/* Nobody outside can drown what the log says about our own core. */
+static void limits_start(struct transport *transport)
+{
+    log_limit_start(&transport->fullness, transport->log, transport->timers, "transport",
+                    "max-connections was reached again");
+    log_limit_start(&transport->strangers[TRANSPORT_INSIDE], transport->log, transport->timers,
+                    "transport", "closed inside connections");
+    log_limit_start(&transport->strangers[TRANSPORT_OUTSIDE], transport->log, transport->timers,
+                    "transport", "closed outside connections that proved nothing");
+}
+
+static void limits_stop(struct transport *transport)
+{
+    log_limit_stop(&transport->fullness);
+    for (size_t i = 0; i < 2; i++)
+        log_limit_stop(&transport->strangers[i]);
+}
+
 static int open_listeners(struct transport *transport, char *why)
 {
     const struct transport_conf *conf = transport->conf;
@@ -132,6 +150,7 @@ int transport_open(uv_loop_t *loop, struct timers *timers, const struct transpor
     made->log = log;
     made->message = message;
     made->arg = arg;
+    limits_start(made);
     status = open_listeners(made, why);
     if (status < 0) {
         transport_close(made);
@@ -161,6 +180,7 @@ void transport_close(struct transport *transport)
         conn_detach(container_of(link, struct conn, link));
     for (size_t i = 0; i < transport->listener_count; i++)
         listener_close(&transport->listeners[i]);
+    limits_stop(transport);
     uv_close((uv_handle_t *)&transport->prepare, on_prepare_closed);
 }
 

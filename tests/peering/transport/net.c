@@ -25,7 +25,7 @@ int net_setup(void **state)
     net->tick.data = net;
     uv_timer_start(&net->tick, on_tick, 5, 5);
     net->log_fd = memfd_create("log", MFD_CLOEXEC);
-    net->log = log_alloc(net->log_fd, LOG_WARNING);
+    net->log = log_alloc(net->log_fd, LOG_NOTICE);
     test_folder_make(net->dir, sizeof(net->dir));
     net->ca = cert_make_ca("Test CA");
     net->stranger = cert_make_ca("Strange CA");

@@ -50,7 +50,7 @@ int net_teardown(void **state);
 struct tls_context *net_tls(struct net *net, const struct cert *issuer, const char *domain,
                             const char *alt, const char *usage);
 
-/* Everything at or above LOG_WARNING so far. */
+/* Everything at or above LOG_NOTICE so far. */
 const char *net_log_text(struct net *net);
 size_t net_log_lines(struct net *net);
 
