@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from lab.plan import TLS_PORT
-from lab.sip import StreamAgent, StreamServer, request, response, tls_context
+from lab.sip import Dialog, StreamAgent, StreamServer, request, response, tls_context
 
 ALICE = "sip:alice@opa.example"
 BOB = "sip:bob@opb.example"
@@ -99,6 +99,28 @@ def test_our_identities_do_not_leave_in_responses(lab, peer, alice, name):
     alice.answer(alice.expect("MESSAGE"), 200, "OK", tag="a1",
                  headers=[(name, f"<{ALICE}>"), (name, "<tel:+4930123>")])
     assert not told(peer.expect(200))
+
+
+def test_what_the_core_was_told_is_no_way_in_from_outside(lab, plan, server, alice, inside_a):
+    """The peer has our core's token and speaks from its address: it is the wrong side."""
+    invite = request("INVITE", BOB, alice, ALICE)
+    alice.send(invite, inside_a)
+    with server.accept() as far:
+        got = far.expect("INVITE")
+        far.send(response(got, 200, "OK", tag="b1", headers=[("Contact", f"<{BOB}>")]))
+        dialog = Dialog.of_caller(alice, invite, alice.expect(200))
+        alice.send(dialog.request("ACK"), inside_a)
+        far.expect("ACK")
+        with StreamAgent.connect((plan.a.edge, TLS_PORT), source=plan.a.phone,
+                                 context=tls_context(lab.pki, "edge-b"),
+                                 server_name="opa.example") as peer:
+            stolen = dialog.request("INFO")
+            stolen.headers[0] = ("Via", peer.via())
+            peer.send(stolen)
+            answer = peer.expect_final("INFO")
+            assert answer.status == 403
+            assert "side" in answer.get("Warning")
+        assert not far.poll("INFO", 0.2)
 
 
 # -- RFC 5923: who may be called back on the connection it opened ---------------------------------
