@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 static void refusals_say_why(void **state)
 {
@@ -124,6 +126,37 @@ static void draining_refuses_new_calls_only(void **state)
     expect(&stand->a, "SIP/2.0 200", text);
 }
 
+static void draining_lets_dialogs_go_on_and_takes_no_connection(void **state)
+{
+    struct stand *stand = *state;
+    struct call info = invite("sip:bob@two.example");
+    char sent[8192], text[8192], towards_a[1024], towards_b[1024], routes[2200];
+    send_request(stand, &stand->a, &info);
+    expect(&stand->b1, "INVITE", sent);
+    header_of(sent, "Record-Route", 0, towards_b);
+    header_of(sent, "Record-Route", 1, towards_a);
+    answer(stand, &stand->b1, sent, "200 OK");
+    expect(&stand->a, "SIP/2.0 200", text);
+    edge_drain(stand->edge);
+    assert_true(edge_idle(stand->edge));
+
+    snprintf(routes, sizeof(routes), "Route: %s,%s\r\n", towards_a, towards_b);
+    info.method = "INFO";
+    info.cseq = 2;
+    info.headers = routes;
+    info.to_tag = "bobs";
+    send_request(stand, &stand->a, &info);
+    expect(&stand->b1, "INFO", text);
+    answer(stand, &stand->b1, text, "200 OK");
+    expect(&stand->a, "SIP/2.0 200", text);
+
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&stand->edge_addr, sizeof(stand->edge_addr)),
+                     -1);
+    assert_int_equal(errno, ECONNREFUSED);
+    close(fd);
+}
+
 static void a_second_edge_on_the_same_address_is_refused(void **state)
 {
     struct stand *stand = *state;
@@ -142,6 +175,7 @@ int main(void)
         STAND_TEST(a_refusal_keeps_no_state_and_absorbs_its_ack),
         STAND_TEST(malformed_requests_are_told_what_is_wrong),
         STAND_TEST(draining_refuses_new_calls_only),
+        STAND_TEST(draining_lets_dialogs_go_on_and_takes_no_connection),
         STAND_TEST(a_second_edge_on_the_same_address_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
