@@ -89,6 +89,29 @@ static int address_page_read(struct api_call *call, const struct address_query *
     return !status && page->failed ? -ENOMEM : status;
 }
 
+/* Is the domain one of ours? Returns 0, STATUS_NOTFOUND or a store status. */
+static int domain_is_ours(struct api_call *call, const char *name)
+{
+    struct store_domain domain;
+    int status = store_reader_begin(call->reader);
+    if (status)
+        return status;
+    status = store_domain_get(call->reader, name, &domain);
+    store_reader_end(call->reader);
+    return status;
+}
+
+/* Nothing to list is no answer where the domain is not ours; addresses of a foreign one can be
+ * hosted here. */
+static int emptiness_check(struct api_call *call, const struct address_query *query)
+{
+    if (*query->domain == '\0' || query->has_after ||
+        domain_is_ours(call, query->domain) != STATUS_NOTFOUND)
+        return 0;
+    return api_problem_set(&call->problem, API_PROBLEM_NO_RECORD, "domain", "%s is not hosted here",
+                           query->domain);
+}
+
 int api_addresses_get(struct api_call *call)
 {
     struct address_query query;
@@ -101,23 +124,15 @@ int api_addresses_get(struct api_call *call)
         json_decref(page.array);
         return api_problem_from_status(&call->problem, status, "addresses");
     }
+    if (json_array_size(page.array) == 0 && emptiness_check(call, &query)) {
+        json_decref(page.array);
+        return -EPROTO;
+    }
     char next[API_ADDRESS_TEXT_MAX];
     return api_call_reply(call, 200,
                           json_pack("{s:o, s:s?}", "addresses", page.array, "next",
                                     page.more ? api_address_format(&page.last, next) : NULL),
                           0);
-}
-
-/* Is the domain one of ours? Returns 0, STATUS_NOTFOUND or a store status. */
-static int domain_is_ours(struct api_call *call, const char *name)
-{
-    struct store_domain domain;
-    int status = store_reader_begin(call->reader);
-    if (status)
-        return status;
-    status = store_domain_get(call->reader, name, &domain);
-    store_reader_end(call->reader);
-    return status;
 }
 
 static int place_refuse(struct api_call *call, const char *field, const char *name,

@@ -15,6 +15,7 @@
  *   GET             /v1/status                  version, uptime, store and edge in numbers
  *   GET             /healthz                    200 while the directory can be read
  *
+ * The list of a domain that is not hosted here and has no address here is 404.
  * A domain that is shown, added or replaced has "warnings", a list of sentences, where something
  * about it will make calls fail.
  *

@@ -14,26 +14,34 @@
 struct command {
     const char *name; /* one or two words */
     const char *operands;
-    int min, max;     /* operands */
-    unsigned options; /* TOOL_OPT_* */
+    const char *operand; /* the first of them, in words */
+    int min, max;        /* operands */
+    unsigned options;    /* TOOL_OPT_* */
     tool_command_h *run;
     const char *help;
 };
 
 static const struct command commands[] = {
-    {"domain add", "NAME --core URI [--core URI ...] [--unknown reject|core]", 1, 1,
-     TOOL_OPT_CORE | TOOL_OPT_UNKNOWN, tool_domain_add,
+    {"domain add", "NAME --core URI [--core URI ...] [--unknown reject|core]",
+     "a domain such as opa.example", 1, 1, TOOL_OPT_CORE | TOOL_OPT_UNKNOWN, tool_domain_add,
      "serve a domain with the core at URI, like \"sip:192.0.2.1:5060;transport=udp\""},
-    {"domain list", "", 0, 0, 0, tool_domain_list, "list the domains"},
-    {"domain show", "NAME", 1, 1, 0, tool_domain_show, "show a domain"},
-    {"domain del", "NAME", 1, 1, 0, tool_domain_del, "delete a domain that has no addresses"},
-    {"address add", "ADDRESS [--hosting DOMAIN]", 1, 1, TOOL_OPT_HOSTING, tool_address_add,
+    {"domain list", "", NULL, 0, 0, 0, tool_domain_list, "list the domains"},
+    {"domain show", "NAME", "a domain such as opa.example", 1, 1, 0, tool_domain_show,
+     "show a domain"},
+    {"domain del", "NAME", "a domain such as opa.example", 1, 1, 0, tool_domain_del,
+     "delete a domain that has no addresses"},
+    {"address add", "ADDRESS [--hosting DOMAIN]", "an address such as bob@opb.example", 1, 1,
+     TOOL_OPT_HOSTING, tool_address_add,
      "add an address; --hosting where another domain than its own serves it"},
-    {"address list", "[DOMAIN]", 0, 1, 0, tool_address_list, "list addresses"},
-    {"address show", "ADDRESS", 1, 1, 0, tool_address_show, "show an address"},
-    {"address del", "ADDRESS", 1, 1, 0, tool_address_del, "delete an address"},
-    {"route", "ADDRESS", 1, 1, 0, tool_route, "show each step a call would take, and why"},
-    {"status", "", 0, 0, 0, tool_status, "show how the daemon is"},
+    {"address list", "[DOMAIN]", "a domain such as opa.example", 0, 1, 0, tool_address_list,
+     "list addresses"},
+    {"address show", "ADDRESS", "an address such as bob@opb.example", 1, 1, 0, tool_address_show,
+     "show an address"},
+    {"address del", "ADDRESS", "an address such as bob@opb.example", 1, 1, 0, tool_address_del,
+     "delete an address"},
+    {"route", "ADDRESS", "an address such as bob@opb.example", 1, 1, 0, tool_route,
+     "show each step a call would take, and why"},
+    {"status", "", NULL, 0, 0, 0, tool_status, "show how the daemon is"},
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 
@@ -44,7 +52,7 @@ enum {
     OPTION_UNKNOWN,
     OPTION_HOSTING,
     OPTION_VERSION,
-    OPTION_HELP
+    OPTION_HELP = 'h'
 };
 
 static const struct option long_options[] = {
@@ -73,16 +81,22 @@ struct line {
     bool help, version;
 };
 
+static void command_print(const struct command *command)
+{
+    printf("  %s%s%s\n      %s\n", command->name, *command->operands ? " " : "", command->operands,
+           command->help);
+}
+
 static int help_print(void)
 {
     puts("usage: " SYNOPSIS "\n");
     for (size_t i = 0; i < COMMAND_COUNT; i++)
-        printf("  %s%s%s\n      %s\n", commands[i].name, *commands[i].operands ? " " : "",
-               commands[i].operands, commands[i].help);
-    puts("  help\n      show this\n");
+        command_print(&commands[i]);
+    puts("  help\n      show this; COMMAND --help shows that command\n");
     puts("  --socket PATH  the daemon's API socket (else $JUNCTOR_SOCKET, else\n"
          "                 " DEFAULT_SOCKET ")\n"
-         "  --json         print JSON\n"
+         "  --json         print JSON, refusals of the daemon too (on standard error)\n"
+         "  -h, --help     print this, or with COMMAND its usage\n"
          "  --version      print the version\n\n"
          "exit codes: 0 done, 1 refused or not found, 2 usage, 3 daemon not reachable");
     return TOOL_DONE;
@@ -154,6 +168,34 @@ static const struct command *command_find(char **words, int count, int *used)
     return NULL;
 }
 
+static int command_unknown(char **words, int count)
+{
+    tool_fail(TOOL_USAGE, "there is no command \"%s%s%s\"", words[0], count > 1 ? " " : "",
+              count > 1 ? words[1] : "");
+    return usage(NULL);
+}
+
+/* The commands that these words name, or begin to name. */
+static int command_help(char **words, int count)
+{
+    int used, found = 0;
+    const struct command *one = command_find(words, count, &used);
+    if (one) {
+        printf("usage: junctor %s%s%s\n      %s\n", one->name, *one->operands ? " " : "",
+               one->operands, one->help);
+        return TOOL_DONE;
+    }
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        size_t len = strcspn(commands[i].name, " ");
+        if (count == 1 && strlen(words[0]) == len &&
+            strncmp(words[0], commands[i].name, len) == 0) {
+            command_print(&commands[i]);
+            found++;
+        }
+    }
+    return found > 0 ? TOOL_DONE : command_unknown(words, count);
+}
+
 static int command_check(const struct command *command, const struct tool *tool)
 {
     unsigned stray = tool->options & ~command->options;
@@ -169,21 +211,27 @@ static int command_check(const struct command *command, const struct tool *tool)
                                                      : "there is too much");
         return usage(command);
     }
+    for (int i = 0; i < tool->operand_count; i++) {
+        if (*tool->operands[i] == '\0') {
+            tool_fail(TOOL_USAGE, "%s: expected %s, not an empty text", command->name,
+                      command->operand);
+            return usage(command);
+        }
+    }
     return TOOL_DONE;
 }
 
 static int command_run(struct line *line, char **words, int count)
 {
     int used;
-    if (line->help || (count == 1 && strcmp(words[0], "help") == 0))
+    bool asks = count > 0 && strcmp(words[0], "help") == 0;
+    if ((line->help || asks) && count == asks)
         return help_print();
+    if (line->help || asks)
+        return command_help(words + asks, count - asks);
     const struct command *command = command_find(words, count, &used);
-    if (!command) {
-        if (count > 0)
-            tool_fail(TOOL_USAGE, "there is no command \"%s%s%s\"", words[0], count > 1 ? " " : "",
-                      count > 1 ? words[1] : "");
-        return usage(NULL);
-    }
+    if (!command)
+        return count > 0 ? command_unknown(words, count) : usage(NULL);
     line->tool.operands = words + used;
     line->tool.operand_count = count - used;
     int code = command_check(command, &line->tool);
@@ -204,7 +252,7 @@ int main(int argc, char **argv)
     const char *environment = getenv("JUNCTOR_SOCKET");
     struct line line = {.socket = environment && *environment ? environment : DEFAULT_SOCKET};
     int option;
-    while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
         int code = option_take(&line, option);
         if (code)
             return code;

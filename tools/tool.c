@@ -38,11 +38,15 @@ int tool_call(struct tool *tool, const struct client_request *request, struct cl
         return TOOL_DONE;
     }
     const char *detail = tool_string(got.json, "detail");
-    if (*detail)
+    if (tool->json && got.json) {
+        json_dumpf(got.json, stderr, JSON_INDENT(2));
+        fputc('\n', stderr);
+    } else if (*detail) {
         tool_fail(TOOL_REFUSED, "%s", detail);
-    else
+    } else {
         tool_fail(TOOL_REFUSED, "%s %s: HTTP status %ld", request->method, request->path,
                   got.status);
+    }
     json_decref(got.json);
     return TOOL_REFUSED;
 }

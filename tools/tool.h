@@ -43,7 +43,8 @@ tool_command_h tool_route, tool_status;
 /* "junctor: TEXT" on standard error. Returns `code`. */
 int tool_fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* One request; every answer but 2xx is said and becomes an exit code. On TOOL_DONE the caller owns
+/* One request; every answer but 2xx is said, with --json as the problem document, on standard error
+ * and becomes an exit code. On TOOL_DONE the caller owns
  * answer->json. */
 int tool_call(struct tool *tool, const struct client_request *request,
               struct client_answer *answer);

@@ -253,6 +253,8 @@ static void bad_query_parameters_are_named(void **state)
     for (size_t i = 0; i < COUNT_OF(table); i++)
         expect_problem(fixture, GET(table[i].path), 400, "invalid-parameter", table[i].field,
                        table[i].field);
+    expect_problem(fixture, GET("/v1/addresses?domain=Nope.example"), 404, "no-such-record",
+                   "domain", "nope.example is not hosted here");
     expect_problem(fixture, GET("/v1/addresses/bob"), 400, "invalid-parameter", "address", "bob");
     expect_problem(fixture, GET("/v1/domains/a_b.example"), 400, "invalid-parameter", "name",
                    "a_b.example");

@@ -115,7 +115,7 @@ class Daemon:
         assert done.returncode == code, said
         if code == USAGE:
             assert "usage: junctor" in done.stderr, said
-        if code != DONE and "route" not in words:
+        if code != DONE and "route" not in words and "--json" not in words:
             assert done.stdout == "" and "junctor: " in done.stderr, said
         if code == DONE:
             assert done.stderr == "", said
@@ -223,7 +223,13 @@ def address_list_is_a_table(daemon):
     assert len(lines) == 3 and lines[1].endswith("Z"), lines
     records = daemon.json("address", "list", "opa.example")["addresses"]
     assert [record["version"] for record in records] == [2, 3], records
-    assert daemon.json("address", "list", "opb.example") == {"addresses": []}
+    daemon.run("domain", "add", "opc.example", "--core", CORE)
+    assert daemon.json("address", "list", "opc.example") == {"addresses": []}
+    for name in ("nope.example", "NOPE.example"):
+        _, err = daemon.run("address", "list", name, code=REFUSED)
+        assert err == "junctor: nope.example is not hosted here\n", err
+    daemon.run("address", "add", "dave@opb.example", "--hosting", "opa.example")
+    assert len(daemon.json("address", "list", "opb.example")["addresses"]) == 1
     _, err = daemon.run("address", "list", "a_b", code=REFUSED)
     assert "junctor: a_b: " in err, err
 
@@ -356,6 +362,47 @@ def help_and_version_need_no_daemon(daemon):
             assert command in out, command
     out, _ = daemon.run("--version", environment=nowhere)
     assert out.startswith("junctor ") and out.count("\n") == 1, out
+
+
+def help_for_one_command_shows_that_command(daemon):
+    nowhere = {"JUNCTOR_SOCKET": "/nonexistent"}
+    for words in (["-h"], ["--help"]):
+        assert daemon.run(*words, environment=nowhere) == daemon.run("help", environment=nowhere)
+    for words in (["route", "--help"], ["route", "-h"], ["--help", "route"], ["help", "route"],
+                  ["route", "bob@opb.example", "--help"]):
+        out, _ = daemon.run(*words, environment=nowhere)
+        assert out.startswith("usage: junctor route ADDRESS\n") and out.count("\n") == 2, out
+    out, _ = daemon.run("domain", "add", "--help", environment=nowhere)
+    assert out.startswith("usage: junctor domain add NAME --core URI"), out
+    assert "--unknown" in out and "domain list" not in out, out
+    out, _ = daemon.run("address", "--help", environment=nowhere)
+    assert out.count("  address ") == 4 and "domain list" not in out, out
+    for words in (["frobnicate", "--help"], ["help", "frobnicate"], ["domain", "x", "-h"]):
+        _, err = daemon.run(*words, code=USAGE, environment=nowhere)
+        assert "there is no command \"" in err, err
+
+
+def an_empty_word_is_refused_with_what_is_expected(daemon):
+    for words in (["route"], ["address", "add"], ["address", "show"], ["address", "del"]):
+        _, err = daemon.run(*words, "", code=USAGE)
+        assert err.startswith("junctor: %s: expected an address such as bob@opb.example, not an "
+                              "empty text\n" % " ".join(words)), err
+    for words in (["address", "list"], ["domain", "show"], ["domain", "del"]):
+        _, err = daemon.run(*words, "", code=USAGE)
+        assert err.startswith("junctor: %s: expected a domain such as opa.example, not an "
+                              "empty text\n" % " ".join(words)), err
+    _, err = daemon.run("domain", "add", "", "--core", CORE, code=USAGE)
+    assert "expected a domain such as" in err, err
+
+
+def refusals_are_problem_documents_with_json(daemon):
+    for words, kind in ((["domain", "show", "opx.example"], "no-such-record"),
+                        (["address", "add", "a b"], "invalid-field"),
+                        (["address", "list", "nope.example"], "no-such-record")):
+        out, err = daemon.run("--json", *words, code=REFUSED)
+        problem = json.loads(err)
+        assert out == "" and problem["type"] == "urn:junctor:problem:" + kind, (words, err)
+        assert problem["detail"] and problem["title"] and problem["status"] in (400, 404, 422), err
 
 
 def usage_errors_exit_2(daemon):
@@ -506,6 +553,9 @@ TESTS = [
     status_shows_the_directory,
     json_may_stand_anywhere,
     help_and_version_need_no_daemon,
+    help_for_one_command_shows_that_command,
+    an_empty_word_is_refused_with_what_is_expected,
+    refusals_are_problem_documents_with_json,
     usage_errors_exit_2,
     words_that_are_no_text_are_refused,
     a_daemon_that_is_not_there_exits_3,
