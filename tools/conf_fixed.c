@@ -5,7 +5,7 @@
 
 static void changes_add(char *text, const char *section, const char *name)
 {
-    size_t len = strlen(text);
+    size_t len = strlen(text); /* what does not fit is cut */
     snprintf(text + len, CONF_MAX_WHY - len, "%s%s%s%s", len > 0 ? ", " : "", section,
              section[0] != '\0' && name[0] != '\0' ? ": " : "", name);
 }
@@ -28,28 +28,88 @@ static bool is_changed(const struct conf_setting *setting, const void *old, cons
     return false;
 }
 
-static bool listener_eq(const struct transport_listener *a, const struct transport_listener *b)
+/* ---- listeners ---- */
+
+static bool is_place_eq(const struct transport_listener *a, const struct transport_listener *b)
 {
-    return a->side == b->side && a->transport == b->transport && netaddr_eq(&a->bind, &b->bind) &&
-           a->advertise_port == b->advertise_port &&
+    return a->side == b->side && a->transport == b->transport && netaddr_eq(&a->bind, &b->bind);
+}
+
+static bool is_listener_eq(const struct transport_listener *a, const struct transport_listener *b)
+{
+    return is_place_eq(a, b) && a->advertise_port == b->advertise_port &&
            strcmp(a->advertise_host, b->advertise_host) == 0;
 }
 
-static bool listeners_changed(const struct transport_conf *a, const struct transport_conf *b)
+static const struct transport_listener *listener_find(const struct transport_conf *conf,
+                                                      const struct transport_listener *like)
 {
-    for (size_t i = 0; i < a->listener_count && i < b->listener_count; i++)
-        if (!listener_eq(&a->listeners[i], &b->listeners[i]))
-            return true;
-    return a->listener_count != b->listener_count;
+    for (size_t i = 0; i < conf->listener_count; i++)
+        if (is_place_eq(&conf->listeners[i], like))
+            return &conf->listeners[i];
+    return NULL;
 }
 
-static bool upstreams_changed(const struct resolver_conf *a, const struct resolver_conf *b)
+static void listener_add(char *text, const struct transport_listener *listener)
+{
+    static const char *const sides[] = {
+        [TRANSPORT_INSIDE] = "inside", [TRANSPORT_OUTSIDE] = "outside"};
+    static const char *const transports[] = {
+        [SIP_UDP] = "udp", [SIP_TCP] = "tcp", [SIP_TLS] = "tls", [SIP_SCTP] = "sctp"};
+    char addr[NETADDR_TEXT_MAX], name[NETADDR_TEXT_MAX + 32];
+    snprintf(name, sizeof(name), "%s \"%s:%s\"", sides[listener->side],
+             transports[listener->transport], netaddr_format(&listener->bind, addr));
+    changes_add(text, name, "");
+}
+
+/* Those that both have, in another order. The first of a kind is the one that is sent from. */
+static bool is_reordered(const struct transport_conf *old, const struct transport_conf *new)
+{
+    size_t last = 0;
+    for (size_t i = 0; i < new->listener_count; i++) {
+        const struct transport_listener *found = listener_find(old, &new->listeners[i]);
+        size_t place = found ? (size_t)(found - old->listeners) : last;
+        if (place < last)
+            return true;
+        last = place;
+    }
+    return false;
+}
+
+static void listeners_compare(char *text, const struct transport_conf *old,
+                              const struct transport_conf *new)
+{
+    for (size_t i = 0; i < old->listener_count; i++) {
+        const struct transport_listener *found = listener_find(new, &old->listeners[i]);
+        if (!found || !is_listener_eq(found, &old->listeners[i]))
+            listener_add(text, &old->listeners[i]);
+    }
+    for (size_t i = 0; i < new->listener_count; i++)
+        if (!listener_find(old, &new->listeners[i]))
+            listener_add(text, &new->listeners[i]);
+    if (is_reordered(old, new))
+        changes_add(text, "the order of listeners", "");
+}
+
+/* ---- resolvers ---- */
+
+static bool is_upstreams_eq(const struct resolver_conf *a, const struct resolver_conf *b)
 {
     for (size_t i = 0; i < a->upstream_count && i < b->upstream_count; i++)
-        if (!netaddr_eq(&a->upstreams[i].addr, &b->upstreams[i].addr) ||
-            a->upstreams[i].trusted != b->upstreams[i].trusted)
-            return true;
-    return a->upstream_count != b->upstream_count;
+        if (!netaddr_eq(&a->upstreams[i].addr, &b->upstreams[i].addr))
+            return false;
+    return a->upstream_count == b->upstream_count;
+}
+
+/* Is one that both have trusted by one of them only? */
+static bool is_trust_changed(const struct resolver_conf *a, const struct resolver_conf *b)
+{
+    for (size_t i = 0; i < a->upstream_count; i++)
+        for (size_t j = 0; j < b->upstream_count; j++)
+            if (netaddr_eq(&a->upstreams[i].addr, &b->upstreams[j].addr) &&
+                a->upstreams[i].trusted != b->upstreams[j].trusted)
+                return true;
+    return false;
 }
 
 const char *conf_fixed_changes(const struct junctord_conf *old, const struct junctord_conf *new,
@@ -65,9 +125,10 @@ const char *conf_fixed_changes(const struct junctord_conf *old, const struct jun
         changes_add(text, "api", "mode");
     if (old->api.group != new->api.group)
         changes_add(text, "api", "group");
-    if (listeners_changed(&old->edge.transport, &new->edge.transport))
-        changes_add(text, "inside, outside", "");
-    if (upstreams_changed(&old->edge.resolver, &new->edge.resolver))
-        changes_add(text, "dns", "upstreams, trusted");
+    listeners_compare(text, &old->edge.transport, &new->edge.transport);
+    if (!is_upstreams_eq(&old->edge.resolver, &new->edge.resolver))
+        changes_add(text, "dns", "upstreams");
+    if (is_trust_changed(&old->edge.resolver, &new->edge.resolver))
+        changes_add(text, "dns", "trusted");
     return text;
 }

@@ -203,10 +203,19 @@ static void changes_that_need_a_restart_are_named(void **state)
         {GOOD "store { path = \"/other\" }\n", "store: path"},
         {GOOD "api { socket = \"/other\" mode = 0666 group = \"root\" }\n",
          "api: socket, api: mode, api: group"},
-        {GOOD "inside \"tcp:127.0.20.1:5060\" { }\n", "inside, outside"},
+        {GOOD "inside \"tcp:127.0.20.1:5060\" { }\n", "inside \"tcp:127.0.20.1:5060\""},
         {"inside \"udp:127.0.20.1:5060\" { advertise = \"a.example\" }\n" OUTSIDE CERTIFICATE TRUST,
-         "inside, outside"},
-        {GOOD "dns { upstreams = {\"127.0.0.2\"} }\n", "dns: upstreams, trusted"},
+         "inside \"udp:127.0.20.1:5060\""},
+        {INSIDE "outside \"tls:[::1]:5062\" { }\n" CERTIFICATE TRUST,
+         "outside \"tls:127.0.20.1:5061\", outside \"tls:[::1]:5062\""},
+        {OUTSIDE INSIDE CERTIFICATE TRUST, ""}, /* each kind has an order of its own */
+        {"inside \"udp:127.0.20.1:5070\" { }\n" OUTSIDE CERTIFICATE TRUST
+         "dns { upstreams = {\"127.0.0.2\"} }\n",
+         "inside \"udp:127.0.20.1:5060\", inside \"udp:127.0.20.1:5070\", dns: upstreams"},
+        {GOOD "dns { upstreams = {\"127.0.0.2\"} }\n", "dns: upstreams"},
+        {GOOD "dns { upstreams = {\"127.0.0.1\", \"127.0.0.2\"} }\n", "dns: upstreams"},
+        {GOOD "dns { upstreams = {\"127.0.0.1\", \"192.0.2.1\"} trusted = {\"192.0.2.1\"} }\n",
+         "dns: upstreams, dns: trusted"},
     };
     (void)state;
     struct junctord_conf *old = conf_load_good(GOOD);
@@ -219,6 +228,19 @@ static void changes_that_need_a_restart_are_named(void **state)
     conf_free(old);
 }
 
+static void an_order_of_listeners_that_changes_is_named(void **state)
+{
+    static const char other[] = "inside \"udp:127.0.20.1:5070\" { }\n";
+    char text[2][512], changes[CONF_MAX_WHY];
+    (void)state;
+    snprintf(text[0], sizeof(text[0]), "%s%s", other, GOOD);
+    snprintf(text[1], sizeof(text[1]), "%s%s", GOOD, other);
+    struct junctord_conf *old = conf_load_good(text[0]), *new = conf_load_good(text[1]);
+    assert_string_equal(conf_fixed_changes(old, new, changes), "the order of listeners");
+    conf_free(old);
+    conf_free(new);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -228,6 +250,7 @@ int main(void)
         cmocka_unit_test(upstreams_on_loopback_are_trusted_unless_others_are_named),
         cmocka_unit_test(the_same_file_gives_the_same_bytes),
         cmocka_unit_test(changes_that_need_a_restart_are_named),
+        cmocka_unit_test(an_order_of_listeners_that_changes_is_named),
     };
     return cmocka_run_group_tests(tests, conf_set_up, conf_tear_down);
 }
