@@ -203,11 +203,24 @@ static const struct ask *failed_ask(const struct resolver_location *location)
     return NULL;
 }
 
+/* Is the name the domain's, or below it? */
+static bool is_of_domain(const struct resolver_location *location, const char *name)
+{
+    size_t len = strlen(name), host_len = strlen(location->target.host);
+    return len >= host_len && strcmp(name + len - host_len, location->target.host) == 0 &&
+           (len == host_len || name[len - host_len - 1] == '.');
+}
+
+/* The question stands in the reason; the domain before it only where that does not name it. What it
+ * was answered has been told already. */
 static void fail_by(struct resolver_location *location, const struct ask *ask)
 {
-    char text[RESOLVER_LINE_MAX / 2];
-    location_fail(location, ask->outcome.status, "%s %s: %s", resolver_type_name(ask->type),
-                  ask->name, resolver_failure_text(&ask->outcome, text, sizeof(text)));
+    char text[RESOLVER_LINE_MAX / 2], why[RESOLVER_LINE_MAX + STORE_DOMAIN_MAX + 3];
+    bool named = is_of_domain(location, ask->name);
+    snprintf(why, sizeof(why), "%s%s%s %s: %s", named ? "" : location->target.host,
+             named ? "" : ": ", resolver_type_name(ask->type), ask->name,
+             resolver_failure_text(&ask->outcome, text, sizeof(text)));
+    location_finish(location, ask->outcome.status, NULL, 0, why);
 }
 
 /* ---- addresses ---- */
@@ -266,6 +279,17 @@ static void location_succeed(struct resolver_location *location, const struct re
     location_finish(location, 0, hops, count, "");
 }
 
+/* Which questions found nothing. */
+static const char *nothing_text(const struct resolver_target *target)
+{
+    if (target->profile == RESOLVER_PEER && target->port == 0)
+        return "no NAPTR SIPS+D2T, no SRV _sips._tcp and no address records (AAAA, A)";
+    if (target->profile == RESOLVER_PEER)
+        return "no address records (AAAA, A); nothing else was asked, for a port was given (RFC "
+               "3263 section 4.2)";
+    return "no address records (AAAA, A)";
+}
+
 static void addresses_done(struct resolver_location *location)
 {
     struct resolver_hop hops[RESOLVER_MAX_HOPS];
@@ -283,10 +307,7 @@ static void addresses_done(struct resolver_location *location)
     else if (location->asks[0].outcome.status == STATUS_NXDOMAIN)
         location_fail(location, STATUS_NXDOMAIN, "NXDOMAIN: the domain does not exist");
     else
-        location_fail(location, STATUS_NOHOP, "no %saddress records",
-                      location->target.profile == RESOLVER_PEER && location->target.port == 0
-                          ? "NAPTR SIPS+D2T, no SRV _sips._tcp and no "
-                          : "");
+        location_fail(location, STATUS_NOHOP, "%s", nothing_text(&location->target));
 }
 
 static void addresses_of_domain(struct resolver_location *location)

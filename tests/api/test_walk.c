@@ -59,9 +59,9 @@ static void each_rule_is_explained(void **state)
         {"/v1/route/nobody@opb.example", "nobody@opb.example", "unknown-core", "opb.example", 2, "",
          "goes to the core of opb.example" OWN},
         {"/v1/route/carol@opa.example", "carol@opa.example", "ported-out", "opc.example", 0,
-         "opc.example", "no way there: opc.example"},
+         "opc.example", "no way there: NAPTR opc.example: no answer"},
         {"/v1/route/dave@opd.example", "dave@opd.example", "authority", "opd.example", 0,
-         "opd.example", "no way there: opd.example"},
+         "opd.example", "no way there: NAPTR opd.example: no answer"},
     };
     for (size_t i = 0; i < COUNT_OF(table); i++) {
         struct response response;
