@@ -153,6 +153,15 @@ int stand_tear_down(void **state)
     return status;
 }
 
+void stand_restart(struct stand *stand)
+{
+    char why[EDGE_MAX_WHY] = "";
+    edge_stop(stand->edge);
+    stand->edge = NULL;
+    if (edge_start(&stand->conf, stand->store, NULL, &stand->edge, why) != 0)
+        fail_msg("edge_start: %s", why);
+}
+
 void send_text(struct stand *stand, const struct core *core, const char *text)
 {
     sendto(core->fd, text, strlen(text), 0, (struct sockaddr *)&stand->edge_addr,

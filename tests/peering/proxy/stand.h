@@ -42,6 +42,9 @@ int stand_set_up(void **state);
 
 int stand_tear_down(void **state);
 
+/* The edge anew, with `conf` as the test has changed it. */
+void stand_restart(struct stand *stand);
+
 void send_text(struct stand *stand, const struct core *core, const char *text);
 
 bool receive(const struct core *core, char text[8192], int wait_ms);

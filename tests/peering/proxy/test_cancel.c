@@ -47,13 +47,11 @@ static void a_cancel_reaches_the_core_that_rings(void **state)
     expect(&stand->a, "SIP/2.0 487", text);
 }
 
-/* The edge anew, with times so short that a test can see their ends. */
+/* With times so short that a test can see their ends. */
 static void restart_hurried(struct stand *stand)
 {
-    char why[EDGE_MAX_WHY];
-    edge_stop(stand->edge);
     stand->conf.times = (struct txn_times){10, 40, 50};
-    assert_int_equal(edge_start(&stand->conf, stand->store, NULL, &stand->edge, why), 0);
+    stand_restart(stand);
 }
 
 static void expect_no_transactions(struct stand *stand)

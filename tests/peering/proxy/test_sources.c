@@ -146,6 +146,8 @@ static void a_new_core_is_known_soon(void **state)
     struct core stranger = core_at(STRANGER, 0);
     struct call options = {.method = "OPTIONS", .uri = "sip:one.example", .id = "new"};
     char text[8192];
+    stand->conf.workers = 1; /* each reads the list by itself */
+    stand_restart(stand);
     send_request(stand, &stranger, &options);
     expect_nothing(&stranger);
     make_the_stranger_a_core_of(stand, "four.example");

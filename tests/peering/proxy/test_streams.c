@@ -9,10 +9,8 @@
 /* One worker: a connection belongs to a worker, and the second request must find it. */
 static void restart_alone(struct stand *stand)
 {
-    char why[EDGE_MAX_WHY];
-    edge_stop(stand->edge);
     stand->conf.workers = 1;
-    assert_int_equal(edge_start(&stand->conf, stand->store, NULL, &stand->edge, why), 0);
+    stand_restart(stand);
 }
 
 static struct core core_accept(const struct core *listening)
