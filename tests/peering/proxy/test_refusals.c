@@ -97,6 +97,34 @@ static void a_refusal_keeps_no_state_and_absorbs_its_ack(void **state)
     assert_int_equal(stats.transactions, 0);
 }
 
+/* Without the reason for the refusal, the ACK would pass as a request of its own. */
+static void the_ack_of_a_refusal_goes_no_further(void **state)
+{
+    struct stand *stand = *state;
+    struct call call = invite("sip:bob@two.example"), ack;
+    char text[8192], tag[1024];
+    call.headers = "Proxy-Require: foo\r\n";
+    send_request(stand, &stand->a, &call);
+    expect(&stand->a, "SIP/2.0 420", text);
+    header_of(text, "To", 0, tag);
+    ack = call;
+    ack.method = "ACK";
+    ack.headers = NULL;
+    ack.to_tag = strstr(tag, ";tag=") + 5;
+    send_request(stand, &stand->a, &ack);
+    expect_nothing(&stand->b1);
+}
+
+static void no_ack_is_ever_answered(void **state)
+{
+    struct stand *stand = *state;
+    struct call ack = invite("sip:nobody@two.example");
+    ack.method = "ACK";
+    ack.to_tag = "not-one-of-ours";
+    send_request(stand, &stand->a, &ack);
+    expect_nothing(&stand->a);
+}
+
 static void malformed_requests_are_told_what_is_wrong(void **state)
 {
     struct stand *stand = *state;
@@ -173,6 +201,8 @@ int main(void)
         STAND_TEST(options_to_our_address_are_answered),
         STAND_TEST(sips_needs_tls_in_a_dialog_too),
         STAND_TEST(a_refusal_keeps_no_state_and_absorbs_its_ack),
+        STAND_TEST(the_ack_of_a_refusal_goes_no_further),
+        STAND_TEST(no_ack_is_ever_answered),
         STAND_TEST(malformed_requests_are_told_what_is_wrong),
         STAND_TEST(draining_refuses_new_calls_only),
         STAND_TEST(draining_lets_dialogs_go_on_and_takes_no_connection),
