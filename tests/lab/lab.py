@@ -4,6 +4,7 @@ import contextlib
 import os
 import shutil
 import tempfile
+import time
 
 from .dns import Dns
 from .edge import Edge
@@ -95,6 +96,18 @@ class Lab:
             part.start()
         for part in parts:
             wait_until(part.ready, f"{type(part).__name__} is ready", watch=self.programs)
+
+    def first_ended(self, wait_s=0.0):
+        """How the first program ended that ended by itself, or None. A symptom may be seen before
+        the program that causes it is quite gone, hence the wait."""
+        deadline = time.monotonic() + wait_s
+        while True:
+            for program in self.programs:
+                if program.ended():
+                    return program.ended()
+            if time.monotonic() >= deadline:
+                return None
+            time.sleep(0.02)
 
     def provision(self):
         for edge in self.edges.values():

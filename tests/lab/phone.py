@@ -47,6 +47,7 @@ module_app              ctrl_tcp.so
 ACCOUNT = ('<sip:{user}@{domain}>;regint=0;outbound="sip:{edge}:{port};transport={transport}"'
            ";answermode={answer};audio_codecs=pcma\n")
 
+WATCH_S = 0.2  # so often a phone that waits looks whether others still run
 TONE_SECONDS = 60
 RATE = 8000
 RTP_PORTS = {"a": (30300, 30338), "b": (30400, 30438)}
@@ -96,7 +97,10 @@ class Control:
         text = json.dumps({"command": name, "params": params, "token": "lab"}).encode()
         with self.changed:
             before = len(self.answers)
-            self.socket.sendall(b"%d:%s," % (len(text), text))
+            try:
+                self.socket.sendall(b"%d:%s," % (len(text), text))
+            except OSError as error:
+                raise LabError(f"the phone takes no command: {error.strerror}") from error
             if not self.changed.wait_for(lambda: len(self.answers) > before, timeout_s):
                 raise LabError(f"the phone gives no answer to its command {name}")
             return self.answers[-1]
@@ -151,7 +155,8 @@ class Phone:
         self.transport = transport
         self.answer = answer
         self.control = None
-        self.program = Program(operator.user, ["baresip", "-4", "-s", "-f", directory],
+        self.watch = ()  # programs without which waiting for an event makes no sense
+        self.program = Program(f"{operator.user}'s phone", ["baresip", "-4", "-s", "-f", directory],
                                os.path.join(directory, "log"), keep)
 
     def configure(self):
@@ -212,12 +217,17 @@ class Phone:
 
     def wait_event(self, kind, timeout_s=10, since=0, **fields):
         kinds = (kind,) if isinstance(kind, str) else kind
-        event = self.control.event(kinds, timeout_s, since, **fields)
-        if event is None:
-            self.program.check()
-            raise LabError(f"{self.operator.user}'s phone: no {' or '.join(kinds)} within "
-                           f"{timeout_s:g} s; its log ends\n{self.program.log_tail(40)}")
-        return event
+        deadline = time.monotonic() + timeout_s
+        while True:
+            left_s = deadline - time.monotonic()
+            event = self.control.event(kinds, max(0, min(left_s, WATCH_S)), since, **fields)
+            if event is not None:
+                return event
+            for program in (self.program, *self.watch):
+                program.check()
+            if left_s <= 0:
+                raise LabError(f"{self.operator.user}'s phone: no {' or '.join(kinds)} within "
+                               f"{timeout_s:g} s; its log ends\n{self.program.log_tail(40)}")
 
     def wait_incoming(self, timeout_s=10, since=0):
         return self.wait_event("CALL_INCOMING", timeout_s, since)
@@ -262,6 +272,14 @@ class Phone:
             return None
         return wait_until(find, f"{self.operator.user}'s phone gets an answer to its {method}",
                           timeout_s, watch=[self.program])
+
+    def warning(self, since=0):
+        """What the Warning header of the last failure says that it got; None without one."""
+        for _, to, message in reversed(self.trace(since)):
+            if to == f"{self.operator.phone}:{SIP_PORT}" and re.match(r"SIP/2\.0 [3-6]", message):
+                found = re.search(r'(?mi)^Warning: *\d+ \S+ "(.*)"$', message)
+                return found and re.sub(r"\\(.)", r"\1", found.group(1))
+        return None
 
     def remote_sdp(self, call_id, since=0):
         """Where the far side wants its audio, as this phone was told."""

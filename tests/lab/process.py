@@ -2,11 +2,13 @@
 
 import ctypes
 import os
+import re
 import subprocess
 import time
 from signal import SIGKILL, SIGTERM
 
 PR_SET_PDEATHSIG = 1
+ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")  # baresip colours its log
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -54,11 +56,13 @@ class Program:
         self.keep = keep  # survives us
         self.env = env
         self.process = None
+        self.stopped = False  # by us
 
     def start(self):
         """Returns at once. Must be called from the main thread: the kernel ends the program when
         the thread that started it ends."""
         parent = os.getpid()
+        self.stopped = False
 
         def follow_parent():
             _libc.prctl(PR_SET_PDEATHSIG, SIGKILL)
@@ -82,10 +86,19 @@ class Program:
     def alive(self):
         return self.process is not None and self.process.poll() is None
 
+    def ended(self):
+        """How it ended by itself, as a sentence with the end of its log; None while it runs."""
+        if self.process is None or self.stopped or self.alive():
+            return None
+        status = self.process.returncode
+        how = f"signal {-status}" if status < 0 else f"exit status {status}"
+        program = os.path.basename(self.argv[0])
+        name = self.name if self.name == program else f"{self.name} ({program})"
+        return f"{name} ended by itself: {how}; its log ends\n{self.log_tail()}"
+
     def check(self):
         if not self.alive():
-            raise LabError(f"{self.name} ended by itself, status {self.process.returncode}:\n"
-                           + self.log_tail())
+            raise LabError(self.ended() or f"{self.name} does not run")
 
     def send_signal(self, number):
         if self.alive():
@@ -95,6 +108,7 @@ class Program:
         """Ends it and waits; kills it after the time given. Returns its exit status."""
         if self.process is None:
             return None
+        self.stopped = self.stopped or self.alive()
         self.send_signal(number)
         try:
             return self.process.wait(timeout_s)
@@ -113,7 +127,8 @@ class Program:
             return ""
 
     def log_tail(self, lines=15):
-        return "\n".join("    " + line for line in self.log_text().splitlines()[-lines:])
+        text = ESCAPES.sub("", self.log_text())
+        return "\n".join("    " + line for line in text.splitlines()[-lines:])
 
 
 def stop_all(programs, timeout_s=5):

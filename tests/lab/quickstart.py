@@ -1,6 +1,7 @@
 """What ./quickstart shows: one call from alice to bob, between two operators, over mutual TLS."""
 
 import argparse
+import contextlib
 import json
 import os
 import shlex
@@ -45,6 +46,8 @@ def start(lab, steps):
         lab.make_edge(operator, allow=allow)
         lab.make_phone(operator, answer="auto")
     lab.start()
+    for phone in lab.phones.values():
+        phone.watch = lab.programs
     steps.say(f"DNS: Knot on {plan.nameserver} signs opa.example and opb.example; unbound on "
               f"{plan.resolver} validates them")
     for operator in plan.operators:
@@ -70,15 +73,23 @@ def show_route(lab, steps):
     run_tool(lab.edge_a, ("route", lab.plan.b.address), steps)
 
 
+def why_refused(phone, closed, logged):
+    """`logged`: the size of the phone's log before the call."""
+    text = f"the call was refused: {closed.get('param', '')}"
+    phone.wait_answer("INVITE", logged)
+    warning = phone.warning(logged)
+    return f"{text}\n    the edge says why: {warning}" if warning else text
+
+
 def place_call(lab, steps):
     """Returns the Call-ID and the post-dial delay in milliseconds."""
     alice, bob = lab.alice, lab.bob
-    from_alice, from_bob = alice.mark(), bob.mark()
+    from_alice, from_bob, logged = alice.mark(), bob.mark(), alice.log_size()
     steps.say(f"alice dials sip:{lab.plan.b.address}")
     dialled = alice.dial("sip:" + lab.plan.b.address)
     heard = alice.wait_event(("CALL_RINGING", "CALL_ESTABLISHED", "CALL_CLOSED"), since=from_alice)
     if heard["type"] == "CALL_CLOSED":
-        raise LabError(f"the call was refused: {heard.get('param', '')}")
+        raise LabError(why_refused(alice, heard, logged))
     delay_ms = (heard["at"] - dialled) * 1000
     alice.wait_established(since=from_alice)
     bob.wait_established(since=from_bob)
@@ -205,6 +216,18 @@ def stop_kept():
     return 0
 
 
+@contextlib.contextmanager
+def causes_named(lab):
+    """Where a program ended by itself, that is the news, and what went wrong since its symptom."""
+    try:
+        yield
+    except (LabError, OSError) as error:
+        ended = lab.first_ended(wait_s=0.5)
+        if not ended or ended == str(error):
+            raise
+        raise LabError(f"{ended}\n    seen as: {str(error).splitlines()[0]}") from error
+
+
 def show(keep):
     """The whole show. Returns its plan and the post-dial delay in milliseconds."""
     plan = Plan()
@@ -213,7 +236,7 @@ def show(keep):
         hint = " (./quickstart --stop ends a kept one)" if os.path.exists(STATE_FILE) else ""
         raise LabError(f"an address of the lab is in use: {busy}{hint}")
     steps = Steps()
-    with Lab(plan, keep) as lab:
+    with Lab(plan, keep) as lab, causes_named(lab):
         start(lab, steps)
         provision(lab, steps)
         show_route(lab, steps)
@@ -223,6 +246,9 @@ def show(keep):
         hang_up(lab, steps, call_id)
         show_ladder(lab, steps, call_id)
         send_message(lab, steps)
+        ended = lab.first_ended()
+        if ended:
+            raise LabError(ended)
         if keep:
             keep_running(lab)
     return plan, delay_ms
@@ -243,7 +269,7 @@ def main():
         signal.signal(number, interrupted)
     try:
         plan, delay_ms = show(options.keep)
-    except LabError as error:
+    except (LabError, OSError) as error:
         print(f"quickstart: {error}", file=sys.stderr, flush=True)
         return 1
     print(f"call established: {plan.a.address} -> {plan.b.address} over mutual TLS, "
