@@ -253,14 +253,15 @@ void attempt_cancel(struct attempt *attempt)
 
 /* ---- what comes back ---- */
 
-static void on_provisional(struct attempt *attempt)
+static void on_provisional(struct attempt *attempt, unsigned status)
 {
+    bool first = !attempt->provisional;
     attempt->provisional = true;
     if (attempt->cancel_wanted)
         attempt_cancel(attempt);
-    else if (attempt->sent->method == SIP_INVITE)
-        start_timer(attempt, proxy_of(attempt)->timer_c_ms);
-    else
+    else if (attempt->sent->method == SIP_INVITE && (first || status > 100))
+        start_timer(attempt, proxy_of(attempt)->timer_c_ms); /* 16.7 step 2 */
+    else if (attempt->sent->method != SIP_INVITE)
         timer_stop(proxy_of(attempt)->timers, &attempt->timer); /* timer F bounds the wait */
 }
 
@@ -271,7 +272,7 @@ static void on_response(struct txn_client *txn, const struct sip_msg *response, 
     (void)txn;
     context_enter(context);
     if (response->status < 200)
-        on_provisional(attempt);
+        on_provisional(attempt, response->status);
     else
         timer_stop(proxy_of(attempt)->timers, &attempt->timer);
     if (response->status == 503 && !attempt->abandoned) {
