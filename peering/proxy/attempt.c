@@ -297,8 +297,8 @@ static void on_timeout(struct txn_client *txn, void *arg)
     context_attempt_failed(attempt->context);
 }
 
-/* A connection that was open before may have been dead without our knowing: its hop gets a second
- * chance on a new one. */
+/* A connection that was open before may have been dead without our knowing: once
+ * per request its hop gets a second chance on a new one. */
 static bool retry_hop(struct attempt *attempt)
 {
     struct context *context = attempt->context;
