@@ -165,7 +165,10 @@ static int address_place(struct api_call *call, struct store_record *record)
                             "neither this domain nor the address's own is one of ours");
     if (is_home)
         snprintf(record->hosting, sizeof(record->hosting), "%s", own_name);
-    record->state = host == 0 ? STORE_ADDRESS_HOSTED : STORE_ADDRESS_PORTED_OUT;
+    if (is_home)
+        record->state = STORE_ADDRESS_HOSTED;
+    else
+        record->state = host == 0 ? STORE_ADDRESS_PORTED_IN : STORE_ADDRESS_PORTED_OUT;
     return 0;
 }
 
@@ -216,7 +219,7 @@ int api_address_get(struct api_call *call)
 
 int api_address_delete(struct api_call *call)
 {
-    struct store_command command = {.op = STORE_ADDRESS_DEL};
+    struct store_command command = {.op = STORE_ADDRESS_RELEASE};
     char text[API_ADDRESS_TEXT_MAX];
     uint64_t version;
     if (path_address(call, &command.record.address, text) ||

@@ -5,11 +5,6 @@
 #include <stdio.h>
 #include <time.h>
 
-static const char *const state_names[] = {
-    [STORE_ADDRESS_HOSTED] = "hosted",
-    [STORE_ADDRESS_PORTED_OUT] = "ported-out",
-};
-
 const char *api_address_format(const struct store_address *address, char text[API_ADDRESS_TEXT_MAX])
 {
     snprintf(text, API_ADDRESS_TEXT_MAX, "%s@%s", address->user, address->domain);
@@ -67,6 +62,6 @@ json_t *api_address_encode(const struct store_record *record)
                             .tv_nsec = (long)(record->created_ms % 1000) * 1000000};
     return json_pack(
         "{s:s, s:s, s:s, s:s, s:s, s:I}", "address", api_address_format(&record->address, address),
-        "state", state_names[record->state], "hosting", record->hosting, "display", record->display,
+        "state", store_address_state_text(record->state), "hosting", record->hosting, "display", record->display,
         "created", log_time_format(time, created), "version", (json_int_t)record->version);
 }

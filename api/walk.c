@@ -40,6 +40,9 @@ struct walk {
 static const char *const rule_names[] = {
     [RESOLVER_HOSTED] = "hosted",
     [RESOLVER_PORTED_OUT] = "ported-out",
+    [RESOLVER_MOVED] = "moved",
+    [RESOLVER_ALIAS] = "alias",
+    [RESOLVER_BLOCKED] = "blocked",
     [RESOLVER_UNKNOWN_CORE] = "unknown-core",
     [RESOLVER_UNKNOWN] = "unknown",
     [RESOLVER_AUTHORITY] = "authority",
@@ -145,6 +148,8 @@ static void targets_choose(struct walk *walk)
         }
         return;
     case RESOLVER_PORTED_OUT:
+    case RESOLVER_MOVED:
+    case RESOLVER_ALIAS:
     case RESOLVER_AUTHORITY: {
         struct walk_target *target = target_add(walk);
         target->target = (struct resolver_target){.profile = RESOLVER_PEER};
@@ -152,6 +157,7 @@ static void targets_choose(struct walk *walk)
                       sizeof(target->target.host));
         return;
     }
+    case RESOLVER_BLOCKED:
     case RESOLVER_UNKNOWN:
         return;
     }
@@ -161,7 +167,20 @@ static void targets_choose(struct walk *walk)
 
 static bool walk_leaves(const struct walk *walk)
 {
-    return walk->answer.rule == RESOLVER_PORTED_OUT || walk->answer.rule == RESOLVER_AUTHORITY;
+    switch (walk->answer.rule) {
+    case RESOLVER_PORTED_OUT:
+    case RESOLVER_MOVED:
+    case RESOLVER_ALIAS:
+    case RESOLVER_AUTHORITY:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool walk_is_refused(const struct walk *walk)
+{
+    return walk->answer.rule == RESOLVER_UNKNOWN || walk->answer.rule == RESOLVER_BLOCKED;
 }
 
 static int walk_lookup(struct walk *walk)
@@ -209,7 +228,7 @@ static void verdict_format(const struct walk *walk, char *out, size_t size)
 {
     const struct store_domain *core = &walk->answer.route.core;
     bool found = json_array_size(walk->hops) > 0;
-    if (walk->answer.rule == RESOLVER_UNKNOWN)
+    if (walk_is_refused(walk))
         snprintf(out, size, "refused: %s does not exist at %s", walk->text, walk->address.domain);
     else if (!found)
         snprintf(out, size, "no way there: %s",
@@ -227,7 +246,7 @@ static json_t *walk_encode(struct walk *walk)
 {
     char verdict[WALK_LINE];
     verdict_format(walk, verdict, sizeof(verdict));
-    bool unknown = walk->answer.rule == RESOLVER_UNKNOWN;
+    bool unknown = walk_is_refused(walk);
     return json_pack("{s:s, s:s, s:s?, s:O, s:O, s:s?, s:s}", "address", walk->text, "rule",
                      rule_names[walk->answer.rule], "hosting",
                      unknown ? NULL : walk->answer.hosting, "steps", walk->steps, "next_hops",

@@ -25,7 +25,14 @@
     X(UNPROVEN, -1014, "the far side did not prove its domain")                                    \
     X(CLOSED, -1015, "the connection was closed")                                                  \
     X(CANCELLED, -1016, "cancelled")                                                               \
-    X(CRYPTO, -1017, "a cryptographic operation failed")
+    X(CRYPTO, -1017, "a cryptographic operation failed")                                           \
+    X(QUARANTINED, -1018, "released, and not free before its quarantine ends")                     \
+    X(LOCKED, -1019, "locked")                                                                     \
+    X(LOOP, -1020, "the alias leads back to itself")                                               \
+    X(DENIED, -1021, "may not be claimed")                                                         \
+    X(TRIMMED, -1022, "no longer in the journal")                                                  \
+    X(MISMATCH, -1023, "the same id was used for another command")                                 \
+    X(CLOCK, -1024, "the time is too far ahead of the clock")
 
 enum status {
     STATUS_OK = 0,

@@ -2,14 +2,36 @@
 
 #include <string.h>
 
+/* An address that the directory has. */
+static enum resolver_rule decide_found(const struct store_route *route)
+{
+    if (route->blocked)
+        return RESOLVER_BLOCKED;
+    switch (route->state) {
+    case STORE_ADDRESS_HOSTED:
+    case STORE_ADDRESS_PORTED_IN:
+        return RESOLVER_HOSTED;
+    case STORE_ADDRESS_PORTED_OUT:
+        return RESOLVER_PORTED_OUT;
+    case STORE_ADDRESS_MOVED:
+        return RESOLVER_MOVED;
+    case STORE_ADDRESS_ALIAS:
+        return RESOLVER_ALIAS;
+    case STORE_ADDRESS_PREPARED:
+    case STORE_ADDRESS_TOMBSTONE:
+    case STORE_ADDRESS_STATE_COUNT:
+        break;
+    }
+    return RESOLVER_BLOCKED;
+}
+
 static void decide(const struct store_address *address, struct resolver_answer *answer)
 {
     const struct store_route *route = &answer->route;
     const char *hosting = address->domain;
     if (route->address_found) {
-        bool hosted = route->state == STORE_ADDRESS_HOSTED;
-        answer->rule = hosted ? RESOLVER_HOSTED : RESOLVER_PORTED_OUT;
-        hosting = route->hosting;
+        answer->rule = decide_found(route);
+        hosting = answer->rule == RESOLVER_BLOCKED ? "" : route->hosting;
     } else if (!route->domain_is_ours) {
         answer->rule = RESOLVER_AUTHORITY;
     } else if (route->core.unknown == STORE_UNKNOWN_CORE) {
@@ -38,6 +60,12 @@ const char *resolver_rule_text(enum resolver_rule rule)
         return "the address is in our directory: our core serves it";
     case RESOLVER_PORTED_OUT:
         return "the address is in our directory: it is ported out, another domain serves it";
+    case RESOLVER_MOVED:
+        return "the address is in our directory: it moved from here to another domain";
+    case RESOLVER_ALIAS:
+        return "the address is in our directory: it is another name of an address elsewhere";
+    case RESOLVER_BLOCKED:
+        return "the address is in our directory: it is blocked, or was released";
     case RESOLVER_UNKNOWN_CORE:
         return "the domain is ours and does not know the address: our core is asked";
     case RESOLVER_UNKNOWN:

@@ -30,6 +30,9 @@
 enum resolver_rule {
     RESOLVER_HOSTED,       /* in our directory: our core serves it */
     RESOLVER_PORTED_OUT,   /* in our directory: another domain serves it */
+    RESOLVER_MOVED,        /* in our directory: we served it once, another domain does now */
+    RESOLVER_ALIAS,        /* in our directory: another name of an address that is not */
+    RESOLVER_BLOCKED,      /* in our directory: blocked, or released */
     RESOLVER_UNKNOWN_CORE, /* our domain, address unknown, policy: ask the core */
     RESOLVER_UNKNOWN,      /* our domain, address unknown, policy: reject */
     RESOLVER_AUTHORITY     /* a foreign domain: its own authority answers for it */
@@ -37,8 +40,9 @@ enum resolver_rule {
 
 struct resolver_answer {
     enum resolver_rule rule;
-    char hosting[STORE_DOMAIN_MAX + 1]; /* not for RESOLVER_UNKNOWN */
-    struct store_route route;           /* what the directory said */
+    char hosting[STORE_DOMAIN_MAX + 1]; /* "" for RESOLVER_UNKNOWN and RESOLVER_BLOCKED */
+    struct store_route route;           /* what the directory said; where it says `aliased`, the rule
+                                           is that of route.target */
 };
 
 /* Where does this address live? Needs a begun reader. Does not block or allocate.

@@ -5,42 +5,136 @@
 
 #include <errno.h>
 
-#define RECORD_FORM     1
-#define RECORD_SIZE_MAX (32 + STORE_DOMAIN_MAX + STORE_DISPLAY_MAX)
+#define RECORD_FORM 2
+#define RECORD_SIZE_MAX                                                                            \
+    (128 + STORE_HASH_LEN + 2 * STORE_DOMAIN_MAX + STORE_USER_MAX + STORE_OWNER_MAX +              \
+     STORE_DISPLAY_MAX)
+#define ADDRESS_TEXT_MAX (STORE_USER_MAX + STORE_DOMAIN_MAX + 2)
 
-/* ---- the record: form, state, hosting domain, version, creation, display ----
- * The address is the key. A hosting domain that is the address's own is stored as the empty
- * string, which is how most of them are. */
+/* ---- the record: form, state with flags, hosting domain, target, version, creation, owner,
+ * display, end, auth code ----
+ *
+ * The address is the key. What most records have alike takes one octet: a hosting domain that is
+ * the address's own and a display that is the address itself are stored as the empty string. What
+ * a route needs comes first. */
 
-static int record_encode(const struct store_record *record, char buffer[RECORD_SIZE_MAX],
-                         struct slice *bytes)
+#define STATE_MASK     0x0fu
+#define FLAG_BLOCKED   0x10u
+#define FLAG_LOCKED    0x20u
+#define FLAG_AUTH      0x40u
+#define FLAG_AUTH_HASH 0x80u /* and the hash is there */
+
+static const char *const state_names[STORE_ADDRESS_STATE_COUNT] = {
+    [STORE_ADDRESS_HOSTED] = "hosted",         [STORE_ADDRESS_PORTED_IN] = "ported-in",
+    [STORE_ADDRESS_PORTED_OUT] = "ported-out", [STORE_ADDRESS_MOVED] = "moved",
+    [STORE_ADDRESS_PREPARED] = "prepared",     [STORE_ADDRESS_ALIAS] = "alias",
+    [STORE_ADDRESS_TOMBSTONE] = "tombstone",
+};
+
+const char *store_address_state_text(enum store_address_state state)
 {
-    struct store_pack pack;
-    bool is_home = strcmp(record->hosting, record->address.domain) == 0;
-    store_pack_init(&pack, buffer, RECORD_SIZE_MAX);
-    store_pack_u8(&pack, RECORD_FORM);
-    store_pack_u8(&pack, (uint8_t)record->state);
-    store_pack_string(&pack, is_home ? "" : record->hosting);
-    store_pack_u64(&pack, record->version);
-    store_pack_u64(&pack, record->created_ms);
-    store_pack_string(&pack, record->display);
-    return store_pack_done(&pack, bytes);
+    return (unsigned)state < STORE_ADDRESS_STATE_COUNT ? state_names[state] : "no state";
 }
 
-/* The first part, which is all that a route needs. */
-static void unpack_host(struct store_unpack *unpack, const char *domain,
-                        enum store_address_state *state, char hosting[STORE_DOMAIN_MAX + 1])
+int store_address_state_parse(const char *text, enum store_address_state *state)
+{
+    for (int i = 0; i < STORE_ADDRESS_STATE_COUNT; i++) {
+        if (strcmp(text, state_names[i]) != 0)
+            continue;
+        *state = (enum store_address_state)i;
+        return 0;
+    }
+    return STATUS_MALFORMED;
+}
+
+static bool state_has_end(enum store_address_state state)
+{
+    return state == STORE_ADDRESS_TOMBSTONE || state == STORE_ADDRESS_MOVED;
+}
+
+static const char *address_text(const struct store_address *address, char text[ADDRESS_TEXT_MAX])
+{
+    size_t user = strlen(address->user), domain = strlen(address->domain);
+    memcpy(text, address->user, user);
+    text[user] = '@';
+    memcpy(text + user + 1, address->domain, domain + 1);
+    return text;
+}
+
+static bool record_is_home(const struct store_record *record)
+{
+    return strcmp(record->hosting, record->address.domain) == 0;
+}
+
+void store_record_pack(struct store_pack *pack, const struct store_record *record, bool secrets)
+{
+    char text[ADDRESS_TEXT_MAX];
+    bool has_hash = record->has_auth && secrets;
+    bool is_plain = strcmp(record->display, address_text(&record->address, text)) == 0;
+    unsigned flags = (record->blocked ? FLAG_BLOCKED : 0) | (record->locked ? FLAG_LOCKED : 0) |
+                     (record->has_auth ? FLAG_AUTH : 0) | (has_hash ? FLAG_AUTH_HASH : 0);
+    store_pack_u8(pack, RECORD_FORM);
+    store_pack_u8(pack, (uint8_t)((unsigned)record->state | flags));
+    store_pack_string(pack, record_is_home(record) ? "" : record->hosting);
+    if (record->state == STORE_ADDRESS_ALIAS) {
+        store_pack_string(pack, record->target.user);
+        store_pack_string(pack, record->target.domain);
+    }
+    store_pack_number(pack, record->version);
+    store_pack_number(pack, record->created_ms);
+    store_pack_string(pack, record->owner);
+    store_pack_string(pack, is_plain ? "" : record->display);
+    if (state_has_end(record->state))
+        store_pack_number(pack, record->until_ms);
+    if (record->has_auth)
+        store_pack_number(pack, record->auth_until_ms);
+    if (has_hash)
+        store_pack_bytes(pack, record->auth_hash, STORE_HASH_LEN);
+}
+
+/* The first part, which is all that a route needs. The address is known. */
+static unsigned unpack_host(struct store_unpack *unpack, const char *domain,
+                            struct store_host *host)
 {
     store_unpack_version(unpack, RECORD_FORM);
-    unsigned number = store_unpack_u8(unpack);
-    store_unpack_string(unpack, hosting, STORE_DOMAIN_MAX + 1);
-    if (unpack->failed || number > STORE_ADDRESS_PORTED_OUT) {
+    unsigned octet = store_unpack_u8(unpack), state = octet & STATE_MASK;
+    store_unpack_string(unpack, host->hosting, sizeof(host->hosting));
+    if (unpack->failed || state >= STORE_ADDRESS_STATE_COUNT) {
         unpack->failed = true;
-        return;
+        return 0;
     }
-    *state = (enum store_address_state)number;
-    if (hosting[0] == '\0')
-        memcpy(hosting, domain, strlen(domain) + 1);
+    host->state = (enum store_address_state)state;
+    host->blocked = octet & FLAG_BLOCKED;
+    if (host->hosting[0] == '\0')
+        memcpy(host->hosting, domain, strlen(domain) + 1);
+    if (host->state == STORE_ADDRESS_ALIAS) {
+        store_unpack_string(unpack, host->target.user, sizeof(host->target.user));
+        store_unpack_string(unpack, host->target.domain, sizeof(host->target.domain));
+    }
+    return octet;
+}
+
+void store_record_unpack(struct store_unpack *unpack, struct store_record *record)
+{
+    struct store_host host = {.state = STORE_ADDRESS_HOSTED};
+    unsigned flags = unpack_host(unpack, record->address.domain, &host);
+    record->state = host.state;
+    record->blocked = host.blocked;
+    record->locked = flags & FLAG_LOCKED;
+    record->has_auth = flags & FLAG_AUTH;
+    memcpy(record->hosting, host.hosting, sizeof(record->hosting));
+    record->target = host.target;
+    record->version = store_unpack_number(unpack);
+    record->created_ms = store_unpack_number(unpack);
+    store_unpack_string(unpack, record->owner, sizeof(record->owner));
+    store_unpack_string(unpack, record->display, sizeof(record->display));
+    if (!unpack->failed && record->display[0] == '\0')
+        address_text(&record->address, record->display);
+    record->until_ms = state_has_end(record->state) ? store_unpack_number(unpack) : 0;
+    record->auth_until_ms = record->has_auth ? store_unpack_number(unpack) : 0;
+    memset(record->auth_hash, 0, sizeof(record->auth_hash));
+    if (flags & FLAG_AUTH_HASH)
+        store_unpack_bytes(unpack, record->auth_hash, sizeof(record->auth_hash));
 }
 
 static int record_decode(const struct store_address *address, struct slice bytes,
@@ -49,10 +143,7 @@ static int record_decode(const struct store_address *address, struct slice bytes
     struct store_record decoded = {.address = *address};
     struct store_unpack unpack;
     store_unpack_init(&unpack, bytes);
-    unpack_host(&unpack, address->domain, &decoded.state, decoded.hosting);
-    decoded.version = store_unpack_u64(&unpack);
-    decoded.created_ms = store_unpack_u64(&unpack);
-    store_unpack_string(&unpack, decoded.display, sizeof(decoded.display));
+    store_record_unpack(&unpack, &decoded);
     int ret = store_unpack_done(&unpack);
     if (ret == 0)
         *record = decoded;
@@ -76,7 +167,7 @@ int store_record_read(const struct store_txn *txn, const struct store_address *a
 }
 
 int store_record_host(const struct store_txn *txn, const struct store_address *address,
-                      enum store_address_state *state, char hosting[STORE_DOMAIN_MAX + 1])
+                      struct store_host *host)
 {
     struct store_unpack unpack;
     struct slice value;
@@ -84,18 +175,21 @@ int store_record_host(const struct store_txn *txn, const struct store_address *a
     if (ret)
         return ret;
     store_unpack_init(&unpack, value);
-    unpack_host(&unpack, address->domain, state, hosting);
+    unpack_host(&unpack, address->domain, host);
     return unpack.failed ? STATUS_CORRUPT : 0;
 }
 
 int store_record_write(const struct store_txn *txn, const struct store_record *record)
 {
     char buffer[RECORD_SIZE_MAX];
+    struct store_pack pack;
     struct table_key key;
     struct slice bytes;
     int ret = table_key_address(&key, &record->address);
+    store_pack_init(&pack, buffer, sizeof(buffer));
+    store_record_pack(&pack, record, true);
     if (ret == 0)
-        ret = record_encode(record, buffer, &bytes);
+        ret = store_pack_done(&pack, &bytes);
     return ret ? ret : store_put(txn, TABLE_ADDRESSES, table_key_bytes(&key), bytes);
 }
 
@@ -106,57 +200,16 @@ int store_record_remove(const struct store_txn *txn, const struct store_address 
     return ret ? ret : store_del(txn, TABLE_ADDRESSES, table_key_bytes(&key));
 }
 
-static int record_any_visit(struct slice key, struct slice value, void *arg)
-{
-    struct slice *first = arg;
-    (void)value;
-    *first = key;
-    return 1;
-}
-
 int store_record_any(const struct store_txn *txn, const char *domain)
 {
     struct table_key prefix;
-    struct slice first = {0};
     int ret = table_key_address_prefix(&prefix, domain);
-    if (ret == 0)
-        ret = store_scan(txn, TABLE_ADDRESSES, table_key_bytes(&prefix), record_any_visit, &first);
-    if (ret)
-        return ret;
-    return slice_starts_with(first, table_key_bytes(&prefix)) ? 0 : STATUS_NOTFOUND;
-}
-
-/* ---- addresses ported in, counted per hosting domain ---- */
-
-int store_guests_get(const struct store_txn *txn, const char *hosting, uint64_t *count)
-{
-    struct table_key key;
-    struct slice value;
-    int ret = table_key_domain(&key, hosting);
-    if (ret == 0)
-        ret = store_get(txn, TABLE_GUESTS, table_key_bytes(&key), &value);
-    if (ret == STATUS_NOTFOUND) {
-        *count = 0;
-        return 0;
-    }
-    return ret ? ret : table_key_to_u64(value, count);
-}
-
-int store_guests_put(const struct store_txn *txn, const char *hosting, uint64_t count)
-{
-    struct table_key key, number;
-    int ret = table_key_domain(&key, hosting);
-    if (ret)
-        return ret;
-    if (count == 0)
-        return store_del(txn, TABLE_GUESTS, table_key_bytes(&key));
-    table_key_u64(&number, count);
-    return store_put(txn, TABLE_GUESTS, table_key_bytes(&key), table_key_bytes(&number));
+    return ret ? ret : store_any_under(txn, TABLE_ADDRESSES, table_key_bytes(&prefix));
 }
 
 /* ---- rules ---- */
 
-static int address_check(const struct store_address *address)
+int store_address_check(const struct store_address *address)
 {
     struct store_address canonical;
     size_t user_len = strnlen(address->user, sizeof(address->user));
@@ -170,25 +223,29 @@ static int address_check(const struct store_address *address)
     return is_canonical ? 0 : STATUS_MALFORMED;
 }
 
-int store_record_check(const struct store_record *record)
+/* The members that a state demands or forbids. */
+static int record_check_state(const struct store_record *record)
 {
-    char canonical[STORE_DOMAIN_MAX + 1];
-    size_t len = strnlen(record->hosting, sizeof(record->hosting));
-    if (address_check(&record->address) || len == sizeof(record->hosting) ||
-        store_domain_canonical(slice_make(record->hosting, len), canonical, NULL) ||
-        strcmp(record->hosting, canonical) != 0)
+    bool is_alias = record->state == STORE_ADDRESS_ALIAS;
+    bool has_target = record->target.user[0] || record->target.domain[0];
+    if ((unsigned)record->state >= STORE_ADDRESS_STATE_COUNT || is_alias != has_target)
         return STATUS_MALFORMED;
-    if ((unsigned)record->state > STORE_ADDRESS_PORTED_OUT ||
-        strnlen(record->display, sizeof(record->display)) == sizeof(record->display))
+    if (is_alias && store_address_check(&record->target))
         return STATUS_MALFORMED;
-    return 0;
+    return record->until_ms && !state_has_end(record->state) ? STATUS_MALFORMED : 0;
 }
 
-void store_record_text(struct store_text *text, const struct store_record *record)
+int store_record_check(const struct store_record *record)
 {
-    store_text_add(text, "state=%s hosting=%s display=%s",
-                   record->state == STORE_ADDRESS_HOSTED ? "hosted" : "ported_out", record->hosting,
-                   record->display);
+    size_t owner_len = strnlen(record->owner, sizeof(record->owner));
+    if (store_address_check(&record->address) || store_name_check(record->hosting))
+        return STATUS_MALFORMED;
+    if (owner_len == sizeof(record->owner) ||
+        (owner_len && store_owner_check(slice_make(record->owner, owner_len), NULL)))
+        return STATUS_MALFORMED;
+    if (strnlen(record->display, sizeof(record->display)) == sizeof(record->display))
+        return STATUS_MALFORMED;
+    return record_check_state(record);
 }
 
 /* ---- reading ---- */
@@ -200,8 +257,7 @@ int store_address_get(struct store_reader *reader, const struct store_address *a
 }
 
 struct record_list {
-    struct slice prefix, after; /* keys; empty: any, none */
-    size_t left;
+    const struct store_txn *txn;
     store_record_h *each;
     void *arg;
 };
@@ -211,17 +267,10 @@ static int record_list_visit(struct slice key, struct slice value, void *arg)
     struct record_list *list = arg;
     struct store_address address;
     struct store_record record;
-    if (!slice_starts_with(key, list->prefix))
-        return 1;
-    if (slice_eq(key, list->after))
-        return 0;
     int ret = table_key_to_address(key, &address);
     if (ret == 0)
         ret = record_decode(&address, value, &record);
-    if (ret)
-        return ret;
-    list->left--;
-    return !list->each(&record, list->arg) || list->left == 0;
+    return ret ? ret : !list->each(&record, list->arg);
 }
 
 int store_address_list(struct store_reader *reader, const char *domain,
@@ -229,17 +278,36 @@ int store_address_list(struct store_reader *reader, const char *domain,
                        void *arg)
 {
     struct table_key prefix = {.len = 0}, from = {.len = 0};
-    if (max == 0)
-        return 0;
     if (domain && table_key_address_prefix(&prefix, domain))
         return -EINVAL;
     if (after && table_key_address(&from, after))
         return -EINVAL;
-    struct record_list list = {.prefix = table_key_bytes(&prefix),
-                               .after = table_key_bytes(&from),
-                               .left = max,
-                               .each = each,
-                               .arg = arg};
-    return store_scan(&reader->txn, TABLE_ADDRESSES, after ? list.after : list.prefix,
-                      record_list_visit, &list);
+    struct record_list list = {.txn = &reader->txn, .each = each, .arg = arg};
+    return store_list(&reader->txn, TABLE_ADDRESSES, table_key_bytes(&prefix),
+                      table_key_bytes(&from), max, record_list_visit, &list);
+}
+
+static int owner_list_visit(struct slice key, struct slice value, void *arg)
+{
+    struct record_list *list = arg;
+    struct store_address address;
+    struct store_record record;
+    (void)value;
+    int ret = table_key_to_owner_address(key, &address);
+    if (ret == 0)
+        ret = store_record_read(list->txn, &address, &record);
+    if (ret)
+        return ret == STATUS_NOTFOUND ? STATUS_CORRUPT : ret;
+    return !list->each(&record, list->arg);
+}
+
+int store_owner_list(struct store_reader *reader, const char *owner,
+                     const struct store_address *after, size_t max, store_record_h *each, void *arg)
+{
+    struct table_key prefix, from = {.len = 0};
+    if (table_key_owner_prefix(&prefix, owner) || (after && table_key_owner(&from, owner, after)))
+        return -EINVAL;
+    struct record_list list = {.txn = &reader->txn, .each = each, .arg = arg};
+    return store_list(&reader->txn, TABLE_OWNERS, table_key_bytes(&prefix), table_key_bytes(&from),
+                      max, owner_list_visit, &list);
 }

@@ -1,256 +1,156 @@
-/* The one function that changes the directory. Each operation checks everything first and writes
- * after, so that a refusal leaves the transaction as it was and the batch goes on. */
+/* The one function that changes the directory. */
+#include "store/apply.h"
+
 #include "base/status.h"
-#include "store/internal.h"
 
-/* ---- operations: each checks, writes the record and fills the change's texts ---- */
+/* ---- shared steps ---- */
 
-static int domain_add(const struct store_txn *txn, struct store_change *change)
+uint64_t store_apply_version(const struct store_apply *apply)
 {
-    struct store_domain domain = change->command->domain;
-    int ret = store_domain_check(&domain);
-    if (ret)
-        return ret;
-    ret = store_domain_exists(txn, domain.name);
-    if (ret != STATUS_NOTFOUND)
-        return ret ? ret : STATUS_EXISTS;
-    domain.version = change->position.sequence;
-    store_text_add(&change->key, "%s", domain.name);
-    store_domain_text(&change->after, &domain);
-    return store_domain_write(txn, &domain);
+    return apply->position.sequence + 1;
 }
 
-static bool version_is_expected(const struct store_change *change, uint64_t version)
+bool store_apply_expects(const struct store_apply *apply, uint64_t version)
 {
-    uint64_t expected = change->command->expected_version;
+    uint64_t expected = apply->command->expected_version;
     return expected == STORE_ANY_VERSION || expected == version;
 }
 
-static int domain_put(const struct store_txn *txn, struct store_change *change)
+int store_apply_journal(struct store_apply *apply, struct store_change *change)
 {
-    struct store_domain domain = change->command->domain, old;
-    int ret = store_domain_check(&domain);
-    if (ret == 0)
-        ret = store_domain_read(txn, domain.name, &old);
+    change->sequence = store_apply_version(apply);
+    change->time_ms = apply->position.time_ms;
+    change->actor = apply->command->actor;
+    int ret = store_journal_append(apply->txn, change);
     if (ret)
         return ret;
-    if (!version_is_expected(change, old.version))
-        return STATUS_CONFLICT;
-    domain.version = change->position.sequence;
-    store_text_add(&change->key, "%s", domain.name);
-    store_domain_text(&change->before, &old);
-    store_domain_text(&change->after, &domain);
-    return store_domain_write(txn, &domain);
+    apply->position.sequence++;
+    apply->count++;
+    return 0;
 }
 
-/* Does any address live below or at the domain? 0, STATUS_INUSE or a store status. */
-static int domain_check_unused(const struct store_txn *txn, const char *name)
+int store_apply_write(struct store_apply *apply, enum store_op op, enum store_kind kind,
+                      const void *before, const void *after)
 {
-    uint64_t guests;
-    int ret = store_record_any(txn, name);
-    if (ret != STATUS_NOTFOUND)
-        return ret ? ret : STATUS_INUSE;
-    ret = store_guests_get(txn, name, &guests);
-    if (ret)
-        return ret;
-    return guests ? STATUS_INUSE : 0;
-}
-
-static int domain_del(const struct store_txn *txn, struct store_change *change)
-{
-    const struct store_domain *domain = &change->command->domain;
-    struct store_domain old;
-    int ret = store_domain_read(txn, domain->name, &old);
-    if (ret)
-        return ret;
-    if (!version_is_expected(change, old.version))
-        return STATUS_CONFLICT;
-    ret = domain_check_unused(txn, old.name);
-    if (ret)
-        return ret;
-    store_text_add(&change->key, "%s", old.name);
-    store_domain_text(&change->before, &old);
-    return store_domain_remove(txn, old.name);
-}
-
-/* Is the record's claim about who serves it one that we can make? An address of our domain is
- * hosted there or ported out to a foreign one; a foreign address can only be hosted here. */
-static int record_check_home(const struct store_txn *txn, const struct store_record *record)
-{
-    bool is_home = strcmp(record->hosting, record->address.domain) == 0;
-    int own = store_domain_exists(txn, record->address.domain);
-    int host = is_home ? own : store_domain_exists(txn, record->hosting);
-    if (own && own != STATUS_NOTFOUND)
-        return own;
-    if (host && host != STATUS_NOTFOUND)
-        return host;
-    if (own == 0 && record->state == STORE_ADDRESS_HOSTED)
-        return is_home ? 0 : STATUS_MALFORMED;
-    if (own == 0)
-        return host == 0 ? STATUS_MALFORMED : 0;
-    return record->state == STORE_ADDRESS_HOSTED ? host : STATUS_NOTFOUND;
-}
-
-/* Ported in: a foreign address that one of our domains serves. */
-static bool record_is_guest(const struct store_record *record)
-{
-    return record->state == STORE_ADDRESS_HOSTED &&
-           strcmp(record->hosting, record->address.domain) != 0;
-}
-
-static int address_add(const struct store_txn *txn, struct store_change *change)
-{
-    struct store_record record = change->command->record, old;
-    uint64_t guests = 0;
-    int ret = store_record_check(&record);
-    if (ret == 0)
-        ret = record_check_home(txn, &record);
-    if (ret)
-        return ret;
-    ret = store_record_read(txn, &record.address, &old);
-    if (ret != STATUS_NOTFOUND)
-        return ret ? ret : STATUS_EXISTS;
-    record.version = change->position.sequence;
-    record.created_ms = change->position.time_ms;
-    store_text_add(&change->key, "%s@%s", record.address.user, record.address.domain);
-    store_record_text(&change->after, &record);
-    ret = store_record_write(txn, &record);
-    if (ret || !record_is_guest(&record))
-        return ret;
-    ret = store_guests_get(txn, record.hosting, &guests);
-    return ret ? ret : store_guests_put(txn, record.hosting, guests + 1);
-}
-
-static int address_del(const struct store_txn *txn, struct store_change *change)
-{
-    const struct store_address *address = &change->command->record.address;
-    struct store_record old;
-    uint64_t guests = 0;
-    int ret = store_record_read(txn, address, &old);
-    if (ret)
-        return ret;
-    if (!version_is_expected(change, old.version))
-        return STATUS_CONFLICT;
-    store_text_add(&change->key, "%s@%s", address->user, address->domain);
-    store_record_text(&change->before, &old);
-    ret = store_record_remove(txn, address);
-    if (ret || !record_is_guest(&old))
-        return ret;
-    ret = store_guests_get(txn, old.hosting, &guests);
-    if (ret)
-        return ret;
-    return guests ? store_guests_put(txn, old.hosting, guests - 1) : STATUS_CORRUPT;
-}
-
-static int key_add(const struct store_txn *txn, struct store_change *change)
-{
-    struct store_key key = change->command->key, old;
-    int ret = store_token_key_last(txn, &old);
-    if (ret && ret != STATUS_NOTFOUND)
-        return ret;
-    key.id = ret == 0 ? old.id + 1 : 1;
-    key.created_ms = change->position.time_ms;
-    key.retired_ms = 0;
-    if (ret == 0) {
-        old.retired_ms = change->position.time_ms;
-        ret = store_token_key_write(txn, &old);
-        if (ret)
-            return ret;
-    }
-    store_text_add(&change->key, "token key %u", (unsigned)key.id);
-    return store_token_key_write(txn, &key);
+    char name[STORE_JOURNAL_TEXT_MAX + 1];
+    struct store_change change = {
+        .op = op, .kind = kind, .text = name, .before = before, .after = after};
+    int ret = 0;
+    if (before)
+        change.previous = store_any_version(kind, before);
+    if (before && after)
+        ret = store_any_unindex(apply->txn, kind, before);
+    else if (before)
+        ret = store_any_del(apply->txn, kind, before);
+    if (ret == 0 && after)
+        ret = store_any_put(apply->txn, kind, after);
+    store_any_name(kind, after ? after : before, name);
+    return ret ? ret : store_apply_journal(apply, &change);
 }
 
 /* ---- one command ---- */
 
-static int op_apply(const struct store_txn *txn, struct store_change *change)
+static store_apply_h *const operations[STORE_OP_COUNT] = {
+    [STORE_DOMAIN_ADD] = store_apply_domain_add,
+    [STORE_DOMAIN_PUT] = store_apply_domain_put,
+    [STORE_DOMAIN_DEL] = store_apply_domain_del,
+    [STORE_ADDRESS_ADD] = store_apply_address_add,
+    [STORE_ADDRESS_PUT] = store_apply_address_put,
+    [STORE_ADDRESS_RELEASE] = store_apply_release,
+    [STORE_ADDRESS_PURGE] = store_apply_purge,
+    [STORE_ADDRESS_AUTH] = store_apply_address_auth,
+    [STORE_ADDRESS_IMPORT] = store_apply_import,
+    [STORE_ADDRESS_UNDO] = store_apply_undo,
+    [STORE_NUMBER_ADD] = store_apply_number_add,
+    [STORE_NUMBER_PUT] = store_apply_number_put,
+    [STORE_NUMBER_DEL] = store_apply_number_del,
+    [STORE_PEER_ADD] = store_apply_peer_add,
+    [STORE_PEER_PUT] = store_apply_peer_put,
+    [STORE_PEER_DEL] = store_apply_peer_del,
+    [STORE_TOKEN_ADD] = store_apply_token_add,
+    [STORE_TOKEN_DEL] = store_apply_token_del,
+    [STORE_KEY_ADD] = store_apply_key_add,
+    [STORE_EXPIRE] = store_apply_expire,
+    [STORE_JOURNAL_TRIM] = store_apply_journal_trim,
+    [STORE_CURSOR_PUT] = store_apply_cursor_put,
+    [STORE_CURSOR_DEL] = store_apply_cursor_del,
+    [STORE_USAGE_ADD] = store_apply_usage_add,
+};
+
+bool store_status_is_verdict(int status)
 {
-    switch (change->command->op) {
-    case STORE_DOMAIN_ADD:
-        return domain_add(txn, change);
-    case STORE_DOMAIN_PUT:
-        return domain_put(txn, change);
-    case STORE_DOMAIN_DEL:
-        return domain_del(txn, change);
-    case STORE_ADDRESS_ADD:
-        return address_add(txn, change);
-    case STORE_ADDRESS_DEL:
-        return address_del(txn, change);
-    case STORE_KEY_ADD:
-        return key_add(txn, change);
+    switch (status) {
+    case 0:
+    case STATUS_EXISTS:
+    case STATUS_NOTFOUND:
+    case STATUS_CONFLICT:
+    case STATUS_INUSE:
+    case STATUS_MALFORMED:
+    case STATUS_QUARANTINED:
+    case STATUS_LOCKED:
+    case STATUS_LOOP:
+    case STATUS_DENIED:
+    case STATUS_LIMIT:
+    case STATUS_TRIMMED:
+    case STATUS_MISMATCH:
+        return true;
+    default:
+        return false;
     }
-    return STATUS_MALFORMED;
 }
 
-/* Outcomes that are an answer to the command, and not a failure to apply it. */
-static bool status_is_verdict(int status)
+static int operation_run(struct store_apply *apply)
 {
-    return status == 0 || status == STATUS_EXISTS || status == STATUS_NOTFOUND ||
-           status == STATUS_CONFLICT || status == STATUS_INUSE || status == STATUS_MALFORMED;
-}
-
-static bool id_is_set(const uint8_t id[32])
-{
-    for (int i = 0; i < 32; i++)
-        if (id[i])
-            return true;
-    return false;
-}
-
-/* Deletions may use the pages in hand, as long as one command surely fits. */
-static bool room_is_enough(enum store_op op, size_t room_pages)
-{
-    bool is_deletion = op == STORE_DOMAIN_DEL || op == STORE_ADDRESS_DEL;
-    return room_pages >= (is_deletion ? STORE_COMMAND_PAGES : STORE_HAND_PAGES);
-}
-
-/* Changes, numbers and journals. The position's sequence moves on only with a change. */
-static int change_apply(const struct store_txn *txn, struct store_change *change,
-                        struct store_position *position)
-{
-    if (strnlen(change->command->actor, STORE_ACTOR_MAX + 1) > STORE_ACTOR_MAX)
+    const struct store_command *command = apply->command;
+    bool is_known = (unsigned)command->op < STORE_OP_COUNT && operations[command->op];
+    if (!is_known || strnlen(command->actor, STORE_ACTOR_MAX + 1) > STORE_ACTOR_MAX)
         return STATUS_MALFORMED;
-    int ret = op_apply(txn, change);
+    return operations[command->op](apply);
+}
+
+/* Judges a command that has no verdict yet. Position, and with it store time, moves on with
+ * refused ones too: they stand in the log. */
+static int command_judge(const struct store_txn *txn, uint64_t index,
+                         const struct store_command *command, struct store_verdict *verdict)
+{
+    struct store_apply apply = {.txn = txn, .command = command};
+    int ret = store_position_get(txn, &apply.position);
     if (ret)
         return ret;
-    ret = store_journal_append(txn, change);
-    if (ret == 0)
-        position->sequence = change->position.sequence;
-    return ret;
+    uint64_t before = apply.position.sequence;
+    if (index)
+        apply.position.index = index;
+    if (command->time_ms > apply.position.time_ms)
+        apply.position.time_ms = command->time_ms;
+    int status = operation_run(&apply);
+    if (!store_status_is_verdict(status))
+        return status;
+    bool changed = apply.position.sequence != before;
+    *verdict = (struct store_verdict){
+        .status = status, .sequence = changed ? apply.position.sequence : 0, .count = apply.count};
+    ret = store_position_put(txn, &apply.position);
+    if (ret || !store_id_is_set(command->id))
+        return ret;
+    return store_verdict_put(txn, command, apply.position.time_ms, verdict);
 }
 
-/* Judges a command that has no verdict yet and has room. */
-static int command_judge(const struct store_txn *txn, const struct store_command *command,
-                         bool is_kept, struct store_verdict *verdict)
+/* A command that was judged before only takes its place in the log. */
+static int command_skip(const struct store_txn *txn, uint64_t index)
 {
-    struct store_change change = {.command = command};
     struct store_position position;
     int ret = store_position_get(txn, &position);
-    if (ret)
+    if (ret || !index)
         return ret;
-    if (command->time_ms > position.time_ms)
-        position.time_ms = command->time_ms;
-    change.position = position;
-    change.position.sequence++;
-    ret = change_apply(txn, &change, &position);
-    if (!status_is_verdict(ret))
-        return ret;
-    *verdict = (struct store_verdict){.status = ret, .sequence = ret ? 0 : position.sequence};
-    if (ret && !is_kept)
-        return 0;
-    ret = store_position_put(txn, &position);
-    return ret || !is_kept ? ret : store_verdict_put(txn, command->id, position.time_ms, verdict);
+    position.index = index;
+    return store_position_put(txn, &position);
 }
 
-int store_apply(const struct store_txn *txn, const struct store_command *command, size_t room_pages,
+int store_apply(const struct store_txn *txn, uint64_t index, const struct store_command *command,
                 struct store_verdict *verdict)
 {
-    bool is_kept = id_is_set(command->id);
-    int ret = is_kept ? store_verdict_get(txn, command->id, verdict) : STATUS_NOTFOUND;
-    if (ret != STATUS_NOTFOUND)
-        return ret;
-    if (room_is_enough(command->op, room_pages))
-        return command_judge(txn, command, is_kept, verdict);
-    *verdict = (struct store_verdict){.status = STATUS_FULL};
-    return 0;
+    int ret =
+        store_id_is_set(command->id) ? store_verdict_get(txn, command, verdict) : STATUS_NOTFOUND;
+    if (ret == STATUS_NOTFOUND)
+        return command_judge(txn, index, command, verdict);
+    return ret ? ret : command_skip(txn, index);
 }

@@ -6,54 +6,73 @@
 
 #include <errno.h>
 
-#define DOMAIN_FORM     1
-#define DOMAIN_SIZE_MAX (16 + STORE_CORES_MAX * (STORE_DOMAIN_MAX + 5))
+#define DOMAIN_FORM     2
+#define DOMAIN_SIZE_MAX (64 + STORE_CORES_MAX * (STORE_DOMAIN_MAX + 5))
 
-/* ---- the record: form, version, policy, next hops; its name is the key ---- */
+/* ---- the record: form, version, policy, next hops, limits, creation; its name is the key ---- */
 
-static int domain_encode(const struct store_domain *domain, char buffer[DOMAIN_SIZE_MAX],
-                         struct slice *bytes)
+void store_domain_pack(struct store_pack *pack, const struct store_domain *domain)
 {
-    struct store_pack pack;
-    store_pack_init(&pack, buffer, DOMAIN_SIZE_MAX);
-    store_pack_u8(&pack, DOMAIN_FORM);
-    store_pack_u64(&pack, domain->version);
-    store_pack_u8(&pack, (uint8_t)domain->unknown);
-    store_pack_u8(&pack, (uint8_t)domain->core_count);
+    store_pack_u8(pack, DOMAIN_FORM);
+    store_pack_number(pack, domain->version);
+    store_pack_u8(pack, (uint8_t)domain->unknown);
+    store_pack_u8(pack, (uint8_t)domain->core_count);
     for (unsigned i = 0; i < domain->core_count; i++) {
-        store_pack_string(&pack, domain->cores[i].host);
-        store_pack_u16(&pack, domain->cores[i].port);
-        store_pack_u8(&pack, domain->cores[i].transport);
+        store_pack_string(pack, domain->cores[i].host);
+        store_pack_u16(pack, domain->cores[i].port);
+        store_pack_u8(pack, domain->cores[i].transport);
     }
-    return store_pack_done(&pack, bytes);
+    store_pack_number(pack, domain->claims_per_owner);
+    store_pack_number(pack, domain->quarantine_days);
+    store_pack_number(pack, domain->created_ms);
 }
 
-/* Fills only the next hops that there are: this is on the way of every message. */
+void store_domain_unpack(struct store_unpack *unpack, struct store_domain *domain)
+{
+    store_unpack_version(unpack, DOMAIN_FORM);
+    domain->version = store_unpack_number(unpack);
+    unsigned unknown = store_unpack_u8(unpack);
+    unsigned count = store_unpack_u8(unpack);
+    if (unknown > STORE_UNKNOWN_CORE || count == 0 || count > STORE_CORES_MAX) {
+        unpack->failed = true;
+        return;
+    }
+    domain->unknown = (enum store_unknown_policy)unknown;
+    domain->core_count = count;
+    for (unsigned i = 0; i < count; i++) {
+        store_unpack_string(unpack, domain->cores[i].host, sizeof(domain->cores[i].host));
+        domain->cores[i].port = store_unpack_u16(unpack);
+        domain->cores[i].transport = store_unpack_u8(unpack);
+    }
+    domain->claims_per_owner = (unsigned)store_unpack_number(unpack);
+    domain->quarantine_days = (unsigned)store_unpack_number(unpack);
+    domain->created_ms = store_unpack_number(unpack);
+}
+
 static int domain_decode(const char *name, struct slice bytes, struct store_domain *domain)
 {
-    struct store_core cores[STORE_CORES_MAX];
     struct store_unpack unpack;
+    struct store_domain decoded;
     store_unpack_init(&unpack, bytes);
-    store_unpack_version(&unpack, DOMAIN_FORM);
-    uint64_t version = store_unpack_u64(&unpack);
-    unsigned unknown = store_unpack_u8(&unpack);
-    unsigned count = store_unpack_u8(&unpack);
-    if (unknown > STORE_UNKNOWN_CORE || count == 0 || count > STORE_CORES_MAX)
-        return STATUS_CORRUPT;
-    for (unsigned i = 0; i < count; i++) {
-        store_unpack_string(&unpack, cores[i].host, sizeof(cores[i].host));
-        cores[i].port = store_unpack_u16(&unpack);
-        cores[i].transport = store_unpack_u8(&unpack);
-    }
+    store_domain_unpack(&unpack, &decoded);
     int ret = store_unpack_done(&unpack);
     if (ret)
         return ret;
-    memmove(domain->name, name, strlen(name) + 1); /* may be the same */
-    domain->version = version;
-    domain->unknown = (enum store_unknown_policy)unknown;
-    domain->core_count = count;
-    memcpy(domain->cores, cores, count * sizeof(cores[0]));
+    memcpy(decoded.name, name, strlen(name) + 1);
+    store_domain_copy(domain, &decoded);
     return 0;
+}
+
+void store_domain_copy(struct store_domain *to, const struct store_domain *from)
+{
+    memcpy(to->name, from->name, strlen(from->name) + 1);
+    memcpy(to->cores, from->cores, from->core_count * sizeof(from->cores[0]));
+    to->core_count = from->core_count;
+    to->unknown = from->unknown;
+    to->claims_per_owner = from->claims_per_owner;
+    to->quarantine_days = from->quarantine_days;
+    to->version = from->version;
+    to->created_ms = from->created_ms;
 }
 
 int store_domain_read(const struct store_txn *txn, const char *name, struct store_domain *domain)
@@ -69,11 +88,14 @@ int store_domain_read(const struct store_txn *txn, const char *name, struct stor
 int store_domain_write(const struct store_txn *txn, const struct store_domain *domain)
 {
     char buffer[DOMAIN_SIZE_MAX];
+    struct store_pack pack;
     struct table_key key;
     struct slice bytes;
     int ret = table_key_domain(&key, domain->name);
+    store_pack_init(&pack, buffer, sizeof(buffer));
+    store_domain_pack(&pack, domain);
     if (ret == 0)
-        ret = domain_encode(domain, buffer, &bytes);
+        ret = store_pack_done(&pack, &bytes);
     return ret ? ret : store_put(txn, TABLE_DOMAINS, table_key_bytes(&key), bytes);
 }
 
@@ -94,13 +116,13 @@ int store_domain_exists(const struct store_txn *txn, const char *name)
 
 /* ---- rules ---- */
 
-static bool name_is_canonical(const char *name)
+int store_name_check(const char *name)
 {
     char canonical[STORE_DOMAIN_MAX + 1];
     size_t len = strnlen(name, STORE_DOMAIN_MAX + 1);
     if (len > STORE_DOMAIN_MAX || store_domain_canonical(slice_make(name, len), canonical, NULL))
-        return false;
-    return strcmp(name, canonical) == 0;
+        return STATUS_MALFORMED;
+    return strcmp(name, canonical) == 0 ? 0 : STATUS_MALFORMED;
 }
 
 static bool core_is_valid(const struct store_core *core)
@@ -110,29 +132,20 @@ static bool core_is_valid(const struct store_core *core)
     if (len == sizeof(core->host) || core->host[0] == '[')
         return false;
     return netaddr_from_ip(&addr, slice_make(core->host, len), 0) == 0 ||
-           name_is_canonical(core->host);
+           store_name_check(core->host) == 0;
 }
 
 int store_domain_check(const struct store_domain *domain)
 {
-    if (!name_is_canonical(domain->name) || (unsigned)domain->unknown > STORE_UNKNOWN_CORE ||
-        domain->core_count == 0 || domain->core_count > STORE_CORES_MAX)
+    if (store_name_check(domain->name) || (unsigned)domain->unknown > STORE_UNKNOWN_CORE ||
+        domain->core_count == 0 || domain->core_count > STORE_CORES_MAX ||
+        domain->claims_per_owner > STORE_CLAIMS_MAX ||
+        domain->quarantine_days > STORE_QUARANTINE_DAYS_MAX)
         return STATUS_MALFORMED;
     for (unsigned i = 0; i < domain->core_count; i++)
         if (!core_is_valid(&domain->cores[i]))
             return STATUS_MALFORMED;
     return 0;
-}
-
-void store_domain_text(struct store_text *text, const struct store_domain *domain)
-{
-    store_text_add(text, "unknown=%s", domain->unknown == STORE_UNKNOWN_CORE ? "core" : "reject");
-    for (unsigned i = 0; i < domain->core_count; i++) {
-        const struct store_core *core = &domain->cores[i];
-        bool is_ipv6 = strchr(core->host, ':') != NULL;
-        store_text_add(text, " core=%s%s%s:%u;transport=%u", is_ipv6 ? "[" : "", core->host,
-                       is_ipv6 ? "]" : "", core->port, core->transport);
-    }
 }
 
 /* ---- reading ---- */
@@ -143,8 +156,6 @@ int store_domain_get(struct store_reader *reader, const char *name, struct store
 }
 
 struct domain_list {
-    const char *after;
-    size_t left;
     store_domain_h *each;
     void *arg;
 };
@@ -155,26 +166,18 @@ static int domain_list_visit(struct slice key, struct slice value, void *arg)
     char name[STORE_DOMAIN_MAX + 1];
     struct store_domain domain = {0};
     int ret = table_key_to_domain(key, name);
-    if (ret)
-        return ret;
-    if (list->after && strcmp(name, list->after) == 0)
-        return 0;
-    ret = domain_decode(name, value, &domain);
-    if (ret)
-        return ret;
-    list->left--;
-    return !list->each(&domain, list->arg) || list->left == 0;
+    if (ret == 0)
+        ret = domain_decode(name, value, &domain);
+    return ret ? ret : !list->each(&domain, list->arg);
 }
 
 int store_domain_list(struct store_reader *reader, const char *after, size_t max,
                       store_domain_h *each, void *arg)
 {
-    struct domain_list list = {.after = after, .left = max, .each = each, .arg = arg};
+    struct domain_list list = {.each = each, .arg = arg};
     struct table_key from = {.len = 0};
-    if (max == 0)
-        return 0;
     if (after && table_key_domain(&from, after))
         return -EINVAL;
-    return store_scan(&reader->txn, TABLE_DOMAINS, table_key_bytes(&from), domain_list_visit,
-                      &list);
+    return store_list(&reader->txn, TABLE_DOMAINS, SLICE(""), table_key_bytes(&from), max,
+                      domain_list_visit, &list);
 }

@@ -1,6 +1,7 @@
 #include "base/status.h"
 #include "store/fault.h"
 #include "store/internal.h"
+#include "store/writer.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -93,7 +94,7 @@ static int store_build(struct store *store, const struct store_conf *conf,
         ret = store_schema_open(store, fault);
     if (ret || store->mode == STORE_READER)
         return ret;
-    ret = store_writer_start(store, &store->writer);
+    ret = store_writer_start(store, conf, &store->writer);
     return ret ? store_fault_set(fault, ret, "cannot start the store's writer: %s",
                                  status_text(ret))
                : 0;

@@ -6,38 +6,59 @@
 #ifndef JUNCTOR_STORE_INTERNAL_H
 #define JUNCTOR_STORE_INTERNAL_H
 
+#include "base/buf.h"
 #include "base/slice.h"
+#include "store/pack.h"
 #include "store/store.h"
-#include "store/text.h"
 
 #include <lmdb.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define STORE_SCHEMA_VERSION  1
+#define STORE_SCHEMA_VERSION  2
 #define STORE_MAP_SIZE        ((size_t)1 << 30) /* default limit of the file */
 #define STORE_READERS         126               /* default number of reader slots */
 #define STORE_QUEUE_MAX       1024              /* commands that wait for the writer */
 #define STORE_BATCH_MAX       256               /* commands in one commit */
 #define STORE_READER_CHECK_MS 60000             /* how often slots of dead processes are freed */
+#define STORE_TIMER_MS        1000              /* how often the timer looks for what is due */
+#define STORE_EXPIRE_MAX      1000 /* records, or journal entries, one command of the timer drops */
+#define STORE_JOURNAL_AGE_MS  ((uint64_t)365 * 24 * 3600 * 1000)
+#define STORE_JOURNAL_SIZE    ((uint64_t)256 << 20)
+#define STORE_LOG_KEEP        10000
 #define STORE_VERDICT_KEEP_MS ((uint64_t)24 * 3600 * 1000)
 
 /* Pages that one command may need at worst: copies of a path in each of the tables, with splits. */
 #define STORE_COMMAND_PAGES 64
+/* And per record of a batch: its leaves in the tables of addresses and of owners, its journal
+ * entry. */
+#define STORE_RECORD_PAGES 3
 /* Pages that only deletions may use, so that a full store can still be emptied. */
 #define STORE_HAND_PAGES 128
 
-/* key -> value; see the file that owns each */
+/* key -> value; see the file that owns each. Those marked "local" are this node's own: the commands
+ * of the log do not change them. */
 enum store_table {
-    TABLE_META,         /* name -> schema version, position */
-    TABLE_DOMAINS,      /* domain -> record */
-    TABLE_ADDRESSES,    /* domain NUL user -> record */
-    TABLE_GUESTS,       /* hosting domain -> number of addresses ported in to it */
+    TABLE_META,      /* name -> schema version, position; local */
+    TABLE_DOMAINS,   /* domain -> record */
+    TABLE_ADDRESSES, /* domain NUL user -> record */
+    TABLE_OWNERS,    /* owner NUL domain NUL user -> nothing; addresses that have an owner */
+    TABLE_LINKS,   /* hash of an address, hash of an alias or number -> its text: what leads to the
+                      address */
+    TABLE_GUESTS,  /* hosting domain -> number of addresses of foreign domains that it serves or is
+                      to serve */
+    TABLE_NUMBERS, /* digits -> record */
+    TABLE_PEERS,   /* domain -> record */
+    TABLE_TOKENS,  /* id -> record */
+    TABLE_DEADLINES,    /* time, kind, key -> nothing: what the timer drops */
     TABLE_JOURNAL,      /* sequence -> entry */
     TABLE_VERDICTS,     /* command id -> verdict */
     TABLE_VERDICT_AGES, /* time, command id -> nothing; the verdicts in order of age */
     TABLE_TOKEN_KEYS,   /* key id -> key of dialog tokens */
+    TABLE_LOG,          /* index -> command; local */
+    TABLE_CURSORS,      /* name -> cursor; local */
+    TABLE_USAGE,        /* period, node NUL peer -> sums; local */
     TABLE_COUNT
 };
 
@@ -56,9 +77,18 @@ struct store_txn {
     const struct store *store;
 };
 
+/* Domains that a reader met lately, decoded. */
+#define STORE_CACHE_SLOTS 16
+struct store_domain_slot {
+    size_t txn_id; /* of the snapshot that it is from; 0: empty */
+    bool is_there;
+    struct store_domain domain; /* its name also where it is not there */
+};
+
 struct store_reader {
     struct store_txn txn; /* parked (reset) while depth is 0 */
     unsigned depth;
+    struct store_domain_slot domains[STORE_CACHE_SLOTS];
 };
 
 /* ---- tables.c ---- */
@@ -66,11 +96,21 @@ struct store_reader {
 /* The status code of what LMDB returned. */
 int store_status_of(int rc);
 
+/* A transaction of its own; `flags` are LMDB's (MDB_RDONLY). */
+int store_txn_begin(const struct store *store, unsigned flags, struct store_txn *txn);
+/* One within a writing transaction: it can be aborted alone. */
+int store_txn_nest(const struct store_txn *outer, struct store_txn *inner);
+int store_txn_commit(struct store_txn *txn); /* ends it, on failure too */
+void store_txn_abort(struct store_txn *txn);
+
 /* 0, STATUS_NOTFOUND or a store status. */
 int store_get(const struct store_txn *txn, enum store_table table, struct slice key,
               struct slice *value);
 int store_put(const struct store_txn *txn, enum store_table table, struct slice key,
               struct slice value);
+/* Behind all other keys. */
+int store_append(const struct store_txn *txn, enum store_table table, struct slice key,
+                 struct slice value);
 int store_del(const struct store_txn *txn, enum store_table table, struct slice key);
 /* The record with the highest key. */
 int store_last(const struct store_txn *txn, enum store_table table, struct slice *key,
@@ -82,7 +122,16 @@ typedef int store_scan_h(struct slice key, struct slice value, void *arg);
 int store_scan(const struct store_txn *txn, enum store_table table, struct slice from,
                store_scan_h *each, void *arg);
 
+/* Visits at most `max` entries whose key begins with `prefix` and comes after the key `after`
+ * (empty: all of them). */
+int store_list(const struct store_txn *txn, enum store_table table, struct slice prefix,
+               struct slice after, size_t max, store_scan_h *each, void *arg);
+/* Is there a key that begins with `prefix`? 0 or STATUS_NOTFOUND. */
+int store_any_under(const struct store_txn *txn, enum store_table table, struct slice prefix);
 int store_count(const struct store_txn *txn, enum store_table table, uint64_t *count);
+
+/* Of the pages it fills. */
+int store_table_bytes(const struct store_txn *txn, enum store_table table, uint64_t *bytes);
 
 /* ---- schema.c ---- */
 
@@ -100,6 +149,7 @@ int store_free_pages(MDB_txn *txn, size_t *pages);
 
 /* Where the history stands. All zero in an empty store. */
 struct store_position {
+    uint64_t index;    /* of the last command of the log that was applied */
     uint64_t sequence; /* of the last journal entry */
     uint64_t time_ms;  /* store time: the highest command time so far */
 };
@@ -109,14 +159,25 @@ int store_position_put(const struct store_txn *txn, const struct store_position 
 int store_schema_get(const struct store_txn *txn, uint32_t *version);
 int store_schema_put(const struct store_txn *txn, uint32_t version);
 
-/* ---- records: read and write one; the texts are for the journal ---- */
+/* ---- records: one file per kind ----
+ *
+ * `read` gives 0 or STATUS_NOTFOUND; `write` replaces; `remove` gives STATUS_NOTFOUND where there
+ * is none. These three touch the kind's own table only: the indexes are apply's business. `check`
+ * gives STATUS_MALFORMED unless every member is canonical, complete and in bounds; times and
+ * versions are not looked at. `pack` and `unpack` are the record's value without its key, for the
+ * table, the journal and the log alike; without `secrets` a hash is left out, and is zero when read
+ * again. */
 
 int store_domain_read(const struct store_txn *txn, const char *name, struct store_domain *domain);
 int store_domain_write(const struct store_txn *txn, const struct store_domain *domain);
 int store_domain_remove(const struct store_txn *txn, const char *name);
-/* STATUS_MALFORMED unless canonical, complete and in bounds. */
 int store_domain_check(const struct store_domain *domain);
-void store_domain_text(struct store_text *text, const struct store_domain *domain);
+void store_domain_pack(struct store_pack *pack, const struct store_domain *domain);
+void store_domain_unpack(struct store_unpack *unpack, struct store_domain *domain);
+/* STATUS_MALFORMED unless it is a domain name in canonical form. */
+int store_name_check(const char *name);
+/* Copies only the next hops that there are. */
+void store_domain_copy(struct store_domain *to, const struct store_domain *from);
 /* 0 or STATUS_NOTFOUND. */
 int store_domain_exists(const struct store_txn *txn, const char *name);
 
@@ -125,50 +186,196 @@ int store_record_read(const struct store_txn *txn, const struct store_address *a
 int store_record_write(const struct store_txn *txn, const struct store_record *record);
 int store_record_remove(const struct store_txn *txn, const struct store_address *address);
 int store_record_check(const struct store_record *record);
-void store_record_text(struct store_text *text, const struct store_record *record);
+/* Is the address in canonical form? 0 or STATUS_MALFORMED. */
+int store_address_check(const struct store_address *address);
+void store_record_pack(struct store_pack *pack, const struct store_record *record, bool secrets);
+void store_record_unpack(struct store_unpack *unpack, struct store_record *record);
 /* What a route needs of a record. */
+struct store_host {
+    enum store_address_state state;
+    bool blocked;
+    char hosting[STORE_DOMAIN_MAX + 1];
+    struct store_address target; /* of an ALIAS */
+};
 int store_record_host(const struct store_txn *txn, const struct store_address *address,
-                      enum store_address_state *state, char hosting[STORE_DOMAIN_MAX + 1]);
+                      struct store_host *host);
 /* Is there an address whose domain is `domain`? Returns 0 or STATUS_NOTFOUND. */
 int store_record_any(const struct store_txn *txn, const char *domain);
 
-/* Addresses of foreign domains that `hosting` serves. */
-int store_guests_get(const struct store_txn *txn, const char *hosting, uint64_t *count);
-int store_guests_put(const struct store_txn *txn, const char *hosting, uint64_t count);
+int store_number_read(const struct store_txn *txn, const char *digits, struct store_number *number);
+int store_number_write(const struct store_txn *txn, const struct store_number *number);
+int store_number_remove(const struct store_txn *txn, const char *digits);
+int store_number_check(const struct store_number *number);
+void store_number_pack(struct store_pack *pack, const struct store_number *number);
+void store_number_unpack(struct store_unpack *unpack, struct store_number *number);
+
+int store_peer_read(const struct store_txn *txn, const char *domain, struct store_peer *peer);
+int store_peer_write(const struct store_txn *txn, const struct store_peer *peer);
+int store_peer_remove(const struct store_txn *txn, const char *domain);
+int store_peer_check(const struct store_peer *peer);
+void store_peer_pack(struct store_pack *pack, const struct store_peer *peer);
+void store_peer_unpack(struct store_unpack *unpack, struct store_peer *peer);
+
+int store_token_read(const struct store_txn *txn, const char *id, struct store_token *token);
+int store_token_write(const struct store_txn *txn, const struct store_token *token);
+int store_token_remove(const struct store_txn *txn, const char *id);
+int store_token_check(const struct store_token *token);
+void store_token_pack(struct store_pack *pack, const struct store_token *token, bool secrets);
+void store_token_unpack(struct store_unpack *unpack, struct store_token *token);
 
 int store_token_key_last(const struct store_txn *txn, struct store_key *key);
 int store_token_key_write(const struct store_txn *txn, const struct store_key *key);
 
+/* ---- cursors.c ---- */
+
+int store_cursor_read(const struct store_txn *txn, const char *name, struct store_cursor *cursor);
+int store_cursor_write(const struct store_txn *txn, const struct store_cursor *cursor);
+int store_cursor_remove(const struct store_txn *txn, const char *name);
+int store_cursor_check(const struct store_cursor *cursor);
+/* The lowest sequence of those that are not lost; UINT64_MAX where there is none. */
+int store_cursors_low(const struct store_txn *txn, uint64_t *sequence);
+/* Marks lost whoever has not read an entry before `first`, the journal's new first. */
+int store_cursors_lose(const struct store_txn *txn, uint64_t first);
+
+int store_cursors_lost(const struct store_txn *txn, uint64_t *count);
+
+/* ---- usage.c ---- */
+
+int store_usage_check(const struct store_usage *usage);
+/* Adds to what is there; sums stay at UINT64_MAX. */
+int store_usage_write(const struct store_txn *txn, const struct store_usage *usage);
+
+/* ---- any.c: a record of any kind (but keys and the store itself, which have none) ---- */
+
+/* With its key, for the journal and the log. */
+void store_any_pack(struct store_pack *pack, enum store_kind kind, const void *record,
+                    bool secrets);
+void store_any_unpack(struct store_unpack *unpack, enum store_kind kind, union store_any *any);
+int store_any_check(enum store_kind kind, const void *record);
+/* `like` has the key. */
+int store_any_read(const struct store_txn *txn, enum store_kind kind, const void *like,
+                   union store_any *any);
+/* Writes the record and its indexes; those of the record before must be gone. */
+int store_any_put(const struct store_txn *txn, enum store_kind kind, const void *record);
+int store_any_unindex(const struct store_txn *txn, enum store_kind kind, const void *record);
+/* Removes the record, as it is, and its indexes. */
+int store_any_del(const struct store_txn *txn, enum store_kind kind, const void *record);
+/* The key for people: a name, user@domain, +digits. */
+#define STORE_JOURNAL_TEXT_MAX 400
+void store_any_name(enum store_kind kind, const void *record,
+                    char text[STORE_JOURNAL_TEXT_MAX + 1]);
+size_t store_any_size(enum store_kind kind);
+struct store_stamps {
+    uint64_t *version, *created_ms;
+};
+uint64_t store_any_version(enum store_kind kind, const void *record);
+struct store_stamps store_any_stamps(enum store_kind kind, union store_any *any);
+/* Holds the largest packed record with its key. */
+#define STORE_ANY_SIZE_MAX 6144
+
+/* ---- indexes.c: kept with every change of an address or number ---- */
+
+/* Kinds of records in the table of deadlines. */
+#define STORE_DUE_ADDRESS 'a'
+#define STORE_DUE_TOKEN   't'
+
+/* Owner, link, guests and deadline of a record: all that `record` needs is put, or taken away. */
+int store_record_index(const struct store_txn *txn, const struct store_record *record);
+int store_record_unindex(const struct store_txn *txn, const struct store_record *record);
+int store_token_index(const struct store_txn *txn, const struct store_token *token);
+int store_token_unindex(const struct store_txn *txn, const struct store_token *token);
+int store_number_index(const struct store_txn *txn, const struct store_number *number);
+int store_number_unindex(const struct store_txn *txn, const struct store_number *number);
+/* Does anything lead to the address? 0 or STATUS_NOTFOUND. */
+int store_links_any(const struct store_txn *txn, const struct store_address *address);
+/* How many addresses the owner has in the domain, at most `max`. */
+int store_owner_count(const struct store_txn *txn, const char *owner, const char *domain,
+                      unsigned max, unsigned *count);
+/* Addresses of foreign domains that `hosting` serves. */
+int store_guests_get(const struct store_txn *txn, const char *hosting, uint64_t *count);
+
 /* 0 with the first verdict of command `id`, or STATUS_NOTFOUND. */
-int store_verdict_get(const struct store_txn *txn, const uint8_t id[32],
+/* Where the body was another, the verdict is STATUS_MISMATCH. */
+int store_verdict_get(const struct store_txn *txn, const struct store_command *command,
                       struct store_verdict *verdict);
-/* Keeps a verdict, and drops some that are past STORE_VERDICT_KEEP_MS at store time `time_ms`. */
-int store_verdict_put(const struct store_txn *txn, const uint8_t id[32], uint64_t time_ms,
-                      const struct store_verdict *verdict);
+/* Keeps a verdict with the body's hash, and drops some that are past STORE_VERDICT_KEEP_MS at store
+ * time `time_ms`. */
+int store_verdict_put(const struct store_txn *txn, const struct store_command *command,
+                      uint64_t time_ms, const struct store_verdict *verdict);
+
+/* ---- command.c: commands as bytes, for the log ---- */
+
+/* Appends to `out`. Returns 0 or -ENOBUFS. */
+int store_command_encode(const struct store_command *command, struct buf *out);
+/* The records of a batch go to `records`, at least STORE_IMPORT_MAX of them. Returns 0 or
+ * STATUS_CORRUPT. */
+int store_command_decode(struct slice bytes, struct store_record *records,
+                         struct store_command *command);
+/* Not all zero? */
+bool store_id_is_set(const uint8_t id[32]);
+/* Is it applied here without a log? */
+bool store_op_is_local(enum store_op op);
+
+/* ---- log.c ---- */
+
+/* The order of all commands. One process appends; replicas read from where they are; what all of
+ * them have applied may be trimmed. */
+struct store_log {
+    const struct store_log_type *type;
+    const struct store_txn *txn; /* embedded: entries become durable with what they do */
+};
+/* `bytes` is valid during the call. 0 goes on, above 0 stops, below 0 is a failure and stops. */
+typedef int store_log_h(uint64_t index, struct slice bytes, void *arg);
+struct store_log_type {
+    /* Puts `count` commands behind the last one; *last becomes the index of the last of them. */
+    int (*append)(struct store_log *log, const struct slice *commands, size_t count,
+                  uint64_t *last);
+    /* From index `from` on, at most `max`. STATUS_TRIMMED where `from` was there and is gone. */
+    int (*read)(struct store_log *log, uint64_t from, size_t max, store_log_h *each, void *arg);
+    /* Forgets what is before index `first`, at most `max` of it. */
+    int (*trim)(struct store_log *log, uint64_t first, size_t max);
+};
+/* The indexes that the embedded log holds; first is last + 1 where it is empty. */
+int store_log_ends(const struct store_txn *txn, uint64_t *first, uint64_t *last);
+/* In the store's own transactions: the commit of a command's effects is its place in the order. */
+extern const struct store_log_type store_log_embedded;
 
 /* ---- journal.c ---- */
 
-/* What a command did. */
+/* One entry to be written. */
 struct store_change {
-    const struct store_command *command;
-    struct store_position position; /* this entry's sequence and time */
-    struct store_text key, before, after;
+    uint64_t sequence, time_ms;
+    const char *actor;
+    enum store_op op;
+    enum store_kind kind;
+    uint64_t previous; /* sequence of the entry before about the same record, 0 if none: a record's
+                          entries are a chain, found without an index */
+    const char *text;  /* STORE_KIND_STORE: what happened; else NULL */
+    const void *before, *after; /* records of that kind; NULL: none */
 };
 int store_journal_append(const struct store_txn *txn, const struct store_change *change);
+/* Erases before and after of a record's entries, from `sequence` back along the chain, `max` of
+ * them at most; *count grows by as many. Returns 0 when all are erased, -EAGAIN when there are
+ * more: the same again goes on with those. */
+int store_journal_erase(const struct store_txn *txn, uint64_t sequence, uint32_t max,
+                        uint32_t *count);
+/* The entry after the last of those older than `cutoff_ms`, looking at STORE_EXPIRE_MAX; 0: none
+ * is. */
+int store_journal_older(const struct store_txn *txn, uint64_t cutoff_ms, uint64_t *sequence);
+/* The name of an operation in the journal, or NULL. */
+const char *store_op_text(enum store_op op);
+/* Drops entries before `sequence`, at most `max`. */
+int store_journal_trim(const struct store_txn *txn, uint64_t sequence, size_t max, uint32_t *count);
+/* The first entry's sequence; last + 1 where there is none. */
+int store_journal_first(const struct store_txn *txn, uint64_t *sequence);
 
 /* ---- apply.c ---- */
 
 /* Applies a command: the one place where the directory changes. Deterministic: the outcome depends
- * on the command and the store alone, but for `room_pages`, which may only refuse (STATUS_FULL,
- * nothing changed, no verdict kept). Returns 0 with *verdict set, or why it could not be applied;
- * the transaction must then be aborted. */
-int store_apply(const struct store_txn *txn, const struct store_command *command, size_t room_pages,
+ * on the command and the store alone. `index` is the command's in the log, 0 for a local one.
+ * Returns 0 with *verdict set, or why it could not be applied; the transaction must then be
+ * aborted. */
+int store_apply(const struct store_txn *txn, uint64_t index, const struct store_command *command,
                 struct store_verdict *verdict);
-
-/* ---- writer.c ---- */
-
-int store_writer_start(struct store *store, struct store_writer **writer);
-/* Applies what waits, then ends the thread. Accepts NULL; returns NULL. */
-struct store_writer *store_writer_stop(struct store_writer *writer);
 
 #endif

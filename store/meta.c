@@ -42,6 +42,7 @@ int store_position_get(const struct store_txn *txn, struct store_position *posit
     if (ret)
         return ret;
     store_unpack_init(&unpack, value);
+    read.index = store_unpack_u64(&unpack);
     read.sequence = store_unpack_u64(&unpack);
     read.time_ms = store_unpack_u64(&unpack);
     ret = store_unpack_done(&unpack);
@@ -52,9 +53,10 @@ int store_position_get(const struct store_txn *txn, struct store_position *posit
 
 int store_position_put(const struct store_txn *txn, const struct store_position *position)
 {
-    char buffer[16];
+    char buffer[24];
     struct store_pack pack;
     store_pack_init(&pack, buffer, sizeof(buffer));
+    store_pack_u64(&pack, position->index);
     store_pack_u64(&pack, position->sequence);
     store_pack_u64(&pack, position->time_ms);
     return store_put(txn, TABLE_META, KEY_POSITION, slice_make(buffer, pack.len));

@@ -48,14 +48,20 @@ void store_pack_u64(struct store_pack *pack, uint64_t value)
     pack_integer(pack, value, 8);
 }
 
+void store_pack_number(struct store_pack *pack, uint64_t value)
+{
+    uint8_t octets[10];
+    size_t len = 0;
+    for (; value >= 0x80; value >>= 7)
+        octets[len++] = (uint8_t)(value | 0x80);
+    octets[len++] = (uint8_t)value;
+    store_pack_bytes(pack, octets, len);
+}
+
 void store_pack_string(struct store_pack *pack, const char *string)
 {
     size_t len = strlen(string);
-    if (len > UINT16_MAX) {
-        pack->failed = true;
-        return;
-    }
-    store_pack_u16(pack, (uint16_t)len);
+    store_pack_number(pack, len);
     store_pack_bytes(pack, string, len);
 }
 
@@ -122,9 +128,27 @@ void store_unpack_bytes(struct store_unpack *unpack, void *dest, size_t len)
         memcpy(dest, p, len);
 }
 
+uint64_t store_unpack_number(struct store_unpack *unpack)
+{
+    uint64_t value = 0;
+    for (unsigned shift = 0; shift < 64; shift += 7) {
+        uint8_t octet = store_unpack_u8(unpack);
+        if (shift == 63 && octet > 1)
+            break;
+        value |= (uint64_t)(octet & 0x7f) << shift;
+        if (octet & 0x80)
+            continue;
+        if (octet == 0 && shift > 0)
+            break;
+        return value;
+    }
+    unpack->failed = true;
+    return 0;
+}
+
 void store_unpack_string(struct store_unpack *unpack, char *dest, size_t size)
 {
-    size_t len = store_unpack_u16(unpack);
+    size_t len = store_unpack_number(unpack);
     const char *p = unpack_take(unpack, len);
     if (!p)
         return;

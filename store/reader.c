@@ -45,30 +45,3 @@ void store_reader_end(struct store_reader *reader)
     if (--reader->depth == 0)
         mdb_txn_reset(reader->txn.txn);
 }
-
-int store_stats_get(struct store_reader *reader, struct store_stats *stats)
-{
-    const struct store_txn *txn = &reader->txn;
-    struct store_stats read = {0};
-    struct store_position position;
-    MDB_envinfo info;
-    MDB_stat stat;
-    size_t free_pages = 0;
-    int ret = store_count(txn, TABLE_DOMAINS, &read.domains);
-    if (ret == 0)
-        ret = store_count(txn, TABLE_ADDRESSES, &read.addresses);
-    if (ret == 0)
-        ret = store_position_get(txn, &position);
-    if (ret == 0)
-        ret = store_free_pages(txn->txn, &free_pages);
-    if (ret)
-        return ret;
-    mdb_env_info(txn->store->env, &info);
-    mdb_env_stat(txn->store->env, &stat);
-    read.last_sequence = position.sequence;
-    read.map_used = (uint64_t)(info.me_last_pgno + 1 - free_pages) * stat.ms_psize;
-    read.map_size = info.me_mapsize;
-    read.readers = info.me_numreaders;
-    *stats = read;
-    return 0;
-}

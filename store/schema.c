@@ -8,11 +8,20 @@ static const char *const table_names[TABLE_COUNT] = {
     [TABLE_META] = "meta",
     [TABLE_DOMAINS] = "domains",
     [TABLE_ADDRESSES] = "addresses",
+    [TABLE_OWNERS] = "owners",
+    [TABLE_LINKS] = "links",
     [TABLE_GUESTS] = "guests",
+    [TABLE_NUMBERS] = "numbers",
+    [TABLE_PEERS] = "peers",
+    [TABLE_TOKENS] = "tokens",
+    [TABLE_DEADLINES] = "deadlines",
     [TABLE_JOURNAL] = "journal",
     [TABLE_VERDICTS] = "verdicts",
     [TABLE_VERDICT_AGES] = "verdict_ages",
     [TABLE_TOKEN_KEYS] = "token_keys",
+    [TABLE_LOG] = "log",
+    [TABLE_CURSORS] = "cursors",
+    [TABLE_USAGE] = "usage",
 };
 
 static int tables_open(struct store *store, MDB_txn *txn, enum store_table first,
@@ -49,6 +58,9 @@ static int schema_check(struct store *store, const struct store_txn *txn, struct
                                "the store has schema version %u and this program knows versions "
                                "up to %d; start the newer program",
                                (unsigned)version, STORE_SCHEMA_VERSION);
+    if (version < STORE_SCHEMA_VERSION)
+        return store_fault_set(fault, STATUS_SCHEMA, "the store has the old schema version %u",
+                               (unsigned)version);
     ret = tables_open(store, txn->txn, TABLE_META + 1, TABLE_COUNT, 0);
     if (ret)
         return store_fault_set(fault, ret == STATUS_NOTFOUND ? STATUS_CORRUPT : ret,

@@ -20,20 +20,33 @@
 #ifndef JUNCTOR_STORE_STORE_H
 #define JUNCTOR_STORE_STORE_H
 
-#include "base/arena.h"
-#include "base/netaddr.h"
+#include "base/list.h"
 #include "base/slice.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define STORE_DOMAIN_MAX  253 /* octets of a domain name in text (RFC 1035) */
-#define STORE_USER_MAX    128 /* octets of a canonical user part */
-#define STORE_CORES_MAX   8   /* next hops of one domain's core */
-#define STORE_ACTOR_MAX   64
-#define STORE_DISPLAY_MAX 400 /* what the owner typed */
-#define STORE_KEY_LEN     32  /* octets of a dialog token key */
+#define STORE_DOMAIN_MAX          253 /* octets of a domain name in text (RFC 1035) */
+#define STORE_USER_MAX            128 /* octets of a canonical user part */
+#define STORE_CORES_MAX           8   /* next hops of one domain's core */
+#define STORE_ACTOR_MAX           64
+#define STORE_OWNER_MAX           64 /* octets of the name under which an operator knows a person */
+#define STORE_DISPLAY_MAX         400 /* what the owner typed */
+#define STORE_KEY_LEN             32  /* octets of a dialog token key */
+#define STORE_HASH_LEN            32  /* SHA-256 */
+#define STORE_NUMBER_MAX          15  /* digits of a telephone number (ITU-T E.164 section 6.2.1) */
+#define STORE_PINS_MAX            4   /* keys a peer may be pinned to */
+#define STORE_TARIFF_MAX          64
+#define STORE_TOKEN_ID_LEN        12 /* characters of a token's public id */
+#define STORE_TOKEN_DOMAINS_MAX   16 /* domains one operator token is good for */
+#define STORE_CURSOR_NAME_MAX     64
+#define STORE_IMPORT_MAX          1000 /* addresses of one import command */
+#define STORE_ALIAS_HOPS          8    /* aliases one after the other */
+#define STORE_CLAIMS_MAX          1000 /* claims_per_owner at most */
+#define STORE_CLAIMS_MAX          1000 /* claims_per_owner at most */
+#define STORE_QUARANTINE_DAYS     90   /* default */
+#define STORE_QUARANTINE_DAYS_MAX 3650
 
 struct store;
 struct store_reader;
@@ -67,6 +80,17 @@ int store_address_parse(struct slice text, struct store_address *address,
  * Fast path of messages: no allocation. `fault` may be NULL. */
 int store_user_canonical(struct slice user, char out[STORE_USER_MAX + 1],
                          struct store_fault *fault);
+/* Is the user part one that RFC 2142 reserves for the operator (postmaster, abuse, security ...)?
+ * Nobody may claim these for himself. `user` is canonical. */
+bool store_user_is_reserved(const char *user);
+/* "+49 30 1234-567", "tel:+49301234567" -> "49301234567": visual separators (RFC 3966
+ * section 5.1.1) are dropped. Refuses, with *fault, what does not begin with '+' and a country code
+ * (1-9), has other characters or parameters, under 3 or over STORE_NUMBER_MAX digits. */
+int store_number_parse(struct slice text, char digits[STORE_NUMBER_MAX + 1],
+                       struct store_fault *fault);
+/* An owner is 1 to STORE_OWNER_MAX printable ASCII characters without spaces. `fault` may be NULL.
+ * Returns 0 or STATUS_MALFORMED. */
+int store_owner_check(struct slice owner, struct store_fault *fault);
 /* The domain alone; one final dot is dropped. ASCII names take a fast path without libidn2 and
  * without allocation. Same returns. */
 int store_domain_canonical(struct slice domain, char out[STORE_DOMAIN_MAX + 1],
@@ -79,15 +103,32 @@ enum store_mode {
     STORE_READER  /* reads only */
 };
 
+/* Unix time in ms; the node's clock. */
+typedef uint64_t store_clock_h(void *arg);
+/* Something the operator must look at, as a sentence. Called from the writer's thread. */
+typedef void store_alarm_h(const char *text, void *arg);
+
 struct store_conf {
     const char *path;     /* directory; created (0700) in mode STORE_WRITER */
     size_t map_size;      /* bytes of address space, the limit of the file; 0: 1 GiB. The same in
                              every process that opens it */
     unsigned max_readers; /* reader slots; 0: 126. The first process to open it decides */
+
+    /* What the writer's timer drops; each 0 for the default. */
+    uint64_t journal_age_ms; /* entries older than this; 0: 365 days */
+    uint64_t journal_size; /* bytes; the oldest go first, as far as the cursors allow; 0: 256 MiB */
+    uint64_t journal_max;  /* bytes; past it no cursor holds an entry; 0: twice journal_size */
+    uint64_t log_keep;     /* commands that stay readable in the log; 0: 10,000 */
+
+    store_clock_h *clock; /* NULL: CLOCK_REALTIME */
+    store_alarm_h *alarm; /* NULL: nobody is told */
+    void *arg;            /* for both */
 };
 
-/* Opens the environment and checks the schema version. Call once per process, after fork.
- * `fault` (may be NULL) gets a sentence for the operator on failure. Returns 0, STATUS_SCHEMA,
+/* Opens the environment and checks the schema version. An older schema is migrated by the writer,
+ * after a copy of the file was made beside it (data.mdb.schema-N); a newer one is refused. Call
+ * once per process, after fork. `fault` (may be NULL) gets a sentence for the operator on failure.
+ * Nothing is scanned: the time does not depend on the number of records. Returns 0, STATUS_SCHEMA,
  * STATUS_CORRUPT, -EACCES, -ENOSPC, -EBUSY (another process writes it: flock), -ENOENT (mode
  * STORE_READER before the first writer) or another -errno. */
 int store_open(const struct store_conf *conf, enum store_mode mode, struct store **store,
@@ -107,6 +148,10 @@ struct store_reader *store_reader_free(struct store_reader *reader);
 int store_reader_begin(struct store_reader *reader);
 void store_reader_end(struct store_reader *reader);
 
+/* Every `..._get` returns 0, STATUS_NOTFOUND, STATUS_CORRUPT or a store status, its output
+ * untouched on failure. Every `..._list` calls `each` in order of the key, starting after `after`
+ * (NULL: from the start), at most `max` times; `each` returns false to stop early. */
+
 /* A core's next hop as configured for a domain. */
 struct store_core {
     char host[STORE_DOMAIN_MAX + 1]; /* IP literal without brackets, or host name */
@@ -124,68 +169,188 @@ struct store_domain {
     enum store_unknown_policy unknown;
     struct store_core cores[STORE_CORES_MAX]; /* in order of preference */
     unsigned core_count;                      /* at least 1 */
-    uint64_t version;                         /* journal sequence of its last change */
+    unsigned claims_per_owner; /* addresses one owner may claim for himself; 0: none may */
+    unsigned quarantine_days;  /* of a released address; 0: it is free at once */
+    uint64_t version;          /* journal sequence of its last change */
+    uint64_t created_ms;       /* Unix time */
 };
+typedef bool store_domain_h(const struct store_domain *domain, void *arg);
+int store_domain_get(struct store_reader *reader, const char *name, struct store_domain *domain);
+int store_domain_list(struct store_reader *reader, const char *after, size_t max,
+                      store_domain_h *each, void *arg);
 
+/* "ours": a domain in the table of domains; every other is foreign. */
 enum store_address_state {
-    STORE_ADDRESS_HOSTED,    /* served by this operator's core; the address's domain may be
-                                foreign (ported in) */
-    STORE_ADDRESS_PORTED_OUT /* an address of our domain that `hosting` serves */
+    STORE_ADDRESS_HOSTED,     /* an address of our domain, served by its core */
+    STORE_ADDRESS_PORTED_IN,  /* of a foreign domain, served by the core of `hosting`, ours */
+    STORE_ADDRESS_PORTED_OUT, /* of our domain, served by `hosting`, foreign */
+    STORE_ADDRESS_MOVED,      /* of a foreign domain, was served here, now by `hosting`, foreign;
+                                 forgotten at until_ms unless that is 0 */
+    STORE_ADDRESS_PREPARED,   /* of a foreign domain, will be served by `hosting`, ours: not yet
+                                 routed */
+    STORE_ADDRESS_ALIAS,      /* of our domain, another name of `target` */
+    STORE_ADDRESS_TOMBSTONE,  /* of our domain, released: nobody but its last owner gets it before
+                                 until_ms */
+    STORE_ADDRESS_STATE_COUNT
 };
+/* "hosted", "ported-in" ...; never NULL. */
+const char *store_address_state_text(enum store_address_state state);
+/* Returns 0 or STATUS_MALFORMED. */
+int store_address_state_parse(const char *text, enum store_address_state *state);
 
 struct store_record {
     struct store_address address;
     enum store_address_state state;
-    char hosting[STORE_DOMAIN_MAX + 1];  /* the domain that serves it; own domain when HOSTED and
-                                            not ported in */
+    bool blocked; /* not routed and no caller, whatever the state is */
+    bool locked;  /* not to be released, ported or re-targeted until unlocked */
+    char hosting[STORE_DOMAIN_MAX +
+                 1]; /* the domain that serves it; own domain when HOSTED, ALIAS or TOMBSTONE */
+    char owner[STORE_OWNER_MAX + 1];     /* "": the operator itself */
+    struct store_address target;         /* ALIAS; else empty */
     char display[STORE_DISPLAY_MAX + 1]; /* as the owner typed it */
-    uint64_t version;
-    uint64_t created_ms; /* Unix time */
+    uint64_t version;                    /* journal sequence of its last change */
+    uint64_t created_ms;                 /* Unix time */
+    uint64_t until_ms;                   /* TOMBSTONE, MOVED; else 0 */
+    bool has_auth;                       /* an auth code (RFC 9154) was made and not used */
+    uint8_t auth_hash[STORE_HASH_LEN];   /* SHA-256 of it */
+    uint64_t auth_until_ms;              /* it is good until then */
 };
-
-/* Every function returns 0, STATUS_NOTFOUND, STATUS_CORRUPT or a store status. */
-int store_domain_get(struct store_reader *reader, const char *name, struct store_domain *domain);
+typedef bool store_record_h(const struct store_record *record, void *arg);
 int store_address_get(struct store_reader *reader, const struct store_address *address,
                       struct store_record *record);
+/* The addresses of one domain, or of all (domain NULL). Tombstones too. */
+int store_address_list(struct store_reader *reader, const char *domain,
+                       const struct store_address *after, size_t max, store_record_h *each,
+                       void *arg);
+/* The addresses of one owner. */
+int store_owner_list(struct store_reader *reader, const char *owner,
+                     const struct store_address *after, size_t max, store_record_h *each,
+                     void *arg);
 
 /* What routing asks, in one call: is the domain ours, is the address known, and who serves it?
- * The message path's lookup: two LMDB gets (a third for an address ported in), nothing allocated.
- * Members whose condition does not hold, and next hops past core_count, are left as they were. */
+ * Aliases are followed as far as the directory knows them. The message path's lookup: two LMDB gets
+ * (a third for an address ported in, one more per alias), nothing allocated. Members whose
+ * condition does not hold, and next hops past core_count, are left as they were. */
 struct store_route {
     bool domain_is_ours;
-    bool address_found;
-    enum store_address_state state;     /* when address_found */
-    char hosting[STORE_DOMAIN_MAX + 1]; /* when address_found */
+    bool address_found; /* not for PREPARED and dangling aliases */
+    bool blocked;       /* when address_found: also for a TOMBSTONE */
+    bool aliased;       /* the address is an alias: `target` is the address that it finally names */
+    enum store_address_state state;     /* when address_found; ALIAS: of a foreign address that the
+                                           directory does not know */
+    char hosting[STORE_DOMAIN_MAX + 1]; /* when address_found; ALIAS: the target's domain */
+    struct store_address target;        /* when aliased */
     struct store_domain core; /* when domain_is_ours, or the hosting domain is ours: the domain
                                  whose core serves the address (policy, next hops) */
 };
 int store_route(struct store_reader *reader, const struct store_address *address,
                 struct store_route *route);
 
-/* Lists in order of the key, starting after `after` (NULL: from the start), at most `max`.
- * `each` returns false to stop early. */
-typedef bool store_domain_h(const struct store_domain *domain, void *arg);
-typedef bool store_record_h(const struct store_record *record, void *arg);
-int store_domain_list(struct store_reader *reader, const char *after, size_t max,
-                      store_domain_h *each, void *arg);
-/* The addresses of one domain, or of all (domain NULL). */
-int store_address_list(struct store_reader *reader, const char *domain,
-                       const struct store_address *after, size_t max, store_record_h *each,
-                       void *arg);
+struct store_number {
+    char digits[STORE_NUMBER_MAX + 1]; /* E.164 without '+' */
+    struct store_address address;      /* in our directory */
+    uint64_t version, created_ms;
+};
+typedef bool store_number_h(const struct store_number *number, void *arg);
+int store_number_get(struct store_reader *reader, const char *digits, struct store_number *number);
+int store_number_list(struct store_reader *reader, const char *after, size_t max,
+                      store_number_h *each, void *arg);
+
+/* Another operator's edge, by the SIP domain it proves. */
+struct store_peer {
+    char domain[STORE_DOMAIN_MAX + 1];
+    bool blocked;
+    bool trusts_identity;    /* P-Asserted-Identity is kept towards it (RFC 3325) */
+    uint32_t requests_per_s; /* budgets; 0: the default */
+    uint32_t calls_max;      /* INVITE transactions at once */
+    uint8_t pins[STORE_PINS_MAX]
+                [STORE_HASH_LEN];      /* SHA-256 of a SubjectPublicKeyInfo; one must match */
+    unsigned pin_count;                /* 0: not pinned */
+    char tariff[STORE_TARIFF_MAX + 1]; /* for billing, passed through; printable UTF-8 */
+    uint64_t version, created_ms;
+};
+typedef bool store_peer_h(const struct store_peer *peer, void *arg);
+int store_peer_get(struct store_reader *reader, const char *domain, struct store_peer *peer);
+int store_peer_list(struct store_reader *reader, const char *after, size_t max, store_peer_h *each,
+                    void *arg);
+
+/* A bearer token of the API. Its text is made, and shown once, by the API; here is its hash only.
+ */
+enum store_scope {
+    STORE_SCOPE_ADMIN,    /* everything */
+    STORE_SCOPE_OPERATOR, /* its domains, their addresses and numbers */
+    STORE_SCOPE_USER      /* the addresses of `owner` */
+};
+struct store_token {
+    char id[STORE_TOKEN_ID_LEN + 1]; /* public part: lower-case letters and digits */
+    uint8_t hash[STORE_HASH_LEN];    /* SHA-256 of the whole token text */
+    enum store_scope scope;
+    char owner[STORE_OWNER_MAX + 1]; /* USER: whose addresses; else "" */
+    char domains[STORE_TOKEN_DOMAINS_MAX]
+                [STORE_DOMAIN_MAX + 1]; /* OPERATOR: at least one, need not exist yet */
+    unsigned domain_count;
+    char note[STORE_TARIFF_MAX + 1]; /* what it is for */
+    uint64_t version, created_ms;
+    uint64_t until_ms; /* good until then; 0: until revoked. Dropped by the timer later */
+};
+typedef bool store_token_h(const struct store_token *token, void *arg);
+int store_token_get(struct store_reader *reader, const char *id, struct store_token *token);
+int store_token_list(struct store_reader *reader, const char *after, size_t max,
+                     store_token_h *each, void *arg);
+
+/* What was changed. */
+enum store_kind {
+    STORE_KIND_DOMAIN,
+    STORE_KIND_ADDRESS,
+    STORE_KIND_NUMBER,
+    STORE_KIND_PEER,
+    STORE_KIND_TOKEN,
+    STORE_KIND_KEY,  /* a dialog token key: never told */
+    STORE_KIND_STORE /* the store itself: a bulk load, a trim of the journal */
+};
+
+/* One record of any kind; `kind` of the entry says which. Secrets and their hashes are zero. */
+union store_any {
+    struct store_domain domain;
+    struct store_record address;
+    struct store_number number;
+    struct store_peer peer;
+    struct store_token token;
+};
 
 struct store_journal_entry {
-    uint64_t sequence;
-    uint64_t time_ms;
+    uint64_t sequence; /* they have no gaps */
+    uint64_t time_ms;  /* store time */
     char actor[STORE_ACTOR_MAX + 1];
     const char *what; /* name of the operation, such as "address_add" */
-    const char *key;  /* domain or address it changed */
+    enum store_kind kind;
     const char
-        *before; /* the old record as words name=value, "" if there was none; never secrets */
-    const char *after;
-}; /* pointers are valid during the callback */
+        *key; /* domain, address, number, token id ...; STORE_KIND_STORE: what happened, in words */
+    bool
+        erased; /* the address was released and its quarantine is over: before and after are gone */
+    const union store_any *before, *after; /* NULL: there was none, or there is none any more */
+};                                         /* pointers are valid during the callback */
 typedef bool store_journal_h(const struct store_journal_entry *entry, void *arg);
+/* From `from_sequence` on (0: the oldest there is). STATUS_TRIMMED where from_sequence was there
+ * and is gone. */
 int store_journal_read(struct store_reader *reader, uint64_t from_sequence, size_t max,
                        store_journal_h *each, void *arg);
+/* Called from the writer's thread after each commit that added to the journal, with the last
+ * sequence; must not block and must not call the store. One per store; set it before anything is
+ * submitted, NULL to end it (waits for a call under way). */
+typedef void store_watch_h(uint64_t sequence, void *arg);
+void store_journal_watch(struct store *store, store_watch_h *watch, void *arg);
+
+/* Readers of the journal that hold its trimming back: each names what it has read. */
+struct store_cursor {
+    char name[STORE_CURSOR_NAME_MAX + 1]; /* letters, digits and - _ . */
+    uint64_t sequence;                    /* the last entry it has dealt with */
+    bool lost; /* entries it had not read were trimmed: its reader must start anew from the records
+                */
+};
+typedef bool store_cursor_h(const struct store_cursor *cursor, void *arg);
+int store_cursor_get(struct store_reader *reader, const char *name, struct store_cursor *cursor);
+int store_cursor_list(struct store_reader *reader, store_cursor_h *each, void *arg);
 
 /* Keys of dialog tokens (design section 4). The current key is the one with the highest id. */
 struct store_key {
@@ -197,29 +362,107 @@ struct store_key {
 int store_key_current(struct store_reader *reader, struct store_key *key);
 int store_key_get(struct store_reader *reader, uint32_t id, struct store_key *key);
 
+/* What passed between this node and a peer. Local statistics: not in the log, not in the journal.
+ */
+struct store_usage {
+    char node[STORE_OWNER_MAX + 1];
+    char peer[STORE_DOMAIN_MAX + 1];
+    uint64_t period; /* start, Unix time in s */
+    uint64_t attempts, answers, seconds, bytes;
+};
+typedef bool store_usage_h(const struct store_usage *usage, void *arg);
+/* In order of period, node, peer, from `period` on. */
+int store_usage_list(struct store_reader *reader, uint64_t period, size_t max, store_usage_h *each,
+                     void *arg);
+
 struct store_stats {
-    uint64_t domains, addresses, last_sequence;
+    uint64_t domains, addresses; /* addresses: tombstones too */
+    uint64_t numbers, peers, tokens, verdicts;
+    uint64_t first_sequence,
+        last_sequence;            /* of the journal; first_sequence > last_sequence: it is empty */
+    uint64_t journal_bytes;       /* in whole pages */
+    uint64_t log_first, log_last; /* indexes of commands in the log */
+    uint64_t cursors_lost;
+    uint64_t store_time_ms;
     uint64_t map_used, map_size; /* bytes */
     unsigned readers;            /* slots in use at the busiest time, over all processes */
+    uint64_t oldest_reader; /* how many commits ago the oldest snapshot in use was taken; 0: none
+                               older */
 };
 int store_stats_get(struct store_reader *reader, struct store_stats *stats);
 
 /* ---- writing ---- */
 
+/* The numbers stand in logs and journals: they never change. */
 enum store_op {
-    STORE_DOMAIN_ADD, /* `domain` without version */
+    STORE_DOMAIN_ADD =
+        1,            /* `domain` without version and created_ms; likewise for every record below.
+                     STATUS_INUSE while the directory has addresses of the then foreign domain */
     STORE_DOMAIN_PUT, /* replaces an existing one; it keeps its addresses */
-    STORE_DOMAIN_DEL, /* `domain.name`; refused with STATUS_INUSE while it has addresses, or serves
-                         ported-in ones */
-    /* `record` without version and created_ms. Either the address's domain is ours and it is HOSTED
-     * there or PORTED_OUT to a foreign one (else STATUS_MALFORMED); or it is foreign and HOSTED at
-     * a domain of ours. STATUS_NOTFOUND where the domain that must be ours is not. */
+    STORE_DOMAIN_DEL, /* `domain.name`; STATUS_INUSE while it has addresses (tombstones too), or
+                         serves ported-in ones */
+
+    /* `record`. Who serves it must be a claim that we can make (see the states), else
+     * STATUS_MALFORMED; STATUS_NOTFOUND where the domain that must be ours is not. TOMBSTONE cannot
+     * be added. STATUS_QUARANTINED: released, and not by this owner. An alias whose target is of
+     * our domain needs that target (STATUS_NOTFOUND); STATUS_LOOP where the target leads back. With
+     * `claim`: the owner takes it for himself, STATUS_DENIED where the domain allows none or the
+     * user part is reserved, STATUS_LIMIT where he has as many there as it allows. */
     STORE_ADDRESS_ADD,
-    STORE_ADDRESS_DEL, /* `record.address` */
-    STORE_KEY_ADD      /* `key.secret`; becomes the current key and retires the one before */
+    STORE_ADDRESS_PUT, /* `record`, all of it but created_ms and the auth code. STATUS_LOCKED: it is
+                          locked, and this would change more than `locked`. STATUS_NOTFOUND for a
+                          tombstone */
+    STORE_ADDRESS_RELEASE, /* `record.address`: our own becomes a tombstone for the domain's
+                              quarantine, any other is gone. STATUS_LOCKED; STATUS_INUSE while an
+                              alias or a number leads to it */
+    STORE_ADDRESS_PURGE,   /* `record.address`: ends a tombstone now and erases its journal values;
+                              STATUS_NOTFOUND if   it is not a tombstone */
+    STORE_ADDRESS_AUTH,    /* `record.address`, `record.auth_hash`, `record.auth_until_ms` (0:
+                              withdraws the code) */
+    STORE_ADDRESS_IMPORT,  /* `batch`: adds up to STORE_IMPORT_MAX, all or (keep_going) those that
+                              can be. Each  has a journal entry of its own, "address_add" */
+    STORE_ADDRESS_UNDO,    /* `batch`: of the addresses named, those whose version is still
+                              record.version vanish    without tombstone: undoes an import */
+
+    STORE_NUMBER_ADD, /* `number`; STATUS_NOTFOUND where its address is not in the directory */
+    STORE_NUMBER_PUT,
+    STORE_NUMBER_DEL, /* `number.digits` */
+    STORE_PEER_ADD,
+    STORE_PEER_PUT,
+    STORE_PEER_DEL,
+    STORE_TOKEN_ADD,
+    STORE_TOKEN_DEL, /* `token.id` */
+    STORE_KEY_ADD,   /* `key.secret`; becomes the current key and retires the one before */
+
+    /* Proposed by the writer's own timer; also by tests. */
+    STORE_EXPIRE, /* what is due at the command's time: tombstones, moved addresses, tokens; at most
+                     1,000 records */
+    STORE_JOURNAL_TRIM, /* entries before `sequence`, at most 1,000 */
+
+    /* Local: not in the log. */
+    STORE_CURSOR_PUT, /* `cursor`, which is then not lost; STATUS_TRIMMED where what follows its
+                         sequence is gone */
+    STORE_CURSOR_DEL,
+    STORE_USAGE_ADD, /* `usage`: added to what is there */
+
+    STORE_BULK_LOAD, /* no command: what the journal calls a bulk load */
+    STORE_OP_COUNT
 };
 
 #define STORE_ANY_VERSION UINT64_MAX
+
+struct store_batch {
+    const struct store_record *records;
+    size_t count;
+    bool keep_going;
+    int *statuses; /* what became of each: 0 or why it was refused; NULL: nobody asks. Not told
+                      again to a command that is repeated */
+};
+
+struct store_usage_batch {
+    const struct store_usage *usages;
+    size_t count; /* at most STORE_IMPORT_MAX */
+};
 
 /* A command carries everything its outcome depends on; applying it reads no clock and draws no
  * random number. */
@@ -227,29 +470,97 @@ struct store_command {
     uint8_t id[32]; /* SHA-256 over actor, method, path and Idempotency-Key; a second command with
                        the same id gets the first one's verdict, for 24 h. All zero: no verdict is
                        kept. STATUS_FULL is never kept: it may be tried again */
+    uint8_t body_hash[32]; /* SHA-256 of the request's body: the same id with another is
+                              STATUS_MISMATCH */
     enum store_op op;
-    uint64_t expected_version; /* of the record (PUT, DEL), or STORE_ANY_VERSION */
+    uint64_t
+        expected_version; /* of the record (PUT, DEL, RELEASE, PURGE, AUTH), or STORE_ANY_VERSION */
     char actor[STORE_ACTOR_MAX + 1];
     uint64_t time_ms; /* Unix time at the node that made the command */
+    bool claim;       /* STORE_ADDRESS_ADD */
+    bool dry_run;     /* judged, and nothing is kept: neither change nor log nor verdict */
     union {
         struct store_domain domain;
         struct store_record record;
+        struct store_number number;
+        struct store_peer peer;
+        struct store_token token;
         struct store_key key;
+        struct store_cursor cursor;
+        struct store_batch batch;
+        struct store_usage_batch usage;
+        uint64_t sequence;
     };
 };
 
 struct store_verdict {
     int status; /* 0, STATUS_EXISTS, STATUS_NOTFOUND, STATUS_CONFLICT, STATUS_INUSE, STATUS_FULL,
-                   STATUS_MALFORMED (a record that is not canonical or has no core) */
-    uint64_t sequence; /* journal sequence of the change: the record's version; 0 when refused */
+                   STATUS_MALFORMED (a record that is not canonical or complete),
+                   STATUS_QUARANTINED, STATUS_LOCKED, STATUS_LOOP, STATUS_DENIED, STATUS_LIMIT,
+                   STATUS_TRIMMED, STATUS_MISMATCH */
+    uint64_t sequence; /* journal sequence of the change: the record's version; of a batch, its last
+                          one; 0 when refused or nothing changed */
+    uint32_t count;    /* records changed */
+    bool repeated;     /* the command was known: this is its first verdict */
 };
 
 /* Applies a command; returns when it is on disk (or refused). Blocks: never call it from a worker's
  * loop. Any thread. Returns 0 with *verdict set, or why it could not even be judged (-EROFS in
- * mode STORE_READER, -EAGAIN too many waiting, -ENOSPC, STATUS_CORRUPT: nothing was changed; -EIO:
- * the disk failed and the outcome is unknown, submit the same id again). Store time, which stamps
- * the change, is the highest time_ms of all commands so far: it never goes back. */
+ * mode STORE_READER, -EAGAIN too many waiting, STATUS_CLOCK: its time is over STORE_CLOCK_AHEAD_MS
+ * ahead of the node's clock, -ENOSPC, STATUS_CORRUPT: nothing was changed; -EIO: the disk failed
+ * and the outcome is unknown, submit the same id again). Store time, which stamps the change, is
+ * the highest time_ms of all commands so far: it never goes back. */
+#define STORE_CLOCK_AHEAD_MS 5000
 int store_submit(struct store *store, const struct store_command *command,
                  struct store_verdict *verdict);
+
+/* The same without waiting: for whoever serves many from few threads. */
+struct store_submission {
+    const struct store_command *command; /* both stay where they are until `done` is called */
+    /* Called once from the writer's thread, when the command is on disk or refused; must not block
+     * and must not wait for the store. `ret` and `verdict` as store_submit. */
+    void (*done)(struct store_submission *submission);
+    void *arg;
+    int ret;
+    struct store_verdict verdict;
+    struct list link; /* the store's */
+};
+/* Returns 0 (`done` will be called), -EROFS or -EAGAIN (it will not). Does not block. */
+int store_submit_start(struct store *store, struct store_submission *submission);
+
+/* ---- files ---- */
+
+/* A compact copy of the whole store as of now, written to `file` (absolute, must not exist) while
+ * everything goes on. Complete and on disk when it returns, or not there. Blocks; any thread; takes
+ * a reader slot. Returns 0, -EEXIST, STATUS_LIMIT, -ENOSPC or another -errno. */
+int store_backup(struct store *store, const char *file, struct store_fault *fault);
+
+/* Puts a backup in the place of the store at conf->path, which no process may have open. The file
+ * is checked first (schema, tables, every record readable). A store that has records is only
+ * replaced with `replace`, and is kept beside as data.mdb.before-restore. Returns 0, -EBUSY,
+ * -EEXIST (there are records), STATUS_SCHEMA, STATUS_CORRUPT or another -errno. */
+int store_restore(const char *file, const struct store_conf *conf, bool replace,
+                  struct store_fault *fault);
+
+/* Bulk load into a store that has no addresses and that no process has open: a new file is built
+ * without syncs, then synced and renamed over the old one. Nothing is changed before
+ * store_bulk_commit returns 0. Sorted input (by domain, then user) is fastest; any order works. One
+ * thread. */
+struct store_bulk;
+/* Returns 0, -EBUSY (open elsewhere), -EEXIST (it has addresses), STATUS_SCHEMA or as store_open.
+ * `actor` and `time_ms` stand in the one journal entry that is written. */
+int store_bulk_begin(const struct store_conf *conf, const char *actor, uint64_t time_ms,
+                     struct store_bulk **bulk, struct store_fault *fault);
+/* A domain that is not there yet. Returns 0, STATUS_EXISTS, STATUS_MALFORMED or what makes going on
+ * senseless (-ENOMEM, -ENOSPC, STATUS_FULL). */
+int store_bulk_domain(struct store_bulk *bulk, const struct store_domain *domain);
+/* An address; as STORE_ADDRESS_ADD, but the targets of aliases may come later (checked by
+ * store_bulk_commit). */
+int store_bulk_address(struct store_bulk *bulk, const struct store_record *record);
+/* Returns 0 with everything on disk, or why nothing was changed: STATUS_LOOP or STATUS_NOTFOUND (an
+ * alias; *fault names it), -ENOSPC ... Frees `bulk`, on failure too. */
+int store_bulk_commit(struct store_bulk *bulk, struct store_fault *fault);
+/* Nothing happened. Accepts NULL. */
+void store_bulk_abort(struct store_bulk *bulk);
 
 #endif

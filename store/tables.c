@@ -42,6 +42,28 @@ static struct slice slice_of_val(const MDB_val *val)
     return slice_make(val->mv_data, val->mv_size);
 }
 
+int store_txn_begin(const struct store *store, unsigned flags, struct store_txn *txn)
+{
+    txn->store = store;
+    return store_status_of(mdb_txn_begin(store->env, NULL, flags, &txn->txn));
+}
+
+int store_txn_nest(const struct store_txn *outer, struct store_txn *inner)
+{
+    inner->store = outer->store;
+    return store_status_of(mdb_txn_begin(outer->store->env, outer->txn, 0, &inner->txn));
+}
+
+int store_txn_commit(struct store_txn *txn)
+{
+    return store_status_of(mdb_txn_commit(txn->txn));
+}
+
+void store_txn_abort(struct store_txn *txn)
+{
+    mdb_txn_abort(txn->txn);
+}
+
 int store_get(const struct store_txn *txn, enum store_table table, struct slice key,
               struct slice *value)
 {
@@ -57,6 +79,13 @@ int store_put(const struct store_txn *txn, enum store_table table, struct slice 
 {
     MDB_val k = val_of(key), v = val_of(value);
     return store_status_of(mdb_put(txn->txn, txn->store->tables[table], &k, &v, 0));
+}
+
+int store_append(const struct store_txn *txn, enum store_table table, struct slice key,
+                 struct slice value)
+{
+    MDB_val k = val_of(key), v = val_of(value);
+    return store_status_of(mdb_put(txn->txn, txn->store->tables[table], &k, &v, MDB_APPEND));
 }
 
 int store_del(const struct store_txn *txn, enum store_table table, struct slice key)
@@ -103,11 +132,65 @@ int store_scan(const struct store_txn *txn, enum store_table table, struct slice
     return rc == MDB_NOTFOUND ? 0 : store_status_of(rc);
 }
 
+struct list_visit {
+    struct slice prefix, after;
+    size_t left;
+    store_scan_h *each;
+    void *arg;
+};
+
+static int list_visit(struct slice key, struct slice value, void *arg)
+{
+    struct list_visit *list = arg;
+    if (!slice_starts_with(key, list->prefix))
+        return 1;
+    if (slice_eq(key, list->after))
+        return 0;
+    int ret = list->each(key, value, list->arg);
+    return ret ? ret : --list->left == 0;
+}
+
+int store_list(const struct store_txn *txn, enum store_table table, struct slice prefix,
+               struct slice after, size_t max, store_scan_h *each, void *arg)
+{
+    struct list_visit list = {
+        .prefix = prefix, .after = after, .left = max, .each = each, .arg = arg};
+    if (max == 0)
+        return 0;
+    return store_scan(txn, table, after.len ? after : prefix, list_visit, &list);
+}
+
+static int any_visit(struct slice key, struct slice value, void *arg)
+{
+    (void)key, (void)value;
+    *(bool *)arg = true;
+    return 1;
+}
+
+int store_any_under(const struct store_txn *txn, enum store_table table, struct slice prefix)
+{
+    bool found = false;
+    int ret = store_list(txn, table, prefix, SLICE(""), 1, any_visit, &found);
+    if (ret)
+        return ret;
+    return found ? 0 : STATUS_NOTFOUND;
+}
+
 int store_count(const struct store_txn *txn, enum store_table table, uint64_t *count)
 {
     MDB_stat stat;
     int rc = mdb_stat(txn->txn, txn->store->tables[table], &stat);
     if (rc == 0)
         *count = stat.ms_entries;
+    return store_status_of(rc);
+}
+
+int store_table_bytes(const struct store_txn *txn, enum store_table table, uint64_t *bytes)
+{
+    MDB_stat stat;
+    int rc = mdb_stat(txn->txn, txn->store->tables[table], &stat);
+    if (rc == 0)
+        *bytes = (uint64_t)(stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages) *
+                 stat.ms_psize;
     return store_status_of(rc);
 }

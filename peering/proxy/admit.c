@@ -90,12 +90,18 @@ void plan_core_targets(struct plan *plan, const struct store_domain *domain,
     plan->target_count = domain->core_count;
 }
 
+/* The address by which others know whom an alias names. */
+static const struct store_address *called_name(const struct called *called)
+{
+    return called->answer.route.aliased ? &called->answer.route.target : &called->address;
+}
+
 static void plan_core(const struct sip_msg *request, const struct called *called, struct plan *plan)
 {
     const struct store_domain *core = &called->answer.route.core;
     plan->side = TRANSPORT_INSIDE;
     if (called->answer.rule == RESOLVER_HOSTED)
-        plan->called = called->address;
+        plan->called = *called_name(called);
     snprintf(plan->hosted, sizeof(plan->hosted), "%s", core->name);
     plan_core_targets(plan, core, NULL);
     plan_keep_tls(request, plan);
@@ -116,7 +122,8 @@ static void plan_peer(const char *domain, uint16_t port, struct plan *plan)
 static bool hosted_here(const struct store_route *route)
 {
     if (route->address_found)
-        return route->state == STORE_ADDRESS_HOSTED;
+        return !route->blocked &&
+               (route->state == STORE_ADDRESS_HOSTED || route->state == STORE_ADDRESS_PORTED_IN);
     return route->domain_is_ours && route->core.unknown == STORE_UNKNOWN_CORE;
 }
 
@@ -184,10 +191,15 @@ static void plan_from_core(struct proxy *proxy, const struct origin *origin,
             plan_core(request, &called, plan);
         return;
     case RESOLVER_UNKNOWN:
+    case RESOLVER_BLOCKED:
         refuse_unknown(request, plan->refusal);
         return;
     case RESOLVER_PORTED_OUT:
+    case RESOLVER_MOVED:
+    case RESOLVER_ALIAS:
         plan_peer(called.answer.hosting, 0, plan);
+        if (called.answer.route.aliased)
+            plan->called = called.answer.route.target;
         return;
     case RESOLVER_AUTHORITY:
         plan_peer(called.answer.hosting, request->uri.port, plan);
@@ -234,6 +246,18 @@ static void redirect_ported(const struct called *called, struct refusal *refusal
         refusal_set(refusal, 480, "the address is hosted elsewhere under names too long to tell");
 }
 
+/* 302 with the plain address that an alias names: a redirect, no port data (design 3.2). */
+static void redirect_alias(const struct called *called, struct refusal *refusal)
+{
+    const struct store_address *target = &called->answer.route.target;
+    refusal_set(refusal, 302, "%s@%s is another name of %s@%s", called->address.user,
+                called->address.domain, target->user, target->domain);
+    int len = snprintf(refusal->headers, sizeof(refusal->headers), "Contact: <sip:%s@%s>\r\n",
+                       target->user, target->domain);
+    if (len < 0 || (size_t)len >= sizeof(refusal->headers))
+        refusal_set(refusal, 480, "the address has another name that is too long to tell");
+}
+
 static void plan_from_peer(struct proxy *proxy, const struct origin *origin,
                            const struct sip_msg *request, struct plan *plan)
 {
@@ -254,9 +278,15 @@ static void plan_from_peer(struct proxy *proxy, const struct origin *origin,
         plan_core(request, &called, plan);
         return;
     case RESOLVER_PORTED_OUT:
-        redirect_ported(&called, plan->refusal);
+    case RESOLVER_MOVED:
+    case RESOLVER_ALIAS:
+        if (called.answer.route.aliased)
+            redirect_alias(&called, plan->refusal);
+        else
+            redirect_ported(&called, plan->refusal);
         return;
     case RESOLVER_UNKNOWN:
+    case RESOLVER_BLOCKED:
     case RESOLVER_AUTHORITY:
         refuse_unknown(request, plan->refusal);
         return;

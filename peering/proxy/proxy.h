@@ -164,8 +164,8 @@ struct plan {
                                           certificate and core group */
     char caller_group[STORE_DOMAIN_MAX + 1]; /* inside origin: the core group it came from */
     char peer[STORE_DOMAIN_MAX + 1]; /* the proven peer domain of this dialog; "" core to core */
-    struct store_address called; /* towards a core, outside a dialog: the address in canonical form;
-                                    user "" where the directory does not have it */
+    struct store_address called; /* outside a dialog, towards a core or for an alias: the address in
+                                    canonical form that is asked for; user "": as it came */
     char assert_identity[STORE_DOMAIN_MAX + 1]; /* P-Asserted-Identity to add towards the core for
                                                    an anonymous caller; "" for none */
     size_t own_routes; /* topmost Route values that are ours and are removed */

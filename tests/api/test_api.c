@@ -126,7 +126,7 @@ static void where_an_address_lives_decides_its_state(void **state)
         {"{\"address\": \"carol@opa.example\", \"hosting\": \"opc.example\"}", "carol@opa.example",
          "ported-out", "opc.example"},
         {"{\"address\": \"dave@opc.example\", \"hosting\": \"opb.example\"}", "dave@opc.example",
-         "hosted", "opb.example"},
+         "ported-in", "opb.example"},
     };
     for (size_t i = 0; i < COUNT_OF(table); i++) {
         struct response response;

@@ -29,6 +29,7 @@ static void add_domain(struct world *world, const char *name, enum store_unknown
     snprintf(command.domain.name, sizeof(command.domain.name), "%s", name);
     command.domain.unknown = unknown;
     command.domain.core_count = 1;
+    command.domain.quarantine_days = STORE_QUARANTINE_DAYS;
     snprintf(command.domain.cores[0].host, sizeof(command.domain.cores[0].host), "%s", "127.0.0.1");
     submit(world, &command);
 }
@@ -42,6 +43,19 @@ static void add_address(struct world *world, const char *user, const char *domai
     command.record.state = state;
     snprintf(command.record.hosting, sizeof(command.record.hosting), "%s", hosting);
     snprintf(command.record.display, sizeof(command.record.display), "%s@%s", user, domain);
+    submit(world, &command);
+}
+
+/* user@opa.example as another name of `target`. */
+static void add_alias(struct world *world, const char *user, const char *target)
+{
+    struct store_command command = {.op = STORE_ADDRESS_ADD};
+    struct store_record *record = &command.record;
+    snprintf(record->address.user, sizeof(record->address.user), "%s", user);
+    snprintf(record->address.domain, sizeof(record->address.domain), "opa.example");
+    snprintf(record->hosting, sizeof(record->hosting), "opa.example");
+    record->state = STORE_ADDRESS_ALIAS;
+    assert_int_equal(store_address_parse(slice_of(target), &record->target, NULL), 0);
     submit(world, &command);
 }
 
@@ -60,7 +74,17 @@ static int world_setup(void **state)
     add_domain(world, "open.example", STORE_UNKNOWN_CORE);
     add_address(world, "alice", "opa.example", STORE_ADDRESS_HOSTED, "opa.example");
     add_address(world, "carol", "opa.example", STORE_ADDRESS_PORTED_OUT, "opc.example");
-    add_address(world, "dora", "opb.example", STORE_ADDRESS_HOSTED, "opa.example");
+    add_address(world, "dora", "opb.example", STORE_ADDRESS_PORTED_IN, "opa.example");
+    add_address(world, "emil", "opb.example", STORE_ADDRESS_MOVED, "opd.example");
+    add_address(world, "fred", "opb.example", STORE_ADDRESS_PREPARED, "opa.example");
+    add_alias(world, "al", "alice@opa.example");
+    add_alias(world, "caro", "carol@opa.example");
+    add_alias(world, "bobby", "bob@opb.example");
+    add_address(world, "gone", "opa.example", STORE_ADDRESS_HOSTED, "opa.example");
+    struct store_command release = {.op = STORE_ADDRESS_RELEASE};
+    snprintf(release.record.address.user, sizeof(release.record.address.user), "gone");
+    snprintf(release.record.address.domain, sizeof(release.record.address.domain), "opa.example");
+    submit(world, &release);
     return store_reader_alloc(world->store, &world->reader);
 }
 
@@ -82,14 +106,21 @@ static void directory_decides_who_hosts_an_address(void **state)
         const char *user, *domain;
         enum resolver_rule rule;
         const char *hosting;
+        bool aliased;
     } cases[] = {
-        {"alice", "opa.example", RESOLVER_HOSTED, "opa.example"},
-        {"carol", "opa.example", RESOLVER_PORTED_OUT, "opc.example"},
-        {"dora", "opb.example", RESOLVER_HOSTED, "opa.example"}, /* ported in */
-        {"nobody", "opa.example", RESOLVER_UNKNOWN, ""},
-        {"nobody", "open.example", RESOLVER_UNKNOWN_CORE, "open.example"},
-        {"bob", "opb.example", RESOLVER_AUTHORITY, "opb.example"},
-        {"alice", "sub.opa.example", RESOLVER_AUTHORITY, "sub.opa.example"},
+        {"alice", "opa.example", RESOLVER_HOSTED, "opa.example", false},
+        {"carol", "opa.example", RESOLVER_PORTED_OUT, "opc.example", false},
+        {"dora", "opb.example", RESOLVER_HOSTED, "opa.example", false}, /* ported in */
+        {"emil", "opb.example", RESOLVER_MOVED, "opd.example", false},
+        {"fred", "opb.example", RESOLVER_AUTHORITY, "opb.example", false}, /* not yet ours */
+        {"al", "opa.example", RESOLVER_HOSTED, "opa.example", true},
+        {"caro", "opa.example", RESOLVER_PORTED_OUT, "opc.example", true},
+        {"bobby", "opa.example", RESOLVER_ALIAS, "opb.example", true},
+        {"gone", "opa.example", RESOLVER_BLOCKED, "", false},
+        {"nobody", "opa.example", RESOLVER_UNKNOWN, "", false},
+        {"nobody", "open.example", RESOLVER_UNKNOWN_CORE, "open.example", false},
+        {"bob", "opb.example", RESOLVER_AUTHORITY, "opb.example", false},
+        {"alice", "sub.opa.example", RESOLVER_AUTHORITY, "sub.opa.example", false},
     };
     struct world *world = *state;
     assert_int_equal(store_reader_begin(world->reader), 0);
@@ -103,6 +134,7 @@ static void directory_decides_who_hosts_an_address(void **state)
         assert_string_equal(answer.hosting, cases[i].hosting);
         if (answer.rule == RESOLVER_HOSTED)
             assert_string_equal(answer.route.core.name, "opa.example");
+        assert_int_equal(answer.route.aliased, cases[i].aliased);
     }
     store_reader_end(world->reader);
 }

@@ -11,6 +11,12 @@
 
 #include <cmocka.h>
 
+static uint64_t fixture_clock(void *arg)
+{
+    struct fixture *fixture = arg;
+    return atomic_load(&fixture->now_ms);
+}
+
 void fixture_make(struct fixture *fixture, size_t map_size)
 {
     const char *tmp = getenv("TMPDIR");
@@ -19,6 +25,9 @@ void fixture_make(struct fixture *fixture, size_t map_size)
     assert_non_null(mkdtemp(fixture->path));
     fixture->conf.path = fixture->path;
     fixture->conf.map_size = map_size;
+    fixture->conf.clock = fixture_clock;
+    fixture->conf.arg = fixture;
+    atomic_store(&fixture->now_ms, (uint64_t)10 * 24 * 3600 * 1000);
 }
 
 void fixture_open(struct fixture *fixture)
@@ -55,7 +64,7 @@ void fixture_raw_put(struct fixture *f, const char *table, struct slice key, str
     MDB_dbi dbi;
     MDB_val k = {key.len, (void *)key.p}, v = {value.len, (void *)value.p};
     assert_int_equal(mdb_env_create(&env), 0);
-    assert_int_equal(mdb_env_set_maxdbs(env, 16), 0);
+    assert_int_equal(mdb_env_set_maxdbs(env, 32), 0);
     assert_int_equal(mdb_env_open(env, f->path, 0, 0600), 0);
     assert_int_equal(mdb_txn_begin(env, NULL, 0, &txn), 0);
     assert_int_equal(mdb_dbi_open(txn, table, MDB_CREATE, &dbi), 0);
@@ -154,7 +163,7 @@ bool fixture_has(struct fixture *fixture, const char *text)
     int ret = store_address_get(fixture->reader, &address, &record);
     store_reader_end(fixture->reader);
     assert_true(ret == 0 || ret == STATUS_NOTFOUND);
-    return ret == 0;
+    return ret == 0 && record.state != STORE_ADDRESS_TOMBSTONE;
 }
 
 struct store_stats fixture_stats(struct fixture *fixture)

@@ -4,9 +4,13 @@
 
 #include "store/store.h"
 
+#include <stdatomic.h>
+
 struct fixture {
     char path[256];
     struct store_conf conf;
+    _Atomic int alarms; /* counted by a test that sets conf.alarm */
+    _Atomic uint64_t now_ms; /* the store's clock; ten days at first, commands are at 1 s */
     struct store *store;         /* NULL while closed */
     struct store_reader *reader; /* NULL while closed */
 };
@@ -24,6 +28,7 @@ void fixture_remove(struct fixture *fixture); /* closes and deletes */
 int fixture_setup(void **state);
 int fixture_teardown(void **state);
 
+/* A domain without quarantine: what is released is gone. */
 struct store_command command_domain(enum store_op op, const char *name, const char *core);
 struct store_command command_address(enum store_op op, const char *address,
                                      enum store_address_state state, const char *hosting);
@@ -35,7 +40,7 @@ int fixture_domain_add(struct fixture *fixture, const char *name);
 int fixture_address_add(struct fixture *fixture, const char *address); /* hosted at its domain */
 
 struct store_address address_of(const char *text); /* must parse */
-/* Does the reader's snapshot (begun here) have the address? */
+/* Does the reader's snapshot (begun here) have the address, and not only its tombstone? */
 bool fixture_has(struct fixture *fixture, const char *address);
 struct store_stats fixture_stats(struct fixture *fixture);
 

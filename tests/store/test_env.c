@@ -44,7 +44,7 @@ static void all_is_there_after_a_reopen(void **state)
     assert_int_equal(stats.last_sequence, 3);
     assert_int_equal(stats.map_size, 1 << 30);
     assert_true(stats.map_used > 0 && stats.map_used < 1 << 20);
-    assert_int_equal(stats.readers, 1);
+    assert_in_range(stats.readers, 1, 2); /* the writer looks at times, too */
     fixture_remove(&f);
 }
 
@@ -89,12 +89,12 @@ static void a_newer_schema_is_refused(void **state)
     fixture_make(&f, 0);
     fixture_open(&f);
     fixture_close(&f);
-    fixture_raw_put(&f, "meta", SLICE("schema"), SLICE("\0\0\0\x02"));
+    fixture_raw_put(&f, "meta", SLICE("schema"), SLICE("\0\0\0\x03"));
     assert_int_equal(open_ret(&f, STORE_WRITER, &fault), STATUS_SCHEMA);
-    assert_string_equal(fault.text, "the store has schema version 2 and this program knows "
-                                    "versions up to 1; start the newer program");
+    assert_string_equal(fault.text, "the store has schema version 3 and this program knows "
+                                    "versions up to 2; start the newer program");
     assert_int_equal(open_ret(&f, STORE_READER, &fault), STATUS_SCHEMA);
-    fixture_raw_put(&f, "meta", SLICE("schema"), SLICE("\0\0\0\x01"));
+    fixture_raw_put(&f, "meta", SLICE("schema"), SLICE("\0\0\0\x02"));
     assert_int_equal(open_ret(&f, STORE_WRITER, &fault), 0);
     fixture_remove(&f);
 }
@@ -110,7 +110,7 @@ static void what_is_no_store_is_refused(void **state)
     assert_int_equal(open_ret(&f, STORE_WRITER, &fault), STATUS_CORRUPT);
     fixture_raw_put(&f, "meta", SLICE("schema"), SLICE("\0\0\x01"));
     assert_int_equal(open_ret(&f, STORE_WRITER, &fault), STATUS_CORRUPT);
-    fixture_raw_put(&f, "meta", SLICE("schema"), SLICE("\0\0\0\x01"));
+    fixture_raw_put(&f, "meta", SLICE("schema"), SLICE("\0\0\0\x02"));
     assert_int_equal(open_ret(&f, STORE_WRITER, &fault), STATUS_CORRUPT);
     assert_string_equal(fault.text, "the store lacks one of its tables: it is damaged");
     snprintf(name, sizeof(name), "%s/data.mdb", f.path);
@@ -148,11 +148,9 @@ static bool journal_never(const struct store_journal_entry *entry, void *arg)
 }
 
 /* Every prefix of these, and they with one octet more, are damaged records. */
-#define DOMAIN_RECORD "\x01\0\0\0\0\0\0\0\x01\0\x01\0\x01z\0\0\0"
-#define ADDRESS_RECORD                                                                             \
-    "\x01\0\0\0"                                                                                   \
-    "\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x03\0\x01z"
-#define JOURNAL_RECORD "\x01\0\0\0\0\0\0\0\x01\0\0\x01z\0\0\0\0\0\0"
+#define DOMAIN_RECORD  "\x02\x01\0\x01\x01z\0\0\0\0\0\0"
+#define ADDRESS_RECORD "\x02\0\0\x02\x03\0\x01z"
+#define JOURNAL_RECORD "\x02\x01\x01\x01z\0\0\0\0"
 
 static void damage_check(struct fixture *f, bool is_damaged)
 {

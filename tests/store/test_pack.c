@@ -26,7 +26,7 @@ static struct slice sample_pack(char *buffer, size_t size, int *ret)
     return bytes;
 }
 
-#define SAMPLE_LEN (1 + 2 + 4 + 8 + 2 + 11 + 3)
+#define SAMPLE_LEN (1 + 2 + 4 + 8 + 1 + 11 + 3)
 
 static int sample_unpack(struct slice bytes)
 {
@@ -88,13 +88,13 @@ static void a_record_cut_short_or_too_long_is_corrupt(void **state)
 static void strings_that_do_not_fit_or_hold_nul_are_corrupt(void **state)
 {
     static const struct slice strings[] = {
-        {"\0\x03"
+        {"\x03"
          "abc",
-         5},
-        {"\0\x02"
-         "a\0",
          4},
-        {"\xff\xff"
+        {"\x02"
+         "a\0",
+         3},
+        {"\xff\x01"
          "ab",
          4},
     };
@@ -159,9 +159,46 @@ static void damaged_keys_are_corrupt(void **state)
     assert_int_equal(table_key_to_age(slice_make(big, 39), &u64, id), STATUS_CORRUPT);
 }
 
+static void numbers_take_as_few_octets_as_they_can_and_have_one_form(void **state)
+{
+    static const struct {
+        uint64_t value;
+        size_t len;
+    } cases[] = {{0, 1},
+                 {127, 1},
+                 {128, 2},
+                 {16383, 2},
+                 {16384, 3},
+                 {1u << 21, 4},
+                 {UINT64_MAX >> 1, 9},
+                 {UINT64_MAX, 10}};
+    static const struct slice bad[] = {{"\x80\x00", 2},
+                                       {"\x80", 1},
+                                       {"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02", 10},
+                                       {"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x80", 10}};
+    struct store_unpack unpack;
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char buffer[10];
+        struct store_pack pack;
+        store_pack_init(&pack, buffer, sizeof(buffer));
+        store_pack_number(&pack, cases[i].value);
+        assert_int_equal(pack.len, cases[i].len);
+        store_unpack_init(&unpack, slice_make(buffer, pack.len));
+        assert_true(store_unpack_number(&unpack) == cases[i].value);
+        assert_int_equal(store_unpack_done(&unpack), 0);
+    }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        store_unpack_init(&unpack, bad[i]);
+        store_unpack_number(&unpack);
+        assert_int_equal(store_unpack_done(&unpack), STATUS_CORRUPT);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(numbers_take_as_few_octets_as_they_can_and_have_one_form),
         cmocka_unit_test(what_is_packed_is_unpacked),
         cmocka_unit_test(a_buffer_too_small_is_told),
         cmocka_unit_test(a_record_cut_short_or_too_long_is_corrupt),

@@ -36,7 +36,7 @@ static bool journal_check_entry(const struct store_journal_entry *entry, void *a
     assert_int_equal(entry->sequence, check->next);
     check->next++;
     check->added += strcmp(entry->what, "address_add") == 0;
-    check->deleted += strcmp(entry->what, "address_del") == 0;
+    check->deleted += strcmp(entry->what, "address_release") == 0;
     return true;
 }
 
@@ -313,8 +313,8 @@ static void a_full_store_refuses_and_loses_nothing(void **state)
     assert_int_equal(number_submit(&f, STORE_ADDRESS_ADD, count), STATUS_FULL);
     /* The pages in hand are for deletions. */
     for (int i = 0; i < 100; i++)
-        assert_int_equal(number_submit(&f, STORE_ADDRESS_DEL, i), 0);
-    assert_int_equal(number_submit(&f, STORE_ADDRESS_DEL, 0), STATUS_NOTFOUND);
+        assert_int_equal(number_submit(&f, STORE_ADDRESS_RELEASE, i), 0);
+    assert_int_equal(number_submit(&f, STORE_ADDRESS_RELEASE, 0), STATUS_NOTFOUND);
     assert_int_equal(fixture_stats(&f).addresses, count - 100);
     journal_must_agree(&f);
     fixture_remove(&f);
@@ -357,13 +357,13 @@ static void a_map_that_fills_under_way_refuses_and_recovers(void **state)
         assert_true(rounds++ < 10000);
         status = number_submit(&f, STORE_ADDRESS_ADD, 1);
         if (status == 0)
-            status = number_submit(&f, STORE_ADDRESS_DEL, 1);
+            status = number_submit(&f, STORE_ADDRESS_RELEASE, 1);
     }
     assert_int_equal(status, STATUS_FULL);
     store_reader_end(f.reader);
     journal_must_agree(&f);
     assert_int_equal(number_submit(&f, STORE_ADDRESS_ADD, 2), 0);
-    assert_int_equal(number_submit(&f, STORE_ADDRESS_DEL, 2), 0);
+    assert_int_equal(number_submit(&f, STORE_ADDRESS_RELEASE, 2), 0);
     journal_must_agree(&f);
     fixture_remove(&f);
 }

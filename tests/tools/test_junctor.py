@@ -195,7 +195,7 @@ def address_add_says_where_it_lives(daemon):
     out, _ = daemon.run("address", "add", "carol@opa.example", "--hosting", "opb.example")
     assert out == "carol@opa.example added, ported-out, hosting domain opb.example\n", out
     out, _ = daemon.run("address", "add", "dave@opb.example", "--hosting", "opa.example")
-    assert out == "dave@opb.example added, hosted, hosting domain opa.example\n", out
+    assert out == "dave@opb.example added, ported-in, hosting domain opa.example\n", out
     record = daemon.json("address", "add", "Eve@opa.example")
     assert record["display"] == "Eve@opa.example" and record["state"] == "hosted", record
 

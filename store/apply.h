@@ -1,0 +1,53 @@
+/* Applying a command: the steps that the operations share. Each operation checks everything first
+ * and writes after, so that a refusal leaves the transaction as it was and the batch goes on.
+ *
+ * An operation returns 0, a status that is an answer to the command (see struct store_verdict), or
+ * a failure, after which the transaction is aborted. */
+#ifndef JUNCTOR_STORE_APPLY_H
+#define JUNCTOR_STORE_APPLY_H
+
+#include "store/internal.h"
+
+struct store_apply {
+    const struct store_txn *txn;
+    const struct store_command *command;
+    struct store_position position; /* its sequence grows with each journal entry */
+    uint32_t count;                 /* records changed */
+};
+
+typedef int store_apply_h(struct store_apply *apply);
+
+/* The version of a record that is changed now: the sequence of the next journal entry. */
+uint64_t store_apply_version(const struct store_apply *apply);
+bool store_apply_expects(const struct store_apply *apply, uint64_t version);
+
+/* Writes a journal entry and counts it: fills sequence, time and actor of the change. */
+int store_apply_journal(struct store_apply *apply, struct store_change *change);
+
+/* A record that comes, changes or goes, with its indexes and its journal entry. `after` has its
+ * version already. */
+int store_apply_write(struct store_apply *apply, enum store_op op, enum store_kind kind,
+                      const void *before, const void *after);
+
+/* Is this refusal an answer to the command? */
+bool store_status_is_verdict(int status);
+
+/* apply_records.c */
+store_apply_h store_apply_domain_add, store_apply_domain_put, store_apply_domain_del;
+store_apply_h store_apply_number_add, store_apply_number_put, store_apply_number_del;
+store_apply_h store_apply_peer_add, store_apply_peer_put, store_apply_peer_del;
+store_apply_h store_apply_token_add, store_apply_token_del;
+store_apply_h store_apply_key_add;
+
+/* apply_addresses.c */
+store_apply_h store_apply_address_add, store_apply_address_put, store_apply_address_auth;
+store_apply_h store_apply_import, store_apply_undo;
+
+/* apply_release.c */
+store_apply_h store_apply_release, store_apply_purge, store_apply_expire;
+
+/* apply_local.c */
+store_apply_h store_apply_journal_trim; /* of the log, but what it does to cursors is local */
+store_apply_h store_apply_cursor_put, store_apply_cursor_del, store_apply_usage_add;
+
+#endif

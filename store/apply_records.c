@@ -1,0 +1,187 @@
+/* Domains, numbers, peers, tokens and keys: records that are added, replaced and deleted. */
+#include "store/apply.h"
+
+#include "base/status.h"
+
+#include <stdio.h>
+
+/* ---- what is alike ---- */
+
+/* A new record, stamped, into `made`. `given` is the command's. */
+static int record_add(struct store_apply *apply, enum store_kind kind, const void *given)
+{
+    union store_any made, old;
+    int ret = store_any_read(apply->txn, kind, given, &old);
+    if (ret != STATUS_NOTFOUND)
+        return ret ? ret : STATUS_EXISTS;
+    memcpy(&made, given, store_any_size(kind));
+    struct store_stamps stamps = store_any_stamps(kind, &made);
+    *stamps.version = store_apply_version(apply);
+    *stamps.created_ms = apply->position.time_ms;
+    return store_apply_write(apply, apply->command->op, kind, NULL, &made);
+}
+
+static int record_put(struct store_apply *apply, enum store_kind kind, const void *given)
+{
+    union store_any made, old;
+    int ret = store_any_read(apply->txn, kind, given, &old);
+    if (ret)
+        return ret;
+    struct store_stamps before = store_any_stamps(kind, &old);
+    if (!store_apply_expects(apply, *before.version))
+        return STATUS_CONFLICT;
+    memcpy(&made, given, store_any_size(kind));
+    struct store_stamps stamps = store_any_stamps(kind, &made);
+    *stamps.version = store_apply_version(apply);
+    *stamps.created_ms = *before.created_ms;
+    return store_apply_write(apply, apply->command->op, kind, &old, &made);
+}
+
+static int record_del(struct store_apply *apply, enum store_kind kind, const void *given)
+{
+    union store_any old;
+    int ret = store_any_read(apply->txn, kind, given, &old);
+    if (ret)
+        return ret;
+    if (!store_apply_expects(apply, *store_any_stamps(kind, &old).version))
+        return STATUS_CONFLICT;
+    return store_apply_write(apply, apply->command->op, kind, &old, NULL);
+}
+
+/* ---- domains ---- */
+
+int store_apply_domain_add(struct store_apply *apply)
+{
+    const struct store_domain *domain = &apply->command->domain;
+    int ret = store_domain_check(domain);
+    if (ret)
+        return ret;
+    ret = store_domain_exists(apply->txn, domain->name);
+    if (ret != STATUS_NOTFOUND)
+        return ret ? ret : STATUS_EXISTS;
+    /* An address of a foreign domain and one of ours have different states. */
+    ret = store_record_any(apply->txn, domain->name);
+    if (ret != STATUS_NOTFOUND)
+        return ret ? ret : STATUS_INUSE;
+    return record_add(apply, STORE_KIND_DOMAIN, domain);
+}
+
+int store_apply_domain_put(struct store_apply *apply)
+{
+    int ret = store_domain_check(&apply->command->domain);
+    return ret ? ret : record_put(apply, STORE_KIND_DOMAIN, &apply->command->domain);
+}
+
+/* Does any address live below or at the domain? 0, STATUS_INUSE or a store status. */
+static int domain_check_unused(const struct store_txn *txn, const char *name)
+{
+    uint64_t guests;
+    int ret = store_record_any(txn, name);
+    if (ret != STATUS_NOTFOUND)
+        return ret ? ret : STATUS_INUSE;
+    ret = store_guests_get(txn, name, &guests);
+    if (ret)
+        return ret;
+    return guests ? STATUS_INUSE : 0;
+}
+
+int store_apply_domain_del(struct store_apply *apply)
+{
+    const struct store_domain *domain = &apply->command->domain;
+    struct store_domain old;
+    int ret = store_domain_read(apply->txn, domain->name, &old);
+    if (ret)
+        return ret;
+    if (!store_apply_expects(apply, old.version))
+        return STATUS_CONFLICT;
+    ret = domain_check_unused(apply->txn, old.name);
+    return ret ? ret : record_del(apply, STORE_KIND_DOMAIN, domain);
+}
+
+/* ---- numbers ---- */
+
+/* It leads to an address that somebody has. */
+static int number_check(const struct store_apply *apply)
+{
+    const struct store_number *number = &apply->command->number;
+    struct store_host host;
+    int ret = store_number_check(number);
+    if (ret == 0)
+        ret = store_record_host(apply->txn, &number->address, &host);
+    if (ret)
+        return ret;
+    return host.state == STORE_ADDRESS_TOMBSTONE ? STATUS_NOTFOUND : 0;
+}
+
+int store_apply_number_add(struct store_apply *apply)
+{
+    int ret = number_check(apply);
+    return ret ? ret : record_add(apply, STORE_KIND_NUMBER, &apply->command->number);
+}
+
+int store_apply_number_put(struct store_apply *apply)
+{
+    int ret = number_check(apply);
+    return ret ? ret : record_put(apply, STORE_KIND_NUMBER, &apply->command->number);
+}
+
+int store_apply_number_del(struct store_apply *apply)
+{
+    return record_del(apply, STORE_KIND_NUMBER, &apply->command->number);
+}
+
+/* ---- peers and tokens ---- */
+
+int store_apply_peer_add(struct store_apply *apply)
+{
+    int ret = store_peer_check(&apply->command->peer);
+    return ret ? ret : record_add(apply, STORE_KIND_PEER, &apply->command->peer);
+}
+
+int store_apply_peer_put(struct store_apply *apply)
+{
+    int ret = store_peer_check(&apply->command->peer);
+    return ret ? ret : record_put(apply, STORE_KIND_PEER, &apply->command->peer);
+}
+
+int store_apply_peer_del(struct store_apply *apply)
+{
+    return record_del(apply, STORE_KIND_PEER, &apply->command->peer);
+}
+
+int store_apply_token_add(struct store_apply *apply)
+{
+    int ret = store_token_check(&apply->command->token);
+    return ret ? ret : record_add(apply, STORE_KIND_TOKEN, &apply->command->token);
+}
+
+int store_apply_token_del(struct store_apply *apply)
+{
+    return record_del(apply, STORE_KIND_TOKEN, &apply->command->token);
+}
+
+/* ---- keys of dialog tokens ---- */
+
+int store_apply_key_add(struct store_apply *apply)
+{
+    struct store_key key = apply->command->key, old;
+    int ret = store_token_key_last(apply->txn, &old);
+    if (ret && ret != STATUS_NOTFOUND)
+        return ret;
+    key.id = ret == 0 ? old.id + 1 : 1;
+    key.created_ms = apply->position.time_ms;
+    key.retired_ms = 0;
+    if (ret == 0) {
+        old.retired_ms = apply->position.time_ms;
+        ret = store_token_key_write(apply->txn, &old);
+        if (ret)
+            return ret;
+    }
+    ret = store_token_key_write(apply->txn, &key);
+    if (ret)
+        return ret;
+    char name[32];
+    snprintf(name, sizeof(name), "token key %u", (unsigned)key.id);
+    return store_apply_journal(
+        apply, &(struct store_change){.op = STORE_KEY_ADD, .kind = STORE_KIND_KEY, .text = name});
+}

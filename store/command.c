@@ -1,0 +1,249 @@
+/* Commands as bytes: form, operation and its own form, id, body hash, expected version, actor,
+ * time, then what the operation takes. */
+#include "base/buf.h"
+#include "base/status.h"
+#include "store/internal.h"
+#include "store/pack.h"
+
+#define COMMAND_FORM     1
+#define COMMAND_HEAD_MAX 256
+
+/* The form of an operation's arguments; it grows with the operation, so that a replica knows what
+ * it cannot apply. */
+#define OP_FORM 1
+
+bool store_op_is_local(enum store_op op)
+{
+    return op == STORE_CURSOR_PUT || op == STORE_CURSOR_DEL || op == STORE_USAGE_ADD;
+}
+
+/* Operations whose argument is one record: its kind, else -1. */
+static int op_kind(enum store_op op)
+{
+    switch (op) {
+    case STORE_DOMAIN_ADD:
+    case STORE_DOMAIN_PUT:
+    case STORE_DOMAIN_DEL:
+        return STORE_KIND_DOMAIN;
+    case STORE_ADDRESS_ADD:
+    case STORE_ADDRESS_PUT:
+    case STORE_ADDRESS_RELEASE:
+    case STORE_ADDRESS_PURGE:
+    case STORE_ADDRESS_AUTH:
+        return STORE_KIND_ADDRESS;
+    case STORE_NUMBER_ADD:
+    case STORE_NUMBER_PUT:
+    case STORE_NUMBER_DEL:
+        return STORE_KIND_NUMBER;
+    case STORE_PEER_ADD:
+    case STORE_PEER_PUT:
+    case STORE_PEER_DEL:
+        return STORE_KIND_PEER;
+    case STORE_TOKEN_ADD:
+    case STORE_TOKEN_DEL:
+        return STORE_KIND_TOKEN;
+    default:
+        return -1;
+    }
+}
+
+/* A deletion names its record and carries nothing else. */
+static bool op_takes_name_only(enum store_op op)
+{
+    return op == STORE_DOMAIN_DEL || op == STORE_ADDRESS_RELEASE || op == STORE_ADDRESS_PURGE ||
+           op == STORE_NUMBER_DEL || op == STORE_PEER_DEL || op == STORE_TOKEN_DEL;
+}
+
+/* ---- names ---- */
+
+static void name_pack(struct store_pack *pack, const struct store_command *command)
+{
+    switch (op_kind(command->op)) {
+    case STORE_KIND_DOMAIN:
+        store_pack_string(pack, command->domain.name);
+        return;
+    case STORE_KIND_ADDRESS:
+        store_pack_string(pack, command->record.address.user);
+        store_pack_string(pack, command->record.address.domain);
+        return;
+    case STORE_KIND_NUMBER:
+        store_pack_string(pack, command->number.digits);
+        return;
+    case STORE_KIND_PEER:
+        store_pack_string(pack, command->peer.domain);
+        return;
+    default:
+        store_pack_string(pack, command->token.id);
+    }
+}
+
+static void name_unpack(struct store_unpack *unpack, struct store_command *command)
+{
+    struct store_address *address = &command->record.address;
+    switch (op_kind(command->op)) {
+    case STORE_KIND_DOMAIN:
+        store_unpack_string(unpack, command->domain.name, sizeof(command->domain.name));
+        return;
+    case STORE_KIND_ADDRESS:
+        store_unpack_string(unpack, address->user, sizeof(address->user));
+        store_unpack_string(unpack, address->domain, sizeof(address->domain));
+        return;
+    case STORE_KIND_NUMBER:
+        store_unpack_string(unpack, command->number.digits, sizeof(command->number.digits));
+        return;
+    case STORE_KIND_PEER:
+        store_unpack_string(unpack, command->peer.domain, sizeof(command->peer.domain));
+        return;
+    default:
+        store_unpack_string(unpack, command->token.id, sizeof(command->token.id));
+    }
+}
+
+/* ---- arguments ---- */
+
+/* All that is not a batch. */
+static void argument_pack(struct store_pack *pack, const struct store_command *command)
+{
+    int kind = op_kind(command->op);
+    if (op_takes_name_only(command->op))
+        name_pack(pack, command);
+    else if (kind >= 0)
+        store_any_pack(pack, (enum store_kind)kind, &command->domain, true);
+    else if (command->op == STORE_KEY_ADD)
+        store_pack_bytes(pack, command->key.secret, STORE_KEY_LEN);
+    else if (command->op == STORE_JOURNAL_TRIM)
+        store_pack_number(pack, command->sequence);
+    else if (command->op != STORE_EXPIRE)
+        pack->failed = true; /* local, or none that we know */
+}
+
+static void argument_unpack(struct store_unpack *unpack, struct store_command *command)
+{
+    int kind = op_kind(command->op);
+    if (op_takes_name_only(command->op))
+        name_unpack(unpack, command);
+    else if (kind >= 0)
+        store_any_unpack(unpack, (enum store_kind)kind, (union store_any *)&command->domain);
+    else if (command->op == STORE_KEY_ADD)
+        store_unpack_bytes(unpack, command->key.secret, STORE_KEY_LEN);
+    else if (command->op == STORE_JOURNAL_TRIM)
+        command->sequence = store_unpack_number(unpack);
+    else if (command->op != STORE_EXPIRE)
+        unpack->failed = true;
+}
+
+static bool op_takes_batch(enum store_op op)
+{
+    return op == STORE_ADDRESS_IMPORT || op == STORE_ADDRESS_UNDO;
+}
+
+static int batch_encode(const struct store_batch *batch, struct buf *out)
+{
+    char buffer[STORE_ANY_SIZE_MAX];
+    for (size_t i = 0; i < batch->count; i++) {
+        struct store_pack pack;
+        struct slice bytes;
+        store_pack_init(&pack, buffer, sizeof(buffer));
+        store_any_pack(&pack, STORE_KIND_ADDRESS, &batch->records[i], true);
+        int ret = store_pack_done(&pack, &bytes);
+        if (ret == 0)
+            ret = buf_append(out, bytes);
+        if (ret)
+            return ret;
+    }
+    return 0;
+}
+
+static void batch_unpack(struct store_unpack *unpack, struct store_record *records,
+                         struct store_batch *batch)
+{
+    batch->keep_going = store_unpack_u8(unpack) != 0;
+    batch->count = store_unpack_number(unpack);
+    batch->records = records;
+    batch->statuses = NULL;
+    if (batch->count > STORE_IMPORT_MAX)
+        unpack->failed = true;
+    for (size_t i = 0; !unpack->failed && i < batch->count; i++)
+        store_any_unpack(unpack, STORE_KIND_ADDRESS, (union store_any *)&records[i]);
+}
+
+/* ---- the whole ---- */
+
+/* An id that nobody remembers the verdict of is all zero, and takes one octet. */
+static void ids_pack(struct store_pack *pack, const struct store_command *command)
+{
+    bool is_kept = store_id_is_set(command->id);
+    store_pack_u8(pack, is_kept);
+    if (!is_kept)
+        return;
+    store_pack_bytes(pack, command->id, sizeof(command->id));
+    store_pack_bytes(pack, command->body_hash, sizeof(command->body_hash));
+}
+
+static void ids_unpack(struct store_unpack *unpack, struct store_command *command)
+{
+    memset(command->id, 0, sizeof(command->id));
+    memset(command->body_hash, 0, sizeof(command->body_hash));
+    if (store_unpack_u8(unpack) == 0)
+        return;
+    store_unpack_bytes(unpack, command->id, sizeof(command->id));
+    store_unpack_bytes(unpack, command->body_hash, sizeof(command->body_hash));
+}
+
+bool store_id_is_set(const uint8_t id[32])
+{
+    for (int i = 0; i < 32; i++)
+        if (id[i])
+            return true;
+    return false;
+}
+
+int store_command_encode(const struct store_command *command, struct buf *out)
+{
+    char buffer[COMMAND_HEAD_MAX + STORE_ANY_SIZE_MAX];
+    bool has_batch = op_takes_batch(command->op);
+    struct store_pack pack;
+    struct slice bytes;
+    store_pack_init(&pack, buffer, sizeof(buffer));
+    store_pack_u8(&pack, COMMAND_FORM);
+    store_pack_u8(&pack, (uint8_t)command->op);
+    store_pack_u8(&pack, OP_FORM);
+    ids_pack(&pack, command);
+    store_pack_u64(&pack, command->expected_version);
+    store_pack_string(&pack, command->actor);
+    store_pack_number(&pack, command->time_ms);
+    store_pack_u8(&pack, command->claim);
+    if (has_batch) {
+        store_pack_u8(&pack, command->batch.keep_going);
+        store_pack_number(&pack, command->batch.count);
+    } else {
+        argument_pack(&pack, command);
+    }
+    int ret = store_pack_done(&pack, &bytes);
+    if (ret == 0)
+        ret = buf_append(out, bytes);
+    return ret || !has_batch ? ret : batch_encode(&command->batch, out);
+}
+
+int store_command_decode(struct slice bytes, struct store_record *records,
+                         struct store_command *command)
+{
+    struct store_unpack unpack;
+    store_unpack_init(&unpack, bytes);
+    store_unpack_version(&unpack, COMMAND_FORM);
+    memset(command, 0, sizeof(*command));
+    command->op = (enum store_op)store_unpack_u8(&unpack);
+    store_unpack_version(&unpack, OP_FORM);
+    ids_unpack(&unpack, command);
+    command->expected_version = store_unpack_u64(&unpack);
+    store_unpack_string(&unpack, command->actor, sizeof(command->actor));
+    command->time_ms = store_unpack_number(&unpack);
+    command->claim = store_unpack_u8(&unpack) != 0;
+    if (unpack.failed)
+        return STATUS_CORRUPT;
+    if (op_takes_batch(command->op))
+        batch_unpack(&unpack, records, &command->batch);
+    else
+        argument_unpack(&unpack, command);
+    return store_unpack_done(&unpack);
+}

@@ -1,0 +1,246 @@
+/* What is derived from records of addresses and numbers, and kept in step with them: who owns what,
+ * what leads where, how many guests a domain serves, and what is due when. */
+#include "base/status.h"
+#include "store/internal.h"
+#include "store/table_key.h"
+
+#include <openssl/evp.h>
+#include <stdio.h>
+
+/* ---- owners ---- */
+
+static int owner_put(const struct store_txn *txn, const struct store_record *record)
+{
+    struct table_key key;
+    int ret = table_key_owner(&key, record->owner, &record->address);
+    return ret ? ret : store_put(txn, TABLE_OWNERS, table_key_bytes(&key), SLICE(""));
+}
+
+static int owner_del(const struct store_txn *txn, const struct store_record *record)
+{
+    struct table_key key;
+    int ret = table_key_owner(&key, record->owner, &record->address);
+    return ret ? ret : store_del(txn, TABLE_OWNERS, table_key_bytes(&key));
+}
+
+static int count_visit(struct slice key, struct slice value, void *arg)
+{
+    (void)key, (void)value;
+    ++*(unsigned *)arg;
+    return 0;
+}
+
+int store_owner_count(const struct store_txn *txn, const char *owner, const char *domain,
+                      unsigned max, unsigned *count)
+{
+    struct table_key prefix;
+    unsigned found = 0;
+    int ret = table_key_owner_domain(&prefix, owner, domain);
+    if (ret == 0)
+        ret = store_list(txn, TABLE_OWNERS, table_key_bytes(&prefix), SLICE(""), max, count_visit,
+                         &found);
+    if (ret == 0)
+        *count = found;
+    return ret;
+}
+
+/* ---- links: what leads to an address ---- */
+
+#define LINK_HASH_LEN 16 /* of SHA-256: addresses are too long to be two parts of one key */
+#define LINK_TEXT_MAX (STORE_USER_MAX + STORE_DOMAIN_MAX + 2)
+
+static int link_hash_add(struct table_key *key, const char *text)
+{
+    uint8_t digest[EVP_MAX_MD_SIZE];
+    if (!EVP_Digest(text, strlen(text), digest, NULL, EVP_sha256(), NULL))
+        return STATUS_CRYPTO;
+    memcpy(key->p + key->len, digest, LINK_HASH_LEN);
+    key->len += LINK_HASH_LEN;
+    return 0;
+}
+
+static void link_text(const struct store_address *address, char text[LINK_TEXT_MAX])
+{
+    snprintf(text, LINK_TEXT_MAX, "%s@%s", address->user, address->domain);
+}
+
+static int link_prefix(struct table_key *key, const struct store_address *target)
+{
+    char text[LINK_TEXT_MAX];
+    link_text(target, text);
+    key->len = 0;
+    return link_hash_add(key, text);
+}
+
+/* `from` is the text of an alias or "+digits". */
+static int link_set(const struct store_txn *txn, const struct store_address *target,
+                    const char *from, bool is_there)
+{
+    struct table_key key;
+    int ret = link_prefix(&key, target);
+    if (ret == 0)
+        ret = link_hash_add(&key, from);
+    if (ret)
+        return ret;
+    return is_there ? store_put(txn, TABLE_LINKS, table_key_bytes(&key), slice_of(from))
+                    : store_del(txn, TABLE_LINKS, table_key_bytes(&key));
+}
+
+static int alias_set(const struct store_txn *txn, const struct store_record *record, bool is_there)
+{
+    char text[LINK_TEXT_MAX];
+    link_text(&record->address, text);
+    return link_set(txn, &record->target, text, is_there);
+}
+
+int store_links_any(const struct store_txn *txn, const struct store_address *address)
+{
+    struct table_key prefix;
+    int ret = link_prefix(&prefix, address);
+    return ret ? ret : store_any_under(txn, TABLE_LINKS, table_key_bytes(&prefix));
+}
+
+static int number_set(const struct store_txn *txn, const struct store_number *number, bool is_there)
+{
+    char text[STORE_NUMBER_MAX + 2];
+    snprintf(text, sizeof(text), "+%s", number->digits);
+    return link_set(txn, &number->address, text, is_there);
+}
+
+int store_number_index(const struct store_txn *txn, const struct store_number *number)
+{
+    return number_set(txn, number, true);
+}
+
+int store_number_unindex(const struct store_txn *txn, const struct store_number *number)
+{
+    return number_set(txn, number, false);
+}
+
+/* ---- guests: addresses of foreign domains, counted per domain that serves them ---- */
+
+static bool record_is_guest(const struct store_record *record)
+{
+    return record->state == STORE_ADDRESS_PORTED_IN || record->state == STORE_ADDRESS_PREPARED;
+}
+
+int store_guests_get(const struct store_txn *txn, const char *hosting, uint64_t *count)
+{
+    struct table_key key;
+    struct slice value;
+    int ret = table_key_domain(&key, hosting);
+    if (ret == 0)
+        ret = store_get(txn, TABLE_GUESTS, table_key_bytes(&key), &value);
+    if (ret == STATUS_NOTFOUND) {
+        *count = 0;
+        return 0;
+    }
+    return ret ? ret : table_key_to_u64(value, count);
+}
+
+static int guests_put(const struct store_txn *txn, const char *hosting, uint64_t count)
+{
+    struct table_key key, number;
+    int ret = table_key_domain(&key, hosting);
+    if (ret)
+        return ret;
+    if (count == 0)
+        return store_del(txn, TABLE_GUESTS, table_key_bytes(&key));
+    table_key_u64(&number, count);
+    return store_put(txn, TABLE_GUESTS, table_key_bytes(&key), table_key_bytes(&number));
+}
+
+static int guest_add(const struct store_txn *txn, const char *hosting)
+{
+    uint64_t count;
+    int ret = store_guests_get(txn, hosting, &count);
+    return ret ? ret : guests_put(txn, hosting, count + 1);
+}
+
+static int guest_drop(const struct store_txn *txn, const char *hosting)
+{
+    uint64_t count;
+    int ret = store_guests_get(txn, hosting, &count);
+    if (ret)
+        return ret;
+    return count ? guests_put(txn, hosting, count - 1) : STATUS_CORRUPT;
+}
+
+/* ---- deadlines ---- */
+
+static int deadline_key(struct table_key *key, const struct store_record *record)
+{
+    struct table_key name;
+    int ret = table_key_address(&name, &record->address);
+    return ret ? ret
+               : table_key_deadline(key, record->until_ms, STORE_DUE_ADDRESS,
+                                    table_key_bytes(&name));
+}
+
+static int deadline_put(const struct store_txn *txn, const struct store_record *record)
+{
+    struct table_key key;
+    int ret = deadline_key(&key, record);
+    return ret ? ret : store_put(txn, TABLE_DEADLINES, table_key_bytes(&key), SLICE(""));
+}
+
+static int deadline_del(const struct store_txn *txn, const struct store_record *record)
+{
+    struct table_key key;
+    int ret = deadline_key(&key, record);
+    return ret ? ret : store_del(txn, TABLE_DEADLINES, table_key_bytes(&key));
+}
+
+static int token_deadline(const struct store_token *token, struct table_key *key)
+{
+    return table_key_deadline(key, token->until_ms, STORE_DUE_TOKEN, slice_of(token->id));
+}
+
+int store_token_index(const struct store_txn *txn, const struct store_token *token)
+{
+    struct table_key key;
+    if (token->until_ms == 0)
+        return 0;
+    int ret = token_deadline(token, &key);
+    return ret ? ret : store_put(txn, TABLE_DEADLINES, table_key_bytes(&key), SLICE(""));
+}
+
+int store_token_unindex(const struct store_txn *txn, const struct store_token *token)
+{
+    struct table_key key;
+    if (token->until_ms == 0)
+        return 0;
+    int ret = token_deadline(token, &key);
+    return ret ? ret : store_del(txn, TABLE_DEADLINES, table_key_bytes(&key));
+}
+
+/* ---- all that an address needs ---- */
+
+int store_record_index(const struct store_txn *txn, const struct store_record *record)
+{
+    int ret = 0;
+    if (record->owner[0])
+        ret = owner_put(txn, record);
+    if (ret == 0 && record->state == STORE_ADDRESS_ALIAS)
+        ret = alias_set(txn, record, true);
+    if (ret == 0 && record_is_guest(record))
+        ret = guest_add(txn, record->hosting);
+    if (ret == 0 && record->until_ms)
+        ret = deadline_put(txn, record);
+    return ret;
+}
+
+int store_record_unindex(const struct store_txn *txn, const struct store_record *record)
+{
+    int ret = 0;
+    if (record->owner[0])
+        ret = owner_del(txn, record);
+    if (ret == 0 && record->state == STORE_ADDRESS_ALIAS)
+        ret = alias_set(txn, record, false);
+    if (ret == 0 && record_is_guest(record))
+        ret = guest_drop(txn, record->hosting);
+    if (ret == 0 && record->until_ms)
+        ret = deadline_del(txn, record);
+    /* An index that lacks what a record needs is damage, not an answer. */
+    return ret == STATUS_NOTFOUND ? STATUS_CORRUPT : ret;
+}
