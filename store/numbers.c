@@ -152,7 +152,7 @@ static int digits_take(struct slice text, size_t from, char digits[STORE_NUMBER_
 int store_number_parse(struct slice text, char digits[STORE_NUMBER_MAX + 1],
                        struct store_fault *fault)
 {
-    char parsed[STORE_NUMBER_MAX + 1];
+    char parsed[STORE_NUMBER_MAX + 1] = "";
     size_t begin = slice_starts_with_nocase(text, SLICE("tel:")) ? 4 : 0, len;
     if (begin == text.len || text.p[begin] != '+')
         return store_fault_set(fault, STATUS_MALFORMED,
