@@ -99,7 +99,8 @@ static unsigned unpack_host(struct store_unpack *unpack, const char *domain,
     store_unpack_version(unpack, RECORD_FORM);
     unsigned octet = store_unpack_u8(unpack), state = octet & STATE_MASK;
     store_unpack_string(unpack, host->hosting, sizeof(host->hosting));
-    if (unpack->failed || state >= STORE_ADDRESS_STATE_COUNT) {
+    bool is_stray_hash = (octet & FLAG_AUTH_HASH) && !(octet & FLAG_AUTH);
+    if (unpack->failed || state >= STORE_ADDRESS_STATE_COUNT || is_stray_hash) {
         unpack->failed = true;
         return 0;
     }

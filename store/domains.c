@@ -44,8 +44,11 @@ void store_domain_unpack(struct store_unpack *unpack, struct store_domain *domai
         domain->cores[i].port = store_unpack_u16(unpack);
         domain->cores[i].transport = store_unpack_u8(unpack);
     }
-    domain->claims_per_owner = (unsigned)store_unpack_number(unpack);
-    domain->quarantine_days = (unsigned)store_unpack_number(unpack);
+    uint64_t claims = store_unpack_number(unpack), days = store_unpack_number(unpack);
+    if (claims > STORE_CLAIMS_MAX || days > STORE_QUARANTINE_DAYS_MAX)
+        unpack->failed = true;
+    domain->claims_per_owner = (unsigned)claims;
+    domain->quarantine_days = (unsigned)days;
     domain->created_ms = store_unpack_number(unpack);
 }
 
