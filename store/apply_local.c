@@ -39,16 +39,27 @@ int store_apply_cursor_del(struct store_apply *apply)
     return store_cursor_remove(apply->txn, apply->command->cursor.name);
 }
 
+/* Twice as much goes as comes, so that the table shrinks after a busy time. */
+static int usage_trim(const struct store_apply *apply, uint64_t newest)
+{
+    uint64_t period = newest > STORE_USAGE_KEEP_S ? newest - STORE_USAGE_KEEP_S : 0;
+    return store_usage_trim(apply->txn, period, 2 * (size_t)apply->count);
+}
+
 int store_apply_usage_add(struct store_apply *apply)
 {
     const struct store_usage_batch *batch = &apply->command->usage;
+    uint64_t newest = 0;
     if (batch->count > STORE_IMPORT_MAX)
         return STATUS_MALFORMED;
     for (size_t i = 0; i < batch->count; i++)
         if (store_usage_check(&batch->usages[i]))
             return STATUS_MALFORMED;
     int ret = 0;
-    for (size_t i = 0; ret == 0 && i < batch->count; i++, apply->count++)
+    for (size_t i = 0; ret == 0 && i < batch->count; i++, apply->count++) {
         ret = store_usage_write(apply->txn, &batch->usages[i]);
-    return ret;
+        if (batch->usages[i].period > newest)
+            newest = batch->usages[i].period;
+    }
+    return ret ? ret : usage_trim(apply, newest);
 }

@@ -27,6 +27,8 @@
 #define STORE_JOURNAL_AGE_MS  ((uint64_t)365 * 24 * 3600 * 1000)
 #define STORE_JOURNAL_SIZE    ((uint64_t)256 << 20)
 #define STORE_LOG_KEEP        10000
+#define STORE_USAGE_KEEP_S                                                                         \
+    ((uint64_t)400 * 24 * 3600) /* statistics of a year, and of its month before */
 #define STORE_VERDICT_KEEP_MS ((uint64_t)24 * 3600 * 1000)
 
 /* Pages that one command may need at worst: copies of a path in each of the tables, with splits. */
@@ -244,6 +246,8 @@ int store_cursors_lost(const struct store_txn *txn, uint64_t *count);
 int store_usage_check(const struct store_usage *usage);
 /* Adds to what is there; sums stay at UINT64_MAX. */
 int store_usage_write(const struct store_txn *txn, const struct store_usage *usage);
+/* Drops at most `max` of the sums of periods before `period`. */
+int store_usage_trim(const struct store_txn *txn, uint64_t period, size_t max);
 
 /* ---- any.c: a record of any kind (but keys and the store itself, which have none) ---- */
 

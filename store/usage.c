@@ -69,6 +69,47 @@ int store_usage_write(const struct store_txn *txn, const struct store_usage *usa
     return usage_put(txn, &key, &sums);
 }
 
+struct usage_oldest {
+    struct table_key key;
+    bool found;
+};
+
+static int usage_oldest_visit(struct slice key, struct slice value, void *arg)
+{
+    struct usage_oldest *oldest = arg;
+    (void)value;
+    if (key.len > sizeof(oldest->key.p))
+        return STATUS_CORRUPT;
+    memcpy(oldest->key.p, key.p, key.len);
+    oldest->key.len = key.len;
+    oldest->found = true;
+    return 1;
+}
+
+/* Drops the oldest sums if they are of a period before `period`; *dropped tells. */
+static int usage_drop_oldest(const struct store_txn *txn, uint64_t period, bool *dropped)
+{
+    struct usage_oldest oldest = {.found = false};
+    struct store_usage usage;
+    *dropped = false;
+    int ret = store_scan(txn, TABLE_USAGE, SLICE(""), usage_oldest_visit, &oldest);
+    if (ret == 0 && oldest.found)
+        ret = table_key_to_usage(table_key_bytes(&oldest.key), &usage);
+    if (ret || !oldest.found || usage.period >= period)
+        return ret;
+    *dropped = true;
+    return store_del(txn, TABLE_USAGE, table_key_bytes(&oldest.key));
+}
+
+int store_usage_trim(const struct store_txn *txn, uint64_t period, size_t max)
+{
+    bool dropped = true;
+    int ret = 0;
+    while (ret == 0 && dropped && max-- > 0)
+        ret = usage_drop_oldest(txn, period, &dropped);
+    return ret;
+}
+
 /* ---- rules ---- */
 
 /* A node's name follows the rules of an owner's. */

@@ -556,7 +556,7 @@ static void a_cursor_that_sleeps_is_lost_with_an_alarm(void **state)
 {
     struct fixture *f = *state;
     fixture_close(f);
-    f->conf.journal_size = 64 * 1024;
+    f->conf.journal_size = 65536;
     f->conf.alarm = alarm_take;
     fixture_open(f);
     domain_make(f, STORE_DOMAIN_ADD, 2, 90);
@@ -569,6 +569,37 @@ static void a_cursor_that_sleeps_is_lost_with_an_alarm(void **state)
     assert_int_equal(f->alarms, 1);
     f->conf.journal_size = 0;
     fixture_open(f);
+}
+
+/* ---- statistics ---- */
+
+static bool usage_last(const struct store_usage *usage, void *arg)
+{
+    *(struct store_usage *)arg = *usage;
+    return true;
+}
+
+static void usage_adds_up_and_does_not_grow_for_ever(void **state)
+{
+    struct fixture *f = *state;
+    struct store_usage usage = {.node = "edge-1", .peer = "opb.example", .attempts = 2}, last;
+    struct store_command add = {.op = STORE_USAGE_ADD, .usage = {.usages = &usage, .count = 1}};
+    assert_int_equal(fixture_submit(f, &add), 0);
+    assert_int_equal(fixture_submit(f, &add), 0);
+    assert_int_equal(store_reader_begin(f->reader), 0);
+    assert_int_equal(store_usage_list(f->reader, 0, 10, usage_last, &last), 0);
+    store_reader_end(f->reader);
+    assert_int_equal(last.attempts, 4);
+    assert_int_equal(fixture_stats(f).log_last, 0); /* this node's own */
+    usage.period = 500 * DAY_MS / 1000;
+    assert_int_equal(fixture_submit(f, &add), 0);
+    memset(&last, 0, sizeof(last));
+    assert_int_equal(store_reader_begin(f->reader), 0);
+    assert_int_equal(store_usage_list(f->reader, 0, 1, usage_last, &last), 0);
+    store_reader_end(f->reader);
+    assert_true(last.period == usage.period); /* the old one is gone */
+    usage.peer[0] = '-';
+    assert_int_equal(fixture_submit(f, &add), STATUS_MALFORMED);
 }
 
 /* ---- the command's envelope ---- */
@@ -644,6 +675,7 @@ int main(void)
         LIVES_TEST(trimming_loses_the_cursors_it_leaves_behind),
         LIVES_TEST(the_timer_trims_by_age_and_waits_for_cursors),
         LIVES_TEST(a_cursor_that_sleeps_is_lost_with_an_alarm),
+        LIVES_TEST(usage_adds_up_and_does_not_grow_for_ever),
         LIVES_TEST(the_same_id_with_another_body_is_told),
         LIVES_TEST(a_clock_that_is_ahead_is_refused),
         LIVES_TEST(a_dry_run_leaves_nothing_behind),
