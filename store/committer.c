@@ -12,6 +12,7 @@
 #include <time.h>
 
 #define LOG_TRIM_MAX      1000 /* log entries dropped in one transaction */
+#define BYTES_KEEP        ((size_t)1 << 20)
 #define COMMAND_BYTES_MAX ((size_t)STORE_IMPORT_MAX * STORE_ANY_SIZE_MAX)
 
 static uint64_t clock_real(void *arg)
@@ -126,12 +127,21 @@ static size_t batch_admit(struct store_committer *committer, struct store_submis
 
 /* ---- commits ---- */
 
+/* Empty again; the memory of an unusually large batch is given back. */
+static void bytes_reset(struct buf *bytes)
+{
+    if (bytes->size > BYTES_KEEP)
+        buf_done(bytes);
+    else
+        buf_consume(bytes, buf_len(bytes));
+}
+
 /* Puts the commands of the batch that are not local into the log. */
 static int batch_log(struct store_committer *committer, struct store_submission **batch,
                      size_t count, uint64_t *last)
 {
     size_t offsets[STORE_BATCH_MAX + 1], logged = 0;
-    buf_consume(&committer->bytes, buf_len(&committer->bytes));
+    bytes_reset(&committer->bytes);
     for (size_t i = 0; i < count; i++) {
         if (store_op_is_local(batch[i]->command->op))
             continue;

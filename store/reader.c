@@ -45,3 +45,12 @@ void store_reader_end(struct store_reader *reader)
     if (--reader->depth == 0)
         mdb_txn_reset(reader->txn.txn);
 }
+
+int store_sequence_get(struct store_reader *reader, uint64_t *sequence)
+{
+    struct store_position position;
+    int ret = store_position_get(&reader->txn, &position);
+    if (ret == 0)
+        *sequence = position.sequence;
+    return ret;
+}

@@ -375,6 +375,10 @@ typedef bool store_usage_h(const struct store_usage *usage, void *arg);
 int store_usage_list(struct store_reader *reader, uint64_t period, size_t max, store_usage_h *each,
                      void *arg);
 
+/* The journal's last sequence: whether anything changed since it was asked before, at the cost of
+ * one lookup. */
+int store_sequence_get(struct store_reader *reader, uint64_t *sequence);
+
 struct store_stats {
     uint64_t domains, addresses; /* addresses: tombstones too */
     uint64_t numbers, peers, tokens, verdicts;
@@ -389,6 +393,7 @@ struct store_stats {
     uint64_t oldest_reader; /* how many commits ago the oldest snapshot in use was taken; 0: none
                                older */
 };
+/* For people and monitoring: walks the list of free pages and that of readers. */
 int store_stats_get(struct store_reader *reader, struct store_stats *stats);
 
 /* ---- writing ---- */

@@ -64,13 +64,13 @@ static void refresh(struct proxy *proxy)
 {
     struct sources *sources = &proxy->sources;
     struct store_reader *reader = proxy_reader(proxy);
-    struct store_stats stats;
+    uint64_t sequence;
     uint64_t now_ms = txn_layer_now_ms(proxy->txns);
     if (sources->ips && now_ms - sources->checked_ms < SOURCES_REFRESH_MS)
         return;
     sources->checked_ms = now_ms;
-    if (!reader || store_stats_get(reader, &stats) != 0 ||
-        (sources->ips && stats.last_sequence == sources->sequence))
+    if (!reader || store_sequence_get(reader, &sequence) != 0 ||
+        (sources->ips && sequence == sources->sequence))
         return;
     struct collector collector = {malloc(SOURCES_MAX * sizeof(*collector.ips)), 0};
     if (!collector.ips)
@@ -78,7 +78,7 @@ static void refresh(struct proxy *proxy)
     store_domain_list(reader, NULL, SIZE_MAX, collect, &collector);
     qsort(collector.ips, collector.count, sizeof(*collector.ips), by_ip);
     free(sources->ips);
-    *sources = (struct sources){collector.ips, collector.count, stats.last_sequence, now_ms};
+    *sources = (struct sources){collector.ips, collector.count, sequence, now_ms};
 }
 
 bool sources_known(struct proxy *proxy, const struct netaddr *peer)
