@@ -47,6 +47,24 @@ static int op_kind(enum store_op op)
     }
 }
 
+/* The hash of a code, and until when it is good (0: it is withdrawn); the rest of the record is not
+ * looked at. */
+static void auth_pack(struct store_pack *pack, const struct store_record *record)
+{
+    store_pack_string(pack, record->address.user);
+    store_pack_string(pack, record->address.domain);
+    store_pack_number(pack, record->auth_until_ms);
+    store_pack_bytes(pack, record->auth_hash, STORE_HASH_LEN);
+}
+
+static void auth_unpack(struct store_unpack *unpack, struct store_record *record)
+{
+    store_unpack_string(unpack, record->address.user, sizeof(record->address.user));
+    store_unpack_string(unpack, record->address.domain, sizeof(record->address.domain));
+    record->auth_until_ms = store_unpack_number(unpack);
+    store_unpack_bytes(unpack, record->auth_hash, STORE_HASH_LEN);
+}
+
 /* A deletion names its record and carries nothing else. */
 static bool op_takes_name_only(enum store_op op)
 {
@@ -107,6 +125,8 @@ static void argument_pack(struct store_pack *pack, const struct store_command *c
     int kind = op_kind(command->op);
     if (op_takes_name_only(command->op))
         name_pack(pack, command);
+    else if (command->op == STORE_ADDRESS_AUTH)
+        auth_pack(pack, &command->record);
     else if (kind >= 0)
         store_any_pack(pack, (enum store_kind)kind, &command->domain, true);
     else if (command->op == STORE_KEY_ADD)
@@ -122,6 +142,8 @@ static void argument_unpack(struct store_unpack *unpack, struct store_command *c
     int kind = op_kind(command->op);
     if (op_takes_name_only(command->op))
         name_unpack(unpack, command);
+    else if (command->op == STORE_ADDRESS_AUTH)
+        auth_unpack(unpack, &command->record);
     else if (kind >= 0)
         store_any_unpack(unpack, (enum store_kind)kind, (union store_any *)&command->domain);
     else if (command->op == STORE_KEY_ADD)
@@ -137,14 +159,40 @@ static bool op_takes_batch(enum store_op op)
     return op == STORE_ADDRESS_IMPORT || op == STORE_ADDRESS_UNDO;
 }
 
-static int batch_encode(const struct store_batch *batch, struct buf *out)
+/* An undo names its addresses, each with the version that may go. */
+static void batch_record_pack(struct store_pack *pack, const struct store_record *record,
+                              bool is_undo)
+{
+    if (!is_undo) {
+        store_any_pack(pack, STORE_KIND_ADDRESS, record, true);
+        return;
+    }
+    store_pack_string(pack, record->address.user);
+    store_pack_string(pack, record->address.domain);
+    store_pack_number(pack, record->version);
+}
+
+static void batch_record_unpack(struct store_unpack *unpack, struct store_record *record,
+                                bool is_undo)
+{
+    memset(record, 0, sizeof(*record));
+    if (!is_undo) {
+        store_any_unpack(unpack, STORE_KIND_ADDRESS, (union store_any *)record);
+        return;
+    }
+    store_unpack_string(unpack, record->address.user, sizeof(record->address.user));
+    store_unpack_string(unpack, record->address.domain, sizeof(record->address.domain));
+    record->version = store_unpack_number(unpack);
+}
+
+static int batch_encode(const struct store_batch *batch, bool is_undo, struct buf *out)
 {
     char buffer[STORE_ANY_SIZE_MAX];
     for (size_t i = 0; i < batch->count; i++) {
         struct store_pack pack;
         struct slice bytes;
         store_pack_init(&pack, buffer, sizeof(buffer));
-        store_any_pack(&pack, STORE_KIND_ADDRESS, &batch->records[i], true);
+        batch_record_pack(&pack, &batch->records[i], is_undo);
         int ret = store_pack_done(&pack, &bytes);
         if (ret == 0)
             ret = buf_append(out, bytes);
@@ -154,7 +202,7 @@ static int batch_encode(const struct store_batch *batch, struct buf *out)
     return 0;
 }
 
-static void batch_unpack(struct store_unpack *unpack, struct store_record *records,
+static void batch_unpack(struct store_unpack *unpack, bool is_undo, struct store_record *records,
                          struct store_batch *batch)
 {
     batch->keep_going = store_unpack_u8(unpack) != 0;
@@ -164,7 +212,7 @@ static void batch_unpack(struct store_unpack *unpack, struct store_record *recor
     if (batch->count > STORE_IMPORT_MAX)
         unpack->failed = true;
     for (size_t i = 0; !unpack->failed && i < batch->count; i++)
-        store_any_unpack(unpack, STORE_KIND_ADDRESS, (union store_any *)&records[i]);
+        batch_record_unpack(unpack, &records[i], is_undo);
 }
 
 /* ---- the whole ---- */
@@ -222,7 +270,9 @@ int store_command_encode(const struct store_command *command, struct buf *out)
     int ret = store_pack_done(&pack, &bytes);
     if (ret == 0)
         ret = buf_append(out, bytes);
-    return ret || !has_batch ? ret : batch_encode(&command->batch, out);
+    return ret || !has_batch
+               ? ret
+               : batch_encode(&command->batch, command->op == STORE_ADDRESS_UNDO, out);
 }
 
 int store_command_decode(struct slice bytes, struct store_record *records,
@@ -242,7 +292,7 @@ int store_command_decode(struct slice bytes, struct store_record *records,
     if (unpack.failed)
         return STATUS_CORRUPT;
     if (op_takes_batch(command->op))
-        batch_unpack(&unpack, records, &command->batch);
+        batch_unpack(&unpack, command->op == STORE_ADDRESS_UNDO, records, &command->batch);
     else
         argument_unpack(&unpack, command);
     return store_unpack_done(&unpack);

@@ -1,9 +1,9 @@
 /* What happens to commands that were taken together.
  *
- * What is refused before the log (no room, a clock that is ahead) is answered without it. The rest
- * shares a transaction: log, effects, journal, verdicts. If it cannot be committed, each command
- * is tried alone: one refusal never costs another its commit. Dry runs are judged last, each in a
- * transaction that is thrown away. */
+ * What is refused before the log (no room, a clock that is ahead, what no bytes can say) is
+ * answered without it. The rest shares a transaction: log, effects, journal, verdicts. If it cannot
+ * be committed, each command is tried alone: one refusal never costs another its commit. Dry runs
+ * are judged last, each in a transaction that is thrown away. */
 #include "store/committer.h"
 
 #include "base/status.h"
@@ -95,9 +95,7 @@ static bool submission_admit(uint64_t now_ms, struct store_submission *submissio
         refuse(submission, STATUS_CLOCK, 0);
         return false;
     }
-    bool has_batch = command->op == STORE_ADDRESS_IMPORT || command->op == STORE_ADDRESS_UNDO;
-    if ((has_batch && command->batch.count > STORE_IMPORT_MAX) ||
-        strnlen(command->actor, STORE_ACTOR_MAX + 1) > STORE_ACTOR_MAX) {
+    if (store_command_check(command)) {
         refuse(submission, 0, STATUS_MALFORMED);
         return false;
     }

@@ -309,7 +309,10 @@ int store_verdict_put(const struct store_txn *txn, const struct store_command *c
 
 /* ---- command.c: commands as bytes, for the log ---- */
 
-/* Appends to `out`. Returns 0 or -ENOBUFS. */
+/* STATUS_MALFORMED where bytes cannot say it: strings without end, counts and numbers out of bounds,
+ * members that the state does not have. Everything else, malformed or not, is judged by apply. */
+int store_command_check(const struct store_command *command);
+/* Appends a command that passes the check to `out`. Returns 0 or -ENOBUFS. */
 int store_command_encode(const struct store_command *command, struct buf *out);
 /* The records of a batch go to `records`, at least STORE_IMPORT_MAX of them. Returns 0 or
  * STATUS_CORRUPT. */

@@ -112,7 +112,7 @@ static void malformed_domains_are_refused(void **state)
     memset(command.domain.name, 'a', sizeof(command.domain.name));
     assert_int_equal(fixture_submit(f, &command), STATUS_MALFORMED);
     command.op = STORE_DOMAIN_DEL;
-    assert_int_equal(fixture_submit(f, &command), STATUS_NOTFOUND);
+    assert_int_equal(fixture_submit(f, &command), STATUS_MALFORMED);
     command = command_domain(STORE_DOMAIN_ADD, "opa.example", "192.0.2.1");
     memset(command.actor, 'a', sizeof(command.actor));
     assert_int_equal(fixture_submit(f, &command), STATUS_MALFORMED);
@@ -223,7 +223,7 @@ static void addresses_that_are_not_canonical_are_refused(void **state)
     memset(command.record.address.user, 'a', sizeof(command.record.address.user));
     assert_int_equal(fixture_submit(f, &command), STATUS_MALFORMED);
     command.op = STORE_ADDRESS_RELEASE;
-    assert_int_equal(fixture_submit(f, &command), STATUS_NOTFOUND);
+    assert_int_equal(fixture_submit(f, &command), STATUS_MALFORMED);
     command = command_address(STORE_ADDRESS_ADD, "alice@opa.example", STORE_ADDRESS_HOSTED,
                               "opa.example");
     memset(command.record.display, 'a', sizeof(command.record.display));
