@@ -109,7 +109,8 @@ static int operation_run(struct store_apply *apply)
 }
 
 /* Judges a command that has no verdict yet. Position, and with it store time, moves on with
- * refused ones too: they stand in the log. */
+ * refused ones too: they stand in the log. What does not stand there leaves no trace in what all
+ * replicas share: neither store time nor a verdict. */
 static int command_judge(const struct store_txn *txn, uint64_t index,
                          const struct store_command *command, struct store_verdict *verdict)
 {
@@ -118,18 +119,20 @@ static int command_judge(const struct store_txn *txn, uint64_t index,
     if (ret)
         return ret;
     uint64_t before = apply.position.sequence;
+    bool is_local = store_op_is_local(command->op);
     if (index)
         apply.position.index = index;
-    if (command->time_ms > apply.position.time_ms)
+    if (command->time_ms > apply.position.time_ms && !is_local)
         apply.position.time_ms = command->time_ms;
     int status = operation_run(&apply);
     if (!store_status_is_verdict(status))
         return status;
     bool changed = apply.position.sequence != before;
-    *verdict = (struct store_verdict){
-        .status = status, .sequence = changed ? apply.position.sequence : 0, .count = apply.count};
+    *verdict = (struct store_verdict){.status = status,
+                                      .sequence = changed ? apply.position.sequence : 0,
+                                      .count = status ? 0 : apply.count};
     ret = store_position_put(txn, &apply.position);
-    if (ret || !store_id_is_set(command->id))
+    if (ret || is_local || !store_id_is_set(command->id))
         return ret;
     return store_verdict_put(txn, command, apply.position.time_ms, verdict);
 }
