@@ -86,21 +86,23 @@ static int alias_check(const struct store_txn *txn, const struct store_record *r
 
 /* ---- allocating ---- */
 
-/* May the owner take it for himself? */
-static int claim_check(const struct store_txn *txn, const struct store_record *record)
+/* May the owner take it for himself? A tombstone that he takes back counts already. */
+static int claim_check(const struct store_txn *txn, const struct store_record *record,
+                       bool takes_back)
 {
     struct store_domain domain;
-    unsigned count;
+    unsigned count, allowed;
     int ret = store_domain_read(txn, record->address.domain, &domain);
     if (ret)
         return ret;
     if (domain.claims_per_owner == 0 || record->owner[0] == '\0' ||
         store_user_is_reserved(record->address.user))
         return STATUS_DENIED;
-    ret = store_owner_count(txn, record->owner, domain.name, domain.claims_per_owner, &count);
+    allowed = domain.claims_per_owner + (takes_back ? 1 : 0);
+    ret = store_owner_count(txn, record->owner, domain.name, allowed, &count);
     if (ret)
         return ret;
-    return count >= domain.claims_per_owner ? STATUS_LIMIT : 0;
+    return count >= allowed ? STATUS_LIMIT : 0;
 }
 
 /* Is the address free for this owner? 0 with `old` the owner's own tombstone, STATUS_NOTFOUND where
@@ -129,7 +131,7 @@ static int address_add(struct store_apply *apply, const struct store_record *giv
         return found;
     ret = alias_check(apply->txn, &record);
     if (ret == 0 && claim)
-        ret = claim_check(apply->txn, &record);
+        ret = claim_check(apply->txn, &record, found == 0);
     if (ret)
         return ret;
     record.version = store_apply_version(apply);

@@ -207,7 +207,7 @@ struct store_record {
                  1]; /* the domain that serves it; own domain when HOSTED, ALIAS or TOMBSTONE */
     char owner[STORE_OWNER_MAX + 1];     /* "": the operator itself */
     struct store_address target;         /* ALIAS; else empty */
-    char display[STORE_DISPLAY_MAX + 1]; /* as the owner typed it */
+    char display[STORE_DISPLAY_MAX + 1]; /* as the owner typed it; given empty: the address */
     uint64_t version;                    /* journal sequence of its last change */
     uint64_t created_ms;                 /* Unix time */
     uint64_t until_ms;                   /* TOMBSTONE, MOVED; else 0 */
@@ -412,7 +412,8 @@ enum store_op {
      * be added. STATUS_QUARANTINED: released, and not by this owner. An alias whose target is of
      * our domain needs that target (STATUS_NOTFOUND); STATUS_LOOP where the target leads back. With
      * `claim`: the owner takes it for himself, STATUS_DENIED where the domain allows none or the
-     * user part is reserved, STATUS_LIMIT where he has as many there as it allows. */
+     * user part is reserved, STATUS_LIMIT where he has as many there as it allows
+     * (his tombstones count, but for the one that he takes back). */
     STORE_ADDRESS_ADD,
     STORE_ADDRESS_PUT, /* `record`, all of it but created_ms and the auth code. STATUS_LOCKED: it is
                           locked, and this would change more than `locked`. STATUS_NOTFOUND for a
@@ -474,7 +475,9 @@ struct store_usage_batch {
 struct store_command {
     uint8_t id[32]; /* SHA-256 over actor, method, path and Idempotency-Key; a second command with
                        the same id gets the first one's verdict, for 24 h. All zero: no verdict is
-                       kept. STATUS_FULL is never kept: it may be tried again */
+                       kept. STATUS_FULL is never kept: it may be tried again; nor is the verdict of
+                       what is local, or of what cannot be told in bytes (a string without end, a
+                       number out of bounds: STATUS_MALFORMED) */
     uint8_t body_hash[32]; /* SHA-256 of the request's body: the same id with another is
                               STATUS_MISMATCH */
     enum store_op op;
