@@ -54,6 +54,8 @@ static int tombstone_remove(struct store_apply *apply, const struct store_record
 static int tombstone_postpone(const struct store_apply *apply, const struct store_record *tombstone)
 {
     struct store_record due = *tombstone;
+    if (tombstone->until_ms <= apply->position.time_ms)
+        return 0; /* it is */
     due.until_ms = apply->position.time_ms;
     int ret = store_any_unindex(apply->txn, STORE_KIND_ADDRESS, tombstone);
     return ret ? ret : store_any_put(apply->txn, STORE_KIND_ADDRESS, &due);
