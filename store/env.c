@@ -15,10 +15,29 @@
 #define DIRECTORY_MODE 0700
 #define FILE_MODE      0600
 #define LOCK_FILE      "writer.lock"
+#define DATA_FILE      "data.mdb" /* LMDB's name for it */
+#define NEW_SUFFIX     ".new"
+
+/* A new name is on disk when its directory is; a file that is synced may still have none. */
+static int directory_sync(const char *path, struct store_fault *fault)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int ret = fd < 0 || fsync(fd) ? -errno : 0;
+    if (fd >= 0)
+        close(fd);
+    return ret ? store_fault_set(fault, ret, "cannot write the directory %.100s to disk: %s", path,
+                                 status_text(ret))
+               : 0;
+}
 
 static int directory_make(const char *path, struct store_fault *fault)
 {
-    if (mkdir(path, DIRECTORY_MODE) == 0 || errno == EEXIST)
+    char parent[PATH_MAX];
+    if (mkdir(path, DIRECTORY_MODE) == 0)
+        return snprintf(parent, sizeof(parent), "%s/..", path) < (int)sizeof(parent)
+                   ? directory_sync(parent, fault)
+                   : store_fault_set(fault, -ENAMETOOLONG, "the store's path is too long");
+    if (errno == EEXIST)
         return 0;
     int ret = -errno;
     return store_fault_set(fault, ret, "cannot create the store's directory %.100s: %s", path,
@@ -57,9 +76,10 @@ static size_t map_size_round(size_t size)
     return size < page ? page : size / page * page;
 }
 
-static int env_open(struct store *store, const struct store_conf *conf, struct store_fault *fault)
+/* Opens `path` with what all have alike; `flags` are LMDB's. */
+static int env_open_at(struct store *store, const struct store_conf *conf, const char *path,
+                       unsigned flags, struct store_fault *fault)
 {
-    unsigned flags = MDB_NOTLS | (store->mode == STORE_READER ? MDB_RDONLY : 0);
     /* one slot more, for the writer's own look at the free pages */
     unsigned readers = (conf->max_readers ? conf->max_readers : STORE_READERS) + 1;
     int rc = mdb_env_create(&store->env);
@@ -70,12 +90,52 @@ static int env_open(struct store *store, const struct store_conf *conf, struct s
     if (rc == 0)
         rc = mdb_env_set_mapsize(store->env, map_size_round(conf->map_size));
     if (rc == 0)
-        rc = mdb_env_open(store->env, conf->path, flags, FILE_MODE);
-    if (rc == 0)
-        rc = mdb_reader_check(store->env, NULL);
+        rc = mdb_env_open(store->env, path, flags | MDB_NOTLS, FILE_MODE);
     return rc ? store_fault_set(fault, store_status_of(rc), "cannot open the store %.100s: %s",
-                                conf->path, mdb_strerror(rc))
+                                path, mdb_strerror(rc))
               : 0;
+}
+
+static int env_open(struct store *store, const struct store_conf *conf, struct store_fault *fault)
+{
+    int ret =
+        env_open_at(store, conf, conf->path, store->mode == STORE_READER ? MDB_RDONLY : 0, fault);
+    if (ret == 0)
+        mdb_reader_check(store->env, NULL);
+    return ret;
+}
+
+/* Makes a store without records beside its place and moves it there, so that whatever happens
+ * meanwhile nobody finds half of one, which would pass for a damaged store. */
+static int env_make(const struct store_conf *conf, const char *file, struct store_fault *fault)
+{
+    char made[PATH_MAX];
+    struct store store = {.mode = STORE_WRITER};
+    if (snprintf(made, sizeof(made), "%s" NEW_SUFFIX, file) >= (int)sizeof(made))
+        return store_fault_set(fault, -ENAMETOOLONG, "the store's path is too long");
+    unlink(made); /* of one who did not come to the end */
+    int ret = env_open_at(&store, conf, made, MDB_NOSUBDIR | MDB_NOLOCK, fault);
+    if (ret == 0)
+        ret = store_schema_open(&store, fault);
+    if (store.env)
+        mdb_env_close(store.env);
+    if (ret == 0 && rename(made, file)) {
+        ret = -errno;
+        store_fault_set(fault, ret, "cannot make the store %.100s: %s", file, status_text(ret));
+    }
+    if (ret)
+        unlink(made);
+    return ret ? ret : directory_sync(conf->path, fault);
+}
+
+static int env_make_once(const struct store_conf *conf, struct store_fault *fault)
+{
+    char file[PATH_MAX];
+    struct stat st;
+    if (snprintf(file, sizeof(file), "%s/" DATA_FILE, conf->path) >= (int)sizeof(file))
+        return store_fault_set(fault, -ENAMETOOLONG, "the store's path is too long");
+    bool is_there = stat(file, &st) == 0 && st.st_size > 0;
+    return is_there ? 0 : env_make(conf, file, fault);
 }
 
 static int store_build(struct store *store, const struct store_conf *conf,
@@ -86,6 +146,8 @@ static int store_build(struct store *store, const struct store_conf *conf,
         ret = directory_make(conf->path, fault);
         if (ret == 0)
             ret = lock_take(conf->path, &store->lock_fd, fault);
+        if (ret == 0)
+            ret = env_make_once(conf, fault);
         if (ret)
             return ret;
     }
