@@ -86,9 +86,9 @@ static void refuse(struct store_submission *submission, int ret, int status)
     submission->verdict = (struct store_verdict){.status = status};
 }
 
-/* Takes its share of *room_pages. False: refused. */
+/* Is it one for the log? Else it has its answer. `room_pages` are for it alone. */
 static bool submission_admit(uint64_t now_ms, struct store_submission *submission,
-                             size_t *room_pages)
+                             size_t room_pages)
 {
     const struct store_command *command = submission->command;
     if (command->time_ms > now_ms + STORE_CLOCK_AHEAD_MS) {
@@ -99,28 +99,35 @@ static bool submission_admit(uint64_t now_ms, struct store_submission *submissio
         refuse(submission, 0, STATUS_MALFORMED);
         return false;
     }
-    if (!room_is_enough(command, *room_pages)) {
+    if (!room_is_enough(command, room_pages)) {
         refuse(submission, 0, STATUS_FULL);
         return false;
     }
-    size_t pages = command_pages(command);
-    *room_pages -= pages < *room_pages ? pages : *room_pages;
     return true;
 }
 
-/* Keeps those of the batch that may go on, in their order. Returns how many. */
-static size_t batch_admit(struct store_committer *committer, struct store_submission **batch,
-                          size_t count)
+/* Keeps those of the batch that may go on, in their order, as far as all of them surely fit: each
+ * may need much more than it will. Only what does not fit alone is refused for want of room; the
+ * others' turn is after these. Sets *kept; returns how many were looked at, at least one. */
+static size_t batch_admit(struct store_committer *committer, struct store_submission *const *batch,
+                          size_t count, struct store_submission **admitted, size_t *kept)
 {
-    size_t room_pages = 0, kept = 0;
+    size_t room_pages = 0, used = 0, i;
     uint64_t now_ms = store_committer_now(committer);
     /* Where the room cannot be told, there is none: commands are refused, not lost. */
     if (store_room_pages(committer->store, &room_pages))
         room_pages = 0;
-    for (size_t i = 0; i < count; i++)
-        if (submission_admit(now_ms, batch[i], &room_pages))
-            batch[kept++] = batch[i];
-    return kept;
+    *kept = 0;
+    for (i = 0; i < count; i++) {
+        if (!submission_admit(now_ms, batch[i], room_pages))
+            continue;
+        if (*kept && !room_is_enough(batch[i]->command, room_pages - used))
+            break;
+        size_t pages = command_pages(batch[i]->command);
+        used += pages < room_pages - used ? pages : room_pages - used;
+        admitted[(*kept)++] = batch[i];
+    }
+    return i;
 }
 
 /* ---- commits ---- */
@@ -210,9 +217,12 @@ static void submission_fail(struct store_submission *submission, int ret)
 
 static void commit_alone(struct store_committer *committer, struct store_submission *submission)
 {
+    struct store_submission *admitted;
+    size_t kept;
     int ret = 0;
-    if (batch_admit(committer, &submission, 1) == 1)
-        ret = batch_commit(committer, &submission, 1);
+    batch_admit(committer, &submission, 1, &admitted, &kept);
+    if (kept)
+        ret = batch_commit(committer, &admitted, 1);
     if (ret)
         submission_fail(submission, ret);
 }
@@ -263,15 +273,22 @@ static size_t batch_part(struct store_submission **batch, size_t count)
     return kept;
 }
 
+/* As many of them as surely fit. Returns how many. */
+static size_t batch_run(struct store_committer *committer, struct store_submission *const *batch,
+                        size_t count)
+{
+    struct store_submission *admitted[STORE_BATCH_MAX];
+    size_t kept, taken = batch_admit(committer, batch, count, admitted, &kept);
+    size_t written = batch_part(admitted, kept);
+    batch_write(committer, admitted, written);
+    for (size_t i = written; i < kept; i++)
+        dry_run(committer, admitted[i]);
+    return taken;
+}
+
 void store_committer_run(struct store_committer *committer, struct store_submission *const *batch,
                          size_t count)
 {
-    struct store_submission *admitted[STORE_BATCH_MAX];
-    for (size_t i = 0; i < count; i++)
-        admitted[i] = batch[i];
-    count = batch_admit(committer, admitted, count);
-    size_t written = batch_part(admitted, count);
-    batch_write(committer, admitted, written);
-    for (size_t i = written; i < count; i++)
-        dry_run(committer, admitted[i]);
+    for (size_t done = 0; done < count;)
+        done += batch_run(committer, batch + done, count - done);
 }

@@ -368,6 +368,26 @@ static void a_map_that_fills_under_way_refuses_and_recovers(void **state)
     fixture_remove(&f);
 }
 
+/* Each command may need far more room than it will: many together seem not to fit. */
+static void what_fits_alone_is_not_refused_for_company(void **state)
+{
+    struct fixture f;
+    struct submitter submitters[THREADS];
+    (void)state;
+    fixture_make(&f, MIB + MIB / 4);
+    fixture_open(&f);
+    assert_int_equal(fixture_domain_add(&f, "opa.example"), 0);
+    fixture_close(&f);
+    struct blocker blocker = blocker_start(f.path);
+    fixture_open(&f);
+    submitters_start(submitters, &f, submit_one);
+    submitters_wait_asleep(submitters);
+    blocker_end(&blocker);
+    submitters_join(submitters);
+    assert_int_equal(fixture_stats(&f).addresses, THREADS);
+    fixture_remove(&f);
+}
+
 static void *fill_main(void *arg)
 {
     struct submitter *submitter = arg;
@@ -617,6 +637,7 @@ int main(void)
         cmocka_unit_test(a_full_store_refuses_and_loses_nothing),
         cmocka_unit_test(a_refusal_for_want_of_room_is_no_verdict),
         cmocka_unit_test(a_map_that_fills_under_way_refuses_and_recovers),
+        cmocka_unit_test(what_fits_alone_is_not_refused_for_company),
         cmocka_unit_test(threads_that_fill_the_map_keep_what_was_acknowledged),
         cmocka_unit_test(a_failed_commit_is_told_and_costs_nothing_else),
     };
