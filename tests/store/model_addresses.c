@@ -1,0 +1,503 @@
+/* The rules of addresses: who may have which, what leads where, and how they go. */
+#include "tests/store/model.h"
+
+#include "base/status.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DAY_MS     ((uint64_t)24 * 3600 * 1000)
+#define EXPIRE_MAX 1000 /* records and journal values that one command drops */
+
+static bool address_eq(const struct store_address *a, const struct store_address *b)
+{
+    return strcmp(a->user, b->user) == 0 && strcmp(a->domain, b->domain) == 0;
+}
+
+/* ---- who serves it: enum store_address_state ---- */
+
+static void home_check(const struct model *model, const struct store_record *record,
+                       struct model_outcome *outcome)
+{
+    bool own = model_domain(model, record->address.domain) != NULL;
+    bool host = model_domain(model, record->hosting) != NULL;
+    bool is_home = strcmp(record->hosting, record->address.domain) == 0;
+    bool is_claim = true, is_there = true;
+    switch (record->state) {
+    case STORE_ADDRESS_HOSTED:
+    case STORE_ADDRESS_ALIAS:
+        is_claim = is_home;
+        is_there = own;
+        break;
+    case STORE_ADDRESS_PORTED_OUT:
+        is_claim = !host && !is_home;
+        is_there = own;
+        break;
+    case STORE_ADDRESS_PORTED_IN:
+    case STORE_ADDRESS_PREPARED:
+        is_claim = !own && !is_home;
+        is_there = host;
+        break;
+    case STORE_ADDRESS_MOVED:
+        is_claim = !own && !host;
+        break;
+    case STORE_ADDRESS_TOMBSTONE:
+    case STORE_ADDRESS_STATE_COUNT:
+        is_claim = false;
+        break;
+    }
+    if (!is_claim)
+        model_refuse(outcome, STATUS_MALFORMED);
+    if (!is_there)
+        model_refuse(outcome, STATUS_NOTFOUND);
+}
+
+/* ---- aliases ---- */
+
+/* An alias may have STORE_ALIAS_HOPS - 1 more behind it, and never itself. */
+static bool alias_loops(const struct model *model, const struct store_record *record)
+{
+    struct store_address at = record->target;
+    for (int hop = 1; hop <= STORE_ALIAS_HOPS; hop++) {
+        if (address_eq(&at, &record->address))
+            return true;
+        const struct store_record *next = model_address(model, &at);
+        if (!next || next->state != STORE_ADDRESS_ALIAS)
+            return false;
+        at = next->target;
+    }
+    return true;
+}
+
+static void alias_check(const struct model *model, const struct store_record *record,
+                        struct model_outcome *outcome)
+{
+    if (record->state != STORE_ADDRESS_ALIAS)
+        return;
+    if (alias_loops(model, record))
+        model_refuse(outcome, STATUS_LOOP);
+    const struct store_record *target = model_address(model, &record->target);
+    bool is_there = target && target->state != STORE_ADDRESS_TOMBSTONE;
+    if (model_domain(model, record->target.domain) && !is_there)
+        model_refuse(outcome, STATUS_NOTFOUND);
+}
+
+static bool is_led_to(const struct model *model, const struct store_address *address)
+{
+    const struct shelf *records = &model->records[STORE_KIND_ADDRESS];
+    const struct shelf *numbers = &model->records[STORE_KIND_NUMBER];
+    for (size_t i = 0; i < records->count; i++) {
+        const struct store_record *record = shelf_at(records, i);
+        if (record->state == STORE_ADDRESS_ALIAS && address_eq(&record->target, address))
+            return true;
+    }
+    for (size_t i = 0; i < numbers->count; i++) {
+        const struct store_number *number = shelf_at(numbers, i);
+        if (address_eq(&number->address, address))
+            return true;
+    }
+    return false;
+}
+
+/* ---- adding ---- */
+
+/* What the owner has there; a tombstone of his counts, but not the one he takes back. */
+static unsigned owner_count(const struct model *model, const struct store_record *claimed)
+{
+    const struct shelf *shelf = &model->records[STORE_KIND_ADDRESS];
+    unsigned count = 0;
+    for (size_t i = 0; i < shelf->count; i++) {
+        const struct store_record *record = shelf_at(shelf, i);
+        count += strcmp(record->owner, claimed->owner) == 0 &&
+                 strcmp(record->address.domain, claimed->address.domain) == 0 &&
+                 !address_eq(&record->address, &claimed->address);
+    }
+    return count;
+}
+
+static void claim_check(const struct model *model, const struct store_record *record,
+                        struct model_outcome *outcome)
+{
+    const struct store_domain *domain = model_domain(model, record->address.domain);
+    if (!domain) {
+        model_refuse(outcome, STATUS_NOTFOUND);
+        return;
+    }
+    if (domain->claims_per_owner == 0 || !record->owner[0] ||
+        store_user_is_reserved(record->address.user))
+        model_refuse(outcome, STATUS_DENIED);
+    else if (owner_count(model, record) >= domain->claims_per_owner)
+        model_refuse(outcome, STATUS_LIMIT);
+}
+
+/* Where the owner typed nothing, the address itself is displayed. */
+static void display_fill(struct store_record *record)
+{
+    if (record->display[0] == '\0')
+        snprintf(record->display, sizeof(record->display), "%s@%s", record->address.user,
+                 record->address.domain);
+}
+
+static void add(struct model *model, const struct store_command *command,
+                const struct store_record *given, bool claim, struct model_outcome *outcome)
+{
+    struct store_record record = *given;
+    if (!model_record_is_valid(STORE_KIND_ADDRESS, &record)) {
+        model_refuse(outcome, STATUS_MALFORMED);
+        return;
+    }
+    display_fill(&record);
+    home_check(model, &record, outcome);
+    alias_check(model, &record, outcome);
+    const struct store_record *old = model_address(model, &record.address);
+    if (old && old->state != STORE_ADDRESS_TOMBSTONE)
+        model_refuse(outcome, STATUS_EXISTS);
+    else if (old && strcmp(old->owner, record.owner) != 0)
+        model_refuse(outcome, STATUS_QUARANTINED);
+    if (claim)
+        claim_check(model, &record, outcome);
+    if (outcome->refusal_count)
+        return;
+    record.created_ms = model->time_ms;
+    record.has_auth = false;
+    record.auth_until_ms = 0;
+    memset(record.auth_hash, 0, sizeof(record.auth_hash));
+    model_write(model, command, "address_add", STORE_KIND_ADDRESS, old, &record, outcome);
+}
+
+void model_address_add(struct model *model, const struct store_command *command,
+                       struct model_outcome *outcome)
+{
+    add(model, command, &command->record, command->claim, outcome);
+}
+
+/* ---- changing ---- */
+
+static bool changes_more_than_lock(const struct store_record *a, const struct store_record *b)
+{
+    bool is_same = a->state == b->state && a->blocked == b->blocked &&
+                   strcmp(a->hosting, b->hosting) == 0 && strcmp(a->owner, b->owner) == 0 &&
+                   address_eq(&a->target, &b->target) && strcmp(a->display, b->display) == 0 &&
+                   a->until_ms == b->until_ms;
+    return !is_same;
+}
+
+/* An address that somebody has, else NULL and why not. */
+static struct store_record *find_live(const struct model *model,
+                                      const struct store_command *command,
+                                      struct model_outcome *outcome)
+{
+    struct store_record *record = model_address(model, &command->record.address);
+    if (!record || record->state == STORE_ADDRESS_TOMBSTONE) {
+        model_refuse(outcome, STATUS_NOTFOUND);
+        return NULL;
+    }
+    if (!model_expects(command, record->version))
+        model_refuse(outcome, STATUS_CONFLICT);
+    return record;
+}
+
+void model_address_put(struct model *model, const struct store_command *command,
+                       struct model_outcome *outcome)
+{
+    struct store_record record = command->record;
+    if (!model_record_is_valid(STORE_KIND_ADDRESS, &record)) {
+        model_refuse(outcome, STATUS_MALFORMED);
+        return;
+    }
+    display_fill(&record);
+    home_check(model, &record, outcome);
+    alias_check(model, &record, outcome);
+    const struct store_record *old = find_live(model, command, outcome);
+    if (old && old->locked && changes_more_than_lock(old, &record))
+        model_refuse(outcome, STATUS_LOCKED);
+    if (outcome->refusal_count)
+        return;
+    /* An auth code is its owner's. */
+    bool keeps_auth = old->has_auth && strcmp(old->owner, record.owner) == 0;
+    record.created_ms = old->created_ms;
+    record.has_auth = keeps_auth;
+    record.auth_until_ms = keeps_auth ? old->auth_until_ms : 0;
+    memset(record.auth_hash, 0, sizeof(record.auth_hash));
+    if (keeps_auth)
+        memcpy(record.auth_hash, old->auth_hash, sizeof(record.auth_hash));
+    model_write(model, command, "address_put", STORE_KIND_ADDRESS, old, &record, outcome);
+}
+
+void model_address_auth(struct model *model, const struct store_command *command,
+                        struct model_outcome *outcome)
+{
+    const struct store_record *old = find_live(model, command, outcome);
+    if (outcome->refusal_count)
+        return;
+    struct store_record record = *old;
+    record.has_auth = command->record.auth_until_ms != 0;
+    record.auth_until_ms = command->record.auth_until_ms;
+    memset(record.auth_hash, 0, sizeof(record.auth_hash));
+    if (record.has_auth)
+        memcpy(record.auth_hash, command->record.auth_hash, sizeof(record.auth_hash));
+    model_write(model, command, "address_auth", STORE_KIND_ADDRESS, old, &record, outcome);
+}
+
+/* ---- going ---- */
+
+/* Erases what the journal says about the record, at most `max` entries of it. Where that may not be
+ * all, the newest one leads to what is left, and false is returned. */
+static bool history_erase(struct model *model, uint64_t sequence, uint32_t max, uint32_t *count)
+{
+    struct model_entry *newest = model_entry(model, sequence);
+    uint64_t next = sequence;
+    uint32_t left = max;
+    for (; next && left; left--) {
+        struct model_entry *entry = model_entry(model, next);
+        if (!entry)
+            break; /* trimmed, and so are all before it */
+        entry->before = entry->after = NULL;
+        entry->erased = true;
+        next = entry->previous;
+    }
+    *count = max - left;
+    if (next && left == 0 && next != sequence)
+        newest->previous = next;
+    return next == 0 || left > 0;
+}
+
+static void tombstone_end(struct model *model, const struct store_command *command,
+                          const struct store_address *address, const char *what, uint32_t *budget,
+                          struct model_outcome *outcome)
+{
+    char name[MODEL_NAME_MAX + 1];
+    struct store_record *record = model_address(model, address);
+    uint32_t erased;
+    bool is_all = history_erase(model, record->version, *budget, &erased);
+    *budget -= erased;
+    if (!is_all) {
+        if (record->until_ms > model->time_ms)
+            record->until_ms = model->time_ms;
+        return;
+    }
+    model_name(STORE_KIND_ADDRESS, record, name);
+    shelf_remove(&model->records[STORE_KIND_ADDRESS], record);
+    model_entry_add(model, command, what, STORE_KIND_ADDRESS, name, outcome);
+}
+
+static bool leaves_tombstone(const struct store_record *record)
+{
+    return record->state == STORE_ADDRESS_HOSTED || record->state == STORE_ADDRESS_ALIAS ||
+           record->state == STORE_ADDRESS_PORTED_OUT;
+}
+
+static struct store_record tombstone_of(const struct model *model, const struct store_record *old)
+{
+    const struct store_domain *domain = model_domain(model, old->address.domain);
+    struct store_record tombstone = {.address = old->address,
+                                     .state = STORE_ADDRESS_TOMBSTONE,
+                                     .created_ms = old->created_ms,
+                                     .until_ms = model->time_ms + domain->quarantine_days * DAY_MS};
+    snprintf(tombstone.hosting, sizeof(tombstone.hosting), "%s", old->address.domain);
+    snprintf(tombstone.owner, sizeof(tombstone.owner), "%s", old->owner);
+    snprintf(tombstone.display, sizeof(tombstone.display), "%s@%s", old->address.user,
+             old->address.domain);
+    return tombstone;
+}
+
+void model_address_release(struct model *model, const struct store_command *command,
+                           struct model_outcome *outcome)
+{
+    const struct store_record *old = find_live(model, command, outcome);
+    uint32_t budget = EXPIRE_MAX;
+    if (old && old->locked)
+        model_refuse(outcome, STATUS_LOCKED);
+    if (old && is_led_to(model, &old->address))
+        model_refuse(outcome, STATUS_INUSE);
+    if (outcome->refusal_count)
+        return;
+    if (!leaves_tombstone(old)) {
+        model_write(model, command, "address_release", STORE_KIND_ADDRESS, old, NULL, outcome);
+        return;
+    }
+    struct store_record tombstone = tombstone_of(model, old);
+    if (tombstone.until_ms > model->time_ms) {
+        model_write(model, command, "address_release", STORE_KIND_ADDRESS, old, &tombstone,
+                    outcome);
+        return;
+    }
+    /* No quarantine: it goes at once, and the journal tells that alone. */
+    tombstone.version = old->version;
+    shelf_put(&model->records[STORE_KIND_ADDRESS], &tombstone);
+    tombstone_end(model, command, &tombstone.address, "address_release", &budget, outcome);
+}
+
+void model_address_purge(struct model *model, const struct store_command *command,
+                         struct model_outcome *outcome)
+{
+    const struct store_record *old = model_address(model, &command->record.address);
+    uint32_t budget = EXPIRE_MAX;
+    if (!old || old->state != STORE_ADDRESS_TOMBSTONE)
+        model_refuse(outcome, STATUS_NOTFOUND);
+    else if (!model_expects(command, old->version))
+        model_refuse(outcome, STATUS_CONFLICT);
+    else
+        tombstone_end(model, command, &command->record.address, "address_purge", &budget, outcome);
+}
+
+/* ---- what is due ---- */
+
+struct due {
+    uint64_t time_ms;
+    const struct store_record *record; /* one of the two */
+    const struct store_token *token;
+};
+
+static int due_order(const void *a, const void *b)
+{
+    const struct due *one = a, *other = b;
+    if (one->time_ms != other->time_ms)
+        return one->time_ms < other->time_ms ? -1 : 1;
+    if (!one->record != !other->record)
+        return one->record ? -1 : 1; /* addresses first */
+    if (one->token && other->token)
+        return strcmp(one->token->id, other->token->id);
+    if (!one->record || !other->record)
+        return 0; /* one is an address, as both are of a kind */
+    int order = strcmp(one->record->address.domain, other->record->address.domain);
+    return order ? order : strcmp(one->record->address.user, other->record->address.user);
+}
+
+static size_t due_collect(const struct model *model, struct due *due)
+{
+    const struct shelf *records = &model->records[STORE_KIND_ADDRESS];
+    const struct shelf *tokens = &model->records[STORE_KIND_TOKEN];
+    size_t count = 0;
+    for (size_t i = 0; i < records->count; i++) {
+        const struct store_record *record = shelf_at(records, i);
+        if (record->until_ms && record->until_ms <= model->time_ms)
+            due[count++] = (struct due){.time_ms = record->until_ms, .record = record};
+    }
+    for (size_t i = 0; i < tokens->count; i++) {
+        const struct store_token *token = shelf_at(tokens, i);
+        if (token->until_ms && token->until_ms <= model->time_ms)
+            due[count++] = (struct due){.time_ms = token->until_ms, .token = token};
+    }
+    qsort(due, count, sizeof(*due), due_order);
+    return count < EXPIRE_MAX ? count : EXPIRE_MAX;
+}
+
+/* The records move on their shelves while others go: by name. */
+static void due_drop(struct model *model, const struct store_command *command,
+                     const union store_any *name, bool is_token, uint32_t *budget,
+                     struct model_outcome *outcome)
+{
+    enum store_kind kind = is_token ? STORE_KIND_TOKEN : STORE_KIND_ADDRESS;
+    const struct store_record *record = model_find(model, kind, name);
+    if (!is_token && record->state == STORE_ADDRESS_TOMBSTONE)
+        tombstone_end(model, command, &name->address.address, "expire", budget, outcome);
+    else
+        model_write(model, command, "expire", kind, record, NULL, outcome);
+}
+
+void model_expire(struct model *model, const struct store_command *command,
+                  struct model_outcome *outcome)
+{
+    size_t room = model->records[STORE_KIND_ADDRESS].count + model->records[STORE_KIND_TOKEN].count;
+    struct due *due = calloc(room + 1, sizeof(*due));
+    union store_any *names = calloc(room + 1, sizeof(*names));
+    uint32_t budget = EXPIRE_MAX;
+    if (!due || !names)
+        abort();
+    size_t count = due_collect(model, due);
+    for (size_t i = 0; i < count; i++) {
+        if (due[i].token)
+            names[i].token = *due[i].token;
+        else
+            names[i].address = *due[i].record;
+    }
+    for (size_t i = 0; i < count && budget > 0; i++) {
+        budget--;
+        due_drop(model, command, &names[i], due[i].token != NULL, &budget, outcome);
+    }
+    free(names);
+    free(due);
+}
+
+/* ---- many at once ---- */
+
+static bool batch_is_bounded(const struct store_batch *batch)
+{
+    return batch->count >= 1 && batch->count <= STORE_IMPORT_MAX;
+}
+
+/* Adds each, and leaves *outcome with what was done and the first refusal. */
+static void import_each(struct model *model, const struct store_command *command,
+                        struct model_outcome *outcome, struct model_outcome *outcomes)
+{
+    for (size_t i = 0; i < command->batch.count; i++) {
+        struct model_outcome one = {.refusal_count = 0};
+        add(model, command, &command->batch.records[i], false, &one);
+        if (outcomes)
+            outcomes[i] = one;
+        if (one.refusal_count == 0) {
+            outcome->sequence = one.sequence;
+            outcome->count += one.count;
+        } else if (outcome->refusal_count == 0) {
+            memcpy(outcome->refusals, one.refusals, sizeof(one.refusals));
+            outcome->refusal_count = one.refusal_count;
+        }
+    }
+}
+
+void model_import(struct model *model, const struct store_command *command,
+                  struct model_outcome *outcome, struct model_outcome *outcomes)
+{
+    struct shelf before;
+    uint64_t sequence = model->sequence;
+    if (!batch_is_bounded(&command->batch)) {
+        model_refuse(outcome, STATUS_MALFORMED);
+        return;
+    }
+    shelf_init(&before, sizeof(struct store_record), model->records[STORE_KIND_ADDRESS].order);
+    shelf_copy(&before, &model->records[STORE_KIND_ADDRESS]);
+    import_each(model, command, outcome, outcomes);
+    if (command->batch.keep_going) {
+        outcome->refusal_count = 0;
+    } else if (outcome->refusal_count) {
+        shelf_copy(&model->records[STORE_KIND_ADDRESS], &before);
+        model->sequence = sequence;
+        outcome->sequence = 0;
+        outcome->count = 0;
+    }
+    shelf_done(&before);
+}
+
+static void undo_one(struct model *model, const struct store_command *command,
+                     const struct store_record *given, struct model_outcome *outcome)
+{
+    const struct store_record *old = model_address(model, &given->address);
+    if (!old)
+        model_refuse(outcome, STATUS_NOTFOUND);
+    else if (old->version != given->version || old->state == STORE_ADDRESS_TOMBSTONE)
+        model_refuse(outcome, STATUS_CONFLICT);
+    if (old && is_led_to(model, &old->address))
+        model_refuse(outcome, STATUS_INUSE);
+    if (outcome->refusal_count == 0)
+        model_write(model, command, "address_undo", STORE_KIND_ADDRESS, old, NULL, outcome);
+}
+
+void model_undo(struct model *model, const struct store_command *command,
+                struct model_outcome *outcome, struct model_outcome *outcomes)
+{
+    if (!batch_is_bounded(&command->batch)) {
+        model_refuse(outcome, STATUS_MALFORMED);
+        return;
+    }
+    for (size_t i = command->batch.count; i-- > 0;) {
+        struct model_outcome one = {.refusal_count = 0};
+        undo_one(model, command, &command->batch.records[i], &one);
+        if (outcomes)
+            outcomes[i] = one;
+        if (one.count)
+            outcome->sequence = one.sequence;
+        outcome->count += one.count;
+    }
+}
