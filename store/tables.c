@@ -2,6 +2,10 @@
 #include "store/internal.h"
 
 #include <errno.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PROBE_SIZE 4096
 
 int store_status_of(int rc)
 {
@@ -54,9 +58,33 @@ int store_txn_nest(const struct store_txn *outer, struct store_txn *inner)
     return store_status_of(mdb_txn_begin(outer->store->env, outer->txn, 0, &inner->txn));
 }
 
+/* Whether a page more fits behind the file's end: 0 or -errno. */
+static int file_growth(MDB_env *env)
+{
+    char page[PROBE_SIZE] = {0};
+    struct stat st;
+    int fd;
+    if (mdb_env_get_fd(env, &fd) || fstat(fd, &st))
+        return 0;
+    ssize_t len = pwrite(fd, page, sizeof(page), st.st_size);
+    int ret = len < 0 ? -errno : len < (ssize_t)sizeof(page) ? -ENOSPC : 0;
+    if (len > 0 && ftruncate(fd, st.st_size))
+        return 0;
+    return ret;
+}
+
+/* A write of pages that a full disk cuts short is an I/O error to LMDB, as if the disk had failed;
+ * but those pages are nobody's yet, and nothing has happened. */
+static int commit_status(MDB_env *env, int rc)
+{
+    int growth = rc == EIO ? file_growth(env) : 0;
+    bool is_full = growth == -ENOSPC || growth == -EDQUOT || growth == -EFBIG;
+    return is_full ? growth : store_status_of(rc);
+}
+
 int store_txn_commit(struct store_txn *txn)
 {
-    return store_status_of(mdb_txn_commit(txn->txn));
+    return commit_status(txn->store->env, mdb_txn_commit(txn->txn));
 }
 
 void store_txn_abort(struct store_txn *txn)
