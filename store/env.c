@@ -17,6 +17,7 @@
 #define LOCK_FILE      "writer.lock"
 #define DATA_FILE      "data.mdb" /* LMDB's name for it */
 #define NEW_SUFFIX     ".new"
+#define OPEN_TRIES     8
 
 /* A new name is on disk when its directory is; a file that is synced may still have none. */
 static int directory_sync(const char *path, struct store_fault *fault)
@@ -44,22 +45,24 @@ static int directory_make(const char *path, struct store_fault *fault)
                            status_text(ret));
 }
 
-/* One process writes: it holds this lock as long as it lives, however it ends. */
-static int lock_take(const char *path, int *lock_fd, struct store_fault *fault)
+int store_lock_take(const char *path, int *lock_fd, struct store_fault *fault)
 {
     char name[PATH_MAX];
+    int ret = directory_make(path, fault);
+    if (ret)
+        return ret;
     if (snprintf(name, sizeof(name), "%s/" LOCK_FILE, path) >= (int)sizeof(name))
         return store_fault_set(fault, -ENAMETOOLONG, "the store's path is too long");
     int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, FILE_MODE);
     if (fd < 0) {
-        int ret = -errno;
+        ret = -errno;
         return store_fault_set(fault, ret, "cannot open %.100s: %s", name, status_text(ret));
     }
     if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
         *lock_fd = fd;
         return 0;
     }
-    int ret = errno == EWOULDBLOCK ? -EBUSY : -errno;
+    ret = errno == EWOULDBLOCK ? -EBUSY : -errno;
     close(fd);
     if (ret == -EBUSY)
         return store_fault_set(fault, ret, "another process writes the store %.100s; only one may",
@@ -67,12 +70,10 @@ static int lock_take(const char *path, int *lock_fd, struct store_fault *fault)
     return store_fault_set(fault, ret, "cannot lock %.100s: %s", name, status_text(ret));
 }
 
-/* A whole number of pages. */
-static size_t map_size_round(size_t size)
+size_t store_map_size(const struct store_conf *conf)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    if (size == 0)
-        size = STORE_MAP_SIZE;
+    size_t size = conf->map_size ? conf->map_size : STORE_MAP_SIZE;
     return size < page ? page : size / page * page;
 }
 
@@ -88,21 +89,12 @@ static int env_open_at(struct store *store, const struct store_conf *conf, const
     if (rc == 0)
         rc = mdb_env_set_maxreaders(store->env, readers);
     if (rc == 0)
-        rc = mdb_env_set_mapsize(store->env, map_size_round(conf->map_size));
+        rc = mdb_env_set_mapsize(store->env, store_map_size(conf));
     if (rc == 0)
         rc = mdb_env_open(store->env, path, flags | MDB_NOTLS, FILE_MODE);
     return rc ? store_fault_set(fault, store_status_of(rc), "cannot open the store %.100s: %s",
                                 path, mdb_strerror(rc))
               : 0;
-}
-
-static int env_open(struct store *store, const struct store_conf *conf, struct store_fault *fault)
-{
-    int ret =
-        env_open_at(store, conf, conf->path, store->mode == STORE_READER ? MDB_RDONLY : 0, fault);
-    if (ret == 0)
-        mdb_reader_check(store->env, NULL);
-    return ret;
 }
 
 /* Makes a store without records beside its place and moves it there, so that whatever happens
@@ -116,7 +108,7 @@ static int env_make(const struct store_conf *conf, const char *file, struct stor
     unlink(made); /* of one who did not come to the end */
     int ret = env_open_at(&store, conf, made, MDB_NOSUBDIR | MDB_NOLOCK, fault);
     if (ret == 0)
-        ret = store_schema_open(&store, fault);
+        ret = store_schema_open(&store, NULL, fault);
     if (store.env)
         mdb_env_close(store.env);
     if (ret == 0 && rename(made, file)) {
@@ -138,14 +130,43 @@ static int env_make_once(const struct store_conf *conf, struct store_fault *faul
     return is_there ? 0 : env_make(conf, file, fault);
 }
 
+/* Is the file that was opened still the store's? */
+static bool env_is_current(const struct store *store, const struct store_conf *conf)
+{
+    char name[PATH_MAX];
+    struct stat opened, named;
+    int fd;
+    snprintf(name, sizeof(name), "%s/" DATA_FILE, conf->path);
+    if (mdb_env_get_fd(store->env, &fd) || fstat(fd, &opened) || stat(name, &named))
+        return false;
+    return opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
+}
+
+/* A reader opens the file first and waits for the lock then: if a restore or a bulk load had that,
+ * the file is another's by now. */
+static int env_open(struct store *store, const struct store_conf *conf, struct store_fault *fault)
+{
+    unsigned flags = store->mode == STORE_READER ? MDB_RDONLY : 0;
+    for (int tries = 0; tries < OPEN_TRIES; tries++) {
+        int ret = env_open_at(store, conf, conf->path, flags, fault);
+        if (ret)
+            return ret;
+        mdb_reader_check(store->env, NULL);
+        if (env_is_current(store, conf))
+            return 0;
+        mdb_env_close(store->env);
+        store->env = NULL;
+    }
+    return store_fault_set(fault, -EAGAIN, "the file of the store %.100s is being replaced",
+                           conf->path);
+}
+
 static int store_build(struct store *store, const struct store_conf *conf,
                        struct store_fault *fault)
 {
     int ret;
     if (store->mode == STORE_WRITER) {
-        ret = directory_make(conf->path, fault);
-        if (ret == 0)
-            ret = lock_take(conf->path, &store->lock_fd, fault);
+        ret = store_lock_take(conf->path, &store->lock_fd, fault);
         if (ret == 0)
             ret = env_make_once(conf, fault);
         if (ret)
@@ -153,7 +174,7 @@ static int store_build(struct store *store, const struct store_conf *conf,
     }
     ret = env_open(store, conf, fault);
     if (ret == 0)
-        ret = store_schema_open(store, fault);
+        ret = store_schema_open(store, conf, fault);
     if (ret || store->mode == STORE_READER)
         return ret;
     ret = store_writer_start(store, conf, &store->writer);

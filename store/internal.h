@@ -137,8 +137,49 @@ int store_table_bytes(const struct store_txn *txn, enum store_table table, uint6
 
 /* ---- schema.c ---- */
 
-/* Opens the tables; a writer creates them in an empty environment. As store_open. */
-int store_schema_open(struct store *store, struct store_fault *fault);
+/* Opens the tables; a writer creates them in an empty environment, and brings an old schema up to
+ * date where there is a `conf`. As store_open. */
+int store_schema_open(struct store *store, const struct store_conf *conf,
+                      struct store_fault *fault);
+/* Opens the table of meta data only. Returns 0, STATUS_CORRUPT or STATUS_SCHEMA (too new). */
+int store_schema_read(struct store *store, uint32_t *version, struct store_fault *fault);
+/* `flags` are LMDB's. Returns 0, STATUS_NOTFOUND (one is missing) or a store status. */
+int store_tables_open(struct store *store, MDB_txn *txn, unsigned flags);
+
+/* ---- migrate.c ---- */
+
+/* Brings a store of schema `from` up to date in one transaction, after a copy of the file was put
+ * beside it. As store_open; STATUS_FULL where the map has no room for it. */
+int store_migrate(struct store *store, const struct store_conf *conf, uint32_t from,
+                  struct store_fault *fault);
+/* Can every record of that old schema be read? 0, STATUS_SCHEMA or STATUS_CORRUPT. */
+int store_migrate_check(struct store *store, uint32_t from, struct store_fault *fault);
+
+/* ---- env.c ---- */
+
+/* The lock of the one writer, in a folder that is created if there is none: it holds as long as the
+ * descriptor. Returns 0, -EBUSY or another -errno. */
+int store_lock_take(const char *path, int *lock_fd, struct store_fault *fault);
+/* In whole pages. */
+size_t store_map_size(const struct store_conf *conf);
+
+/* ---- copy.c ---- */
+
+/* A compact copy of a snapshot, to an empty file. Returns 0 or a store status. */
+int store_copy_write(MDB_env *env, int fd);
+/* Opens a data file by its name, without locks: for files that nobody else writes. `flags` are
+ * LMDB's; map_size 0: the file's own. The tables are not open yet. Returns 0, STATUS_CORRUPT or
+ * -errno. */
+int store_copy_open(struct store *store, const char *file, unsigned flags, size_t map_size,
+                    struct store_fault *fault);
+/* Accepts one that is not open. */
+void store_copy_close(struct store *store);
+
+/* ---- verify.c ---- */
+
+/* Is the data file a whole store of a schema that this program knows, every record of it readable?
+ * Returns 0, STATUS_CORRUPT, STATUS_SCHEMA or -errno. */
+int store_verify(const char *file, struct store_fault *fault);
 
 /* ---- room.c ---- */
 

@@ -24,10 +24,9 @@ static const char *const table_names[TABLE_COUNT] = {
     [TABLE_USAGE] = "usage",
 };
 
-static int tables_open(struct store *store, MDB_txn *txn, enum store_table first,
-                       enum store_table end, unsigned flags)
+int store_tables_open(struct store *store, MDB_txn *txn, unsigned flags)
 {
-    for (int i = (int)first; i < (int)end; i++) {
+    for (int i = 0; i < TABLE_COUNT; i++) {
         int rc = mdb_dbi_open(txn, table_names[i], flags, &store->tables[i]);
         if (rc)
             return store_status_of(rc);
@@ -43,59 +42,79 @@ static bool env_is_empty(struct store *store)
     return info.me_last_txnid == 0;
 }
 
-static int schema_check(struct store *store, const struct store_txn *txn, struct store_fault *fault)
+static int txn_end(struct store_txn *txn, int ret)
 {
-    uint32_t version;
-    int ret = tables_open(store, txn->txn, TABLE_META, TABLE_META + 1, 0);
     if (ret == 0)
-        ret = store_schema_get(txn, &version);
+        return store_txn_commit(txn); /* keeps the table handles, in a read transaction too */
+    store_txn_abort(txn);
+    return ret;
+}
+
+int store_schema_read(struct store *store, uint32_t *version, struct store_fault *fault)
+{
+    struct store_txn txn;
+    int ret = store_txn_begin(store, MDB_RDONLY, &txn);
+    if (ret)
+        return store_fault_set(fault, ret, "cannot read the store: %s", status_text(ret));
+    ret = store_status_of(
+        mdb_dbi_open(txn.txn, table_names[TABLE_META], 0, &store->tables[TABLE_META]));
+    if (ret == 0)
+        ret = store_schema_get(&txn, version);
+    ret = txn_end(&txn, ret);
     if (ret)
         return store_fault_set(fault, ret == STATUS_NOTFOUND ? STATUS_CORRUPT : ret,
                                "the store has no readable schema version: it is damaged or was "
                                "not made by this program");
-    if (version > STORE_SCHEMA_VERSION)
+    if (*version > STORE_SCHEMA_VERSION)
         return store_fault_set(fault, STATUS_SCHEMA,
                                "the store has schema version %u and this program knows versions "
                                "up to %d; start the newer program",
-                               (unsigned)version, STORE_SCHEMA_VERSION);
-    if (version < STORE_SCHEMA_VERSION)
-        return store_fault_set(fault, STATUS_SCHEMA, "the store has the old schema version %u",
-                               (unsigned)version);
-    ret = tables_open(store, txn->txn, TABLE_META + 1, TABLE_COUNT, 0);
-    if (ret)
-        return store_fault_set(fault, ret == STATUS_NOTFOUND ? STATUS_CORRUPT : ret,
-                               "the store lacks one of its tables: it is damaged");
+                               (unsigned)*version, STORE_SCHEMA_VERSION);
     return 0;
 }
 
-static int schema_create(struct store *store, const struct store_txn *txn,
-                         struct store_fault *fault)
+static int schema_attach(struct store *store, struct store_fault *fault)
 {
-    int ret = tables_open(store, txn->txn, TABLE_META, TABLE_COUNT, MDB_CREATE);
+    struct store_txn txn;
+    int ret = store_txn_begin(store, MDB_RDONLY, &txn);
     if (ret == 0)
-        ret = store_schema_put(txn, STORE_SCHEMA_VERSION);
+        ret = txn_end(&txn, store_tables_open(store, txn.txn, 0));
+    return ret ? store_fault_set(fault, ret == STATUS_NOTFOUND ? STATUS_CORRUPT : ret,
+                                 "the store lacks one of its tables: it is damaged")
+               : 0;
+}
+
+static int schema_create(struct store *store, struct store_fault *fault)
+{
+    struct store_txn txn;
+    if (store->mode == STORE_READER)
+        return store_fault_set(fault, -ENOENT, "the store is empty: its writer never ran");
+    int ret = store_txn_begin(store, 0, &txn);
+    if (ret)
+        return store_fault_set(fault, ret, "cannot write the store: %s", status_text(ret));
+    ret = store_tables_open(store, txn.txn, MDB_CREATE);
+    if (ret == 0)
+        ret = store_schema_put(&txn, STORE_SCHEMA_VERSION);
+    ret = txn_end(&txn, ret);
     return ret ? store_fault_set(fault, ret, "cannot create the store's tables: %s",
                                  status_text(ret))
                : 0;
 }
 
-int store_schema_open(struct store *store, struct store_fault *fault)
+int store_schema_open(struct store *store, const struct store_conf *conf, struct store_fault *fault)
 {
-    struct store_txn txn = {.store = store};
-    bool is_empty = env_is_empty(store);
-    if (is_empty && store->mode == STORE_READER)
-        return store_fault_set(fault, -ENOENT, "the store is empty: its writer never ran");
-    int rc = mdb_txn_begin(store->env, NULL, is_empty ? 0 : MDB_RDONLY, &txn.txn);
-    if (rc)
-        return store_fault_set(fault, store_status_of(rc), "cannot read the store: %s",
-                               mdb_strerror(rc));
-    int ret = is_empty ? schema_create(store, &txn, fault) : schema_check(store, &txn, fault);
-    if (ret) {
-        mdb_txn_abort(txn.txn);
+    uint32_t version = 0;
+    if (env_is_empty(store))
+        return schema_create(store, fault);
+    int ret = store_schema_read(store, &version, fault);
+    if (ret)
         return ret;
-    }
-    rc = mdb_txn_commit(txn.txn); /* keeps the table handles, in a read transaction too */
-    return rc ? store_fault_set(fault, store_status_of(rc), "cannot write the store: %s",
-                                mdb_strerror(rc))
-              : 0;
+    if (version < STORE_SCHEMA_VERSION && (store->mode == STORE_READER || !conf))
+        return store_fault_set(fault, STATUS_SCHEMA,
+                               "the store has the old schema version %u; its writer brings it up "
+                               "to date when it starts",
+                               (unsigned)version);
+    if (version < STORE_SCHEMA_VERSION)
+        ret = store_migrate(store, conf, version, fault);
+    return ret ? ret : schema_attach(store, fault);
 }

@@ -22,7 +22,7 @@ int replica_open_at(struct replica *replica, const char *path, unsigned flags)
         rc = mdb_env_set_mapsize(replica->store.env, REPLICA_MAP);
     if (rc == 0)
         rc = mdb_env_open(replica->store.env, path, flags | MDB_NOTLS, 0600);
-    return rc ? store_status_of(rc) : store_schema_open(&replica->store, NULL);
+    return rc ? store_status_of(rc) : store_schema_open(&replica->store, NULL, NULL);
 }
 
 int replica_open(struct replica *replica, const char *parent, const char *name)
