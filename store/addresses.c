@@ -1,3 +1,4 @@
+#include "base/chars.h"
 #include "base/status.h"
 #include "store/internal.h"
 #include "store/pack.h"
@@ -66,13 +67,13 @@ static bool record_is_home(const struct store_record *record)
     return strcmp(record->hosting, record->address.domain) == 0;
 }
 
-void store_record_pack(struct store_pack *pack, const struct store_record *record, bool secrets)
+/* All but the auth code; `flags` tell of it. */
+static void fields_pack(struct store_pack *pack, const struct store_record *record, unsigned flags,
+                        uint64_t version, uint64_t created_ms)
 {
     char text[ADDRESS_TEXT_MAX];
-    bool has_hash = record->has_auth && secrets;
     bool is_plain = strcmp(record->display, address_text(&record->address, text)) == 0;
-    unsigned flags = (record->blocked ? FLAG_BLOCKED : 0) | (record->locked ? FLAG_LOCKED : 0) |
-                     (record->has_auth ? FLAG_AUTH : 0) | (has_hash ? FLAG_AUTH_HASH : 0);
+    flags |= (record->blocked ? FLAG_BLOCKED : 0) | (record->locked ? FLAG_LOCKED : 0);
     store_pack_u8(pack, RECORD_FORM);
     store_pack_u8(pack, (uint8_t)((unsigned)record->state | flags));
     store_pack_string(pack, record_is_home(record) ? "" : record->hosting);
@@ -80,12 +81,25 @@ void store_record_pack(struct store_pack *pack, const struct store_record *recor
         store_pack_string(pack, record->target.user);
         store_pack_string(pack, record->target.domain);
     }
-    store_pack_number(pack, record->version);
-    store_pack_number(pack, record->created_ms);
+    store_pack_number(pack, version);
+    store_pack_number(pack, created_ms);
     store_pack_string(pack, record->owner);
     store_pack_string(pack, is_plain ? "" : record->display);
     if (state_has_end(record->state))
         store_pack_number(pack, record->until_ms);
+}
+
+void store_record_pack_new(struct store_pack *pack, const struct store_record *record,
+                           uint64_t version, uint64_t created_ms)
+{
+    fields_pack(pack, record, 0, version, created_ms);
+}
+
+void store_record_pack(struct store_pack *pack, const struct store_record *record, bool secrets)
+{
+    bool has_hash = record->has_auth && secrets;
+    unsigned flags = (record->has_auth ? FLAG_AUTH : 0) | (has_hash ? FLAG_AUTH_HASH : 0);
+    fields_pack(pack, record, flags, record->version, record->created_ms);
     if (record->has_auth)
         store_pack_number(pack, record->auth_until_ms);
     if (has_hash)
@@ -210,18 +224,30 @@ int store_record_any(const struct store_txn *txn, const char *domain)
 
 /* ---- rules ---- */
 
+/* Made of what is its own canonical form, as most are. */
+static bool user_is_simple(const char *user, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if (!char_is_digit(user[i]) && (user[i] < 'a' || user[i] > 'z'))
+            return false;
+    return true;
+}
+
+static int user_check(const char user[STORE_USER_MAX + 1])
+{
+    char canonical[STORE_USER_MAX + 1];
+    size_t len = strnlen(user, STORE_USER_MAX + 1);
+    if (len && len <= STORE_USER_MAX && user_is_simple(user, len))
+        return 0;
+    if (len > STORE_USER_MAX || store_user_canonical(slice_make(user, len), canonical, NULL))
+        return STATUS_MALFORMED;
+    return memcmp(user, canonical, len + 1) == 0 ? 0 : STATUS_MALFORMED;
+}
+
 int store_address_check(const struct store_address *address)
 {
-    struct store_address canonical;
-    size_t user_len = strnlen(address->user, sizeof(address->user));
-    size_t domain_len = strnlen(address->domain, sizeof(address->domain));
-    if (user_len == sizeof(address->user) || domain_len == sizeof(address->domain) ||
-        store_user_canonical(slice_make(address->user, user_len), canonical.user, NULL) ||
-        store_domain_canonical(slice_make(address->domain, domain_len), canonical.domain, NULL))
-        return STATUS_MALFORMED;
-    bool is_canonical = strcmp(address->user, canonical.user) == 0 &&
-                        strcmp(address->domain, canonical.domain) == 0;
-    return is_canonical ? 0 : STATUS_MALFORMED;
+    int ret = user_check(address->user);
+    return ret ? ret : store_name_check(address->domain);
 }
 
 /* The members that a state demands or forbids. */
@@ -236,10 +262,10 @@ static int record_check_state(const struct store_record *record)
     return record->until_ms && !state_has_end(record->state) ? STATUS_MALFORMED : 0;
 }
 
-int store_record_check(const struct store_record *record)
+int store_record_check_rest(const struct store_record *record)
 {
     size_t owner_len = strnlen(record->owner, sizeof(record->owner));
-    if (store_address_check(&record->address) || store_name_check(record->hosting))
+    if (user_check(record->address.user))
         return STATUS_MALFORMED;
     if (owner_len == sizeof(record->owner) ||
         (owner_len && store_owner_check(slice_make(record->owner, owner_len), NULL)))
@@ -247,6 +273,13 @@ int store_record_check(const struct store_record *record)
     if (strnlen(record->display, sizeof(record->display)) == sizeof(record->display))
         return STATUS_MALFORMED;
     return record_check_state(record);
+}
+
+int store_record_check(const struct store_record *record)
+{
+    if (store_name_check(record->address.domain) || store_name_check(record->hosting))
+        return STATUS_MALFORMED;
+    return store_record_check_rest(record);
 }
 
 /* ---- reading ---- */

@@ -29,6 +29,17 @@ int store_apply_journal(struct store_apply *apply, struct store_change *change);
 int store_apply_write(struct store_apply *apply, enum store_op op, enum store_kind kind,
                       const void *before, const void *after);
 
+/* ---- rules that a bulk load asks too ---- */
+
+/* 0 where a domain may be added; STATUS_EXISTS; STATUS_INUSE where there are addresses of it, which
+ * have states of a foreign domain. */
+int store_domain_check_new(const struct store_txn *txn, const char *name);
+/* Is the record's claim about who serves it one that we can make? 0, STATUS_MALFORMED,
+ * STATUS_NOTFOUND. See enum store_address_state. */
+int store_record_check_home(const struct store_txn *txn, const struct store_record *record);
+/* Does an alias lead somewhere? 0 (also where it is none), STATUS_LOOP, STATUS_NOTFOUND. */
+int store_alias_check(const struct store_txn *txn, const struct store_record *record);
+
 /* Is this refusal an answer to the command? */
 bool store_status_is_verdict(int status);
 

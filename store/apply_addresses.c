@@ -13,8 +13,7 @@ static int domain_is_ours(const struct store_txn *txn, const char *name, bool *i
     return ret == STATUS_NOTFOUND ? 0 : ret;
 }
 
-/* Is the record's claim about who serves it one that we can make? See enum store_address_state. */
-static int record_check_home(const struct store_txn *txn, const struct store_record *record)
+int store_record_check_home(const struct store_txn *txn, const struct store_record *record)
 {
     bool is_home = strcmp(record->hosting, record->address.domain) == 0;
     bool own, host;
@@ -67,7 +66,7 @@ static int alias_check_end(const struct store_txn *txn, const struct store_addre
     return STATUS_LOOP;
 }
 
-static int alias_check(const struct store_txn *txn, const struct store_record *record)
+int store_alias_check(const struct store_txn *txn, const struct store_record *record)
 {
     struct store_host host;
     if (record->state != STORE_ADDRESS_ALIAS)
@@ -123,13 +122,13 @@ static int address_add(struct store_apply *apply, const struct store_record *giv
     struct store_record record = *given, old;
     int ret = store_record_check(&record);
     if (ret == 0)
-        ret = record_check_home(apply->txn, &record);
+        ret = store_record_check_home(apply->txn, &record);
     if (ret)
         return ret;
     int found = address_find_free(apply->txn, &record, &old);
     if (found && found != STATUS_NOTFOUND)
         return found;
-    ret = alias_check(apply->txn, &record);
+    ret = store_alias_check(apply->txn, &record);
     if (ret == 0 && claim)
         ret = claim_check(apply->txn, &record, found == 0);
     if (ret)
@@ -198,9 +197,9 @@ int store_apply_address_put(struct store_apply *apply)
     record_keep(&old, &record);
     if (is_locked_against(&old, &record))
         return STATUS_LOCKED;
-    ret = record_check_home(apply->txn, &record);
+    ret = store_record_check_home(apply->txn, &record);
     if (ret == 0)
-        ret = alias_check(apply->txn, &record);
+        ret = store_alias_check(apply->txn, &record);
     if (ret)
         return ret;
     record.version = store_apply_version(apply);

@@ -50,20 +50,25 @@ static int record_del(struct store_apply *apply, enum store_kind kind, const voi
 
 /* ---- domains ---- */
 
+int store_domain_check_new(const struct store_txn *txn, const char *name)
+{
+    int ret = store_domain_exists(txn, name);
+    if (ret != STATUS_NOTFOUND)
+        return ret ? ret : STATUS_EXISTS;
+    /* An address of a foreign domain and one of ours have different states. */
+    ret = store_record_any(txn, name);
+    if (ret == STATUS_NOTFOUND)
+        return 0;
+    return ret ? ret : STATUS_INUSE;
+}
+
 int store_apply_domain_add(struct store_apply *apply)
 {
     const struct store_domain *domain = &apply->command->domain;
     int ret = store_domain_check(domain);
-    if (ret)
-        return ret;
-    ret = store_domain_exists(apply->txn, domain->name);
-    if (ret != STATUS_NOTFOUND)
-        return ret ? ret : STATUS_EXISTS;
-    /* An address of a foreign domain and one of ours have different states. */
-    ret = store_record_any(apply->txn, domain->name);
-    if (ret != STATUS_NOTFOUND)
-        return ret ? ret : STATUS_INUSE;
-    return record_add(apply, STORE_KIND_DOMAIN, domain);
+    if (ret == 0)
+        ret = store_domain_check_new(apply->txn, domain->name);
+    return ret ? ret : record_add(apply, STORE_KIND_DOMAIN, domain);
 }
 
 int store_apply_domain_put(struct store_apply *apply)

@@ -229,9 +229,14 @@ int store_record_read(const struct store_txn *txn, const struct store_address *a
 int store_record_write(const struct store_txn *txn, const struct store_record *record);
 int store_record_remove(const struct store_txn *txn, const struct store_address *address);
 int store_record_check(const struct store_record *record);
+/* All but the names of its two domains, which the caller knows to be canonical. */
+int store_record_check_rest(const struct store_record *record);
 /* Is the address in canonical form? 0 or STATUS_MALFORMED. */
 int store_address_check(const struct store_address *address);
 void store_record_pack(struct store_pack *pack, const struct store_record *record, bool secrets);
+/* As it is when it is added: with these stamps, and without an auth code. */
+void store_record_pack_new(struct store_pack *pack, const struct store_record *record,
+                           uint64_t version, uint64_t created_ms);
 void store_record_unpack(struct store_unpack *unpack, struct store_record *record);
 /* What a route needs of a record. */
 struct store_host {

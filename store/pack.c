@@ -28,9 +28,14 @@ static void pack_integer(struct store_pack *pack, uint64_t value, size_t count)
     store_pack_bytes(pack, octets, count);
 }
 
+/* Most of what is packed is one octet, hence apart. */
 void store_pack_u8(struct store_pack *pack, uint8_t value)
 {
-    pack_integer(pack, value, 1);
+    if (pack->failed || pack->len == pack->size) {
+        pack->failed = true;
+        return;
+    }
+    pack->p[pack->len++] = (char)value;
 }
 
 void store_pack_u16(struct store_pack *pack, uint16_t value)
@@ -52,6 +57,10 @@ void store_pack_number(struct store_pack *pack, uint64_t value)
 {
     uint8_t octets[10];
     size_t len = 0;
+    if (value < 0x80) {
+        store_pack_u8(pack, (uint8_t)value);
+        return;
+    }
     for (; value >= 0x80; value >>= 7)
         octets[len++] = (uint8_t)(value | 0x80);
     octets[len++] = (uint8_t)value;
@@ -62,7 +71,8 @@ void store_pack_string(struct store_pack *pack, const char *string)
 {
     size_t len = strlen(string);
     store_pack_number(pack, len);
-    store_pack_bytes(pack, string, len);
+    if (len)
+        store_pack_bytes(pack, string, len);
 }
 
 int store_pack_done(const struct store_pack *pack, struct slice *bytes)

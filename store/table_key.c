@@ -55,6 +55,18 @@ int table_key_owner_domain(struct table_key *key, const char *owner, const char 
     return 0;
 }
 
+int table_key_owner_under(struct table_key *key, struct slice owner, struct slice address)
+{
+    if (owner.len == 0 || owner.len > STORE_OWNER_MAX ||
+        address.len > sizeof(key->p) - owner.len - 1)
+        return STATUS_NOTFOUND;
+    memcpy(key->p, owner.p, owner.len);
+    key->p[owner.len] = '\0';
+    memcpy(key->p + owner.len + 1, address.p, address.len);
+    key->len = owner.len + 1 + address.len;
+    return 0;
+}
+
 int table_key_owner(struct table_key *key, const char *owner, const struct store_address *address)
 {
     int ret = table_key_owner_domain(key, owner, address->domain);

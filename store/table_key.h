@@ -29,6 +29,8 @@ int table_key_address_prefix(struct table_key *key, const char *domain);
 int table_key_owner_prefix(struct table_key *key, const char *owner);
 int table_key_owner_domain(struct table_key *key, const char *owner, const char *domain);
 int table_key_owner(struct table_key *key, const char *owner, const struct store_address *address);
+/* The same where the address's own key is there. */
+int table_key_owner_under(struct table_key *key, struct slice owner, struct slice address);
 /* Of what is due at a time: time, one letter for the kind of record, the record's own key. */
 int table_key_deadline(struct table_key *key, uint64_t time_ms, char kind, struct slice record);
 
