@@ -168,6 +168,15 @@ int store_any_unindex(const struct store_txn *txn, enum store_kind kind, const v
     return ret == STATUS_NOTFOUND ? STATUS_CORRUPT : ret;
 }
 
+int store_any_replace(const struct store_txn *txn, enum store_kind kind, const void *before,
+                      const void *after)
+{
+    if (kind == STORE_KIND_ADDRESS && store_record_index_same(before, after))
+        return store_record_write(txn, after);
+    int ret = store_any_unindex(txn, kind, before);
+    return ret ? ret : store_any_put(txn, kind, after);
+}
+
 static int any_remove(const struct store_txn *txn, enum store_kind kind,
                       const union store_any *record)
 {

@@ -39,10 +39,10 @@ int store_apply_write(struct store_apply *apply, enum store_op op, enum store_ki
     if (before)
         change.previous = store_any_version(kind, before);
     if (before && after)
-        ret = store_any_unindex(apply->txn, kind, before);
+        ret = store_any_replace(apply->txn, kind, before, after);
     else if (before)
         ret = store_any_del(apply->txn, kind, before);
-    if (ret == 0 && after)
+    else
         ret = store_any_put(apply->txn, kind, after);
     store_any_name(kind, after ? after : before, name);
     return ret ? ret : store_apply_journal(apply, &change);

@@ -230,6 +230,13 @@ int store_record_index(const struct store_txn *txn, const struct store_record *r
     return ret;
 }
 
+bool store_record_index_same(const struct store_record *a, const struct store_record *b)
+{
+    return a->state == b->state && a->until_ms == b->until_ms && strcmp(a->owner, b->owner) == 0 &&
+           strcmp(a->hosting, b->hosting) == 0 && strcmp(a->target.user, b->target.user) == 0 &&
+           strcmp(a->target.domain, b->target.domain) == 0;
+}
+
 int store_record_unindex(const struct store_txn *txn, const struct store_record *record)
 {
     int ret = 0;

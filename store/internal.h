@@ -308,6 +308,10 @@ int store_any_read(const struct store_txn *txn, enum store_kind kind, const void
 /* Writes the record and its indexes; those of the record before must be gone. */
 int store_any_put(const struct store_txn *txn, enum store_kind kind, const void *record);
 int store_any_unindex(const struct store_txn *txn, enum store_kind kind, const void *record);
+/* Writes `after` in the place of `before`, which has the same key, and its indexes where they are
+ * others. */
+int store_any_replace(const struct store_txn *txn, enum store_kind kind, const void *before,
+                      const void *after);
 /* Removes the record, as it is, and its indexes. */
 int store_any_del(const struct store_txn *txn, enum store_kind kind, const void *record);
 /* The key for people: a name, user@domain, +digits. */
@@ -332,6 +336,9 @@ struct store_stamps store_any_stamps(enum store_kind kind, union store_any *any)
 /* Owner, link, guests and deadline of a record: all that `record` needs is put, or taken away. */
 int store_record_index(const struct store_txn *txn, const struct store_record *record);
 int store_record_unindex(const struct store_txn *txn, const struct store_record *record);
+/* Do both need the same? Most changes leave the indexes alone, each of which would be a page more.
+ */
+bool store_record_index_same(const struct store_record *a, const struct store_record *b);
 int store_token_index(const struct store_txn *txn, const struct store_token *token);
 int store_token_unindex(const struct store_txn *txn, const struct store_token *token);
 int store_number_index(const struct store_txn *txn, const struct store_number *number);
@@ -355,8 +362,9 @@ int store_verdict_put(const struct store_txn *txn, const struct store_command *c
 
 /* ---- command.c: commands as bytes, for the log ---- */
 
-/* STATUS_MALFORMED where bytes cannot say it: strings without end, counts and numbers out of bounds,
- * members that the state does not have. Everything else, malformed or not, is judged by apply. */
+/* STATUS_MALFORMED where bytes cannot say it: strings without end, counts and numbers out of
+ * bounds, members that the state does not have. Everything else, malformed or not, is judged by
+ * apply. */
 int store_command_check(const struct store_command *command);
 /* Appends a command that passes the check to `out`. Returns 0 or -ENOBUFS. */
 int store_command_encode(const struct store_command *command, struct buf *out);
