@@ -100,7 +100,10 @@ int store_links_any(const struct store_txn *txn, const struct store_address *add
     return ret ? ret : store_any_under(txn, TABLE_LINKS, table_key_bytes(&prefix));
 }
 
-static int number_set(const struct store_txn *txn, const struct store_number *number, bool is_there)
+/* ---- numbers: what leads where, and whose they are ---- */
+
+static int number_link_set(const struct store_txn *txn, const struct store_number *number,
+                           bool is_there)
 {
     char text[STORE_NUMBER_MAX + 2];
     snprintf(text, sizeof(text), "+%s", number->digits);
@@ -109,12 +112,20 @@ static int number_set(const struct store_txn *txn, const struct store_number *nu
 
 int store_number_index(const struct store_txn *txn, const struct store_number *number)
 {
-    return number_set(txn, number, true);
+    struct table_key key;
+    int ret = table_key_domain_number(&key, number->address.domain, number->digits);
+    if (ret == 0)
+        ret = store_put(txn, TABLE_DOMAIN_NUMBERS, table_key_bytes(&key), SLICE(""));
+    return ret ? ret : number_link_set(txn, number, true);
 }
 
 int store_number_unindex(const struct store_txn *txn, const struct store_number *number)
 {
-    return number_set(txn, number, false);
+    struct table_key key;
+    int ret = table_key_domain_number(&key, number->address.domain, number->digits);
+    if (ret == 0)
+        ret = store_del(txn, TABLE_DOMAIN_NUMBERS, table_key_bytes(&key));
+    return ret ? ret : number_link_set(txn, number, false);
 }
 
 /* ---- guests: addresses of foreign domains, counted per domain that serves them ---- */

@@ -46,21 +46,22 @@ enum store_table {
     TABLE_DOMAINS,   /* domain -> record */
     TABLE_ADDRESSES, /* domain NUL user -> record */
     TABLE_OWNERS,    /* owner NUL domain NUL user -> nothing; addresses that have an owner */
-    TABLE_LINKS,   /* hash of an address, hash of an alias or number -> its text: what leads to the
-                      address */
-    TABLE_GUESTS,  /* hosting domain -> number of addresses of foreign domains that it serves or is
-                      to serve */
-    TABLE_NUMBERS, /* digits -> record */
-    TABLE_PEERS,   /* domain -> record */
-    TABLE_TOKENS,  /* id -> record */
-    TABLE_DEADLINES,    /* time, kind, key -> nothing: what the timer drops */
-    TABLE_JOURNAL,      /* sequence -> entry */
-    TABLE_VERDICTS,     /* command id -> verdict */
-    TABLE_VERDICT_AGES, /* time, command id -> nothing; the verdicts in order of age */
-    TABLE_TOKEN_KEYS,   /* key id -> key of dialog tokens */
-    TABLE_LOG,          /* index -> command; local */
-    TABLE_CURSORS,      /* name -> cursor; local */
-    TABLE_USAGE,        /* period, node NUL peer -> sums; local */
+    TABLE_LINKS,  /* hash of an address, hash of an alias or number -> its text: what leads to the
+                     address */
+    TABLE_GUESTS, /* hosting domain -> number of addresses of foreign domains that it serves or is
+                     to serve */
+    TABLE_DOMAIN_NUMBERS, /* domain NUL digits -> nothing: the numbers of a domain's addresses */
+    TABLE_NUMBERS,        /* digits -> record */
+    TABLE_PEERS,          /* domain -> record */
+    TABLE_TOKENS,         /* id -> record */
+    TABLE_DEADLINES,      /* time, kind, key -> nothing: what the timer drops */
+    TABLE_JOURNAL,        /* sequence -> entry */
+    TABLE_VERDICTS,       /* command id -> verdict */
+    TABLE_VERDICT_AGES,   /* time, command id -> nothing; the verdicts in order of age */
+    TABLE_TOKEN_KEYS,     /* key id -> key of dialog tokens */
+    TABLE_LOG,            /* index -> command; local */
+    TABLE_CURSORS,        /* name -> cursor; local */
+    TABLE_USAGE,          /* period, node NUL peer -> sums; local */
     TABLE_COUNT
 };
 

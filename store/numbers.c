@@ -201,3 +201,35 @@ int store_number_list(struct store_reader *reader, const char *after, size_t max
     return store_list(&reader->txn, TABLE_NUMBERS, SLICE(""), table_key_bytes(&from), max,
                       number_list_visit, &list);
 }
+
+struct domain_number_list {
+    const struct store_txn *txn;
+    store_number_h *each;
+    void *arg;
+};
+
+static int domain_number_visit(struct slice key, struct slice value, void *arg)
+{
+    struct domain_number_list *list = arg;
+    char digits[STORE_NUMBER_MAX + 1];
+    struct store_number number;
+    (void)value;
+    int ret = table_key_to_domain_number(key, digits);
+    if (ret == 0)
+        ret = store_number_read(list->txn, digits, &number);
+    if (ret)
+        return ret == STATUS_NOTFOUND ? STATUS_CORRUPT : ret;
+    return !list->each(&number, list->arg);
+}
+
+int store_domain_number_list(struct store_reader *reader, const char *domain, const char *after,
+                             size_t max, store_number_h *each, void *arg)
+{
+    struct domain_number_list list = {.txn = &reader->txn, .each = each, .arg = arg};
+    struct table_key prefix, from = {.len = 0};
+    if (table_key_address_prefix(&prefix, domain) ||
+        (after && table_key_domain_number(&from, domain, after)))
+        return -EINVAL;
+    return store_list(&reader->txn, TABLE_DOMAIN_NUMBERS, table_key_bytes(&prefix),
+                      table_key_bytes(&from), max, domain_number_visit, &list);
+}

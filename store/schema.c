@@ -11,6 +11,7 @@ static const char *const table_names[TABLE_COUNT] = {
     [TABLE_OWNERS] = "owners",
     [TABLE_LINKS] = "links",
     [TABLE_GUESTS] = "guests",
+    [TABLE_DOMAIN_NUMBERS] = "domain_numbers",
     [TABLE_NUMBERS] = "numbers",
     [TABLE_PEERS] = "peers",
     [TABLE_TOKENS] = "tokens",

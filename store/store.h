@@ -44,7 +44,6 @@
 #define STORE_IMPORT_MAX          1000 /* addresses of one import command */
 #define STORE_ALIAS_HOPS          8    /* aliases one after the other */
 #define STORE_CLAIMS_MAX          1000 /* claims_per_owner at most */
-#define STORE_CLAIMS_MAX          1000 /* claims_per_owner at most */
 #define STORE_QUARANTINE_DAYS     90   /* default */
 #define STORE_QUARANTINE_DAYS_MAX 3650
 
@@ -255,6 +254,9 @@ typedef bool store_number_h(const struct store_number *number, void *arg);
 int store_number_get(struct store_reader *reader, const char *digits, struct store_number *number);
 int store_number_list(struct store_reader *reader, const char *after, size_t max,
                       store_number_h *each, void *arg);
+/* Those that lead to addresses of one domain. */
+int store_domain_number_list(struct store_reader *reader, const char *domain, const char *after,
+                             size_t max, store_number_h *each, void *arg);
 
 /* Another operator's edge, by the SIP domain it proves. */
 struct store_peer {

@@ -73,6 +73,12 @@ int table_key_owner(struct table_key *key, const char *owner, const struct store
     return ret ? ret : key_add_text(key, address->user, STORE_USER_MAX);
 }
 
+int table_key_domain_number(struct table_key *key, const char *domain, const char *digits)
+{
+    int ret = table_key_address_prefix(key, domain);
+    return ret ? ret : key_add_text(key, digits, STORE_NUMBER_MAX);
+}
+
 int table_key_deadline(struct table_key *key, uint64_t time_ms, char kind, struct slice record)
 {
     struct store_pack pack;
@@ -145,6 +151,11 @@ int table_key_to_address(struct slice key, struct store_address *address)
 int table_key_to_owner_address(struct slice key, struct store_address *address)
 {
     return table_key_to_address(slice_skip(key, slice_find(key, '\0') + 1), address);
+}
+
+int table_key_to_domain_number(struct slice key, char digits[STORE_NUMBER_MAX + 1])
+{
+    return text_to_cstr(slice_skip(key, slice_find(key, '\0') + 1), digits, STORE_NUMBER_MAX + 1);
 }
 
 int table_key_to_deadline(struct slice key, uint64_t *time_ms, char *kind, struct slice *record)

@@ -31,6 +31,8 @@ int table_key_owner_domain(struct table_key *key, const char *owner, const char 
 int table_key_owner(struct table_key *key, const char *owner, const struct store_address *address);
 /* The same where the address's own key is there. */
 int table_key_owner_under(struct table_key *key, struct slice owner, struct slice address);
+/* Domain NUL, and digits behind it. */
+int table_key_domain_number(struct table_key *key, const char *domain, const char *digits);
 /* Of what is due at a time: time, one letter for the kind of record, the record's own key. */
 int table_key_deadline(struct table_key *key, uint64_t time_ms, char kind, struct slice record);
 
@@ -48,6 +50,7 @@ int table_key_usage(struct table_key *key, const struct store_usage *usage);
 int table_key_to_domain(struct slice key, char domain[STORE_DOMAIN_MAX + 1]);
 int table_key_to_address(struct slice key, struct store_address *address);
 int table_key_to_owner_address(struct slice key, struct store_address *address);
+int table_key_to_domain_number(struct slice key, char digits[STORE_NUMBER_MAX + 1]);
 int table_key_to_deadline(struct slice key, uint64_t *time_ms, char *kind, struct slice *record);
 int table_key_to_u32(struct slice key, uint32_t *value);
 int table_key_to_u64(struct slice key, uint64_t *value);

@@ -18,10 +18,11 @@
 struct verify {
     struct store_reader *reader;
     const struct store_txn *txn;
-    struct store_record *records;                /* room for a command's batch */
-    uint64_t owned, links, deadlines, journaled; /* what the records say there must be */
-    uint64_t left;                               /* records that may yet come, in all tables */
-    int ret;                                     /* of a callback that cannot say it */
+    struct store_record *records; /* room for a command's batch */
+    /* what the records say there must be */
+    uint64_t owned, links, numbers, deadlines, journaled;
+    uint64_t left; /* records that may yet come, in all tables */
+    int ret;       /* of a callback that cannot say it */
 };
 
 /* In a damaged file the way from page to page may be a circle. */
@@ -69,11 +70,21 @@ static bool record_see(const struct store_record *record, void *arg)
     return result_keep(verify, ret);
 }
 
+static int number_must_be(const struct verify *verify, const struct store_number *number)
+{
+    struct table_key key;
+    struct slice value;
+    int ret = table_key_domain_number(&key, number->address.domain, number->digits);
+    return ret ? ret : store_get(verify->txn, TABLE_DOMAIN_NUMBERS, table_key_bytes(&key), &value);
+}
+
 static bool number_see(const struct store_number *number, void *arg)
 {
     struct verify *verify = arg;
+    int ret = store_number_check(number);
     verify->links++;
-    return result_keep(verify, store_number_check(number));
+    verify->numbers++;
+    return result_keep(verify, ret ? ret : number_must_be(verify, number));
 }
 
 static bool peer_see(const struct store_peer *peer, void *arg)
@@ -250,6 +261,8 @@ static int tables_verify(struct verify *verify)
         ret = count_must_be(verify, TABLE_OWNERS, verify->owned);
     if (ret == 0)
         ret = count_must_be(verify, TABLE_LINKS, verify->links);
+    if (ret == 0)
+        ret = count_must_be(verify, TABLE_DOMAIN_NUMBERS, verify->numbers);
     if (ret == 0)
         ret = count_must_be(verify, TABLE_DEADLINES, verify->deadlines);
     if (ret == 0 && verify->journaled && verify->journaled != position.sequence)

@@ -9,8 +9,8 @@
 struct fixture {
     char path[256];
     struct store_conf conf;
-    _Atomic int alarms; /* counted by a test that sets conf.alarm */
-    _Atomic uint64_t now_ms; /* the store's clock; ten days at first, commands are at 1 s */
+    _Atomic int alarms;          /* counted by a test that sets conf.alarm */
+    _Atomic uint64_t now_ms;     /* the store's clock; ten days at first, commands are at 1 s */
     struct store *store;         /* NULL while closed */
     struct store_reader *reader; /* NULL while closed */
 };

@@ -141,6 +141,23 @@ static void aliases_that_lead_back_or_nowhere_are_refused(void **state)
     assert_int_equal(fixture_submit(f, &put), STATUS_MALFORMED); /* a target, but no alias */
 }
 
+static bool number_count(const struct store_number *number, void *arg)
+{
+    (void)number;
+    ++*(size_t *)arg;
+    return true;
+}
+
+static size_t domain_numbers(struct fixture *f, const char *domain, const char *after)
+{
+    size_t count = 0;
+    assert_int_equal(store_reader_begin(f->reader), 0);
+    assert_int_equal(store_domain_number_list(f->reader, domain, after, 10, number_count, &count),
+                     0);
+    store_reader_end(f->reader);
+    return count;
+}
+
 static void what_something_leads_to_is_not_released(void **state)
 {
     struct fixture *f = *state;
@@ -152,11 +169,16 @@ static void what_something_leads_to_is_not_released(void **state)
     assert_int_equal(add(f, alias("robert@opa.example", "bob@opa.example")), 0);
     number.number.address = address_of("bob@opa.example");
     assert_int_equal(fixture_submit(f, &number), 0);
+    assert_int_equal(domain_numbers(f, "opa.example", NULL), 1);
+    assert_int_equal(domain_numbers(f, "opa.example", "4930123455"), 1);
+    assert_int_equal(domain_numbers(f, "opa.example", "4930123456"), 0);
+    assert_int_equal(domain_numbers(f, "opa", NULL), 0);
     assert_int_equal(act(f, STORE_ADDRESS_RELEASE, "bob@opa.example", 1000), STATUS_INUSE);
     assert_int_equal(act(f, STORE_ADDRESS_RELEASE, "robert@opa.example", 1000), 0);
     assert_int_equal(act(f, STORE_ADDRESS_RELEASE, "bob@opa.example", 1000), STATUS_INUSE);
     number.op = STORE_NUMBER_DEL;
     assert_int_equal(fixture_submit(f, &number), 0);
+    assert_int_equal(domain_numbers(f, "opa.example", NULL), 0);
     assert_int_equal(act(f, STORE_ADDRESS_RELEASE, "bob@opa.example", 1000), 0);
     number.op = STORE_NUMBER_ADD;
     assert_int_equal(fixture_submit(f, &number), STATUS_NOTFOUND); /* of a tombstone */

@@ -47,7 +47,7 @@ static void row_add_hash(struct row *row, const char *text)
 }
 
 struct derived {
-    struct shelf owners, links, guests, deadlines;
+    struct shelf owners, links, guests, domain_numbers, deadlines;
     struct store_reader *reader;
 };
 
@@ -56,6 +56,7 @@ static void derived_init(struct derived *derived)
     shelf_init(&derived->owners, sizeof(struct row), rows_order);
     shelf_init(&derived->links, sizeof(struct row), rows_order);
     shelf_init(&derived->guests, sizeof(struct row), rows_order);
+    shelf_init(&derived->domain_numbers, sizeof(struct row), rows_order);
     shelf_init(&derived->deadlines, sizeof(struct row), rows_order);
 }
 
@@ -64,6 +65,7 @@ static void derived_done(struct derived *derived)
     shelf_done(&derived->owners);
     shelf_done(&derived->links);
     shelf_done(&derived->guests);
+    shelf_done(&derived->domain_numbers);
     shelf_done(&derived->deadlines);
 }
 
@@ -135,6 +137,11 @@ static bool number_derive(const struct store_number *number, void *arg)
     char text[STORE_NUMBER_MAX + 2];
     snprintf(text, sizeof(text), "+%s", number->digits);
     link_derive(arg, &number->address, text);
+    struct derived *derived = arg;
+    struct row row = {.key_len = 0};
+    row_add(&row, number->address.domain, strlen(number->address.domain) + 1);
+    row_add(&row, number->digits, strlen(number->digits));
+    shelf_put(&derived->domain_numbers, &row);
     return true;
 }
 
@@ -189,6 +196,8 @@ static bool indexes_verify(struct store_reader *reader)
     bool is_good = ret == 0 || verify_fail("a record: %s", status_text(ret));
     is_good = is_good && index_verify(&reader->txn, TABLE_OWNERS, "owners", &derived.owners) &&
               index_verify(&reader->txn, TABLE_LINKS, "links", &derived.links) &&
+              index_verify(&reader->txn, TABLE_DOMAIN_NUMBERS, "numbers of domains",
+                           &derived.domain_numbers) &&
               index_verify(&reader->txn, TABLE_GUESTS, "guests", &derived.guests) &&
               index_verify(&reader->txn, TABLE_DEADLINES, "deadlines", &derived.deadlines);
     derived_done(&derived);
