@@ -102,11 +102,13 @@ static void cursor_submit(struct submitter *submitter)
 {
     struct crash_ack ack = {.kind = CRASH_ACK_CURSOR};
     struct store_command command = {.op = STORE_CURSOR_PUT, .actor = "cursor"};
+    if (submitter->generator.sequence == 0)
+        return; /* nothing was read yet */
     crash_cursor_name(submitter->thread, command.cursor.name);
     command.cursor.sequence = submitter->generator.sequence;
     submit(submitter, &command, &ack);
     if (ack.ret || ack.verdict.status)
-        return; /* nothing was read yet, or what follows it was trimmed */
+        return; /* what follows it was trimmed */
     ack.verdict.sequence = command.cursor.sequence;
     ack_tell(submitter, &ack);
 }
