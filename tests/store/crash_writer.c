@@ -56,7 +56,7 @@ void crash_usage(unsigned thread, struct store_usage *usage)
 void crash_backup_name(const struct crash_writer *writer, unsigned long number, char *name,
                        size_t size)
 {
-    snprintf(name, size, "%s/backup-%u-%lu", writer->path, writer->round, number);
+    snprintf(name, size, "%s/" CRASH_BACKUP_PREFIX "%u-%lu", writer->path, writer->round, number);
 }
 
 /* ---- a thread that submits ---- */
@@ -71,9 +71,9 @@ struct submitter {
 };
 
 /* Whoever reads died: then so does this. */
-static void ack_tell(const struct submitter *submitter, const struct crash_ack *ack)
+static void ack_tell(const struct crash_writer *writer, const struct crash_ack *ack)
 {
-    if (write(submitter->writer->pipe, ack, sizeof(*ack)) != (ssize_t)sizeof(*ack))
+    if (write(writer->pipe, ack, sizeof(*ack)) != (ssize_t)sizeof(*ack))
         _exit(1);
 }
 
@@ -93,7 +93,7 @@ static void command_submit(struct submitter *submitter)
     generator_next(generator, &submitter->slot);
     ack.is_dry_run = submitter->slot.command.dry_run;
     submit(submitter, &submitter->slot.command, &ack);
-    ack_tell(submitter, &ack);
+    ack_tell(submitter->writer, &ack);
     if (ack.ret == 0)
         generator_learn(generator, &submitter->slot, &ack.verdict);
 }
@@ -110,7 +110,7 @@ static void cursor_submit(struct submitter *submitter)
     if (ack.ret || ack.verdict.status)
         return; /* what follows it was trimmed */
     ack.verdict.sequence = command.cursor.sequence;
-    ack_tell(submitter, &ack);
+    ack_tell(submitter->writer, &ack);
 }
 
 static void usage_submit(struct submitter *submitter)
@@ -121,7 +121,7 @@ static void usage_submit(struct submitter *submitter)
     crash_usage(submitter->thread, &usage);
     command.usage = (struct store_usage_batch){.usages = &usage, .count = 1};
     submit(submitter, &command, &ack);
-    ack_tell(submitter, &ack);
+    ack_tell(submitter->writer, &ack);
 }
 
 static void *submitter_main(void *arg)
@@ -154,6 +154,27 @@ static void submitter_start(struct submitter *submitter, struct crash_writer *wr
         _exit(1);
 }
 
+/* ---- a thread that copies ---- */
+
+struct copier {
+    struct crash_writer *writer;
+    struct store *store;
+    pthread_t id;
+};
+
+static void *copier_main(void *arg)
+{
+    struct copier *copier = arg;
+    for (unsigned long number = 0; number < CRASH_BACKUPS; number++) {
+        struct crash_ack ack = {.kind = CRASH_ACK_BACKUP, .number = number};
+        char name[320];
+        crash_backup_name(copier->writer, number, name, sizeof(name));
+        ack.ret = store_backup(copier->store, name, NULL);
+        ack_tell(copier->writer, &ack);
+    }
+    return NULL;
+}
+
 /* ---- the process ---- */
 
 _Noreturn void crash_writer_main(struct crash_writer *writer)
@@ -167,10 +188,15 @@ _Noreturn void crash_writer_main(struct crash_writer *writer)
         fprintf(stderr, "# the writer: %s\n", fault.text);
         _exit(1);
     }
+    struct copier copier = {.writer = writer, .store = store};
     for (unsigned i = 0; i < CRASH_THREADS; i++)
         submitter_start(&submitters[i], writer, store, i);
+    if (writer->backs_up && pthread_create(&copier.id, NULL, copier_main, &copier))
+        _exit(1);
     for (unsigned i = 0; i < CRASH_THREADS; i++)
         pthread_join(submitters[i].id, NULL);
+    if (writer->backs_up)
+        pthread_join(copier.id, NULL);
     store_close(store);
     _exit(0);
 }

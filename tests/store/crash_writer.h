@@ -7,12 +7,13 @@
 
 #define CRASH_THREADS  4
 #define CRASH_COMMANDS 400 /* of one thread; then it waits to be killed */
+#define CRASH_BACKUPS  8   /* of one process */
 
 enum crash_ack_kind {
     CRASH_ACK_COMMAND,
     CRASH_ACK_CURSOR, /* `verdict.sequence` is where the thread's cursor is */
     CRASH_ACK_USAGE,  /* one attempt more */
-    CRASH_ACK_BACKUP, /* file `number` is complete */
+    CRASH_ACK_BACKUP, /* backup `number` is complete */
 };
 
 /* One write to the pipe: it comes whole or not at all. */
@@ -29,6 +30,7 @@ struct crash_writer {
     const char *path;
     uint64_t seed;
     unsigned round;
+    bool backs_up;     /* all the while */
     uint64_t begin_ms; /* what the store's clock says at first */
     uint64_t began_us; /* what CLOCK_MONOTONIC said then */
     int pipe;
@@ -42,6 +44,7 @@ struct store_conf crash_conf(struct crash_writer *writer);
 /* Names that belong to one thread alone, and the file of a backup. */
 void crash_cursor_name(unsigned thread, char name[STORE_CURSOR_NAME_MAX + 1]);
 void crash_usage(unsigned thread, struct store_usage *usage);
+#define CRASH_BACKUP_PREFIX "backup-"
 void crash_backup_name(const struct crash_writer *writer, unsigned long number, char *name,
                        size_t size);
 

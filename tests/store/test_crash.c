@@ -1,14 +1,17 @@
 /* A process that writes is killed again and again, at random moments: while it opens the store,
- * while threads submit, while the timer expires and trims, while it closes. After each time every
- * command that was acknowledged is there with its verdict, every other is there wholly or not at
- * all, and journal, records and indexes agree. */
+ * while threads submit, while the timer expires and trims, during backups, while it closes. After
+ * each time every command that was acknowledged is there with its verdict, every other is there
+ * wholly or not at all, and journal, records and indexes agree. A backup is a store of its moment
+ * or is not there. */
 #include "base/status.h"
 #include "tests/store/crash_writer.h"
 #include "tests/store/fixture.h"
 #include "tests/store/follow.h"
+#include "tests/store/replica.h"
 #include "tests/store/verify.h"
 #include "tests/test.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
@@ -39,7 +42,8 @@ struct run {
     unsigned repeat_count;
     bool *used; /* sequences that were a version already */
     uint64_t used_size;
-    unsigned kills, acked, unacked, timed;
+    bool is_backed_up[CRASH_BACKUPS]; /* told so in this round */
+    unsigned kills, acked, unacked, timed, backups;
 };
 
 /* ---- what the writer tells ---- */
@@ -63,6 +67,8 @@ static void ack_take(struct run *run, const struct crash_ack *ack)
         run->acked++;
         return;
     case CRASH_ACK_BACKUP:
+        assert_in_range(ack->number, 0, CRASH_BACKUPS - 1);
+        run->is_backed_up[ack->number] = true;
         return;
     }
 }
@@ -116,6 +122,8 @@ static void writer_run(struct run *run)
 {
     int fds[2];
     memset(run->told, 0, sizeof(run->told));
+    memset(run->is_backed_up, 0, sizeof(run->is_backed_up));
+    run->writer.backs_up = run->writer.round % 3 == 0;
     run->writer.seed = dice_u64(&run->dice);
     /* Sometimes the machine was off for long: then the timer has much to do at first. */
     run->writer.begin_ms += dice_percent(&run->dice, 30) ? OFF_MS : 1000;
@@ -282,6 +290,64 @@ static void verdicts_check(struct run *run)
     store_close(store);
 }
 
+/* ---- backups ---- */
+
+/* In a process of its own: the model goes as far as the backup, and in the test further. */
+static bool backup_is_good(struct run *run, const char *name)
+{
+    struct store_reader *reader;
+    struct replica copy;
+    int ret = replica_open_at(&copy, name, MDB_NOSUBDIR | MDB_NOLOCK | MDB_RDONLY);
+    if (ret)
+        return verify_fail("backup %s: %s", name, status_text(ret));
+    if (store_reader_alloc(&copy.store, &reader))
+        return verify_fail("no reader");
+    bool is_good = follow_model(&copy.store, &run->model, NULL, NULL) &&
+                   verify_model(reader, &run->model, 0, false, &run->dice) &&
+                   verify_tables(&copy.store);
+    store_reader_free(reader);
+    replica_close(&copy);
+    return is_good;
+}
+
+static void backup_check(struct run *run, const char *name)
+{
+    int status;
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0)
+        _exit(backup_is_good(run, name) ? 0 : 1);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+        fail_msg("%s is no store of its moment", name);
+    run->backups++;
+}
+
+/* While the model is where it was before this round. */
+static void backups_check(struct run *run)
+{
+    for (unsigned long number = 0; number < CRASH_BACKUPS; number++) {
+        char name[320];
+        crash_backup_name(&run->writer, number, name, sizeof(name));
+        if (access(name, F_OK) == 0)
+            backup_check(run, name);
+        else if (run->is_backed_up[number])
+            fail_msg("%s was told to be complete", name);
+    }
+}
+
+/* With what a killed process left of the one it was writing. */
+static void backups_remove(const struct run *run)
+{
+    DIR *folder = opendir(run->f.path);
+    struct dirent *entry;
+    assert_non_null(folder);
+    while ((entry = readdir(folder)))
+        if (strncmp(entry->d_name, CRASH_BACKUP_PREFIX, strlen(CRASH_BACKUP_PREFIX)) == 0)
+            assert_int_equal(unlinkat(dirfd(folder), entry->d_name, 0), 0);
+    closedir(folder);
+}
+
 /* ---- the test ---- */
 
 static void nothing_acknowledged_is_lost_by_kill(void **state)
@@ -296,15 +362,17 @@ static void nothing_acknowledged_is_lost_by_kill(void **state)
     for (; run->kills < KILLS; run->writer.round++) {
         assert_true(run->writer.round < ROUNDS_MAX);
         writer_run(run);
+        backups_check(run);
+        backups_remove(run);
         store_check(run);
         if (run->writer.round % 8 == 0)
             verdicts_check(run);
     }
     print_message("# %u kills in %u rounds, %u acknowledged, %u done without, %u of the timer, "
-                  "journal from %llu to %llu\n",
-                  run->kills, run->writer.round, run->acked, run->unacked, run->timed,
+                  "%u backups, journal from %llu to %llu\n",
+                  run->kills, run->writer.round, run->acked, run->unacked, run->timed, run->backups,
                   (unsigned long long)run->model.first, (unsigned long long)run->model.sequence);
-    assert_true(run->acked > KILLS && run->timed > 0 && run->model.first > 1);
+    assert_true(run->acked > KILLS && run->timed > 0 && run->backups > 0 && run->model.first > 1);
     fixture_remove(&run->f);
     model_done(&run->model);
     free(run->used);
