@@ -73,7 +73,7 @@ static bool peer_same(const struct store_peer *a, const struct store_peer *b)
 
 static bool token_same(const struct store_token *a, const struct store_token *b)
 {
-    if (!text_same(a->id, b->id) || memcmp(a->hash, b->hash, sizeof(a->hash)) ||
+    if (!text_same(a->id, b->id) || memcmp(a->hash, b->hash, sizeof(a->hash)) != 0 ||
         a->scope != b->scope || !text_same(a->owner, b->owner) ||
         a->domain_count != b->domain_count || !text_same(a->note, b->note) ||
         a->version != b->version || a->created_ms != b->created_ms || a->until_ms != b->until_ms)
