@@ -9,6 +9,7 @@
 
 #define KEY_MAX   512
 #define VALUE_MAX 512
+#define HEX_MAX   64 /* octets of a key that are told */
 
 /* ---- a table as it should be, built in memory ---- */
 
@@ -169,7 +170,10 @@ static int compare_row(struct slice key, struct slice value, void *arg)
     if (row && slice_eq(key, slice_make(row->key, row->key_len)) &&
         slice_eq(value, slice_make(row->value, row->value_len)))
         return 0;
-    verify_fail("row %zu of %s, %.*s", compare->next, compare->name, SLICE_ARG(key));
+    char hex[2 * HEX_MAX + 1] = "";
+    for (size_t i = 0; i < key.len && i < HEX_MAX; i++)
+        snprintf(hex + 2 * i, 3, "%02x", (uint8_t)key.p[i]);
+    verify_fail("row %zu of %s, key %s", compare->next, compare->name, hex);
     return STATUS_CORRUPT;
 }
 
