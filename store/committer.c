@@ -86,9 +86,9 @@ static void refuse(struct store_submission *submission, int ret, int status)
     submission->verdict = (struct store_verdict){.status = status};
 }
 
-/* Is it one for the log? Else it has its answer. `room_pages` are for it alone. */
+/* Is it one for the log? Else it has its answer. The room is for it alone. */
 static bool submission_admit(uint64_t now_ms, struct store_submission *submission,
-                             size_t room_pages)
+                             const struct store_room *room)
 {
     const struct store_command *command = submission->command;
     if (command->time_ms > now_ms + STORE_CLOCK_AHEAD_MS) {
@@ -99,8 +99,8 @@ static bool submission_admit(uint64_t now_ms, struct store_submission *submissio
         refuse(submission, 0, STATUS_MALFORMED);
         return false;
     }
-    if (!room_is_enough(command, room_pages)) {
-        refuse(submission, 0, STATUS_FULL);
+    if (!room_is_enough(command, room->pages)) {
+        refuse(submission, room->is_disk ? -ENOSPC : 0, room->is_disk ? 0 : STATUS_FULL);
         return false;
     }
     return true;
@@ -112,19 +112,20 @@ static bool submission_admit(uint64_t now_ms, struct store_submission *submissio
 static size_t batch_admit(struct store_committer *committer, struct store_submission *const *batch,
                           size_t count, struct store_submission **admitted, size_t *kept)
 {
-    size_t room_pages = 0, used = 0, i;
+    struct store_room room;
+    size_t used = 0, i;
     uint64_t now_ms = store_committer_now(committer);
     /* Where the room cannot be told, there is none: commands are refused, not lost. */
-    if (store_room_pages(committer->store, &room_pages))
-        room_pages = 0;
+    if (store_room_get(committer->store, &room))
+        room = (struct store_room){.pages = 0};
     *kept = 0;
     for (i = 0; i < count; i++) {
-        if (!submission_admit(now_ms, batch[i], room_pages))
+        if (!submission_admit(now_ms, batch[i], &room))
             continue;
-        if (*kept && !room_is_enough(batch[i]->command, room_pages - used))
+        if (*kept && !room_is_enough(batch[i]->command, room.pages - used))
             break;
         size_t pages = command_pages(batch[i]->command);
-        used += pages < room_pages - used ? pages : room_pages - used;
+        used += pages < room.pages - used ? pages : room.pages - used;
         admitted[(*kept)++] = batch[i];
     }
     return i;

@@ -184,8 +184,12 @@ int store_verify(const char *file, struct store_fault *fault);
 
 /* ---- room.c ---- */
 
-/* Pages that may still be filled: those past the end of the file's use and the free ones. */
-int store_room_pages(const struct store *store, size_t *pages);
+/* Pages that may still be filled: those that the file may grow by, and the free ones in it. */
+struct store_room {
+    size_t pages;
+    bool is_disk; /* it is the disk that bounds the file, and not the map */
+};
+int store_room_get(const struct store *store, struct store_room *room);
 /* Pages that earlier transactions gave back. `txn` is a reader's. */
 int store_free_pages(MDB_txn *txn, size_t *pages);
 

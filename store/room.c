@@ -1,5 +1,7 @@
 #include "store/internal.h"
 
+#include <sys/statvfs.h>
+
 /* Below this many untouched pages the free ones are counted too, which costs a walk. */
 #define ROOM_PLENTY_PAGES (STORE_HAND_PAGES + 16 * STORE_COMMAND_PAGES)
 
@@ -27,7 +29,17 @@ int store_free_pages(MDB_txn *txn, size_t *pages)
     return 0;
 }
 
-int store_room_pages(const struct store *store, size_t *pages)
+/* Pages that the disk still takes; SIZE_MAX where that is not told: the disk itself will tell. */
+static size_t disk_pages(const struct store *store, size_t page_size)
+{
+    struct statvfs disk;
+    int fd;
+    if (mdb_env_get_fd(store->env, &fd) || fstatvfs(fd, &disk))
+        return SIZE_MAX;
+    return (size_t)(disk.f_bavail * (disk.f_frsize / 512) / (page_size / 512));
+}
+
+int store_room_get(const struct store *store, struct store_room *room)
 {
     MDB_envinfo info;
     MDB_stat stat;
@@ -38,6 +50,10 @@ int store_room_pages(const struct store *store, size_t *pages)
     size_t total = info.me_mapsize / stat.ms_psize;
     size_t used = info.me_last_pgno + 1;
     size_t untouched = total > used ? total - used : 0;
+    size_t on_disk = disk_pages(store, stat.ms_psize);
+    room->is_disk = on_disk < untouched;
+    if (room->is_disk)
+        untouched = on_disk;
     if (untouched < ROOM_PLENTY_PAGES) {
         int rc = mdb_txn_begin(store->env, NULL, MDB_RDONLY, &txn);
         if (rc)
@@ -47,6 +63,6 @@ int store_room_pages(const struct store *store, size_t *pages)
         if (ret)
             return ret;
     }
-    *pages = untouched + free_pages;
+    room->pages = untouched + free_pages;
     return 0;
 }
