@@ -1,6 +1,5 @@
-/* /v1/addresses */
-#include "api/internal.h"
-#include "api/json.h"
+/* /v1/addresses: listing, showing, releasing. */
+#include "api/records.h"
 
 #include "base/status.h"
 
@@ -8,105 +7,149 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The {address} of the path in canonical form, also as text. */
-static int path_address(struct api_call *call, struct store_address *address,
-                        char text[API_ADDRESS_TEXT_MAX])
+static int address_parse(struct slice text, char *key, struct store_fault *fault)
 {
-    struct store_fault fault;
-    if (store_address_parse(slice_of(call->param), address, &fault))
-        return api_problem_set(&call->problem, API_PROBLEM_PARAMETER, "address", "%.512s: %s",
-                               call->param, fault.text);
-    api_address_format(address, text);
-    return 0;
-}
-
-static int address_read(struct api_call *call, const struct store_address *address,
-                        struct store_record *record)
-{
-    int status = store_reader_begin(call->reader);
-    if (!status) {
-        status = store_address_get(call->reader, address, record);
-        store_reader_end(call->reader);
-    }
-    char text[API_ADDRESS_TEXT_MAX];
+    struct store_address address;
+    int status = store_address_parse(text, &address, fault);
     if (!status)
-        return 0;
-    api_problem_from_status(&call->problem, status, api_address_format(address, text));
-    return -EPROTO;
-}
-
-struct address_page {
-    json_t *array;
-    size_t limit;
-    struct store_address last;
-    bool more, failed;
-};
-
-/* The list is asked for one record more than the page holds, to know whether there is a next. */
-static bool address_page_add(const struct store_record *record, void *arg)
-{
-    struct address_page *page = arg;
-    if (json_array_size(page->array) == page->limit) {
-        page->more = true;
-        return false;
-    }
-    page->failed = json_array_append_new(page->array, api_address_encode(record)) != 0;
-    page->last = record->address;
-    return !page->failed;
-}
-
-struct address_query {
-    char domain[STORE_DOMAIN_MAX + 1]; /* "": all */
-    bool has_after;
-    struct store_address after;
-};
-
-static int address_query_decode(struct api_call *call, struct address_query *query)
-{
-    const char *domain = api_call_arg(call, "domain");
-    const char *cursor = api_call_arg(call, "cursor");
-    struct store_fault fault;
-    *query = (struct address_query){.has_after = cursor != NULL};
-    if (domain && store_domain_canonical(slice_of(domain), query->domain, &fault))
-        return api_problem_set(&call->problem, API_PROBLEM_PARAMETER, "domain", "%.256s: %s",
-                               domain, fault.text);
-    if (cursor && store_address_parse(slice_of(cursor), &query->after, &fault))
-        return api_problem_set(&call->problem, API_PROBLEM_PARAMETER, "cursor",
-                               "cursor: is not the `next` of an earlier answer");
-    return 0;
-}
-
-static int address_page_read(struct api_call *call, const struct address_query *query,
-                             struct address_page *page)
-{
-    int status = store_reader_begin(call->reader);
-    if (status)
-        return status;
-    status = store_address_list(call->reader, *query->domain ? query->domain : NULL,
-                                query->has_after ? &query->after : NULL, page->limit + 1,
-                                address_page_add, page);
-    store_reader_end(call->reader);
-    return !status && page->failed ? -ENOMEM : status;
-}
-
-/* Is the domain one of ours? Returns 0, STATUS_NOTFOUND or a store status. */
-static int domain_is_ours(struct api_call *call, const char *name)
-{
-    struct store_domain domain;
-    int status = store_reader_begin(call->reader);
-    if (status)
-        return status;
-    status = store_domain_get(call->reader, name, &domain);
-    store_reader_end(call->reader);
+        api_address_format(&address, key);
     return status;
 }
 
-/* Nothing to list is no answer where the domain is not ours; addresses of a foreign one can be
- * hosted here. */
-static int emptiness_check(struct api_call *call, const struct address_query *query)
+static const char *address_key(const void *record, char key[API_MAX_KEY_TEXT])
 {
-    if (*query->domain == '\0' || query->has_after ||
-        domain_is_ours(call, query->domain) != STATUS_NOTFOUND)
+    const struct store_record *address = record;
+    return api_address_format(&address->address, key);
+}
+
+/* A key is canonical. */
+static int address_get(struct store_reader *reader, const char *key, void *record)
+{
+    struct store_address address;
+    int status = store_address_parse(slice_of(key), &address, NULL);
+    return status ? status : store_address_get(reader, &address, record);
+}
+
+static bool address_is_visible(const struct api_call *call, const void *record)
+{
+    return api_may_record(call, record);
+}
+
+static json_t *address_encode(struct api_call *call, const void *record)
+{
+    (void)call;
+    return api_address_encode(record);
+}
+
+const struct api_kind api_kind_address = {
+    .plural = "addresses",
+    .parameter = "address",
+    .version_at = offsetof(struct store_record, version),
+    .del = STORE_ADDRESS_RELEASE,
+    .parse = address_parse,
+    .key = address_key,
+    .get = address_get,
+    .is_visible = address_is_visible,
+    .encode = address_encode,
+};
+
+/* ---- the list ---- */
+
+struct address_query {
+    char domain[STORE_DOMAIN_MAX + 1]; /* "": all */
+    char owner[STORE_OWNER_MAX + 1];   /* "": all */
+    bool has_state;
+    enum store_address_state state;
+};
+
+static int query_domain(struct api_call *call, struct address_query *query)
+{
+    const char *domain = api_call_arg(call, "domain");
+    struct store_fault fault;
+    if (domain && store_domain_canonical(slice_of(domain), query->domain, &fault))
+        return api_problem_set(&call->problem, API_PROBLEM_PARAMETER, "domain", "%.256s: %s",
+                               domain, fault.text);
+    if (domain || !(call->who.bits & API_OPERATOR))
+        return 0;
+    if (call->who.domain_count != 1)
+        return api_problem_set(&call->problem, API_PROBLEM_PARAMETER, "domain",
+                               "domain: is missing; name one of your domains");
+    memcpy(query->domain, call->who.domains[0], sizeof(query->domain));
+    return 0;
+}
+
+static int query_owner(struct api_call *call, struct address_query *query)
+{
+    const char *owner = api_call_arg(call, "owner");
+    struct store_fault fault;
+    if (!owner)
+        return 0;
+    if (store_owner_check(slice_of(owner), &fault))
+        return api_problem_set(&call->problem, API_PROBLEM_PARAMETER, "owner", "owner: %s",
+                               fault.text);
+    return slice_to_cstr(slice_of(owner), query->owner, sizeof(query->owner));
+}
+
+static int query_decode(struct api_call *call, struct address_query *query)
+{
+    const char *state = api_call_arg(call, "state");
+    *query = (struct address_query){.has_state = state != NULL};
+    if (state && store_address_state_parse(state, &query->state))
+        return api_problem_set(&call->problem, API_PROBLEM_PARAMETER, "state",
+                               "state: there is no state '%.40s'", state);
+    return query_domain(call, query) ? -EPROTO : query_owner(call, query);
+}
+
+static bool address_is_wanted(const struct api_page *page, const void *record)
+{
+    const struct address_query *query = page->filter;
+    const struct store_record *address = record;
+    return (!*query->domain || strcmp(query->domain, address->address.domain) == 0) &&
+           (!*query->owner || strcmp(query->owner, address->owner) == 0) &&
+           (!query->has_state || query->state == address->state);
+}
+
+static bool address_each(const struct store_record *record, void *arg)
+{
+    return api_page_add(arg, record);
+}
+
+/* Is it a domain of ours that is not the caller's? Then it has nothing for him. */
+static bool domain_is_hidden(struct api_call *call, const char *name)
+{
+    struct store_domain domain;
+    return (call->who.bits & API_OPERATOR) && !api_may_domain(call, name) &&
+           store_domain_get(call->reader, name, &domain) == 0;
+}
+
+/* By owner where it is a user's, or one is asked for: nobody has as many addresses as a domain. */
+static int addresses_list(struct api_page *page, const struct address_query *query)
+{
+    struct api_call *call = page->call;
+    const char *owner = call->who.bits & API_USER ? call->who.owner : query->owner;
+    const char *domain = *query->domain ? query->domain : NULL;
+    struct store_address after;
+    bool has_after = *page->after && store_address_parse(slice_of(page->after), &after, NULL) == 0;
+    if (*owner)
+        return store_owner_list(call->reader, owner, has_after ? &after : NULL, SIZE_MAX,
+                                address_each, page);
+    if (domain && domain_is_hidden(call, domain))
+        return 0;
+    return store_address_list(call->reader, domain, has_after ? &after : NULL, SIZE_MAX,
+                              address_each, page);
+}
+
+/* Nothing to list is no answer where the domain is not ours; addresses of a foreign one can be
+ * hosted here. Whoever may not see a domain hears the same, however much it has. */
+static int emptiness_check(const struct api_page *page, const struct address_query *query)
+{
+    struct api_call *call = page->call;
+    struct store_domain domain;
+    if (json_array_size(page->array) || *page->after || page->more || !*query->domain ||
+        (call->who.bits & API_USER))
+        return 0;
+    if (api_may_domain(call, query->domain) &&
+        store_domain_get(call->reader, query->domain, &domain) != STATUS_NOTFOUND)
         return 0;
     return api_problem_set(&call->problem, API_PROBLEM_NO_RECORD, "domain", "%s is not hosted here",
                            query->domain);
@@ -115,117 +158,36 @@ static int emptiness_check(struct api_call *call, const struct address_query *qu
 int api_addresses_get(struct api_call *call)
 {
     struct address_query query;
-    struct address_page page = {.failed = false};
-    if (api_call_limit(call, &page.limit) || address_query_decode(call, &query))
+    struct api_page page;
+    if (query_decode(call, &query) || api_page_begin(&page, call, &api_kind_address))
         return -EPROTO;
-    page.array = json_array();
-    int status = address_page_read(call, &query, &page);
-    if (status) {
-        json_decref(page.array);
-        return api_problem_from_status(&call->problem, status, "addresses");
-    }
-    if (json_array_size(page.array) == 0 && emptiness_check(call, &query)) {
-        json_decref(page.array);
-        return -EPROTO;
-    }
-    char next[API_ADDRESS_TEXT_MAX];
-    return api_call_reply(call, 200,
-                          json_pack("{s:o, s:s?}", "addresses", page.array, "next",
-                                    page.more ? api_address_format(&page.last, next) : NULL),
-                          0);
+    page.is_wanted = address_is_wanted;
+    page.filter = &query;
+    int status = store_reader_begin(call->reader);
+    if (status)
+        return api_page_reply(&page, status);
+    status = addresses_list(&page, &query);
+    int refused = status || page.failed ? 0 : emptiness_check(&page, &query);
+    store_reader_end(call->reader);
+    if (!refused)
+        return api_page_reply(&page, status);
+    json_decref(page.array);
+    return refused;
 }
 
-static int place_refuse(struct api_call *call, const char *field, const char *name,
-                        const char *reason)
-{
-    return api_problem_set(&call->problem, API_PROBLEM_FIELD, field, "%s: %s", name, reason);
-}
+/* ---- releasing ---- */
 
-/* Where the address lives decides its state. An address of our domain is hosted there, or ported
- * out to a foreign domain; a foreign one can be hosted at a domain of ours (ported in). */
-static int address_place(struct api_call *call, struct store_record *record)
-{
-    const char *own_name = record->address.domain;
-    bool is_home = !*record->hosting || strcmp(record->hosting, own_name) == 0;
-    int own = domain_is_ours(call, own_name);
-    if (own && own != STATUS_NOTFOUND)
-        return api_problem_from_status(&call->problem, own, own_name);
-    if (is_home && own == STATUS_NOTFOUND)
-        return place_refuse(call, "address", own_name,
-                            "is not one of our domains: add it first, or name the one of ours that "
-                            "hosts the address");
-    int host = is_home ? 0 : domain_is_ours(call, record->hosting);
-    if (host && host != STATUS_NOTFOUND)
-        return api_problem_from_status(&call->problem, host, record->hosting);
-    if (own == 0 && host == 0 && !is_home)
-        return place_refuse(call, "hosting", record->hosting,
-                            "is ours, as the address's own domain is, which serves it already");
-    if (own == STATUS_NOTFOUND && host == STATUS_NOTFOUND)
-        return place_refuse(call, "hosting", record->hosting,
-                            "neither this domain nor the address's own is one of ours");
-    if (is_home)
-        snprintf(record->hosting, sizeof(record->hosting), "%s", own_name);
-    if (is_home)
-        record->state = STORE_ADDRESS_HOSTED;
-    else
-        record->state = host == 0 ? STORE_ADDRESS_PORTED_IN : STORE_ADDRESS_PORTED_OUT;
-    return 0;
-}
-
-/* What the command made, as it is stored. A key that was used before got the first command's
- * verdict: then what that one made must be the record that is there. */
-static int address_made(struct api_call *call, struct store_record *record, uint64_t version)
-{
-    struct store_record found;
-    char text[API_ADDRESS_TEXT_MAX];
-    if (address_read(call, &record->address, &found) == 0 && found.version == version) {
-        *record = found;
-        return 0;
-    }
-    if (call->idempotency_key)
-        return api_problem_set(&call->problem, API_PROBLEM_KEY_REUSED, "Idempotency-Key",
-                               "%s: the request first made with this key made something else, or "
-                               "that was changed since",
-                               api_address_format(&record->address, text));
-    record->version = version; /* changed since by another */
-    return 0;
-}
-
-int api_addresses_post(struct api_call *call)
-{
-    struct store_command command = {.op = STORE_ADDRESS_ADD, .expected_version = STORE_ANY_VERSION};
-    struct store_record *record = &command.record;
-    char text[API_ADDRESS_TEXT_MAX], escaped[3 * API_ADDRESS_TEXT_MAX];
-    uint64_t version;
-    if (api_address_decode(call->body, record, &call->problem) || address_place(call, record))
-        return -EPROTO;
-    api_address_format(&record->address, text);
-    if (api_submit(call, &command, text, &version) || address_made(call, record, version))
-        return -EPROTO;
-    snprintf(call->location, sizeof(call->location), "/v1/addresses/%s",
-             api_url_escape(text, escaped, sizeof(escaped)));
-    return api_call_reply(call, 201, api_address_encode(record), version);
-}
-
-int api_address_get(struct api_call *call)
-{
-    struct store_address address;
-    struct store_record record;
-    char text[API_ADDRESS_TEXT_MAX];
-    if (path_address(call, &address, text) || address_read(call, &address, &record))
-        return -EPROTO;
-    return api_call_reply(call, 200, api_address_encode(&record), record.version);
-}
-
+/* "purge=true": not the address but its tombstone, which ends at once. */
 int api_address_delete(struct api_call *call)
 {
-    struct store_command command = {.op = STORE_ADDRESS_RELEASE};
-    char text[API_ADDRESS_TEXT_MAX];
-    uint64_t version;
-    if (path_address(call, &command.record.address, text) ||
-        api_call_expected(call, &command.expected_version) ||
-        api_submit(call, &command, text, &version))
-        return -EPROTO;
-    call->status = 204;
-    return 0;
+    const char *purge = api_call_arg(call, "purge");
+    if (purge && strcmp(purge, "true") != 0 && strcmp(purge, "false") != 0)
+        return api_problem_set(&call->problem, API_PROBLEM_PARAMETER, "purge",
+                               "purge: is '%.40s'; it must be true or false", purge);
+    if (!purge || strcmp(purge, "true") != 0)
+        return api_record_remove(call, &api_kind_address, STORE_ADDRESS_RELEASE);
+    if (call->who.bits & API_USER)
+        return api_problem_set(&call->problem, API_PROBLEM_FORBIDDEN, "purge",
+                               "purge: only operators may end a quarantine");
+    return api_record_remove(call, &api_kind_address, STORE_ADDRESS_PURGE);
 }

@@ -60,6 +60,17 @@ int api_call_reply(struct api_call *call, unsigned status, json_t *reply, uint64
     return 0;
 }
 
+int api_call_reply_text(struct api_call *call, const char *type, char *text, size_t len)
+{
+    if (!text)
+        return api_problem_set(&call->problem, API_PROBLEM_BUSY, NULL, "out of memory");
+    call->status = 200;
+    call->text = text;
+    call->text_len = len;
+    call->type = type;
+    return 0;
+}
+
 int api_command_id(const struct api_call *call, uint8_t id[32])
 {
     const char *const parts[] = {call->actor, call->method, call->path, call->idempotency_key};
@@ -76,23 +87,26 @@ int api_command_id(const struct api_call *call, uint8_t id[32])
     return 0;
 }
 
-int api_submit(struct api_call *call, struct store_command *command, const char *name,
-               uint64_t *version)
+int api_run(struct api_call *call, const char *name, api_work_h *work, api_then_h *then)
 {
+    snprintf(call->name, sizeof(call->name), "%s", name);
+    call->work = work;
+    call->then = then;
+    call->then_always = true;
+    return API_PENDING;
+}
+
+int api_submit(struct api_call *call, const char *name, api_then_h *then)
+{
+    struct store_command *command = &call->command;
     command->time_ms = api_now_ms();
+    command->dry_run = call->dry_run;
     snprintf(command->actor, sizeof(command->actor), "%s", call->actor);
-    struct store_verdict verdict;
-    int status = call->idempotency_key ? api_command_id(call, command->id) : 0;
-    if (!status)
-        status = store_submit(call->api->parts.store, command, &verdict);
-    if (!status)
-        status = verdict.status;
-    if (status) {
-        api_problem_from_status(&call->problem, status, name);
-        return -EPROTO;
-    }
-    *version = verdict.sequence;
-    log_write(call->api->parts.log, LOG_INFO, "api", "%s %s done: actor=%s record=%s sequence=%llu",
-              call->method, call->path, call->actor, name, (unsigned long long)verdict.sequence);
-    return 0;
+    memcpy(command->body_hash, call->body_hash, sizeof(command->body_hash));
+    if (call->idempotency_key && api_command_id(call, command->id))
+        return api_problem_set(&call->problem, API_PROBLEM_INTERNAL, NULL,
+                               "%s: the request cannot be hashed", name);
+    snprintf(call->name, sizeof(call->name), "%s", name);
+    call->then = then;
+    return API_PENDING;
 }

@@ -1,128 +1,154 @@
+/* A request on its way in: who, what, and its body. */
 #include "api/http.h"
-#include "api/json.h"
 
-#include "base/buf.h"
+#include "api/auth.h"
+#include "api/json.h"
+#include "api/json_depth.h"
+#include "api/tally.h"
+
 #include "base/slice.h"
 
 #include <errno.h>
-#include <microhttpd.h>
-#include <stdarg.h>
+#include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* A body over its bound is read on up to here so that the client hears 413, then cut off. */
+/* A body over its bound, or of a refused request, is read on by so much, so that the client hears
+ * the answer; then the connection is cut. */
 #define DISCARD_MAX (16 * (size_t)API_MAX_BODY)
 
-/* One request from its first byte to the end of its response; libmicrohttpd keeps the pointer. */
-struct exchange {
-    struct api_call call;
-    struct buf body;
-    size_t discarded;
-};
-
-/* ---- sending ---- */
-
-static enum MHD_Result document_send(struct MHD_Connection *connection, struct api_call *call,
-                                     json_t *json, const char *type)
+static const char *header_get(const struct api_exchange *exchange, const char *name)
 {
-    char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
-    if (json && !text)
-        return MHD_NO;
-    struct MHD_Response *response =
-        MHD_create_response_from_buffer(text ? strlen(text) : 0, text, MHD_RESPMEM_MUST_FREE);
-    if (!response) {
-        free(text);
-        return MHD_NO;
-    }
-    char etag[32];
-    MHD_add_response_header(response, "Cache-Control", "no-store");
-    if (json)
-        MHD_add_response_header(response, "Content-Type", type);
-    if (call->version) {
-        snprintf(etag, sizeof(etag), "\"%llu\"", (unsigned long long)call->version);
-        MHD_add_response_header(response, "ETag", etag);
-    }
-    if (*call->location)
-        MHD_add_response_header(response, "Location", call->location);
-    if (call->status == 405) {
-        char methods[40];
-        MHD_add_response_header(response, "Allow", api_route_methods(call->path, methods));
-    }
-    if (call->status == 503)
-        MHD_add_response_header(response, "Retry-After", "1");
-    enum MHD_Result result = MHD_queue_response(connection, call->status, response);
-    MHD_destroy_response(response);
-    return result;
+    return MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, name);
 }
 
-static enum MHD_Result problem_send(struct MHD_Connection *connection, struct api_call *call)
-{
-    call->status = api_problem_status(call->problem.kind);
-    call->version = 0;
-    call->location[0] = '\0';
-    enum log_level level = LOG_DEBUG;
-    if (call->status == 403)
-        level = LOG_WARNING;
-    else if (call->status >= 500)
-        level = LOG_ERROR;
-    log_write(call->api->parts.log, level, "api", "%s %s refused: status=%u actor=%s why=\"%s\"",
-              call->method, call->path, call->status, call->actor, call->problem.detail);
-    json_t *json = api_problem_encode(&call->problem);
-    if (!json)
-        return MHD_NO;
-    enum MHD_Result result = document_send(connection, call, json, "application/problem+json");
-    json_decref(json);
-    return result;
-}
+/* ---- who ---- */
 
-/* ---- receiving ---- */
-
-/* Sets the actor. Only those who may talk get any further. */
-static int peer_check(struct MHD_Connection *connection, struct api_call *call)
+/* Only those who may talk get any further. */
+static int socket_principal(struct api_exchange *exchange)
 {
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    struct api_call *call = &exchange->call;
     uid_t uid = (uid_t)-1;
-    bool may = info && api_socket_may_talk(info->connect_fd, call->api->group, &uid);
+    const struct api_connection *connection = api_connection_of(exchange->connection);
+    bool may = connection && api_socket_may_talk(connection->fd, call->api->group, &uid);
     snprintf(call->actor, sizeof(call->actor), "uid:%u", (unsigned)uid);
-    if (may)
-        return 0;
-    return api_problem_set(&call->problem, API_PROBLEM_FORBIDDEN, NULL,
-                           "user %u: only root, the daemon's own user and its group may talk to "
-                           "this socket",
-                           (unsigned)uid);
-}
-
-static int body_too_large(struct api_call *call)
-{
-    return api_problem_set(&call->problem, API_PROBLEM_TOO_LARGE, NULL, "the body is over %d bytes",
-                           API_MAX_BODY);
-}
-
-static int length_check(struct MHD_Connection *connection, struct api_call *call)
-{
-    const char *text = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Content-Length");
-    const char *expect = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Expect");
-    /* A client that writes its body at once hears the answer only if that is read. */
-    uint64_t max = expect ? API_MAX_BODY : DISCARD_MAX, len;
-    if (text && slice_to_u64(slice_of(text), max, &len))
-        return body_too_large(call);
+    if (!may)
+        return api_problem_set(&call->problem, API_PROBLEM_FORBIDDEN, NULL,
+                               "user %u: only root, the daemon's own user and its group may talk "
+                               "to this socket",
+                               (unsigned)uid);
+    call->who.bits = API_ADMIN | API_LOCAL;
+    call->who.scope = STORE_SCOPE_ADMIN;
+    call->who.local = true;
     return 0;
 }
 
-static enum MHD_Result body_add(struct exchange *exchange, const char *data, size_t *len)
+static bool is_open(const struct api_call *call)
 {
-    if (buf_append(&exchange->body, slice_make(data, *len)))
-        exchange->discarded += *len;
-    *len = 0;
-    return exchange->discarded > DISCARD_MAX ? MHD_NO : MHD_YES;
+    return call->route && (call->route->scopes & API_ANYONE);
+}
+
+/* Where a stranger learns nothing: all that there is but for open routes, and all that there could
+ * be under /v1. */
+static bool needs_token(const struct api_call *call)
+{
+    if (call->route)
+        return !is_open(call);
+    return strncmp(call->path, "/v1", 3) == 0 && (call->path[3] == '/' || call->path[3] == '\0');
+}
+
+static int https_principal(struct api_exchange *exchange)
+{
+    struct api_call *call = &exchange->call;
+    const struct api_source *source = &api_connection_of(exchange->connection)->source;
+    int status = needs_token(call)
+                     ? api_authenticate(call, source, header_get(exchange, "Authorization"))
+                     : 0;
+    if (status && call->problem.kind != API_PROBLEM_UNAUTHORIZED)
+        return status;
+    int limited = api_rate_check(call, source); /* strangers count by their source */
+    return limited ? limited : status;
+}
+
+static int health_principal(struct api_exchange *exchange)
+{
+    struct api_call *call = &exchange->call;
+    if (call->route && !(call->route->scopes & API_HEALTH))
+        return api_problem_set(&call->problem, API_PROBLEM_NO_RESOURCE, NULL,
+                               "%.256s: is not served on this address", call->path);
+    call->who.bits = API_HEALTH;
+    return api_rate_check(call, &api_connection_of(exchange->connection)->source);
+}
+
+static int principal_find(struct api_exchange *exchange)
+{
+    switch (exchange->server->kind) {
+    case API_ON_SOCKET:
+        return socket_principal(exchange);
+    case API_ON_HTTPS:
+        return https_principal(exchange);
+    case API_ON_HEALTH:
+        return health_principal(exchange);
+    case API_LISTENER_COUNT:
+        break;
+    }
+    return -EPROTO;
+}
+
+/* ---- what ---- */
+
+static int size_check(struct api_exchange *exchange)
+{
+    struct api_problem *problem = &exchange->call.problem;
+    if (exchange->url_len > API_MAX_URL)
+        return api_problem_set(problem, API_PROBLEM_URL_TOO_LONG, NULL,
+                               "the URL has %zu bytes; at most %d are read", exchange->url_len,
+                               API_MAX_URL);
+    int count = MHD_get_connection_values(exchange->connection, MHD_HEADER_KIND, NULL, NULL);
+    if (count > API_MAX_HEADERS)
+        return api_problem_set(problem, API_PROBLEM_HEADERS, NULL,
+                               "there are %d headers; at most %d are read", count, API_MAX_HEADERS);
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(exchange->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    if (info && info->header_size > API_MAX_HEADER_SIZE)
+        return api_problem_set(problem, API_PROBLEM_HEADERS, NULL,
+                               "the headers have %zu bytes; at most %d are read", info->header_size,
+                               API_MAX_HEADER_SIZE);
+    return 0;
+}
+
+/* The route's problem is told only to those who may know of it. */
+static int route_find(struct api_call *call)
+{
+    struct api_problem problem;
+    int missing = api_route_find(call->method, call->path, &call->route, call->param, &problem);
+    if (missing)
+        call->problem = problem;
+    return missing;
+}
+
+static int scope_check(struct api_call *call)
+{
+    if (is_open(call) || (call->route->scopes & call->who.bits))
+        return 0;
+    return api_problem_set(&call->problem, API_PROBLEM_FORBIDDEN, NULL, "%s %.256s: is not for %s",
+                           call->method, call->path,
+                           (call->route->scopes & API_LOCAL) ? "clients that come over the network"
+                                                             : "the scope of this token");
+}
+
+static bool arg_is_known(const struct api_route *route, const char *name)
+{
+    bool dry_run = strcmp(name, "dry_run") == 0 && api_route_writes(route) &&
+                   !(route->scopes & API_NO_DRY_RUN);
+    return dry_run || api_route_has_arg(route, name);
 }
 
 static int arg_decode(struct api_call *call, const char *name, const char *value)
 {
     struct api_problem *problem = &call->problem;
-    if (!api_route_has_arg(call->route, name))
+    if (!arg_is_known(call->route, name))
         return api_problem_set(problem, API_PROBLEM_PARAMETER, name,
                                "%.64s: there is no such parameter here", name);
     if (api_call_arg(call, name) || call->arg_count == API_MAX_ARGS)
@@ -151,143 +177,233 @@ static enum MHD_Result arg_add(void *arg, enum MHD_ValueKind kind, const char *n
     return walk->status ? MHD_NO : MHD_YES;
 }
 
-static int body_decode(struct MHD_Connection *connection, struct exchange *exchange)
+static int dry_run_decode(struct api_call *call)
+{
+    const char *text = api_call_arg(call, "dry_run");
+    if (!text || strcmp(text, "false") == 0)
+        return 0;
+    if (strcmp(text, "true") != 0)
+        return api_problem_set(&call->problem, API_PROBLEM_PARAMETER, "dry_run",
+                               "dry_run: is '%.40s'; it must be true or false", text);
+    call->dry_run = true;
+    return 0;
+}
+
+static int args_decode(struct api_exchange *exchange)
+{
+    struct arg_walk walk = {.call = &exchange->call};
+    MHD_get_connection_values(exchange->connection, MHD_GET_ARGUMENT_KIND, arg_add, &walk);
+    return walk.status ? walk.status : dry_run_decode(&exchange->call);
+}
+
+static int headers_decode(struct api_exchange *exchange)
+{
+    struct api_call *call = &exchange->call;
+    call->if_match = header_get(exchange, "If-Match");
+    call->last_event_id = header_get(exchange, "Last-Event-ID");
+    if (call->route->method != API_POST)
+        return 0;
+    call->idempotency_key = header_get(exchange, "Idempotency-Key");
+    size_t len = call->idempotency_key ? strlen(call->idempotency_key) : 1;
+    if (len > 0 && len <= API_MAX_KEY)
+        return 0;
+    return api_problem_set(&call->problem, API_PROBLEM_HEADER, "Idempotency-Key",
+                           "Idempotency-Key: has %zu bytes; it must have 1 to %d", len,
+                           API_MAX_KEY);
+}
+
+/* ---- the body ---- */
+
+static size_t body_max(const struct api_call *call)
+{
+    return call->route && (call->route->scopes & API_LARGE) ? API_MAX_IMPORT : API_MAX_BODY;
+}
+
+static int body_too_large(struct api_call *call)
+{
+    return api_problem_set(&call->problem, API_PROBLEM_TOO_LARGE, NULL,
+                           "the body is over %zu bytes", body_max(call));
+}
+
+static int length_check(struct api_exchange *exchange)
+{
+    const char *text = header_get(exchange, "Content-Length");
+    uint64_t len;
+    if (text && slice_to_u64(slice_of(text), body_max(&exchange->call), &len))
+        return body_too_large(&exchange->call);
+    return 0;
+}
+
+static enum MHD_Result body_add(struct api_exchange *exchange, const char *data, size_t *len)
+{
+    if (exchange->phase == EXCHANGE_REFUSED || buf_append(&exchange->body, slice_make(data, *len)))
+        exchange->discarded += *len;
+    *len = 0;
+    return exchange->discarded > DISCARD_MAX ? MHD_NO : MHD_YES;
+}
+
+static bool has_body(enum api_method method)
+{
+    return method == API_POST || method == API_PUT || method == API_PATCH;
+}
+
+static int media_type_check(struct api_exchange *exchange)
+{
+    struct api_call *call = &exchange->call;
+    bool patch = call->route->method == API_PATCH;
+    const char *type = header_get(exchange, "Content-Type");
+    struct slice media = slice_of(type ? type : "");
+    media = slice_trim(slice_make(media.p, slice_find(media, ';')));
+    if (slice_eq_nocase(media, SLICE("application/json")) ||
+        (patch && slice_eq_nocase(media, SLICE("application/merge-patch+json"))))
+        return 0;
+    return api_problem_set(&call->problem, API_PROBLEM_MEDIA_TYPE, "Content-Type",
+                           "Content-Type: is '%.64s'; it must be application/json%s",
+                           type ? type : "", patch ? " or application/merge-patch+json" : "");
+}
+
+static int body_decode(struct api_exchange *exchange)
 {
     struct api_call *call = &exchange->call;
     if (exchange->discarded)
         return body_too_large(call);
-    if (call->route->method != API_POST && call->route->method != API_PUT)
+    if (!has_body(call->route->method))
         return 0;
-    const char *type = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Content-Type");
-    struct slice media = slice_of(type ? type : "");
-    media = slice_trim(slice_make(media.p, slice_find(media, ';')));
-    if (!slice_eq_nocase(media, SLICE("application/json")))
-        return api_problem_set(&call->problem, API_PROBLEM_MEDIA_TYPE, "Content-Type",
-                               "Content-Type: is '%.64s'; it must be application/json",
-                               type ? type : "");
-    return api_json_parse(buf_bytes(&exchange->body), &call->body, &call->problem);
-}
-
-static int call_decode(struct MHD_Connection *connection, struct exchange *exchange)
-{
-    struct api_call *call = &exchange->call;
-    int status =
-        api_route_find(call->method, call->path, &call->route, call->param, &call->problem);
+    int status = media_type_check(exchange);
     if (status)
         return status;
-    struct arg_walk walk = {.call = call};
-    MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, arg_add, &walk);
-    if (walk.status)
-        return walk.status;
-    call->if_match = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "If-Match");
-    if (call->route->method == API_POST)
-        call->idempotency_key =
-            MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Idempotency-Key");
-    return body_decode(connection, exchange);
+    struct slice bytes = buf_bytes(&exchange->body);
+    if (api_token_hash(bytes, call->body_hash))
+        return api_problem_set(&call->problem, API_PROBLEM_INTERNAL, NULL,
+                               "the body cannot be hashed");
+    status = api_json_depth(bytes, &call->problem);
+    return status ? status : api_json_parse(bytes, &call->body, &call->problem);
+}
+
+/* ---- the turns of a request ---- */
+
+/* All that the headers tell. */
+static int exchange_check(struct api_exchange *exchange)
+{
+    struct api_call *call = &exchange->call;
+    if (size_check(exchange))
+        return -EPROTO;
+    int missing = route_find(call);
+    struct api_problem route_problem = call->problem;
+    if (principal_find(exchange))
+        return -EPROTO;
+    call->problem = route_problem;
+    if (missing || scope_check(call) || args_decode(exchange) || headers_decode(exchange))
+        return -EPROTO;
+    return length_check(exchange);
+}
+
+/* Will the client wait for the answer before it sends its body, or is that too long to be read? */
+static bool answers_at_once(const struct api_exchange *exchange)
+{
+    const char *text = header_get(exchange, "Content-Length");
+    uint64_t len;
+    return header_get(exchange, "Expect") ||
+           (text && slice_to_u64(slice_of(text), DISCARD_MAX, &len));
+}
+
+static enum MHD_Result exchange_begin(struct api_exchange *exchange)
+{
+    struct api_call *call = &exchange->call;
+    exchange->phase = EXCHANGE_BODY;
+    if (exchange_check(exchange)) {
+        exchange->phase = EXCHANGE_REFUSED;
+        return answers_at_once(exchange) ? api_problem_send(exchange) : MHD_YES;
+    }
+    buf_init(&exchange->body, body_max(call));
+    return MHD_YES;
 }
 
 static int call_handle(struct api_call *call)
 {
     call->reader = api_reader_lend(call->api);
-    if (!call->reader)
-        return api_problem_set(&call->problem, API_PROBLEM_BUSY, NULL,
-                               "too many requests are being served");
     int status = call->route->handler(call);
     api_reader_return(call->api, call->reader);
+    call->reader = NULL;
     return status;
 }
 
-static enum MHD_Result exchange_answer(struct MHD_Connection *connection, struct exchange *exchange)
+static enum MHD_Result exchange_end(struct api_exchange *exchange)
 {
-    struct api_call *call = &exchange->call;
-    if (call_decode(connection, exchange) || call_handle(call))
-        return problem_send(connection, call);
-    log_write(call->api->parts.log, LOG_DEBUG, "api", "%s %s answered: status=%u actor=%s",
-              call->method, call->path, call->status, call->actor);
-    return document_send(connection, call, call->reply, "application/json");
+    int status = -EPROTO;
+    if (exchange->phase == EXCHANGE_BODY && body_decode(exchange) == 0)
+        status = call_handle(&exchange->call);
+    else if (exchange->phase == EXCHANGE_DECIDED)
+        status = api_submission_finish(exchange);
+    if (status == API_PENDING) {
+        api_submission_start(exchange);
+        return MHD_YES;
+    }
+    return status ? api_problem_send(exchange) : api_answer_send(exchange);
 }
 
-static enum MHD_Result exchange_begin(struct api *api, struct MHD_Connection *connection,
-                                      const char *method, const char *path, void **memory)
+/* Called first with the headers, then for each piece of the body, then once more without any, and
+ * once more after the connection slept. */
+enum MHD_Result api_request_handle(void *arg, struct MHD_Connection *connection, const char *path,
+                                   const char *method, const char *version, const char *data,
+                                   size_t *len, void **memory)
 {
-    struct exchange *exchange = calloc(1, sizeof(*exchange));
+    struct api_exchange *exchange = *memory;
+    (void)arg, (void)connection, (void)version;
     if (!exchange)
         return MHD_NO;
-    *memory = exchange;
-    buf_init(&exchange->body, API_MAX_BODY);
-    struct api_call *call = &exchange->call;
-    call->api = api;
-    call->method = method;
-    call->path = path;
-    if (peer_check(connection, call) || length_check(connection, call))
-        return problem_send(connection, call);
-    return MHD_YES;
-}
-
-/* Called first with the headers, then for each piece of the body, then once more without any. */
-static enum MHD_Result request_handle(void *arg, struct MHD_Connection *connection,
-                                      const char *path, const char *method, const char *version,
-                                      const char *data, size_t *len, void **memory)
-{
-    (void)version;
-    if (!*memory)
-        return exchange_begin(arg, connection, method, path, memory);
+    if (exchange->phase == EXCHANGE_NEW) {
+        exchange->call.method = method;
+        exchange->call.path = path;
+        return exchange_begin(exchange);
+    }
     if (*len)
-        return body_add(*memory, data, len);
-    return exchange_answer(connection, *memory);
+        return body_add(exchange, data, len);
+    return exchange_end(exchange);
 }
 
-static void request_done(void *arg, struct MHD_Connection *connection, void **memory,
-                         enum MHD_RequestTerminationCode code)
+/* The request line is complete; the URL is as it came. */
+void *api_request_begin(void *arg, const char *url, struct MHD_Connection *connection)
 {
-    (void)arg, (void)connection, (void)code;
-    struct exchange *exchange = *memory;
+    struct api_server *server = arg;
+    struct api_http *http = server->api->http;
+    struct api_exchange *exchange = calloc(1, sizeof(*exchange));
+    if (!exchange)
+        return NULL;
+    exchange->call.api = server->api;
+    exchange->call.command.expected_version = STORE_ANY_VERSION;
+    exchange->server = server;
+    exchange->connection = connection;
+    exchange->url_len = strlen(url);
+    exchange->began_us = api_monotonic_us();
+    api_connection_deadline(http, api_connection_of(connection), http->request_ms);
+    pthread_mutex_lock(&http->lock);
+    http->exchanges++;
+    pthread_mutex_unlock(&http->lock);
+    return exchange;
+}
+
+void api_request_done(void *arg, struct MHD_Connection *connection, void **memory,
+                      enum MHD_RequestTerminationCode code)
+{
+    struct api_exchange *exchange = *memory;
+    (void)arg, (void)code;
     if (!exchange)
         return;
-    json_decref(exchange->call.body);
-    json_decref(exchange->call.reply);
-    buf_done(&exchange->body);
-    free(exchange);
     *memory = NULL;
-}
-
-/* ---- the daemon ---- */
-
-/* Escapes are undone by us, after the path was taken apart: an address may contain "/". */
-static size_t url_keep(void *arg, struct MHD_Connection *connection, char *text)
-{
-    (void)arg, (void)connection;
-    return strlen(text);
-}
-
-__attribute__((format(printf, 2, 0))) static void http_log(void *arg, const char *format,
-                                                           va_list args)
-{
-    struct api *api = arg;
-    char line[512];
-    vsnprintf(line, sizeof(line), format, args);
-    line[strcspn(line, "\n")] = '\0';
-    log_write(api->parts.log, LOG_DEBUG, "api", "%s", line);
-}
-
-int api_http_start(struct api *api, const struct api_conf *conf, int fd)
-{
-    unsigned connections = conf->max_connections ? conf->max_connections : API_CONNECTIONS;
-    if (connections < API_THREADS)
-        connections = API_THREADS;
-    api->daemon = MHD_start_daemon(
-        MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_ERROR_LOG, 0, NULL, NULL, request_handle, api,
-        MHD_OPTION_EXTERNAL_LOGGER, http_log, api, MHD_OPTION_LISTEN_SOCKET, fd,
-        MHD_OPTION_THREAD_POOL_SIZE, (unsigned)API_THREADS, MHD_OPTION_CONNECTION_LIMIT,
-        connections, MHD_OPTION_CONNECTION_TIMEOUT,
-        conf->timeout_s ? conf->timeout_s : (unsigned)API_TIMEOUT_S, MHD_OPTION_NOTIFY_COMPLETED,
-        request_done, NULL, MHD_OPTION_UNESCAPE_CALLBACK, url_keep, NULL, MHD_OPTION_END);
-    return api->daemon ? 0 : -ENOMEM;
-}
-
-void api_http_stop(struct api *api)
-{
-    if (api->daemon)
-        MHD_stop_daemon(api->daemon);
-    api->daemon = NULL;
+    struct api_call *call = &exchange->call;
+    struct api_http *http = call->api->http;
+    api_connection_deadline(http, api_connection_of(connection), http->request_ms);
+    api_stream_drop(call);
+    json_decref(call->body);
+    json_decref(call->reply);
+    free(call->text);
+    free(call->memory);
+    buf_done(&exchange->body);
+    OPENSSL_cleanse(call->secret, sizeof(call->secret));
+    free(exchange);
+    pthread_mutex_lock(&http->lock);
+    http->exchanges--;
+    pthread_cond_broadcast(&http->changed);
+    pthread_mutex_unlock(&http->lock);
 }

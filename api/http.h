@@ -1,14 +1,165 @@
-/* HTTP, as libmicrohttpd speaks it: the only file of this folder that includes microhttpd.h is
- * http.c. */
+/* HTTP, as libmicrohttpd speaks it: only the http*.c of this folder include microhttpd.h.
+ *
+ * A server is one MHD_Daemon with a few threads: one for each listener, and for HTTPS those of
+ * earlier certificates until their connections have ended. All serve one request path (http.c);
+ * what differs is `kind`. A thread of ours, the keeper, cuts connections that are over their
+ * deadline, makes sleeping streams say something, and stops servers that have no connection left.
+ *
+ * Who may free what: connections are libmicrohttpd's, ours is told of their end (connection_event);
+ * an exchange is freed in request_done, which is not called while its connection sleeps; a stream
+ * when libmicrohttpd destroys its response. */
 #ifndef JUNCTOR_API_HTTP_H
 #define JUNCTOR_API_HTTP_H
 
+#include "api/guard.h"
 #include "api/internal.h"
+#include "api/pair.h"
 
-/* Serves the listening socket `fd`, which is libmicrohttpd's from now on, on failure too. Returns 0
- * or -ENOMEM. */
-int api_http_start(struct api *api, const struct api_conf *conf, int fd);
-/* Ends the requests under way and closes the socket. Accepts an API that does not serve. */
+#include "base/list.h"
+
+#include <microhttpd.h>
+
+#define API_MAX_URL         8192  /* bytes, with its query */
+#define API_MAX_HEADERS     64    /* lines */
+#define API_MAX_HEADER_SIZE 16384 /* bytes of request line and headers */
+#define API_MEMORY                                                                                 \
+    131072                  /* bytes of libmicrohttpd per connection: more than the bounds         \
+                               above, so that we, not it, answer what is over them */
+#define API_MAX_RETIRED 4   /* servers that finish what an earlier certificate began */
+#define API_KEEPER_MS   250 /* how often the keeper looks */
+#define API_STOP_MS     5000 /* how long api_stop waits for slow clients, once the store has decided \
+                              */
+#define API_HEALTH_CONNECTIONS 16 /* of the health listener */
+
+struct api_server {
+    struct api *api;
+    enum api_listener_kind kind;
+    struct MHD_Daemon *daemon;
+    int fd;              /* the listening socket */
+    int own_fd;          /* the daemon's own descriptor of it */
+    bool quiesced;       /* accepts nothing more */
+    atomic_bool retired; /* its certificate was replaced: it ends when its connections have */
+    uint64_t retired_ms; /* when; monotonic */
+    size_t connections;  /* guarded by api_http.lock */
+};
+
+/* One connection, from its acceptance to its end. */
+struct api_connection {
+    struct list link; /* api_http.connections */
+    struct api_server *server;
+    int fd; /* libmicrohttpd's; open as long as this object is on the list */
+    struct netaddr addr;
+    struct api_source source;
+    uint64_t deadline_ms; /* monotonic; 0: none */
+};
+
+struct api_http {
+    uint64_t request_ms;
+    unsigned timeout_s, max_connections;
+    struct netaddr https, health; /* as bound */
+    uint8_t pair_digest[STORE_HASH_LEN];
+    pthread_t keeper;
+    bool has_keeper;
+
+    pthread_mutex_t lock;   /* guards what follows */
+    pthread_cond_t changed; /* fewer exchanges or submissions */
+    pthread_cond_t end;     /* the keeper shall end */
+    struct api_server *servers[API_LISTENER_COUNT];
+    struct api_server *retired[API_MAX_RETIRED];
+    size_t retired_count;
+    struct list connections;
+    size_t exchanges; /* requests under way */
+    size_t pending;   /* submissions whose `done` was not called yet */
+    bool stopping;    /* streams end, answers close their connection */
+    bool closed;      /* nothing may sleep any more */
+    bool keeper_ends;
+    struct list streams;
+    size_t stream_count;
+    uint64_t wakes; /* of streams so far */
+};
+
+/* ---- a request (http.c) ---- */
+
+enum exchange_phase {
+    EXCHANGE_NEW,     /* the request line is here */
+    EXCHANGE_BODY,    /* headers are checked, the body comes */
+    EXCHANGE_REFUSED, /* the same, and the body is thrown away: the problem is answered then */
+    EXCHANGE_DECIDED /* the store has decided, for which the connection slept: the answer is made */
+};
+
+/* One request from its first line to the end of its response; libmicrohttpd keeps the pointer. */
+struct api_exchange {
+    struct api_call call;
+    struct api_server *server;
+    struct MHD_Connection *connection;
+    enum exchange_phase phase;
+    struct buf body;
+    size_t discarded;
+    size_t url_len;
+    uint64_t began_us;
+};
+
+/* libmicrohttpd's callbacks; arg is the server. */
+enum MHD_Result api_request_handle(void *arg, struct MHD_Connection *connection, const char *path,
+                                   const char *method, const char *version, const char *data,
+                                   size_t *len, void **memory);
+void api_request_done(void *arg, struct MHD_Connection *connection, void **memory,
+                      enum MHD_RequestTerminationCode code);
+void *api_request_begin(void *arg, const char *url, struct MHD_Connection *connection);
+
+/* ---- answers (http_send.c) ---- */
+
+enum MHD_Result api_answer_send(struct api_exchange *exchange);
+enum MHD_Result api_problem_send(struct api_exchange *exchange);
+
+/* ---- changes (http_submit.c) ---- */
+
+/* The connection sleeps from here until the store has decided; the request's next turn finds the
+ * phase EXCHANGE_DECIDED. */
+void api_submission_start(struct api_exchange *exchange);
+/* That turn: as a handler. */
+int api_submission_finish(struct api_exchange *exchange);
+
+/* ---- streams (http_stream.c) ---- */
+
+/* The response that sends call->stream, which it takes over. NULL without memory. */
+struct MHD_Response *api_stream_response(struct api_exchange *exchange);
+/* Gives back what api_call_stream took, where no response was made. */
+void api_stream_drop(struct api_call *call);
+/* Wakes all that sleep. store_watch_h. */
+void api_streams_wake(uint64_t sequence, void *arg);
+/* Wakes those that were silent for API_STREAM_TICK_MS. */
+void api_streams_tick(struct api_http *http);
+
+/* ---- connections (http_connection.c) ---- */
+
+/* MHD_NotifyConnectionCallback; arg is the server. */
+void api_connection_event(void *arg, struct MHD_Connection *connection, void **context,
+                          enum MHD_ConnectionNotificationCode code);
+struct api_connection *api_connection_of(struct MHD_Connection *connection);
+/* A request began, or ended: its clock starts anew. 0: no deadline. */
+void api_connection_deadline(struct api_http *http, struct api_connection *connection,
+                             uint64_t timeout_ms);
+/* Cuts those that are over their deadline. */
+void api_connections_sweep(struct api *api);
+
+/* ---- servers (http_server.c) ---- */
+
+/* Serves `fd`, a listening socket, which is the server's from now on; on failure it is closed.
+ * `pair` is NULL without TLS. Returns 0 or -ENOMEM. */
+int api_server_start(struct api *api, enum api_listener_kind kind, int fd,
+                     const struct api_pair *pair, struct api_server **server);
+/* Accepts nothing more. */
+void api_server_quiesce(struct api_server *server);
+/* Ends its connections and frees it; nothing of it may sleep. Accepts NULL. */
+void api_server_stop(struct api_server *server);
+
+/* ---- all of it (http_service.c) ---- */
+
+/* Starts every listener but the Unix socket, whose `fd` is taken over in any case. As api_start.
+ * On failure api_http_stop is still to be called. */
+int api_http_start(struct api *api, const struct api_conf *conf, int fd, char why[API_MAX_WHY]);
+/* As api_stop. Accepts an API that does not serve. */
 void api_http_stop(struct api *api);
 
 #endif

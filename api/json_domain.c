@@ -95,7 +95,8 @@ const char *api_core_encode(const struct store_core *core, char text[API_CORE_TE
     return text;
 }
 
-static int cores_decode(json_t *array, struct store_domain *domain, struct api_problem *problem)
+static int cores_decode(const json_t *array, struct store_domain *domain,
+                        struct api_problem *problem)
 {
     size_t count = json_array_size(array);
     if (count == 0 || count > STORE_CORES_MAX)
@@ -103,14 +104,11 @@ static int cores_decode(json_t *array, struct store_domain *domain, struct api_p
                                "cores: there are %zu; a domain has 1 to %d", count,
                                STORE_CORES_MAX);
     for (size_t i = 0; i < count; i++) {
+        struct slice text;
         char field[API_FIELD_MAX];
-        snprintf(field, sizeof(field), "cores[%zu]", i);
-        json_t *item = json_array_get(array, i);
-        if (!json_is_string(item))
-            return api_problem_set(problem, API_PROBLEM_FIELD, field, "%s: must be a string",
-                                   field);
-        struct slice text = slice_make(json_string_value(item), json_string_length(item));
-        int status = api_core_decode(text, field, &domain->cores[i], problem);
+        int status = api_json_item(array, "cores", i, &text, field, problem);
+        if (!status)
+            status = api_core_decode(text, field, &domain->cores[i], problem);
         if (status)
             return status;
     }
@@ -118,63 +116,34 @@ static int cores_decode(json_t *array, struct store_domain *domain, struct api_p
     return 0;
 }
 
-static int policy_decode(json_t *value, enum store_unknown_policy *policy,
-                         struct api_problem *problem)
-{
-    *policy = STORE_UNKNOWN_REJECT;
-    if (!value)
-        return 0;
-    for (size_t i = 0; i < POLICY_COUNT; i++) {
-        if (strcmp(policy_names[i], json_string_value(value)) != 0)
-            continue;
-        *policy = (enum store_unknown_policy)i;
-        return 0;
-    }
-    return api_problem_set(problem, API_PROBLEM_FIELD, "unknown",
-                           "unknown: is '%s'; it must be reject or core", json_string_value(value));
-}
-
-static int name_decode(json_t *value, const char *name, struct store_domain *domain,
-                       struct api_problem *problem)
-{
-    if (!value) {
-        snprintf(domain->name, sizeof(domain->name), "%s", name);
-        return 0;
-    }
-    struct slice text = slice_make(json_string_value(value), json_string_length(value));
-    struct store_fault fault;
-    if (store_domain_canonical(text, domain->name, &fault))
-        return api_problem_set(problem, API_PROBLEM_FIELD, "name", "%.*s: %s", SLICE_ARG(text),
-                               fault.text);
-    if (name && strcmp(name, domain->name) != 0)
-        return api_problem_set(problem, API_PROBLEM_FIELD, "name",
-                               "%s: the URL names %s; a domain cannot be renamed", domain->name,
-                               name);
-    return 0;
-}
-
-int api_domain_decode(json_t *object, const char *name, struct store_domain *domain,
+int api_domain_decode(const json_t *object, const char *name, struct store_domain *domain,
                       struct api_problem *problem)
 {
-    const struct api_field fields[] = {
-        {"name", JSON_STRING, name == NULL},
-        {"cores", JSON_ARRAY, true},
-        {"unknown", JSON_STRING, false},
-        {"version", JSON_INTEGER, false}, /* these two in a PUT only */
-        {"warnings", JSON_ARRAY, false},
+    static const struct api_field fields[] = {
+        {"name", JSON_STRING, 0},
+        {"cores", JSON_ARRAY, API_REQUIRED},
+        {"unknown", JSON_STRING, 0},
+        {"claims_per_owner", JSON_INTEGER, 0},
+        {"quarantine_days", JSON_INTEGER, 0},
+        {"warnings", JSON_ARRAY, API_PRINTED},
+        {"created", JSON_STRING, API_PRINTED},
+        {"version", JSON_INTEGER, API_PRINTED},
+        {NULL, JSON_NULL, 0},
     };
-    size_t count = sizeof(fields) / sizeof(fields[0]) - (name ? 0 : 2);
+    size_t unknown = STORE_UNKNOWN_REJECT;
     struct store_domain result = {.version = 0};
-    int status = api_json_check(object, fields, count, problem);
-    if (!status)
-        status = name_decode(json_object_get(object, "name"), name, &result, problem);
-    if (!status)
-        status = cores_decode(json_object_get(object, "cores"), &result, problem);
-    if (!status)
-        status = policy_decode(json_object_get(object, "unknown"), &result.unknown, problem);
-    if (!status)
-        *domain = result;
-    return status;
+    if (api_json_check(object, fields, name != NULL, problem) ||
+        api_json_key(object, "name", name, store_domain_canonical, result.name, problem) ||
+        cores_decode(json_object_get(object, "cores"), &result, problem) ||
+        api_json_choice(object, "unknown", policy_names, POLICY_COUNT, &unknown, problem) ||
+        api_json_number(object, "claims_per_owner", 0, STORE_CLAIMS_MAX, 0,
+                        &result.claims_per_owner, problem) ||
+        api_json_number(object, "quarantine_days", 0, STORE_QUARANTINE_DAYS_MAX,
+                        STORE_QUARANTINE_DAYS, &result.quarantine_days, problem))
+        return -EPROTO;
+    result.unknown = (enum store_unknown_policy)unknown;
+    *domain = result;
+    return 0;
 }
 
 json_t *api_domain_encode(const struct store_domain *domain)
@@ -187,6 +156,9 @@ json_t *api_domain_encode(const struct store_domain *domain)
             return NULL;
         }
     }
-    return json_pack("{s:s, s:o, s:s, s:I}", "name", domain->name, "cores", cores, "unknown",
-                     policy_names[domain->unknown], "version", (json_int_t)domain->version);
+    return api_json_stamp(json_pack("{s:s, s:o, s:s, s:I, s:I}", "name", domain->name, "cores",
+                                    cores, "unknown", policy_names[domain->unknown],
+                                    "claims_per_owner", (json_int_t)domain->claims_per_owner,
+                                    "quarantine_days", (json_int_t)domain->quarantine_days),
+                          domain->created_ms, domain->version);
 }

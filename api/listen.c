@@ -1,6 +1,8 @@
-/* The Unix socket: made without a moment in which the wrong people could connect. */
+/* Listening sockets. The Unix one is made without a moment in which the wrong people could connect.
+ */
 #include "api/internal.h"
 
+#include "base/netaddr.h"
 #include "base/status.h"
 
 #include <errno.h>
@@ -85,4 +87,29 @@ int api_listen(const struct api_conf *conf, int *fd, struct stat *made, char why
     }
     *fd = sock;
     return 0;
+}
+
+static int tcp_bind(int fd, const struct netaddr *addr)
+{
+    static const int on = 1;
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) ||
+        bind(fd, &addr->sa, netaddr_len(addr)) || listen(fd, LISTEN_BACKLOG))
+        return -errno;
+    return 0;
+}
+
+int api_listen_tcp(const struct netaddr *addr, const char *what, int *fd, char why[API_MAX_WHY])
+{
+    char text[NETADDR_TEXT_MAX];
+    int sock = socket(addr->sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int status = sock < 0 ? -errno : tcp_bind(sock, addr);
+    if (!status) {
+        *fd = sock;
+        return 0;
+    }
+    if (sock >= 0)
+        close(sock);
+    snprintf(why, API_MAX_WHY, "API %s %s: %s", what, netaddr_format(addr, text),
+             status_text(status));
+    return status;
 }

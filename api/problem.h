@@ -14,20 +14,31 @@
     X(FIELD, 400, "invalid-field", "A field of the body is not acceptable")                        \
     X(PARAMETER, 400, "invalid-parameter", "A parameter of the URL is not acceptable")             \
     X(HEADER, 400, "invalid-header", "A header of the request is not acceptable")                  \
-    X(FORBIDDEN, 403, "forbidden", "You may not use this API")                                     \
+    X(UNAUTHORIZED, 401, "unauthorized", "A valid token is required")                              \
+    X(FORBIDDEN, 403, "forbidden", "You may not do this")                                          \
+    X(DENIED, 403, "claim-denied", "The address may not be claimed")                               \
     X(NO_RESOURCE, 404, "no-such-resource", "There is nothing at this URL")                        \
     X(NO_RECORD, 404, "no-such-record", "There is no such record")                                 \
     X(METHOD, 405, "method-not-allowed", "This method does not work here")                         \
     X(EXISTS, 409, "exists", "The record exists already")                                          \
     X(IN_USE, 409, "in-use", "The record is still needed by others")                               \
+    X(QUARANTINED, 409, "quarantined", "The address was released and is not free yet")             \
+    X(LOCKED, 409, "locked", "The address is locked")                                              \
+    X(LOOP, 409, "alias-loop", "The alias would lead back to itself")                              \
+    X(CLAIM_LIMIT, 409, "claim-limit", "No further address may be claimed")                        \
+    X(TRIMMED, 410, "trimmed", "This part of the journal is gone")                                 \
     X(CHANGED, 412, "changed", "The record changed in the meantime")                               \
     X(TOO_LARGE, 413, "body-too-large", "The body is too large")                                   \
+    X(URL_TOO_LONG, 414, "url-too-long", "The URL is too long")                                    \
     X(MEDIA_TYPE, 415, "not-json", "The body must be application/json")                            \
     X(KEY_REUSED, 422, "key-reused", "The Idempotency-Key was used for another request")           \
     X(NO_IF_MATCH, 428, "if-match-required", "If-Match is required")                               \
+    X(RATE, 429, "rate-limited", "Too many requests")                                              \
+    X(HEADERS, 431, "too-many-headers", "The request has too many headers")                        \
     X(INTERNAL, 500, "internal", "The daemon failed")                                              \
     X(BUSY, 503, "busy", "The daemon is busy")                                                     \
     X(READ_ONLY, 503, "read-only", "The directory cannot be written here")                         \
+    X(CLOCK, 503, "clock", "The daemon's clock cannot be trusted")                                 \
     X(FULL, 507, "full", "The directory is full")
 
 enum api_problem_kind {

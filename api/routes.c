@@ -1,5 +1,5 @@
 /* The one table of routes, and how a path finds its row. */
-#include "api/internal.h"
+#include "api/records.h"
 
 #include "base/chars.h"
 #include "peering/sip/sip.h"
@@ -8,41 +8,111 @@
 #include <stdio.h>
 #include <string.h>
 
+#define ADMIN    API_ADMIN
+#define OPERATOR (API_ADMIN | API_OPERATOR)
+#define IMPORT   (OPERATOR | API_LARGE)
+#define PROBE    (API_ANYONE | API_HEALTH)
+
+#define PAGE "cursor limit"
+
 static const struct api_route routes[] = {
-    {API_GET, "/v1/domains", "cursor limit", api_domains_get},
-    {API_POST, "/v1/domains", "", api_domains_post},
-    {API_GET, "/v1/domains/{name}", "", api_domain_get},
-    {API_PUT, "/v1/domains/{name}", "", api_domain_put},
-    {API_DELETE, "/v1/domains/{name}", "", api_domain_delete},
-    {API_GET, "/v1/addresses", "domain cursor limit", api_addresses_get},
-    {API_POST, "/v1/addresses", "", api_addresses_post},
-    {API_GET, "/v1/addresses/{address}", "", api_address_get},
-    {API_DELETE, "/v1/addresses/{address}", "", api_address_delete},
-    {API_GET, "/v1/route/{address}", "", api_walk_get},
-    {API_GET, "/v1/status", "", api_status_get},
-    {API_GET, "/healthz", "", api_health_get},
+    {API_GET, "/v1/self", "", api_self_get, API_ALL, NULL},
+
+    {API_GET, "/v1/domains", PAGE, api_records_get, OPERATOR, &api_kind_domain},
+    {API_POST, "/v1/domains", "", api_domain_post, ADMIN, NULL},
+    {API_GET, "/v1/domains/{name}", "", api_record_get, OPERATOR, &api_kind_domain},
+    {API_PUT, "/v1/domains/{name}", "", api_record_put, OPERATOR, &api_kind_domain},
+    {API_DELETE, "/v1/domains/{name}", "", api_record_delete, ADMIN, &api_kind_domain},
+
+    {API_GET, "/v1/addresses", "domain owner state cursor limit", api_addresses_get, API_ALL, NULL},
+    {API_POST, "/v1/addresses", "", api_address_post, API_ALL, NULL},
+    {API_GET, "/v1/addresses/{address}", "", api_record_get, API_ALL, &api_kind_address},
+    {API_PATCH, "/v1/addresses/{address}", "", api_address_patch, API_ALL, NULL},
+    {API_DELETE, "/v1/addresses/{address}", "purge", api_address_delete, API_ALL, NULL},
+    {API_POST, "/v1/addresses/{address}/auth-code", "", api_auth_code_post, API_ALL, NULL},
+    {API_DELETE, "/v1/addresses/{address}/auth-code", "", api_auth_code_delete, API_ALL, NULL},
+
+    {API_POST, "/v1/import", "", api_import_post, IMPORT, NULL},
+    {API_POST, "/v1/import/undo", "", api_import_undo_post, IMPORT, NULL},
+
+    {API_GET, "/v1/numbers", PAGE, api_records_get, OPERATOR, &api_kind_number},
+    {API_POST, "/v1/numbers", "", api_record_post, OPERATOR, &api_kind_number},
+    {API_GET, "/v1/numbers/{number}", "", api_record_get, OPERATOR, &api_kind_number},
+    {API_PUT, "/v1/numbers/{number}", "", api_record_put, OPERATOR, &api_kind_number},
+    {API_DELETE, "/v1/numbers/{number}", "", api_record_delete, OPERATOR, &api_kind_number},
+
+    {API_GET, "/v1/peers", PAGE, api_records_get, ADMIN, &api_kind_peer},
+    {API_POST, "/v1/peers", "", api_record_post, ADMIN, &api_kind_peer},
+    {API_GET, "/v1/peers/{domain}", "", api_record_get, ADMIN, &api_kind_peer},
+    {API_PUT, "/v1/peers/{domain}", "", api_record_put, ADMIN, &api_kind_peer},
+    {API_DELETE, "/v1/peers/{domain}", "", api_record_delete, ADMIN, &api_kind_peer},
+
+    {API_GET, "/v1/tokens", PAGE, api_records_get, ADMIN, &api_kind_token},
+    {API_POST, "/v1/tokens", "", api_token_post, ADMIN, NULL},
+    {API_GET, "/v1/tokens/{id}", "", api_record_get, ADMIN, &api_kind_token},
+    {API_DELETE, "/v1/tokens/{id}", "", api_record_delete, ADMIN, &api_kind_token},
+
+    {API_GET, "/v1/journal", "from limit", api_journal_get, ADMIN, NULL},
+    {API_GET, "/v1/journal/events", "from", api_events_get, ADMIN, NULL},
+    {API_GET, "/v1/cursors", PAGE, api_records_get, ADMIN, &api_kind_cursor},
+    {API_GET, "/v1/cursors/{name}", "", api_record_get, ADMIN, &api_kind_cursor},
+    {API_DELETE, "/v1/cursors/{name}", "", api_record_delete, ADMIN, &api_kind_cursor},
+
+    {API_POST, "/v1/backups", "", api_backup_post, API_LOCAL | API_NO_DRY_RUN, NULL},
+    {API_GET, "/v1/route/{address}", "", api_walk_get, OPERATOR, NULL},
+    {API_GET, "/v1/status", "", api_status_get, ADMIN, NULL},
+    {API_GET, "/metrics", "", api_metrics_get, ADMIN | API_HEALTH, NULL},
+    {API_GET, "/v1/openapi.json", "", api_openapi_get, API_ANYONE, NULL},
+    {API_GET, "/healthz", "", api_health_get, PROBE, NULL},
+    {API_GET, "/readyz", "", api_ready_get, PROBE, NULL},
 };
 #define ROUTE_COUNT (sizeof(routes) / sizeof(routes[0]))
+_Static_assert(ROUTE_COUNT <= API_MAX_ROUTES, "the counters have no room for all routes");
 
 static const char *const method_names[API_METHOD_COUNT] = {
-    [API_GET] = "GET",
-    [API_POST] = "POST",
-    [API_PUT] = "PUT",
-    [API_DELETE] = "DELETE",
+    [API_GET] = "GET",     [API_POST] = "POST",     [API_PUT] = "PUT",
+    [API_PATCH] = "PATCH", [API_DELETE] = "DELETE",
 };
 
-/* Does the path fit the pattern? *param is then the still escaped parameter, or "". */
-static bool pattern_match(const char *pattern, const char *path, const char **param)
+const char *api_method_text(enum api_method method)
+{
+    return method_names[method];
+}
+
+const struct api_route *api_route_at(size_t index)
+{
+    return index < ROUTE_COUNT ? &routes[index] : NULL;
+}
+
+bool api_route_writes(const struct api_route *route)
+{
+    return route->method != API_GET;
+}
+
+/* Does the path fit the pattern? *param is then its still escaped parameter, which may be empty
+ * only where the pattern has none. */
+static bool pattern_match(const char *pattern, const char *path, struct slice *param)
 {
     const char *brace = strchr(pattern, '{');
-    *param = "";
+    *param = SLICE("");
     if (!brace)
         return strcmp(pattern, path) == 0;
     size_t fixed = (size_t)(brace - pattern);
     if (strncmp(pattern, path, fixed) != 0)
         return false;
-    *param = path + fixed;
-    return **param != '\0' && strchr(*param, '/') == NULL;
+    *param = slice_make(path + fixed, strcspn(path + fixed, "/"));
+    return param->len > 0 && strcmp(strchr(brace, '}') + 1, slice_end(*param)) == 0;
+}
+
+static int raw_unescape(struct slice raw, char *out, size_t size)
+{
+    int len = sip_unescape(raw, out, size - 1); /* RFC 3986 section 2.1, as in SIP */
+    if (len < 0)
+        return len;
+    if (memchr(out, '\0', (size_t)len))
+        return -EINVAL;
+    out[len] = '\0';
+    return 0;
 }
 
 static bool method_is(enum api_method method, const char *name)
@@ -55,7 +125,7 @@ static bool method_is(enum api_method method, const char *name)
 int api_route_find(const char *method, const char *path, const struct api_route **route,
                    char param[API_MAX_PARAM], struct api_problem *problem)
 {
-    const char *raw;
+    struct slice raw;
     bool known = false;
     for (size_t i = 0; i < ROUTE_COUNT; i++) {
         if (!pattern_match(routes[i].pattern, path, &raw))
@@ -63,9 +133,9 @@ int api_route_find(const char *method, const char *path, const struct api_route 
         known = true;
         if (!method_is(routes[i].method, method))
             continue;
-        if (api_url_unescape(raw, param, API_MAX_PARAM))
+        if (raw_unescape(raw, param, API_MAX_PARAM))
             return api_problem_set(problem, API_PROBLEM_PARAMETER, NULL,
-                                   "%.256s: is too long or has a bad %%-escape", raw);
+                                   "%.256s: is too long or has a bad %%-escape", raw.p);
         *route = &routes[i];
         return 0;
     }
@@ -76,14 +146,14 @@ int api_route_find(const char *method, const char *path, const struct api_route 
                            path);
 }
 
-const char *api_route_methods(const char *path, char text[40])
+const char *api_route_methods(const char *path, char text[API_METHODS_TEXT])
 {
     size_t len = 0;
     text[0] = '\0';
     for (size_t i = 0; i < ROUTE_COUNT; i++) {
-        const char *raw;
+        struct slice raw;
         if (pattern_match(routes[i].pattern, path, &raw))
-            len += (size_t)snprintf(text + len, 40 - len, "%s%s", len ? ", " : "",
+            len += (size_t)snprintf(text + len, API_METHODS_TEXT - len, "%s%s", len ? ", " : "",
                                     method_names[routes[i].method]);
     }
     return text;
@@ -103,13 +173,7 @@ bool api_route_has_arg(const struct api_route *route, const char *name)
 
 int api_url_unescape(const char *raw, char *out, size_t size)
 {
-    int len = sip_unescape(slice_of(raw), out, size - 1); /* RFC 3986 section 2.1, as in SIP */
-    if (len < 0)
-        return len;
-    if (memchr(out, '\0', (size_t)len))
-        return -EINVAL;
-    out[len] = '\0';
-    return 0;
+    return raw_unescape(slice_of(raw), out, size);
 }
 
 const char *api_url_escape(const char *text, char *out, size_t size)

@@ -1,5 +1,5 @@
-/* /v1/status and /healthz */
-#include "api/internal.h"
+/* /v1/status */
+#include "api/records.h"
 
 #include "config.h"
 
@@ -7,10 +7,32 @@
 
 static json_t *store_part(const struct store_stats *stats)
 {
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:i}", "domains", (json_int_t)stats->domains,
-                     "addresses", (json_int_t)stats->addresses, "last_sequence",
-                     (json_int_t)stats->last_sequence, "map_used", (json_int_t)stats->map_used,
-                     "map_size", (json_int_t)stats->map_size, "readers", (int)stats->readers);
+    const struct {
+        const char *name;
+        uint64_t value;
+    } rows[] = {
+        {"domains", stats->domains},
+        {"addresses", stats->addresses},
+        {"numbers", stats->numbers},
+        {"peers", stats->peers},
+        {"tokens", stats->tokens},
+        {"verdicts", stats->verdicts},
+        {"first_sequence", stats->first_sequence},
+        {"last_sequence", stats->last_sequence},
+        {"journal_bytes", stats->journal_bytes},
+        {"log_first", stats->log_first},
+        {"log_last", stats->log_last},
+        {"cursors_lost", stats->cursors_lost},
+        {"map_used", stats->map_used},
+        {"map_size", stats->map_size},
+        {"readers", stats->readers},
+        {"oldest_reader", stats->oldest_reader},
+    };
+    json_t *part = json_object();
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        json_object_set_new(part, rows[i].name, json_integer((json_int_t)rows[i].value));
+    json_object_set_new(part, "store_time", api_time_encode(stats->store_time_ms));
+    return part;
 }
 
 /* null where no edge runs in this process. */
@@ -29,7 +51,7 @@ static json_t *edge_part(const struct api_parts *parts)
                      "handed_over", (json_int_t)stats.handed_over);
 }
 
-static int stats_read(struct api_call *call, struct store_stats *stats)
+int api_stats_read(struct api_call *call, struct store_stats *stats)
 {
     int status = store_reader_begin(call->reader);
     if (!status) {
@@ -45,7 +67,7 @@ static int stats_read(struct api_call *call, struct store_stats *stats)
 int api_status_get(struct api_call *call)
 {
     struct store_stats stats;
-    if (stats_read(call, &stats))
+    if (api_stats_read(call, &stats))
         return -EPROTO;
     uint64_t uptime_ms = api_monotonic_ms() - call->api->started_ms;
     return api_call_reply(call, 200,
@@ -53,12 +75,4 @@ int api_status_get(struct api_call *call)
                                     (json_int_t)(uptime_ms / 1000), "store", store_part(&stats),
                                     "edge", edge_part(&call->api->parts)),
                           0);
-}
-
-int api_health_get(struct api_call *call)
-{
-    struct store_stats stats;
-    if (stats_read(call, &stats))
-        return -EPROTO;
-    return api_call_reply(call, 200, json_pack("{s:s}", "status", "ok"), 0);
 }

@@ -2,8 +2,7 @@
  *
  * The same functions that the proxy calls do the work: resolver_lookup on the directory, then
  * resolver_locate on an event loop of this request's own. Nothing is sent to anybody but DNS. */
-#include "api/internal.h"
-#include "api/json.h"
+#include "api/records.h"
 
 #include "base/chars.h"
 #include "base/status.h"
@@ -38,14 +37,10 @@ struct walk {
 };
 
 static const char *const rule_names[] = {
-    [RESOLVER_HOSTED] = "hosted",
-    [RESOLVER_PORTED_OUT] = "ported-out",
-    [RESOLVER_MOVED] = "moved",
-    [RESOLVER_ALIAS] = "alias",
-    [RESOLVER_BLOCKED] = "blocked",
-    [RESOLVER_UNKNOWN_CORE] = "unknown-core",
-    [RESOLVER_UNKNOWN] = "unknown",
-    [RESOLVER_AUTHORITY] = "authority",
+    [RESOLVER_HOSTED] = "hosted",   [RESOLVER_PORTED_OUT] = "ported-out",
+    [RESOLVER_MOVED] = "moved",     [RESOLVER_ALIAS] = "alias",
+    [RESOLVER_BLOCKED] = "blocked", [RESOLVER_UNKNOWN_CORE] = "unknown-core",
+    [RESOLVER_UNKNOWN] = "unknown", [RESOLVER_AUTHORITY] = "authority",
 };
 
 __attribute__((format(printf, 3, 4))) static void step_add(json_t *steps, const char *what,
@@ -163,8 +158,6 @@ static void targets_choose(struct walk *walk)
     }
 }
 
-/* ---- explaining ---- */
-
 static bool walk_leaves(const struct walk *walk)
 {
     switch (walk->answer.rule) {
@@ -183,7 +176,9 @@ static bool walk_is_refused(const struct walk *walk)
     return walk->answer.rule == RESOLVER_UNKNOWN || walk->answer.rule == RESOLVER_BLOCKED;
 }
 
-static int walk_lookup(struct walk *walk)
+/* ---- asking the directory ---- */
+
+static int address_take(struct walk *walk)
 {
     struct api_call *call = walk->call;
     struct store_fault fault;
@@ -195,9 +190,104 @@ static int walk_lookup(struct walk *walk)
         step_add(walk->steps, "address", "%s is in canonical form", walk->text);
     else
         step_add(walk->steps, "address", "%s is %s in canonical form", call->param, walk->text);
+    return 0;
+}
+
+/* The address that a telephone number leads to. */
+static int number_take(struct walk *walk)
+{
+    struct store_number number;
+    char key[API_MAX_KEY_TEXT];
+    if (api_record_find(walk->call, &api_kind_number, &number, key))
+        return -EPROTO;
+    walk->address = number.address;
+    api_address_format(&walk->address, walk->text);
+    step_add(walk->steps, "number", "%s leads to %s", key, walk->text);
+    return 0;
+}
+
+/* What the record itself says, beyond the rule. Returns whether it is an alias. */
+static bool record_explain(struct walk *walk, const struct store_record *record)
+{
+    char name[API_ADDRESS_TEXT_MAX], target[API_ADDRESS_TEXT_MAX], until[LOG_TIME_MAX];
+    struct timespec time = {.tv_sec = (time_t)(record->until_ms / 1000)};
+    api_address_format(&record->address, name);
+    if (record->blocked)
+        step_add(walk->steps, "blocked", "%s is blocked: it is not called and calls nobody", name);
+    switch (record->state) {
+    case STORE_ADDRESS_ALIAS:
+        step_add(walk->steps, "alias", "%s is another name of %s", name,
+                 api_address_format(&record->target, target));
+        return !record->blocked;
+    case STORE_ADDRESS_TOMBSTONE:
+        step_add(walk->steps, "released",
+                 "%s was released; nobody but its last owner gets it before %s", name,
+                 log_time_format(time, until));
+        return false;
+    case STORE_ADDRESS_PREPARED:
+        step_add(walk->steps, "prepared", "%s is prepared at %s, and not routed there yet", name,
+                 record->hosting);
+        return false;
+    default:
+        return false;
+    }
+}
+
+/* The address's own record and those that aliases lead to, as far as the directory knows. */
+static int records_explain(struct walk *walk)
+{
+    struct store_address address = walk->address;
+    struct store_record record;
+    for (int hop = 0; hop <= STORE_ALIAS_HOPS; hop++) {
+        int status = store_address_get(walk->call->reader, &address, &record);
+        if (status)
+            return status == STATUS_NOTFOUND ? 0 : status;
+        if (!record_explain(walk, &record))
+            return 0;
+        address = record.target;
+    }
+    return 0;
+}
+
+/* Is there a record that the caller may not see? */
+static int record_is_hidden(const struct walk *walk, bool *hidden)
+{
+    struct store_record record;
+    int status = store_address_get(walk->call->reader, &walk->address, &record);
+    *hidden = status == 0 && !api_may_record(walk->call, &record);
+    return status == STATUS_NOTFOUND ? 0 : status;
+}
+
+/* Operators ask about their own domains and foreign ones. Another's domain of ours is not there for
+ * them; and what is served here of a foreign domain, for another, is its authority's matter. */
+static int directory_ask(struct walk *walk)
+{
+    struct api_call *call = walk->call;
+    struct resolver_answer *answer = &walk->answer;
+    bool hidden;
+    int status = record_is_hidden(walk, &hidden);
+    if (!status)
+        status = resolver_lookup(call->reader, &walk->address, answer);
+    if (status)
+        return status;
+    if (answer->route.domain_is_ours && !api_may_domain(call, walk->address.domain))
+        return STATUS_NOTFOUND;
+    if (!hidden)
+        return records_explain(walk);
+    *answer = (struct resolver_answer){.rule = RESOLVER_AUTHORITY};
+    memcpy(answer->hosting, walk->address.domain, sizeof(answer->hosting));
+    return 0;
+}
+
+static int walk_lookup(struct walk *walk)
+{
+    struct api_call *call = walk->call;
+    bool is_number = call->param[0] == '+' && !strchr(call->param, '@');
+    if (is_number ? number_take(walk) : address_take(walk))
+        return -EPROTO;
     int status = store_reader_begin(call->reader);
     if (!status) {
-        status = resolver_lookup(call->reader, &walk->address, &walk->answer);
+        status = directory_ask(walk);
         store_reader_end(call->reader);
     }
     if (status)
@@ -209,6 +299,8 @@ static int walk_lookup(struct walk *walk)
         step_add(walk->steps, "directory", "%s", rule);
     return 0;
 }
+
+/* ---- explaining ---- */
 
 /* Puts what the lookups found in order: all steps, then all hops. */
 static void walk_gather(struct walk *walk)
@@ -228,7 +320,9 @@ static void verdict_format(const struct walk *walk, char *out, size_t size)
 {
     const struct store_domain *core = &walk->answer.route.core;
     bool found = json_array_size(walk->hops) > 0;
-    if (walk_is_refused(walk))
+    if (walk->answer.rule == RESOLVER_BLOCKED)
+        snprintf(out, size, "refused: %s is blocked, or was released", walk->text);
+    else if (walk_is_refused(walk))
         snprintf(out, size, "refused: %s does not exist at %s", walk->text, walk->address.domain);
     else if (!found)
         snprintf(out, size, "no way there: %s",

@@ -19,6 +19,7 @@ lmdb[.]h                                  store
 idn2[.]h                                  store
 ldns([.]h|/.*)                            resolver
 openssl/(evp|sha|crypto|core_names)[.]h   store peering api
+openssl/(err|pem|x509)[.]h                peering api
 openssl/.*                                peering
 uv([.]h|/.*)                              resolver peering api tools
 microhttpd[.]h                            api
@@ -30,6 +31,8 @@ cmocka.*                                  tests
 
 # The headers that other rooms may include: all of base, of each other room ROOM/ROOM.h, and these.
 public_headers='
+api/json.h
+api/problem.h
 peering/transport/tls.h
 '
 

@@ -144,7 +144,7 @@ refuses_library ldns.h store/store.c resolver
 refuses_library openssl/evp.h base/slice.c "store peering api"
 refuses_library openssl/evp.h tools/main.c "store peering api"
 refuses_library openssl/ssl.h api/http.c peering
-refuses_library openssl/x509.h store/store.c peering
+refuses_library openssl/x509.h store/store.c "peering api"
 refuses_library uv.h store/store.c "resolver peering api tools"
 refuses_library uv/unix.h base/slice.c "resolver peering api tools"
 refuses_library microhttpd.h tools/main.c api

@@ -5,81 +5,176 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct tool_column address_columns[] = {
-    {"ADDRESS", "address"},
-    {"STATE", "state"},
-    {"HOSTING", "hosting"},
-    {"CREATED", "created"},
+static const struct tool_resource addresses = {
+    .folder = "/v1/addresses",
+    .list = "addresses",
+    .key = "address",
+    .patch = true,
+    .columns = {{"ADDRESS", "address"},
+                {"STATE", "state"},
+                {"HOSTING", "hosting"},
+                {"OWNER", "owner"},
+                {"TARGET", "target"},
+                {"CREATED", "created"}},
+    .fields = {{"address", "address"},
+               {"state", "state"},
+               {"hosting", "hosting"},
+               {"display", "display"},
+               {"owner", "owner"},
+               {"target", "target"},
+               {"blocked", "blocked"},
+               {"locked", "locked"},
+               {"auth code", "auth_until"},
+               {"until", "until"},
+               {"created", "created"},
+               {"version", "version"}},
+    .settings = {{OPT_HOSTING, "hosting", SETTING_TEXT},
+                 {OPT_OWNER, "owner", SETTING_TEXT},
+                 {OPT_STATE, "state", SETTING_TEXT},
+                 {OPT_TARGET, "target", SETTING_TEXT},
+                 {OPT_BLOCKED, "blocked", SETTING_YES_NO},
+                 {OPT_LOCKED, "locked", SETTING_YES_NO},
+                 {OPT_DISPLAY, "display", SETTING_TEXT}},
 };
 
-static const struct tool_column address_fields[] = {
-    {"address", "address"}, {"state", "state"},     {"hosting", "hosting"},
-    {"display", "display"}, {"created", "created"}, {"version", "version"},
-};
-
-static void address_added_print(const json_t *record)
+/* What is not told by the address itself. */
+static void added_print(const struct tool *tool, const json_t *record)
 {
-    const char *address = tool_string(record, "address");
-    const char *domain = strchr(address, '@');
-    const char *hosting = tool_string(record, "hosting");
-    tool_text_print(address);
-    if (domain && strcmp(domain + 1, hosting) == 0)
-        puts(" added");
-    else
-        printf(" added, %s, hosting domain %s\n", tool_string(record, "state"), hosting);
+    const char *address = tool_string(record, "address"), *state = tool_string(record, "state");
+    const char *hosting = tool_string(record, "hosting"), *domain = strchr(address, '@');
+    char done[1024] = "added";
+    if (strcmp(state, "alias") == 0)
+        snprintf(done, sizeof(done), "added, alias of %s", tool_string(record, "target"));
+    else if (!domain || strcmp(domain + 1, hosting) != 0)
+        snprintf(done, sizeof(done), "added, %s, hosting domain %s", state, hosting);
+    tool_done_print(tool, address, tool_text_clean(done));
 }
 
 int tool_address_add(struct tool *tool)
 {
     struct client_answer answer;
-    json_t *body = json_pack("{s:s, s:s*}", "address", tool->operands[0], "hosting", tool->hosting);
-    int code = tool_post(tool, "/v1/addresses", body, &answer);
+    int code = tool_resource_post(tool, &addresses, NULL, &answer);
     if (code)
         return code;
     if (tool->json)
         tool_json_print(answer.json);
     else
-        address_added_print(answer.json);
+        added_print(tool, answer.json);
     json_decref(answer.json);
     return TOOL_DONE;
 }
 
 int tool_address_list(struct tool *tool)
 {
-    char *path = NULL, *domain = NULL;
-    if (tool->operand_count > 0) {
-        domain = client_escape(tool->operands[0]);
-        if (!domain || asprintf(&path, "/v1/addresses?domain=%s", domain) < 0)
-            path = NULL;
-        free(domain);
-        if (!path)
-            return tool_fail(TOOL_REFUSED, "out of memory");
-    }
-    struct tool_list list = {.path = path ? path : "/v1/addresses",
-                             .list = "addresses",
-                             .columns = address_columns,
-                             .column_count = sizeof(address_columns) / sizeof(address_columns[0])};
-    int code = tool_list_print(tool, &list);
+    char *path = strdup(addresses.folder);
+    if (path && tool->operand_count > 0)
+        path = tool_path_with(path, "domain", tool->operands[0]);
+    if (path && tool_has(tool, OPT_OWNER))
+        path = tool_path_with(path, "owner", tool_value(tool, OPT_OWNER));
+    if (path && tool_has(tool, OPT_STATE))
+        path = tool_path_with(path, "state", tool_value(tool, OPT_STATE));
+    int code = path ? tool_list_print(tool, &addresses, path) : TOOL_REFUSED;
     free(path);
     return code;
 }
 
 int tool_address_show(struct tool *tool)
 {
-    struct client_answer answer;
-    int code = tool_get(tool, "/v1/addresses/", tool->operands[0], &answer);
-    if (code)
-        return code;
-    if (tool->json)
-        tool_json_print(answer.json);
-    else
-        tool_record_print(answer.json, address_fields,
-                          sizeof(address_fields) / sizeof(address_fields[0]));
-    json_decref(answer.json);
-    return TOOL_DONE;
+    return tool_resource_show(tool, &addresses);
+}
+
+int tool_address_set(struct tool *tool)
+{
+    return tool_resource_set(tool, &addresses, NULL);
 }
 
 int tool_address_del(struct tool *tool)
 {
-    return tool_delete(tool, "/v1/addresses/", "address");
+    return tool_resource_delete(tool, &addresses, "", "released");
+}
+
+int tool_address_purge(struct tool *tool)
+{
+    return tool_resource_delete(tool, &addresses, "?purge=true", "purged");
+}
+
+/* ---- auth-code ---- */
+
+static int code_withdraw(struct tool *tool, const char *path, const struct client_answer *seen)
+{
+    char etag[TOOL_ETAG_MAX];
+    struct client_answer answer = {.json = NULL};
+    int code = tool_change(tool, "DELETE", path, tool_if_match(tool, seen, etag), NULL, &answer);
+    if (code)
+        return code;
+    json_decref(answer.json);
+    if (tool->json)
+        tool_json_print(seen->json);
+    else
+        tool_done_print(tool, tool_string(seen->json, "address"), "without auth code");
+    return TOOL_DONE;
+}
+
+/* The code alone on standard output, so that it can be piped; what goes with it on standard error.
+ */
+static int code_print(struct tool *tool, const char *address, const json_t *made)
+{
+    const char *code = tool_string(made, "auth_code"), *until = tool_string(made, "until");
+    if (tool->json) {
+        tool_json_print(made);
+        return TOOL_DONE;
+    }
+    if (tool_has(tool, OPT_DRY_RUN)) {
+        printf("an auth code would be made for ");
+        tool_text_print(address);
+        printf(", good until %s\n", until);
+        return TOOL_DONE;
+    }
+    if (*code == '\0')
+        return tool_fail(TOOL_REFUSED,
+                         "%s: the code was made, but got lost with the connection: make another",
+                         address);
+    puts(code);
+    if (!tool_has(tool, OPT_QUIET))
+        tool_fail(TOOL_DONE, "this is the auth code of %s, good until %s; it is not shown again",
+                  address, until);
+    return TOOL_DONE;
+}
+
+static int code_make(struct tool *tool, const char *path, const struct client_answer *seen)
+{
+    struct client_answer answer;
+    json_t *body = json_object();
+    if (tool_has(tool, OPT_DAYS))
+        json_object_set_new(body, "days", json_integer((json_int_t)tool_number(tool, OPT_DAYS, 0)));
+    int code = tool_change(tool, "POST", path, NULL, body, &answer);
+    if (code)
+        return code;
+    code = code_print(tool, tool_string(seen->json, "address"), answer.json);
+    json_decref(answer.json);
+    return code;
+}
+
+int tool_address_code(struct tool *tool)
+{
+    struct client_answer seen;
+    char *path = NULL;
+    bool withdraw = tool_has(tool, OPT_WITHDRAW);
+    if (withdraw ? tool_has(tool, OPT_DAYS) : tool_has(tool, OPT_IF_VERSION))
+        return tool_fail(TOOL_USAGE, "address auth-code: --days goes with a new code, --if-version "
+                                     "with --withdraw");
+    int code = tool_resource_get(tool, &addresses, &seen);
+    if (code)
+        return code;
+    char *record = tool_path(addresses.folder, tool_string(seen.json, "address"));
+    if (!record || asprintf(&path, "%s/auth-code", record) < 0)
+        code = TOOL_REFUSED;
+    else if (withdraw)
+        code = code_withdraw(tool, path, &seen);
+    else
+        code = code_make(tool, path, &seen);
+    free(path);
+    free(record);
+    json_decref(seen.json);
+    return code;
 }

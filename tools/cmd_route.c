@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 static int64_t number(const json_t *object, const char *key)
 {
@@ -42,11 +43,19 @@ static void route_print(const json_t *route)
     putchar('\n');
 }
 
+static int route_get(struct tool *tool, struct client_answer *answer)
+{
+    char *path = tool_path("/v1/route", tool->operands[0]);
+    int code = path ? tool_get(tool, path, answer) : TOOL_REFUSED;
+    free(path);
+    return code;
+}
+
 /* A call that would go nowhere is "not found", however well it is explained. */
 int tool_route(struct tool *tool)
 {
     struct client_answer answer;
-    int code = tool_get(tool, "/v1/route/", tool->operands[0], &answer);
+    int code = route_get(tool, &answer);
     if (code)
         return code;
     if (tool->json)
@@ -66,10 +75,18 @@ static void uptime_print(int64_t seconds)
 
 static void store_print(const json_t *store)
 {
-    printf("directory  %" PRId64 " domains, %" PRId64 " addresses, journal at %" PRId64 ", %" PRId64
-           " of %" PRId64 " KiB used\n",
-           number(store, "domains"), number(store, "addresses"), number(store, "last_sequence"),
-           number(store, "map_used") / 1024, number(store, "map_size") / 1024);
+    int64_t first = number(store, "first_sequence"), last = number(store, "last_sequence");
+    printf("directory  %" PRId64 " domains, %" PRId64 " addresses, %" PRId64 " numbers, %" PRId64
+           " peers, %" PRId64 " tokens; %" PRId64 " of %" PRId64 " KiB used\n",
+           number(store, "domains"), number(store, "addresses"), number(store, "numbers"),
+           number(store, "peers"), number(store, "tokens"), number(store, "map_used") / 1024,
+           number(store, "map_size") / 1024);
+    if (last < first)
+        puts("journal    empty");
+    else
+        printf("journal    entries %" PRId64 " to %" PRId64 ", %" PRId64 " KiB; %" PRId64
+               " cursors lost\n",
+               first, last, number(store, "journal_bytes") / 1024, number(store, "cursors_lost"));
 }
 
 static void edge_print(const json_t *edge)
@@ -91,7 +108,7 @@ static void edge_print(const json_t *edge)
 int tool_status(struct tool *tool)
 {
     struct client_answer answer;
-    int code = tool_get(tool, "/v1/status", "", &answer);
+    int code = tool_get(tool, "/v1/status", &answer);
     if (code)
         return code;
     if (tool->json) {

@@ -165,7 +165,7 @@ static int take_size(struct conf_load *load, const char *text)
         return conf_refuse(load, "expected a size from %ju to %ju such as 64K or 4G, not \"%s\"",
                            (uintmax_t)setting->min, (uintmax_t)setting->max, text);
     *(size_t *)((char *)load->object + setting->offset) = (size_t)(value << shift);
-    return 0;
+    return setting->take ? setting->take(load, text) : 0;
 }
 
 /* Relative names are relative to the folder of the configuration file. */
@@ -230,6 +230,7 @@ static struct junctord_conf *conf_alloc(void)
     conf->strings = conf->pool ? arena_alloc(conf->pool, 0) : NULL;
     conf->edge.tls.certificates = conf->certificates;
     conf->api.group = (gid_t)-1;
+    conf->api.reserved = conf->reserved;
     return conf->strings ? conf : conf_free(conf);
 }
 

@@ -27,6 +27,9 @@ struct junctord_conf {
     struct api_conf api;
     struct edge_conf edge; /* its padding is zero: edge_reload compares parts of it as bytes */
     struct tls_certificate_conf certificates[TLS_MAX_DOMAINS]; /* edge.tls points here */
+    const char *reserved[API_MAX_RESERVED];                    /* api.reserved points here */
+    unsigned journal_days; /* in `store` as journal_age_ms; so are the sizes below */
+    size_t journal_size, journal_max;
     struct arena_pool *pool;
     struct arena *strings;            /* every string above */
     unsigned store_line, socket_line; /* where the file sets them; 0: it does not */
@@ -43,6 +46,8 @@ int conf_load(const char *path, struct junctord_conf **conf, char why[CONF_MAX_W
  * finds out by doing it. `path` is the configuration's, for the refusal. A missing folder of the
  * default socket is no fault: the service manager makes it. Returns 0 or STATUS_MALFORMED. */
 int conf_check_places(const char *path, const struct junctord_conf *conf, char why[CONF_MAX_WHY]);
+/* What works but is hardly meant: a sentence for a warning, or the empty text. Returns text. */
+const char *conf_doubt(const struct junctord_conf *conf, char text[CONF_MAX_WHY]);
 /* Frees it with its strings. Accepts NULL; returns NULL. */
 struct junctord_conf *conf_free(struct junctord_conf *conf);
 

@@ -10,6 +10,32 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define DAY_MS ((uint64_t)86400000)
+
+/* The section and setting of the refusals to come; the first line where the file has none. */
+static void look_at(struct conf_load *load, const char *section, const char *name, unsigned line)
+{
+    load->section = conf_section_find(section);
+    load->setting = conf_setting_find(section, name);
+    load->title = NULL;
+    load->line = line > 0 ? line : 1;
+}
+
+/* Addresses that the Internet does not route (RFC 1918, 3927, 4193, 4291 section 2.5.6, 6598). */
+static bool is_private(const struct netaddr *addr)
+{
+    static const char *const networks[] = {"10.0.0.0/8",     "172.16.0.0/12", "192.168.0.0/16",
+                                           "169.254.0.0/16", "100.64.0.0/10", "fc00::/7",
+                                           "fe80::/10"};
+    for (size_t i = 0; i < sizeof(networks) / sizeof(networks[0]); i++) {
+        struct netprefix prefix;
+        if (netprefix_parse(&prefix, slice_of(networks[i])) == 0 &&
+            netprefix_contains(&prefix, addr))
+            return true;
+    }
+    return false;
+}
+
 static unsigned processor_count(void)
 {
     cpu_set_t set;
@@ -64,13 +90,62 @@ static int check_certificates(struct conf_load *load)
     return 0;
 }
 
+static int check_pair(struct conf_load *load)
+{
+    const struct api_conf *api = &load->conf->api;
+    char why[API_MAX_WHY];
+    look_at(load, "api", "listen", load->listen_line);
+    if (api->listen.sa.sa_family == AF_UNSPEC && !api->certificate && !api->key)
+        return 0;
+    if (!api->certificate || !api->key)
+        return conf_refuse(load, "HTTPS needs both certificate = \"FILE\" and key = \"FILE\"");
+    look_at(load, "api", "key", load->pair_line);
+    if (api_pair_check(api->certificate, api->key, why) != 0)
+        return conf_refuse(load, "%s", why);
+    return 0;
+}
+
+static void fill_store(struct junctord_conf *conf)
+{
+    conf->store.journal_age_ms = (uint64_t)conf->journal_days * DAY_MS;
+    conf->store.journal_size = conf->journal_size;
+    conf->store.journal_max = conf->journal_max;
+}
+
+static int check_journal(struct conf_load *load)
+{
+    const struct junctord_conf *conf = load->conf;
+    look_at(load, "store", "journal-max", load->journal_line);
+    if (conf->journal_max == 0 || conf->journal_max >= conf->journal_size)
+        return 0;
+    return conf_refuse(load, "must not be under journal-size, or be 0");
+}
+
 int conf_check(struct conf_load *load)
 {
     struct edge_conf *edge = &load->conf->edge;
     if (edge->workers == 0)
         edge->workers = processor_count();
+    fill_store(load->conf);
     int status = check_listeners(load);
-    return status == 0 ? check_certificates(load) : status;
+    if (status == 0)
+        status = check_certificates(load);
+    if (status == 0)
+        status = check_pair(load);
+    return status == 0 ? check_journal(load) : status;
+}
+
+const char *conf_doubt(const struct junctord_conf *conf, char text[CONF_MAX_WHY])
+{
+    const struct netaddr *health = &conf->api.health;
+    char addr[NETADDR_TEXT_MAX];
+    text[0] = '\0';
+    if (health->sa.sa_family != AF_UNSPEC && !conf_is_loopback(health) && !is_private(health))
+        snprintf(text, CONF_MAX_WHY,
+                 "api: health: %s can be reached by anybody, who then reads /metrics: better an "
+                 "address on loopback or of a private network",
+                 netaddr_format(health, addr));
+    return text;
 }
 
 /* ---- places ---- */
@@ -135,14 +210,6 @@ static int check_socket(struct conf_load *load, const char *path, bool by_defaul
     if (lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
         return conf_refuse(load, "%s is there already and is no socket", path);
     return 0;
-}
-
-/* The section and setting of the refusals to come; the first line where the file has none. */
-static void look_at(struct conf_load *load, const char *section, const char *name, unsigned line)
-{
-    load->section = conf_section_find(section);
-    load->setting = conf_setting_find(section, name);
-    load->line = line > 0 ? line : 1;
 }
 
 int conf_check_places(const char *path, const struct junctord_conf *conf, char why[CONF_MAX_WHY])

@@ -112,6 +112,30 @@ static bool is_trust_changed(const struct resolver_conf *a, const struct resolve
     return false;
 }
 
+/* ---- the API ---- */
+
+static bool is_reserved_eq(const struct api_conf *a, const struct api_conf *b)
+{
+    for (size_t i = 0; i < a->reserved_count && i < b->reserved_count; i++)
+        if (strcmp(a->reserved[i], b->reserved[i]) != 0)
+            return false;
+    return a->reserved_count == b->reserved_count;
+}
+
+static void api_compare(char *text, const struct api_conf *old, const struct api_conf *new)
+{
+    if (old->mode != new->mode)
+        changes_add(text, "api", "mode");
+    if (old->group != new->group)
+        changes_add(text, "api", "group");
+    if (!netaddr_eq(&old->listen, &new->listen))
+        changes_add(text, "api", "listen");
+    if (!netaddr_eq(&old->health, &new->health))
+        changes_add(text, "api", "health");
+    if (!is_reserved_eq(old, new))
+        changes_add(text, "api", "reserved");
+}
+
 const char *conf_fixed_changes(const struct junctord_conf *old, const struct junctord_conf *new,
                                char text[CONF_MAX_WHY])
 {
@@ -121,10 +145,7 @@ const char *conf_fixed_changes(const struct junctord_conf *old, const struct jun
         if ((setting->flags & CONF_FIXED) && is_changed(setting, old, new))
             changes_add(text, setting->section, setting->name);
     }
-    if (old->api.mode != new->api.mode)
-        changes_add(text, "api", "mode");
-    if (old->api.group != new->api.group)
-        changes_add(text, "api", "group");
+    api_compare(text, &old->api, &new->api);
     listeners_compare(text, &old->edge.transport, &new->edge.transport);
     if (!is_upstreams_eq(&old->edge.resolver, &new->edge.resolver))
         changes_add(text, "dns", "upstreams");

@@ -41,7 +41,7 @@ struct conf_setting {
     unsigned flags;       /* of enum conf_flag */
     size_t offset;        /* for types that keep their value themselves: where, in the section's
                              object */
-    conf_take_h *take;    /* for the others */
+    conf_take_h *take;    /* for the others; may look at a size or file too */
     const char *help;
 };
 
@@ -78,7 +78,9 @@ struct conf_load {
     unsigned listener_lines[TRANSPORT_MAX_LISTENERS];
     unsigned certificate_lines[TLS_MAX_DOMAINS];
     unsigned anchors_line, last_line;
-    bool by_default; /* what is taken is the table's default */
+    unsigned listen_line, pair_line; /* api: listen, and key or else certificate */
+    unsigned journal_line;           /* store: journal-max */
+    bool by_default;                 /* what is taken is the table's default */
 
     bool trust_listed; /* dns: trusted was given */
 };
@@ -107,6 +109,9 @@ int conf_parse(struct conf_load *load, const char *text);
 /* "number, 0 to 64": what a setting takes. Returns text. */
 const char *conf_type_text(const struct conf_setting *setting, char text[CONF_TYPE_TEXT]);
 
+/* 127.0.0.0/8 or ::1 (conf_take.c). */
+bool conf_is_loopback(const struct netaddr *addr);
+
 /* Looks at the result as a whole, and at the files it names (conf_check.c). */
 int conf_check(struct conf_load *load);
 
@@ -123,7 +128,8 @@ const char *conf_nearest(const char *section, const char *name);
 
 conf_take_h conf_take_log_level, conf_take_mode, conf_take_group, conf_take_advertise,
     conf_take_allow, conf_take_upstream, conf_take_trusted, conf_take_socket, conf_take_store,
-    conf_take_anchors;
+    conf_take_anchors, conf_take_listen, conf_take_health, conf_take_pair, conf_take_reserved,
+    conf_take_journal;
 conf_take_h conf_begin_inside, conf_begin_outside, conf_begin_certificate, conf_end_listener;
 
 #endif

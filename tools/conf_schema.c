@@ -50,6 +50,14 @@ const struct conf_setting conf_settings[] = {
     {"store", "max-readers", CONF_NUMBER, 16, 4096, "126", CONF_FIXED, CONF(store.max_readers),
      NULL, "threads that may read at once, of all processes that open it"},
 
+    {"store", "journal-days", CONF_NUMBER, 1, 36500, "365", CONF_FIXED, CONF(journal_days), NULL,
+     "days after which an entry of the journal is dropped"},
+    {"store", "journal-size", CONF_SIZE, MIB, TIB, "256M", CONF_FIXED, CONF(journal_size), NULL,
+     "size of the journal past which its oldest entries are dropped, as far as the cursors of its "
+     "readers allow"},
+    {"store", "journal-max", CONF_SIZE, 0, TIB, "0", CONF_FIXED, CONF(journal_max),
+     conf_take_journal, "size past which no reader's cursor keeps an entry; 0: twice journal-size"},
+
     {"api", "socket", CONF_FILE, 0, 0, JUNCTOR_RUNSTATEDIR "/junctor/api.sock", CONF_FIXED,
      CONF(api.socket), conf_take_socket, "Unix socket of the REST API; its folder must exist"},
     {"api", "mode", CONF_TEXT, 0, 0, "0660", CONF_FIXED, 0, conf_take_mode,
@@ -57,9 +65,28 @@ const struct conf_setting conf_settings[] = {
     {"api", "group", CONF_TEXT, 0, 0, NULL, CONF_FIXED, 0, conf_take_group,
      "the members of this group may use it, besides root and the daemon's own user"},
     {"api", "max-connections", CONF_NUMBER, API_THREADS, 4096, "64", CONF_FIXED,
-     CONF(api.max_connections), NULL, "connections open at once"},
+     CONF(api.max_connections), NULL,
+     "connections open at once, on the socket and on HTTPS each; one source address has at most "
+     "half of those on HTTPS"},
     {"api", "timeout-s", CONF_NUMBER, 1, 3600, "15", CONF_FIXED, CONF(api.timeout_s), NULL,
      "seconds of silence after which a connection is closed"},
+    {"api", "request-timeout-s", CONF_NUMBER, 1, 3600, "60", CONF_FIXED,
+     CONF(api.request_timeout_s), NULL,
+     "seconds in which a request must have come and its answer be taken"},
+    {"api", "listen", CONF_TEXT, 0, 0, NULL, CONF_FIXED, 0, conf_take_listen,
+     "ADDRESS:PORT of HTTPS; clients need a token there"},
+    {"api", "certificate", CONF_FILE, 0, 0, NULL, 0, CONF(api.certificate), conf_take_pair,
+     "PEM file: the certificate of HTTPS, then those of its issuers; must be given with listen"},
+    {"api", "key", CONF_FILE, 0, 0, NULL, 0, CONF(api.key), conf_take_pair,
+     "PEM file: its private key, without passphrase; must be given with listen"},
+    {"api", "health", CONF_TEXT, 0, 0, NULL, CONF_FIXED, 0, conf_take_health,
+     "ADDRESS:PORT of plain HTTP for /healthz, /readyz and /metrics only, for whoever reaches it"},
+    {"api", "rate", CONF_NUMBER, 0, API_MAX_RATE, "50", CONF_FIXED, CONF(api.rate), NULL,
+     "requests per second of one token or source address, twice as many in a burst; 0: no bound. "
+     "Not on the socket"},
+    {"api", "reserved", CONF_LIST, 0, API_MAX_RESERVED, NULL, CONF_FIXED, 0, conf_take_reserved,
+     "user parts of addresses that nobody may claim for himself, besides those of RFC 2142, such "
+     "as {\"sales\"}"},
 
     {"inside", "advertise", CONF_TEXT, 0, 0, NULL, CONF_FIXED, 0, conf_take_advertise,
      "HOST[:PORT] under which the core reaches this listener (Via, Record-Route); must be given "

@@ -34,6 +34,14 @@ int conf_take_store(struct conf_load *load, const char *text)
     return 0;
 }
 
+int conf_take_journal(struct conf_load *load, const char *text)
+{
+    (void)text;
+    if (!load->by_default)
+        load->journal_line = load->line;
+    return 0;
+}
+
 int conf_take_mode(struct conf_load *load, const char *text)
 {
     mode_t mode = 0;
@@ -228,6 +236,55 @@ int conf_take_anchors(struct conf_load *load, const char *text)
     return 0;
 }
 
+/* ---- the API ---- */
+
+static int take_tcp(struct conf_load *load, const char *text, struct netaddr *dest)
+{
+    struct netaddr addr;
+    if (lacks_brackets(slice_of(text)) || netaddr_parse(&addr, slice_of(text), 0) < 0 ||
+        netaddr_port(&addr) == 0)
+        return conf_refuse(load,
+                           "expected \"ADDRESS:PORT\" such as \"192.0.2.1:8443\" or "
+                           "\"[2001:db8::1]:8443\", not \"%s\"",
+                           text);
+    addr_keep(dest, &addr);
+    return 0;
+}
+
+int conf_take_listen(struct conf_load *load, const char *text)
+{
+    load->listen_line = load->line;
+    return take_tcp(load, text, &load->conf->api.listen);
+}
+
+int conf_take_health(struct conf_load *load, const char *text)
+{
+    return take_tcp(load, text, &load->conf->api.health);
+}
+
+int conf_take_pair(struct conf_load *load, const char *text)
+{
+    (void)text;
+    load->pair_line = load->line;
+    return 0;
+}
+
+int conf_take_reserved(struct conf_load *load, const char *text)
+{
+    struct api_conf *api = &load->conf->api;
+    struct store_fault fault;
+    char user[STORE_USER_MAX + 1];
+    if (api->reserved_count == API_MAX_RESERVED)
+        return conf_refuse(load, "more than %d user parts", API_MAX_RESERVED);
+    if (store_user_canonical(slice_of(text), user, &fault) != 0)
+        return conf_refuse(load, "expected the user part of an address: %s", fault.text);
+    const char *kept = conf_keep(load, user);
+    if (!kept)
+        return conf_refuse(load, "out of memory");
+    load->conf->reserved[api->reserved_count++] = kept;
+    return 0;
+}
+
 /* ---- networks and resolvers ---- */
 
 int conf_take_allow(struct conf_load *load, const char *text)
@@ -256,7 +313,7 @@ static int parse_upstream(struct conf_load *load, const char *text, struct netad
                        text);
 }
 
-static bool is_loopback(const struct netaddr *addr)
+bool conf_is_loopback(const struct netaddr *addr)
 {
     static const struct in6_addr loopback = IN6ADDR_LOOPBACK_INIT;
     if (addr->sa.sa_family == AF_INET)
@@ -277,7 +334,7 @@ int conf_take_upstream(struct conf_load *load, const char *text)
         if (netaddr_eq(&dns->upstreams[i].addr, &addr))
             return conf_refuse(load, "\"%s\" is in the list twice", text);
     addr_keep(&dns->upstreams[dns->upstream_count].addr, &addr);
-    dns->upstreams[dns->upstream_count++].trusted = is_loopback(&addr);
+    dns->upstreams[dns->upstream_count++].trusted = conf_is_loopback(&addr);
     return 0;
 }
 

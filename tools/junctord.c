@@ -133,6 +133,26 @@ static void ignore_broken_pipes(void)
 
 /* ---- reload ---- */
 
+static void warn_of_doubt(const struct daemon *daemon, const struct junctord_conf *conf)
+{
+    char text[CONF_MAX_WHY];
+    if (conf_doubt(conf, text)[0] != '\0')
+        log_write(daemon->log, LOG_WARNING, SOURCE, "%s", text);
+}
+
+/* What fails here leaves the API as it was, and the edge with what it has already taken. */
+static void reload_api(struct daemon *daemon, const struct junctord_conf *conf)
+{
+    char why[API_MAX_WHY];
+    if (api_certificates_set(daemon->api, &conf->edge.tls) != 0)
+        log_write(daemon->log, LOG_WARNING, SOURCE,
+                  "out of memory: the API warns of certificates as before");
+    if (conf->api.certificate &&
+        api_pair_reload(daemon->api, conf->api.certificate, conf->api.key, why) != 0)
+        log_write(daemon->log, LOG_ERROR, SOURCE, "the API keeps its certificate: %s", why);
+    warn_of_doubt(daemon, conf);
+}
+
 /* Returns 0, or a status with everything as it was. */
 static int reload(struct daemon *daemon)
 {
@@ -156,9 +176,7 @@ static int reload(struct daemon *daemon)
                   daemon->path, why);
     log_write(daemon->log, LOG_NOTICE, SOURCE, "reloaded config=%s certificates=%zu", daemon->path,
               conf->edge.tls.certificate_count);
-    if (api_certificates_set(daemon->api, &conf->edge.tls) != 0)
-        log_write(daemon->log, LOG_WARNING, SOURCE,
-                  "out of memory: the API warns of certificates as before");
+    reload_api(daemon, conf);
     conf_free(conf);
     return 0;
 }
@@ -203,6 +221,7 @@ static void on_terminate(uv_signal_t *handle, int number)
         return;
     }
     notify_send("STOPPING=1");
+    api_drain(daemon->api);
     edge_drain(daemon->edge);
     log_write(daemon->log, LOG_NOTICE, SOURCE, "%s: finishing what runs, at most %d s",
               strsignal(number), DRAIN_MAX_MS / 1000);
@@ -242,10 +261,20 @@ static void close_loop(struct daemon *daemon)
     uv_loop_close(&daemon->loop);
 }
 
+/* store_alarm_h; from the store's writer. */
+static void on_alarm(const char *text, void *arg)
+{
+    const struct daemon *daemon = arg;
+    log_write(daemon->log, LOG_WARNING, "store", "%s", text);
+}
+
 static int start_store(struct daemon *daemon)
 {
+    struct store_conf conf = daemon->conf->store;
     struct store_fault fault;
-    int status = store_open(&daemon->conf->store, STORE_WRITER, &daemon->store, &fault);
+    conf.alarm = on_alarm;
+    conf.arg = daemon;
+    int status = store_open(&conf, STORE_WRITER, &daemon->store, &fault);
     if (status != 0)
         log_write(daemon->log, LOG_ERROR, SOURCE, "cannot open the store %s: %s",
                   daemon->conf->store.path, fault.text);
@@ -290,6 +319,7 @@ static int run(struct daemon *daemon)
                   PACKAGE_VERSION, daemon->path, daemon->conf->edge.workers,
                   daemon->conf->edge.transport.listener_count,
                   daemon->conf->edge.tls.certificate_count, daemon->conf->api.socket);
+        warn_of_doubt(daemon, daemon->conf);
         notify_send("READY=1\nSTATUS=running");
         uv_run(&daemon->loop, UV_RUN_DEFAULT);
     }
@@ -309,6 +339,8 @@ static int test_places(const struct options *options, const struct junctord_conf
         fprintf(stderr, "%s\n", why);
         return EXIT_FAILED;
     }
+    if (conf_doubt(conf, why)[0] != '\0')
+        fprintf(stderr, "%s: warning: %s\n", options->path, why);
     printf("%s: configuration is correct\n", options->path);
     return EXIT_DONE;
 }

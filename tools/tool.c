@@ -2,9 +2,12 @@
 #include "tools/tool.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 int tool_fail(int code, const char *format, ...)
 {
@@ -13,10 +16,7 @@ int tool_fail(int code, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    for (char *p = text; *p; p++)
-        if ((unsigned char)*p < 0x20 || *p == 0x7f)
-            *p = '?';
-    fprintf(stderr, "junctor: %s\n", text);
+    fprintf(stderr, "junctor: %s\n", tool_text_clean(text));
     return code;
 }
 
@@ -26,90 +26,146 @@ const char *tool_string(const json_t *object, const char *key)
     return text ? text : "";
 }
 
-int tool_call(struct tool *tool, const struct client_request *request, struct client_answer *answer)
+/* ---- requests ---- */
+
+int tool_connect(struct tool *tool)
 {
-    struct client_answer got;
     char why[CLIENT_MAX_WHY];
-    int status = client_call(tool->client, request, &got, why);
+    if (tool->client || client_open(&tool->place, &tool->client, why) == 0)
+        return TOOL_DONE;
+    return tool_fail(TOOL_REFUSED, "%s", why);
+}
+
+int tool_try(struct tool *tool, const struct client_request *request, struct client_answer *answer,
+             char why[CLIENT_MAX_WHY])
+{
+    for (int waits = 0;; waits++) {
+        struct client_answer got;
+        int status = client_call(tool->client, request, &got, why);
+        if (status)
+            return status;
+        if (got.status != 429 || waits == TOOL_WAITS) {
+            *answer = got;
+            return 0;
+        }
+        json_decref(got.json);
+        long wait_s = got.retry_after_s > 0 ? got.retry_after_s : 1;
+        sleep((unsigned)(wait_s < TOOL_WAIT_MAX_S ? wait_s : TOOL_WAIT_MAX_S));
+    }
+}
+
+int tool_ask(struct tool *tool, const struct client_request *request, struct client_answer *answer)
+{
+    char why[CLIENT_MAX_WHY];
+    int code = tool_connect(tool);
+    if (code)
+        return code;
+    int status = tool_try(tool, request, answer, why);
     if (status)
         return tool_fail(status == -ENOMEM ? TOOL_REFUSED : TOOL_UNREACHABLE, "%s", why);
-    if (got.status >= 200 && got.status < 300) {
-        *answer = got;
-        return TOOL_DONE;
-    }
-    const char *detail = tool_string(got.json, "detail");
-    if (tool->json && got.json) {
-        json_dumpf(got.json, stderr, JSON_INDENT(2));
+    return TOOL_DONE;
+}
+
+int tool_refusal(struct tool *tool, const struct client_request *request,
+                 const struct client_answer *answer)
+{
+    const char *detail = tool_string(answer->json, "detail");
+    if (tool->json && answer->json) {
+        json_dumpf(answer->json, stderr, JSON_INDENT(2));
         fputc('\n', stderr);
+    } else if (*detail && answer->status == 401) {
+        tool_fail(TOOL_REFUSED, "%s (the token in %s)", detail, tool->place.token_file);
     } else if (*detail) {
         tool_fail(TOOL_REFUSED, "%s", detail);
     } else {
         tool_fail(TOOL_REFUSED, "%s %s: HTTP status %ld", request->method, request->path,
-                  got.status);
+                  answer->status);
     }
-    json_decref(got.json);
     return TOOL_REFUSED;
 }
 
-/* `folder` and the escaped name; free() it. NULL without memory. */
-static char *record_path(const char *folder, const char *name)
+int tool_call(struct tool *tool, const struct client_request *request, struct client_answer *answer)
+{
+    struct client_answer got;
+    int code = tool_ask(tool, request, &got);
+    if (code)
+        return code;
+    if (got.status < 200 || got.status >= 300)
+        code = tool_refusal(tool, request, &got);
+    else if (request->dry_run && !got.dry_run)
+        code = tool_fail(TOOL_REFUSED, "%s %s: the daemon does not know --dry-run: it was done",
+                         request->method, request->path);
+    if (code)
+        json_decref(got.json);
+    else
+        *answer = got;
+    return code;
+}
+
+int tool_get(struct tool *tool, const char *path, struct client_answer *answer)
+{
+    return tool_call(tool, &(struct client_request){.method = "GET", .path = path}, answer);
+}
+
+int tool_change(struct tool *tool, const char *method, const char *path, const char *if_match,
+                json_t *body, struct client_answer *answer)
+{
+    char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+    struct client_request request = {.method = method,
+                                     .path = path,
+                                     .if_match = if_match,
+                                     .body = text,
+                                     .dry_run = tool_has(tool, OPT_DRY_RUN)};
+    int code = body && !text ? tool_fail(TOOL_REFUSED, "out of memory")
+                             : tool_call(tool, &request, answer);
+    json_decref(body);
+    free(text);
+    return code;
+}
+
+char *tool_path(const char *folder, const char *name)
 {
     char *escaped = client_escape(name), *path = NULL;
-    if (escaped && asprintf(&path, "%s%s", folder, escaped) < 0)
+    if (escaped && asprintf(&path, "%s/%s", folder, escaped) < 0)
         path = NULL;
     free(escaped);
+    if (!path)
+        tool_fail(TOOL_REFUSED, "out of memory");
     return path;
 }
 
-int tool_get(struct tool *tool, const char *folder, const char *name, struct client_answer *answer)
+char *tool_path_with(char *path, const char *name, const char *value)
 {
-    char *path = record_path(folder, name);
-    if (!path)
-        return tool_fail(TOOL_REFUSED, "out of memory");
-    int code = tool_call(tool, &(struct client_request){.method = "GET", .path = path}, answer);
+    char *escaped = client_escape(value), *longer = NULL;
+    if (path && escaped &&
+        asprintf(&longer, "%s%s%s=%s", path, strchr(path, '?') ? "&" : "?", name, escaped) < 0)
+        longer = NULL;
+    free(escaped);
+    if (path && !longer)
+        tool_fail(TOOL_REFUSED, "out of memory");
     free(path);
-    return code;
+    return longer;
 }
 
-int tool_post(struct tool *tool, const char *path, json_t *body, struct client_answer *answer)
+/* ---- signals ---- */
+
+static volatile sig_atomic_t interrupted;
+
+static void interrupt_note(int number)
 {
-    if (!body)
-        return tool_fail(TOOL_USAGE, "the command line is not UTF-8 text");
-    struct client_request request = {.method = "POST", .path = path, .body = body};
-    int code = tool_call(tool, &request, answer);
-    json_decref(body);
-    return code;
+    (void)number;
+    interrupted = 1;
 }
 
-/* Deletes at the version that was seen, so that what somebody else just changed is not lost. */
-static int record_delete(struct tool *tool, const char *folder, const char *name, const char *etag)
+void tool_catch_interrupts(void)
 {
-    char *path = record_path(folder, name);
-    if (!path)
-        return tool_fail(TOOL_REFUSED, "out of memory");
-    struct client_request request = {.method = "DELETE", .path = path, .if_match = etag};
-    struct client_answer answer = {.json = NULL};
-    int code = tool_call(tool, &request, &answer);
-    if (code == TOOL_DONE)
-        json_decref(answer.json);
-    free(path);
-    return code;
+    struct sigaction action = {.sa_handler = interrupt_note};
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+    for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+        sigaction(signals[i], &action, NULL);
 }
 
-int tool_delete(struct tool *tool, const char *folder, const char *key)
+bool tool_is_interrupted(void)
 {
-    struct client_answer seen = {.json = NULL};
-    int code = tool_get(tool, folder, tool->operands[0], &seen);
-    if (code)
-        return code;
-    const char *name = tool_string(seen.json, key);
-    code = record_delete(tool, folder, name, seen.etag);
-    if (code == TOOL_DONE && tool->json) {
-        tool_json_print(seen.json);
-    } else if (code == TOOL_DONE) {
-        tool_text_print(name);
-        puts(" deleted");
-    }
-    json_decref(seen.json);
-    return code;
+    return interrupted;
 }

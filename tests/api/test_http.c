@@ -20,18 +20,6 @@
         .method = "POST", .path = (p), .body = (b)                                                 \
     }
 
-static int raw_connect(const char *path)
-{
-    struct sockaddr_un sun = {.sun_family = AF_UNIX};
-    snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", path);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd >= 0 && connect(fd, (const struct sockaddr *)&sun, sizeof(sun))) {
-        close(fd);
-        return -1;
-    }
-    return fd;
-}
-
 static void wrong_method_names_the_right_ones(void **state)
 {
     const struct fixture *fixture = *state;
@@ -79,7 +67,7 @@ static void a_body_announced_too_large_is_not_awaited(void **state)
     static const char ask[] = "POST /v1/domains HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
                               "Content-Type: application/json\r\nContent-Length: 65537\r\n\r\n";
     char line[16] = "";
-    int fd = raw_connect(fixture->socket);
+    int fd = raw_connect(fixture, VIA_SOCKET, NULL);
     assert_true(fd >= 0);
     assert_int_equal(write(fd, ask, sizeof(ask) - 1), sizeof(ask) - 1);
     assert_true(read(fd, line, sizeof(line) - 1) > 12);
@@ -111,6 +99,18 @@ static void health_is_answered(void **state)
 
 /* ---- who may talk ---- */
 
+static int stranger_connect(const char *path)
+{
+    struct sockaddr_un sun = {.sun_family = AF_UNIX};
+    snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && connect(fd, (const struct sockaddr *)&sun, sizeof(sun))) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
 /* In a child without rights: the HTTP status that it is answered, or a small number that says how
  * far it got. */
 static int stranger_ask(const char *path)
@@ -118,7 +118,7 @@ static int stranger_ask(const char *path)
     char line[64] = "";
     if (setgid(65534) || setuid(65534))
         return 1;
-    int fd = raw_connect(path);
+    int fd = stranger_connect(path);
     if (fd < 0)
         return 2;
     static const char ask[] = "GET /v1/domains HTTP/1.1\r\nHost: x\r\n\r\n";

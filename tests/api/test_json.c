@@ -241,12 +241,13 @@ static void address_keeps_what_was_typed(void **state)
          ""},
     };
     for (size_t i = 0; i < COUNT_OF(table); i++) {
-        struct store_record record;
+        struct api_address_body body;
         struct api_problem problem;
         json_t *json = parse(table[i].body);
-        if (api_address_decode(json, &record, &problem))
+        if (api_address_decode(json, &body, &problem))
             fail_msg("%s: %s", table[i].body, problem.detail);
         json_decref(json);
+        struct store_record record = body.record;
         assert_string_equal(record.address.user, table[i].user);
         assert_string_equal(record.address.domain, table[i].domain);
         assert_string_equal(record.display, table[i].display);
@@ -264,19 +265,30 @@ static void bad_addresses_name_the_field(void **state)
         {"{\"address\": [\"bob@opb.example\"]}", "address", "is an array"},
         {"{\"address\": \"bob\"}", "address", "'@'"},
         {"{\"address\": \"b b@opb.example\"}", "address", "b b@opb.example: "},
-        {"{\"address\": \"bob@opb.example\", \"state\": \"hosted\"}", "state", "no such field"},
+        {"{\"address\": \"bob@opb.example\", \"state\": \"tombstone\"}", "state",
+         "is 'tombstone'; it must be hosted, ported-in, ported-out, moved, prepared or alias"},
+        {"{\"address\": \"bob@opb.example\", \"display\": \"Bob\"}", "display", "no such field"},
+        {"{\"address\": \"bob@opb.example\", \"version\": 1}", "version", "no such field"},
+        {"{\"address\": \"bob@opb.example\", \"owner\": \"a b\"}", "owner", "owner: "},
+        {"{\"address\": \"bob@opb.example\", \"owner\": \"\"}", "owner", "owner: "},
+        {"{\"address\": \"bob@opb.example\", \"target\": \"x\"}", "target", "x: "},
+        {"{\"address\": \"bob@opb.example\", \"target\": 1}", "target",
+         "is a whole number; it must be a string or null"},
+        {"{\"address\": \"bob@opb.example\", \"locked\": \"yes\"}", "locked",
+         "is a string; it must be true or false"},
+        {"{\"address\": \"bob@opb.example\", \"blocked\": null}", "blocked", "is null"},
         {"{\"address\": \"bob@opb.example\", \"hosting\": \"a b\"}", "hosting", "a b: "},
         {"{\"address\": \"bob@opb.example\", \"hosting\": 7}", "hosting", "must be a string"},
     };
     for (size_t i = 0; i < COUNT_OF(table); i++) {
-        struct store_record record = {.display = "untouched"};
+        struct api_address_body body = {.record.display = "untouched"};
         struct api_problem problem;
         json_t *json = parse(table[i].body);
-        if (api_address_decode(json, &record, &problem) != -EPROTO)
+        if (api_address_decode(json, &body, &problem) != -EPROTO)
             fail_msg("%s: is accepted", table[i].body);
         json_decref(json);
         expect_refusal(&problem, table[i].body, API_PROBLEM_FIELD, table[i].field, table[i].detail);
-        assert_string_equal(record.display, "untouched");
+        assert_string_equal(body.record.display, "untouched");
     }
 }
 
@@ -286,15 +298,15 @@ static void what_is_too_long_to_keep_is_refused(void **state)
     char body[1024], typed[3 * 128 + 1];
     for (size_t i = 0; i < 128; i++)
         memcpy(typed + 3 * i, "%61", 4); /* 128 letters, 384 bytes */
-    struct store_record record;
+    struct api_address_body decoded;
     struct api_problem problem;
     snprintf(body, sizeof(body), "{\"address\": \"%s@opb.example\"}", typed);
     json_t *json = parse(body);
-    assert_int_equal(api_address_decode(json, &record, &problem), 0);
+    assert_int_equal(api_address_decode(json, &decoded, &problem), 0);
     json_decref(json);
     snprintf(body, sizeof(body), "{\"address\": \"%s@opb.subdomain.example\"}", typed);
     json = parse(body);
-    assert_int_equal(api_address_decode(json, &record, &problem), -EPROTO);
+    assert_int_equal(api_address_decode(json, &decoded, &problem), -EPROTO);
     json_decref(json);
     expect_refusal(&problem, body, API_PROBLEM_FIELD, "address", "at most 400");
 }
@@ -310,6 +322,8 @@ static void address_is_printed_with_its_time_in_utc(void **state)
                                   .created_ms = 1783166400123};
     json_t *json = api_address_encode(&record);
     json_t *expected = parse("{\"address\": \"bob@opb.example\", \"state\": \"ported-out\","
+                             " \"blocked\": false, \"locked\": false, \"owner\": null,"
+                             " \"target\": null, \"until\": null, \"auth_until\": null,"
                              " \"hosting\": \"opc.example\", \"display\": \"Bob@opb.example\","
                              " \"created\": \"2026-07-04T12:00:00.123000Z\", \"version\": 12}");
     assert_true(json_equal(json, expected));

@@ -25,13 +25,32 @@ static void every_status_becomes_its_problem(void **state)
         {STATUS_EXISTS, API_PROBLEM_EXISTS, 409, "opa.example: exists already"},
         {STATUS_CONFLICT, API_PROBLEM_CHANGED, 412, "opa.example: changed in the meantime"},
         {STATUS_INUSE, API_PROBLEM_IN_USE, 409,
-         "opa.example: still has addresses: delete them first"},
+         "opa.example: others still lead to it (addresses, also released ones in quarantine, aliases "
+         "or numbers): delete them first, and purge the released ones"},
+        {STATUS_QUARANTINED, API_PROBLEM_QUARANTINED, 409,
+         "opa.example: was released; until its quarantine ends only its last owner can have it"},
+        {STATUS_LOCKED, API_PROBLEM_LOCKED, 409, "opa.example: is locked: unlock it first"},
+        {STATUS_LOOP, API_PROBLEM_LOOP, 409,
+         "opa.example: the alias would lead back to itself, or over too many aliases"},
+        {STATUS_DENIED, API_PROBLEM_DENIED, 403,
+         "opa.example: may not be claimed: its domain allows no claims, or the name is reserved"},
+        {STATUS_LIMIT, API_PROBLEM_CLAIM_LIMIT, 409,
+         "opa.example: this owner has as many addresses there as the domain allows"},
+        {STATUS_TRIMMED, API_PROBLEM_TRIMMED, 410, "opa.example: no longer in the journal"},
+        {STATUS_MISMATCH, API_PROBLEM_KEY_REUSED, 422,
+         "opa.example: this Idempotency-Key was used for a request with another body"},
+        {STATUS_CLOCK, API_PROBLEM_CLOCK, 503,
+         "opa.example: the daemon's clock is behind the directory's: nothing is changed before "
+         "that is mended"},
         {STATUS_FULL, API_PROBLEM_FULL, 507, "opa.example: the store is full"},
-        {-ENOSPC, API_PROBLEM_FULL, 507, "opa.example: No space left on device"},
-        {-EROFS, API_PROBLEM_READ_ONLY, 503, "opa.example: Read-only file system"},
+        {-ENOSPC, API_PROBLEM_FULL, 507, "opa.example: the disk is full"},
+        {-EROFS, API_PROBLEM_READ_ONLY, 503,
+         "opa.example: the directory cannot be written by this process"},
         {-EAGAIN, API_PROBLEM_BUSY, 503, "opa.example: too many changes are waiting: try again"},
         {STATUS_CORRUPT, API_PROBLEM_INTERNAL, 500, "opa.example: the store is damaged"},
-        {-EIO, API_PROBLEM_INTERNAL, 500, "opa.example: Input/output error"},
+        {-EIO, API_PROBLEM_INTERNAL, 500,
+         "opa.example: the disk failed, and whether this was done is not known: send it again with "
+         "the same Idempotency-Key"},
     };
     for (size_t i = 0; i < COUNT_OF(table); i++) {
         struct api_problem problem;

@@ -1,4 +1,4 @@
-#include "api/internal.h"
+#include "api/records.h"
 
 #include "tests/test.h"
 
@@ -12,22 +12,29 @@ static void each_path_finds_its_handler(void **state)
         const char *method, *path;
         api_handler_h *handler;
         const char *param;
+        const struct api_kind *kind;
     } table[] = {
-        {"GET", "/v1/domains", api_domains_get, ""},
-        {"HEAD", "/v1/domains", api_domains_get, ""},
-        {"POST", "/v1/domains", api_domains_post, ""},
-        {"GET", "/v1/domains/opa.example", api_domain_get, "opa.example"},
-        {"PUT", "/v1/domains/opa.example", api_domain_put, "opa.example"},
-        {"DELETE", "/v1/domains/opa.example", api_domain_delete, "opa.example"},
-        {"GET", "/v1/addresses", api_addresses_get, ""},
-        {"POST", "/v1/addresses", api_addresses_post, ""},
-        {"GET", "/v1/addresses/bob%40opb.example", api_address_get, "bob@opb.example"},
-        {"GET", "/v1/addresses/bob@opb.example", api_address_get, "bob@opb.example"},
-        {"DELETE", "/v1/addresses/a%2Fb%2525@opb.example", api_address_delete,
-         "a/b%25@opb.example"},
-        {"GET", "/v1/route/%2B43@opb.example", api_walk_get, "+43@opb.example"},
-        {"GET", "/v1/status", api_status_get, ""},
-        {"GET", "/healthz", api_health_get, ""},
+        {"GET", "/v1/domains", api_records_get, "", &api_kind_domain},
+        {"HEAD", "/v1/domains", api_records_get, "", &api_kind_domain},
+        {"POST", "/v1/domains", api_domain_post, "", NULL},
+        {"GET", "/v1/domains/opa.example", api_record_get, "opa.example", &api_kind_domain},
+        {"PUT", "/v1/domains/opa.example", api_record_put, "opa.example", &api_kind_domain},
+        {"DELETE", "/v1/domains/opa.example", api_record_delete, "opa.example", &api_kind_domain},
+        {"GET", "/v1/addresses", api_addresses_get, "", NULL},
+        {"POST", "/v1/addresses", api_address_post, "", NULL},
+        {"GET", "/v1/addresses/bob%40opb.example", api_record_get, "bob@opb.example",
+         &api_kind_address},
+        {"PATCH", "/v1/addresses/bob@opb.example", api_address_patch, "bob@opb.example", NULL},
+        {"DELETE", "/v1/addresses/a%2Fb%2525@opb.example", api_address_delete, "a/b%25@opb.example",
+         NULL},
+        {"POST", "/v1/addresses/bob@opb.example/auth-code", api_auth_code_post, "bob@opb.example",
+         NULL},
+        {"GET", "/v1/numbers/+4930", api_record_get, "+4930", &api_kind_number},
+        {"GET", "/v1/cursors/x", api_record_get, "x", &api_kind_cursor},
+        {"GET", "/v1/journal/events", api_events_get, "", NULL},
+        {"GET", "/v1/route/%2B43@opb.example", api_walk_get, "+43@opb.example", NULL},
+        {"GET", "/v1/status", api_status_get, "", NULL},
+        {"GET", "/healthz", api_health_get, "", NULL},
     };
     for (size_t i = 0; i < COUNT_OF(table); i++) {
         const struct api_route *route;
@@ -36,6 +43,7 @@ static void each_path_finds_its_handler(void **state)
         if (api_route_find(table[i].method, table[i].path, &route, param, &problem))
             fail_msg("%s %s: %s", table[i].method, table[i].path, problem.detail);
         assert_ptr_equal(route->handler, table[i].handler);
+        assert_ptr_equal(route->kind, table[i].kind);
         assert_string_equal(param, table[i].param);
     }
 }
@@ -94,7 +102,7 @@ static void methods_of_a_path_are_listed(void **state)
     char text[40];
     assert_string_equal(api_route_methods("/v1/domains", text), "GET, POST");
     assert_string_equal(api_route_methods("/v1/domains/x", text), "GET, PUT, DELETE");
-    assert_string_equal(api_route_methods("/v1/addresses/x", text), "GET, DELETE");
+    assert_string_equal(api_route_methods("/v1/addresses/x", text), "GET, PATCH, DELETE");
     assert_string_equal(api_route_methods("/nothing", text), "");
 }
 

@@ -1,19 +1,8 @@
 /* Route explanations and the status. */
 #include "api/internal.h"
-#include "tests/api/fixture.h"
+#include "tests/api/client.h"
 
 #include <string.h>
-
-#define GET(p)                                                                                     \
-    &(struct request)                                                                              \
-    {                                                                                              \
-        .method = "GET", .path = (p)                                                               \
-    }
-#define POST(p, b)                                                                                 \
-    &(struct request)                                                                              \
-    {                                                                                              \
-        .method = "POST", .path = (p), .body = (b)                                                 \
-    }
 
 static void directory_fill(const struct fixture *fixture)
 {
@@ -133,6 +122,61 @@ static void explanations_leave_a_thread_free(void **state)
         api_walk_end(fixture->api);
 }
 
+static void what_a_record_says_is_told(void **state)
+{
+    const struct fixture *fixture = *state;
+    directory_fill(fixture);
+    static const char *const bodies[] = {
+        "{\"address\": \"a@opa.example\", \"target\": \"al@opb.example\"}",
+        "{\"address\": \"away@opa.example\", \"target\": \"x@opd.example\"}",
+        "{\"address\": \"gone@opa.example\"}",
+        "{\"address\": \"shut@opa.example\", \"blocked\": true}",
+        "{\"address\": \"soon@opd.example\", \"state\": \"prepared\", \"hosting\":"
+        " \"opa.example\"}",
+        "{\"address\": \"left@opd.example\", \"state\": \"moved\", \"hosting\":"
+        " \"ope.example\"}",
+    };
+    add(fixture, "/v1/addresses",
+        "{\"address\": \"al@opb.example\", \"target\": \"alice@opa.example\"}");
+    for (size_t i = 0; i < COUNT_OF(bodies); i++)
+        add(fixture, "/v1/addresses", bodies[i]);
+    expect_status(fixture, DELETE("/v1/addresses/gone@opa.example", ANY), 204);
+    add(fixture, "/v1/numbers", "{\"number\": \"+4930\", \"address\": \"a@opa.example\"}");
+    static const struct {
+        const char *path, *rule, *what, *why, *verdict;
+    } table[] = {
+        {"/v1/route/+49-30", "hosted", "number", "+4930 leads to a@opa.example",
+         "goes to the core of opa.example"},
+        {"/v1/route/a@opa.example", "hosted", "alias",
+         "al@opb.example is another name of alice@opa.example", "goes to the core of opa.example"},
+        {"/v1/route/away@opa.example", "alias", "alias",
+         "away@opa.example is another name of x@opd.example", "no way there: NAPTR opd.example"},
+        {"/v1/route/gone@opa.example", "blocked", "released",
+         "gone@opa.example was released; nobody but its last owner gets it before 2",
+         "refused: gone@opa.example is blocked, or was released"},
+        {"/v1/route/shut@opa.example", "blocked", "blocked",
+         "shut@opa.example is blocked: it is not called and calls nobody",
+         "refused: shut@opa.example is blocked"},
+        {"/v1/route/soon@opd.example", "authority", "prepared",
+         "soon@opd.example is prepared at opa.example", "no way there: NAPTR opd.example"},
+        {"/v1/route/left@opd.example", "moved", "directory", "the hosting domain is ope.example",
+         "no way there: NAPTR ope.example"},
+    };
+    for (size_t i = 0; i < COUNT_OF(table); i++) {
+        struct response response;
+        http(fixture, GET(table[i].path), &response);
+        assert_int_equal(response.status, 200);
+        assert_string_equal(text_of(response.json, "rule"), table[i].rule);
+        if (!step_says(response.json, table[i].what, table[i].why))
+            fail_msg("%s: no step says \"%s\"", table[i].path, table[i].why);
+        if (!strstr(text_of(response.json, "verdict"), table[i].verdict))
+            fail_msg("%s: %s", table[i].path, text_of(response.json, "verdict"));
+        response_done(&response);
+    }
+    expect_problem(fixture, GET("/v1/route/+4931"), 404, "no-such-record", "", "+4931");
+    expect_problem(fixture, GET("/v1/route/+0"), 400, "invalid-parameter", "number", "+0: ");
+}
+
 /* The API never looks into an edge: any pointer will do here. */
 static void stats_tell(const struct edge *edge, struct edge_stats *stats)
 {
@@ -161,6 +205,13 @@ static void status_counts_directory_and_edge(void **state)
     assert_int_equal(json_integer_value(json_object_get(store, "domains")), 2);
     assert_int_equal(json_integer_value(json_object_get(store, "addresses")), 2);
     assert_int_equal(json_integer_value(json_object_get(store, "last_sequence")), 4);
+    static const char *const figures[] = {
+        "numbers",       "peers",        "tokens",        "verdicts", "log_first",
+        "log_last",      "map_used",     "map_size",      "readers",  "oldest_reader",
+        "journal_bytes", "cursors_lost", "first_sequence"};
+    for (size_t i = 0; i < COUNT_OF(figures); i++)
+        assert_true(json_is_integer(json_object_get(store, figures[i])));
+    assert_int_equal(strlen(text_of(store, "store_time")), 27);
     assert_true(json_is_null(json_object_get(response.json, "edge")));
     response_done(&response);
 
@@ -188,6 +239,7 @@ int main(void)
         TEST(each_rule_is_explained),
         TEST(next_hops_are_in_order_of_preference),
         TEST(silence_of_dns_is_bounded_and_named),
+        TEST(what_a_record_says_is_told),
         TEST(explanations_leave_a_thread_free),
         TEST(status_counts_directory_and_edge),
     };

@@ -6,8 +6,10 @@ packages_build="autoconf automake gcc libc6-dev make pkg-config
   liblmdb-dev libmicrohttpd-dev libssl-dev libuv1-dev"
 # the lab: DNS servers, certificates, phones
 packages_lab="baresip-core knot openssl python3 unbound"
-# the tests: also real cores, and what runs the tests
-packages_test="kamailio kamailio-tls-modules python3-pytest"
+# the tests: also real cores, what runs the tests, and what judges the API's description and metrics
+packages_test="curl kamailio kamailio-tls-modules prometheus python3-jsonschema python3-pytest"
+# npm fetches the validator of tests/openapi; another one than Debian's, with a node of its own, will do
+command -v npm >/dev/null || packages_test="$packages_test nodejs npm"
 
 # missing PACKAGE...: prints those that are not installed
 missing() {
@@ -23,7 +25,7 @@ missing() {
 # would take ports that belong to others. Debian's packages ask this program whether they may
 # (invoke-rc.d(8)); one that is there already is the administrator's and stays as it is.
 policy=/usr/sbin/policy-rc.d
-services="knot unbound kamailio"
+services="knot unbound kamailio prometheus"
 
 # Where nobody could remove it (a power cut), it forbids nothing, as process $$ is gone.
 make_policy() {

@@ -15,7 +15,7 @@ CONFIG = """\
 workers = {workers}
 log-level = "debug"
 store {{ path = "{store}" }}
-api {{ socket = "{socket}" }}
+api {{ socket = "{socket}" {api} }}
 {listeners}
 allow = {{{allow}}}
 certificate "{domain}" {{ chain = "{chain}" key = "{key}" }}
@@ -50,7 +50,8 @@ class Edge:
     """`inside`: transports with their ports; `core`: the next hop of the domain, a SIP URI."""
 
     def __init__(self, operator, plan, directory, pki, certificate, keep=False, workers=2,
-                 inside=(("udp", SIP_PORT), ("tcp", SIP_PORT)), allow=(), core=None, more=""):
+                 inside=(("udp", SIP_PORT), ("tcp", SIP_PORT)), allow=(), core=None, api="",
+                 more=""):
         self.operator = operator
         self.plan = plan
         self.directory = directory
@@ -59,6 +60,7 @@ class Edge:
         self.workers = workers
         self.inside = inside
         self.allow = allow
+        self.api = api  # further settings of its section
         self.more = more
         self.core = core or f"sip:{operator.phone}:{SIP_PORT};transport=udp"
         self.program = Program(f"edge {operator.letter.upper()}",
@@ -83,7 +85,8 @@ class Edge:
         listeners.append(f'outside "tls:{self.operator.edge}:{TLS_PORT}" {{ }}')
         return CONFIG.format(
             workers=self.workers, store=self.path("store"), socket=self.socket,
-            listeners="\n".join(listeners), allow=", ".join(f'"{net}"' for net in self.allow),
+            api=self.api, listeners="\n".join(listeners),
+            allow=", ".join(f'"{net}"' for net in self.allow),
             domain=self.operator.domain, chain=self.pki.path(self.certificate + ".pem"),
             key=self.pki.path(self.certificate + ".key"), anchors=self.pki.anchors,
             resolver=f"{self.plan.resolver}:{DNS_PORT}", more=self.more)

@@ -19,9 +19,12 @@ static void each_setting_reaches_its_place(void **state)
     (void)state;
     struct junctord_conf *conf = conf_load_good(
         GOOD "workers = 3 log-level = debug\n"
-             "store { path = \"dir\" map-size = 64M max-readers = 200 }\n"
+             "store { path = \"dir\" map-size = 64M max-readers = 200 journal-days = 3\n"
+             "        journal-size = 2M journal-max = 5M }\n"
              "api { socket = \"a.sock\" mode = 0600 group = \"root\" max-connections = 9\n"
-             "      timeout-s = 7 }\n"
+             "      timeout-s = 7 request-timeout-s = 8 listen = \"[::1]:8443\"\n"
+             "      certificate = \"opb.pem\" key = \"opb.key\" health = \"127.0.0.1:9100\"\n"
+             "      rate = 6 reserved = {\"Sales\", \"%41b\"} }\n"
              "allow = {\"127.0.21.0/24\", \"2001:db8::/32\"}\n"
              "dns { upstreams = {\"192.0.2.53\", \"[::1]:5353\"} attempt-timeout-ms = 101\n"
              "      timeout-ms = 102 }\n"
@@ -39,6 +42,18 @@ static void each_setting_reaches_its_place(void **state)
     assert_int_equal(conf->api.group, 0);
     assert_int_equal(conf->api.max_connections, 9);
     assert_int_equal(conf->api.timeout_s, 7);
+    assert_int_equal(conf->api.request_timeout_s, 8);
+    assert_addr(&conf->api.listen, "[::1]:8443");
+    assert_addr(&conf->api.health, "127.0.0.1:9100");
+    assert_string_equal(conf->api.certificate, conf_file("opb.pem", path));
+    assert_string_equal(conf->api.key, conf_file("opb.key", path));
+    assert_int_equal(conf->api.rate, 6);
+    assert_int_equal(conf->api.reserved_count, 2);
+    assert_string_equal(conf->api.reserved[0], "sales"); /* canonical, as addresses are */
+    assert_string_equal(conf->api.reserved[1], "ab");
+    assert_true(conf->store.journal_age_ms == (uint64_t)3 * 86400000);
+    assert_int_equal(conf->store.journal_size, 2 << 20);
+    assert_int_equal(conf->store.journal_max, 5 << 20);
 
     assert_int_equal(edge->allow_count, 2);
     assert_int_equal(edge->allow[0].bits, 24);
@@ -80,6 +95,14 @@ static void what_is_left_out_has_its_default(void **state)
     assert_string_equal(conf->api.socket, JUNCTOR_RUNSTATEDIR "/junctor/api.sock");
     assert_int_equal(conf->api.mode, 0660);
     assert_true(conf->api.group == (gid_t)-1);
+    assert_int_equal(conf->api.listen.sa.sa_family, AF_UNSPEC);
+    assert_int_equal(conf->api.health.sa.sa_family, AF_UNSPEC);
+    assert_int_equal(conf->api.request_timeout_s, 60);
+    assert_int_equal(conf->api.rate, 50);
+    assert_int_equal(conf->api.reserved_count, 0);
+    assert_true(conf->store.journal_age_ms == (uint64_t)365 * 86400000);
+    assert_int_equal(conf->store.journal_size, 256 << 20);
+    assert_int_equal(conf->store.journal_max, 0);
     assert_int_equal(edge->allow_count, 0);
     assert_int_equal(edge->resolver.upstream_count, 1);
     assert_addr(&edge->resolver.upstreams[0].addr, "127.0.0.1:53");
@@ -159,6 +182,29 @@ static void upstreams_on_loopback_are_trusted_unless_others_are_named(void **sta
     conf_free(conf);
 }
 
+static void a_health_listener_for_everybody_is_doubted(void **state)
+{
+    static const struct {
+        const char *address;
+        bool doubted;
+    } table[] = {
+        {"127.0.0.1:9100", false}, {"[::1]:9100", false},    {"10.1.2.3:9100", false},
+        {"[fd00::1]:9100", false}, {"172.31.0.1:9", false},  {"0.0.0.0:9100", true},
+        {"[::]:9100", true},       {"192.0.2.1:9100", true}, {"[2001:db8::1]:9100", true},
+        {"172.32.0.1:9", true},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(table); i++) {
+        char file[1024], text[CONF_MAX_WHY];
+        snprintf(file, sizeof(file), GOOD "api { health = \"%s\" }\n", table[i].address);
+        struct junctord_conf *conf = conf_load_good(file);
+        assert_int_equal(*conf_doubt(conf, text) != '\0', table[i].doubted);
+        if (table[i].doubted)
+            assert_non_null(strstr(text, table[i].address));
+        conf_free(conf);
+    }
+}
+
 /* ---- reload ---- */
 
 /* Memory with something in it, so that a second load gets other memory than a fresh process. */
@@ -198,6 +244,13 @@ static void changes_that_need_a_restart_are_named(void **state)
         {GOOD "log-level = debug allow = {\"10.0.0.0/8\"}\n", ""},
         {GOOD "certificate \"opb.example\" { chain = \"opb.pem\" key = \"opb.key\" }\n", ""},
         {GOOD "workers = 63\n", "workers"},
+        {GOOD "api { listen = \"127.0.0.1:8443\" certificate = \"opa.pem\" key = \"opa.key\" }\n",
+         "api: listen"},
+        {GOOD "api { health = \"127.0.0.1:9100\" rate = 3 }\n", "api: rate, api: health"},
+        {GOOD "api { request-timeout-s = 3 reserved = {\"sales\"} }\n",
+         "api: request-timeout-s, api: reserved"},
+        {GOOD "store { journal-days = 3 journal-size = 2M journal-max = 4M }\n",
+         "store: journal-days, store: journal-size, store: journal-max"},
         {GOOD "workers = 63 timers { t1-ms = 100 } store { map-size = 2G }\n",
          "workers, store: map-size, timers: t1-ms"},
         {GOOD "store { path = \"/other\" }\n", "store: path"},
@@ -248,6 +301,7 @@ int main(void)
         cmocka_unit_test(what_is_left_out_has_its_default),
         cmocka_unit_test(listeners_have_their_addresses_and_names),
         cmocka_unit_test(upstreams_on_loopback_are_trusted_unless_others_are_named),
+        cmocka_unit_test(a_health_listener_for_everybody_is_doubted),
         cmocka_unit_test(the_same_file_gives_the_same_bytes),
         cmocka_unit_test(changes_that_need_a_restart_are_named),
         cmocka_unit_test(an_order_of_listeners_that_changes_is_named),

@@ -12,6 +12,8 @@
 static char *sample_text(bool all)
 {
     static const char *const files[][2] = {
+        {"\"api.pem\"", "\"opb.pem\""},
+        {"\"api.key\"", "\"opb.key\""},
         {"\"example.org.pem\"", "\"opa.pem\""},
         {"\"example.org.key\"", "\"opa.key\""},
         {"\"example.org\"", "\"opa.example\""},
@@ -40,7 +42,12 @@ static void the_sample_is_correct_and_shows_the_defaults(void **state)
     char *plain_text = sample_text(false), *all_text = sample_text(true);
     struct junctord_conf *plain = conf_load_good(plain_text), *all = conf_load_good(all_text);
     char changes[CONF_MAX_WHY];
-    all->api.group = (gid_t)-1; /* an example there; so are the networks of `allow` */
+    all->api.group = (gid_t)-1; /* an example there; so are the networks of `allow`, */
+    assert_int_equal(all->api.reserved_count, 2);
+    all->api.reserved_count = 0; /* these, */
+    assert_int_equal(netaddr_port(&all->api.listen), 8443);
+    assert_int_equal(netaddr_port(&all->api.health), 9100);
+    all->api.listen = all->api.health = plain->api.listen; /* and where the API listens */
     all->store.path = plain->store.path;
     all->api.socket = plain->api.socket; /* those of --prefix=/usr */
     assert_string_equal(conf_fixed_changes(plain, all, changes), "");

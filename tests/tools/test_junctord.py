@@ -184,12 +184,29 @@ class Place:
         connection.close()
         return status
 
-    def certificate(self):
-        """What the outside listener shows."""
+    def serve_https(self):
+        """Adds HTTPS and the health listener to the configuration; before a start."""
+        self.https = free_port(socket.SOCK_STREAM)
+        self.health = free_port(socket.SOCK_STREAM)
+        self.write(self.read().replace(
+            'socket = "api.sock"', f'socket = "api.sock" listen = "127.0.0.1:{self.https}" '
+            f'health = "127.0.0.1:{self.health}" certificate = "opa.pem" key = "opa.key"'))
+
+    def probe(self, path):
+        """Status and body of a probe."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.health, timeout=LIMIT_S)
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        text = answer.read().decode()
+        connection.close()
+        return answer.status, text
+
+    def certificate(self, port=None):
+        """What the outside listener, or the one at `port`, shows."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-        with socket.create_connection(("127.0.0.1", self.tls), LIMIT_S) as sock:
+        with socket.create_connection(("127.0.0.1", port or self.tls), LIMIT_S) as sock:
             with context.wrap_socket(sock, server_hostname="opa.example") as tls:
                 return tls.getpeercert(binary_form=True)
 
@@ -302,6 +319,68 @@ def a_reload_takes_certificates_and_names_what_needs_a_restart(place):
     check(place.options() == 200, "it still serves")
 
 
+def a_reload_takes_the_certificate_of_https(place):
+    place.serve_https()
+    place.start()
+    before = place.certificate(place.https)
+    context = ssl.create_default_context(cafile=place.path("opa.pem"))
+    context.check_hostname = False
+    kept = http.client.HTTPSConnection("127.0.0.1", place.https, timeout=LIMIT_S, context=context)
+    kept.request("GET", "/healthz")
+    check(kept.getresponse().read() == b'{"status":"ok"}', "it is served")
+    place.make_certificate()
+    place.signal(signal.SIGHUP)
+    check(place.told().startswith("RELOADING=1\n"), "reloading")
+    check(place.told() == "READY=1\nSTATUS=running", "reloaded")
+    wait_for(lambda: place.certificate(place.https) != before, "the new certificate")
+    check(kept.sock is not None, "the connection was kept")
+    kept.request("GET", "/healthz")
+    answer = kept.getresponse()
+    check(answer.status == 200 and answer.getheader("Connection") == "close", "and is answered")
+    kept.close()
+
+
+def a_key_that_does_not_fit_refuses_the_reload(place):
+    place.serve_https()
+    place.start()
+    before = place.certificate(place.https)
+    with open(place.path("other.key"), "wb") as file:
+        file.write(subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519"], check=True,
+                                  capture_output=True, timeout=LIMIT_S).stdout)
+    place.write(place.read().replace('key = "opa.key" }\ninside', 'key = "other.key" }\ninside'))
+    place.signal(signal.SIGHUP)
+    place.told()
+    check(place.told() == "READY=1\nSTATUS=the last reload was refused, see the log", "refused")
+    check("api: key: " in place.log() and "does not belong" in place.log(), place.log())
+    check(place.certificate(place.https) == before, "the old one stays")
+
+
+def a_draining_daemon_is_alive_but_not_ready(place):
+    place.serve_https()
+    place.start()
+    check(place.probe("/readyz") == (200, '{"status":"ok"}'), "ready")
+    check(place.http("POST", "/v1/domains", '{"name": "opa.example", "unknown": "core", '
+                     '"cores": ["sip:127.0.0.1:9;transport=udp"]}') == 201, "the domain")
+    place.send("INVITE", "sip:bob@opb.example")
+    place.dns.recv(65536)
+    place.signal(signal.SIGTERM)
+    check(place.told() == "STOPPING=1", "stopping")
+    wait_for(lambda: place.probe("/readyz")[0] == 503, "not ready")
+    check('"draining"' in place.probe("/readyz")[1], "and it says why")
+    check(place.probe("/healthz")[0] == 200, "alive")
+    place.signal(signal.SIGTERM)
+    check(place.ended() == 0, place.log())
+
+
+def a_health_listener_for_everybody_is_warned_of(place):
+    place.serve_https()
+    place.write(place.read().replace(f"127.0.0.1:{place.health}", f"0.0.0.0:{place.health}"))
+    place.start()
+    check(" warning junctord: api: health: 0.0.0.0:" in place.log(), place.log())
+    done = run("-t", "-c", place.config)
+    check(done.returncode == 0 and "warning: api: health: 0.0.0.0:" in done.stderr, done.stderr)
+
+
 def a_hosted_domain_without_certificate_is_warned_of(place):
     warning = " warning api: opc.example is hosted here but has no certificate: "
     place.start()
@@ -359,6 +438,10 @@ TESTS = [
     a_second_daemon_on_the_same_store_does_not_start,
     a_broken_configuration_is_refused_and_the_old_one_stays,
     a_reload_takes_certificates_and_names_what_needs_a_restart,
+    a_reload_takes_the_certificate_of_https,
+    a_key_that_does_not_fit_refuses_the_reload,
+    a_draining_daemon_is_alive_but_not_ready,
+    a_health_listener_for_everybody_is_warned_of,
     a_hosted_domain_without_certificate_is_warned_of,
     an_idle_daemon_ends_at_once,
     a_running_transaction_is_waited_for_until_a_second_signal,

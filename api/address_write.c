@@ -1,0 +1,121 @@
+/* New addresses and claims, and changes by merge patch. */
+#include "api/records.h"
+
+#include "base/status.h"
+
+#include <errno.h>
+#include <string.h>
+
+static int address_made(struct api_call *call, const struct store_verdict *verdict)
+{
+    return api_record_made(call, &api_kind_address, verdict);
+}
+
+static int address_changed(struct api_call *call, const struct store_verdict *verdict)
+{
+    return api_record_changed(call, &api_kind_address, verdict);
+}
+
+/* A user may say these only; `names` ends with NULL. */
+static int user_fields_check(struct api_call *call, const char *const *names)
+{
+    const char *name;
+    json_t *value;
+    if (!(call->who.bits & API_USER))
+        return 0;
+    json_object_foreach(call->body, name, value)
+    {
+        size_t i = 0;
+        while (names[i] && strcmp(names[i], name) != 0)
+            i++;
+        if (!names[i])
+            return api_problem_set(&call->problem, API_PROBLEM_FORBIDDEN, name,
+                                   "%s: is the operator's to set", name);
+    }
+    return 0;
+}
+
+/* ---- claims ---- */
+
+/* What a user may not claim for himself, whether it is free or not: the store would tell first that
+ * somebody has it. */
+static int claim_check(struct api_call *call, const struct store_address *address)
+{
+    struct store_domain domain;
+    if (api_user_is_reserved(call->api, address->user))
+        return api_problem_set(&call->problem, API_PROBLEM_DENIED, "address",
+                               "%s@%s: '%s' is reserved for the operator (RFC 2142, and the list "
+                               "in its configuration)",
+                               address->user, address->domain, address->user);
+    int status = store_reader_begin(call->reader);
+    if (!status) {
+        status = store_domain_get(call->reader, address->domain, &domain);
+        store_reader_end(call->reader);
+    }
+    if (status)
+        return api_problem_from_status(&call->problem, status, address->domain);
+    if (domain.claims_per_owner)
+        return 0;
+    return api_problem_set(&call->problem, API_PROBLEM_DENIED, "address",
+                           "%s@%s: addresses of %s are given by its operator only", address->user,
+                           address->domain, address->domain);
+}
+
+static int claim_prepare(struct api_call *call, struct store_record *record)
+{
+    if (!(call->who.bits & API_USER))
+        return 0;
+    call->command.claim = true;
+    memcpy(record->owner, call->who.owner, sizeof(record->owner));
+    return claim_check(call, &record->address);
+}
+
+int api_address_post(struct api_call *call)
+{
+    static const char *const user_fields[] = {"address", "target", NULL};
+    struct api_address_body body;
+    char key[API_MAX_KEY_TEXT];
+    if (user_fields_check(call, user_fields) ||
+        api_address_decode(call->body, &body, &call->problem) ||
+        api_address_place(call, &body, !body.has_state, false, &call->problem) ||
+        claim_prepare(call, &body.record))
+        return -EPROTO;
+    call->command.op = STORE_ADDRESS_ADD;
+    call->command.expected_version = STORE_ANY_VERSION;
+    call->command.record = body.record;
+    return api_submit(call, api_address_format(&body.record.address, key), address_made);
+}
+
+/* ---- changes ---- */
+
+/* A user may send his alias elsewhere, but not make one of an address or the reverse. */
+static int patch_place(struct api_call *call, struct api_address_body *body,
+                       enum store_address_state before)
+{
+    if (!body->moves && !body->has_state)
+        return 0;
+    if (api_address_place(call, body, !body->has_state, false, &call->problem))
+        return -EPROTO;
+    if (!(call->who.bits & API_USER) || body->record.state == before)
+        return 0;
+    return api_problem_set(&call->problem, API_PROBLEM_FORBIDDEN, "target",
+                           "target: only that of an alias is yours to change");
+}
+
+int api_address_patch(struct api_call *call)
+{
+    static const char *const user_fields[] = {"locked", "target", "display", NULL};
+    struct api_address_body body = {.moves = false};
+    struct store_record *record = &body.record;
+    char key[API_MAX_KEY_TEXT];
+    if (api_record_find(call, &api_kind_address, record, key) ||
+        api_record_expect(call, record->version, key))
+        return -EPROTO;
+    enum store_address_state before = record->state;
+    if (user_fields_check(call, user_fields) ||
+        api_address_merge(call->body, &body, &call->problem) || patch_place(call, &body, before))
+        return -EPROTO;
+    call->command.op = STORE_ADDRESS_PUT;
+    call->command.record = *record;
+    return api_submit(call, key, address_changed);
+}

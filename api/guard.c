@@ -1,0 +1,154 @@
+#include "api/guard.h"
+
+#include "api/rate.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SECOND_US ((uint64_t)1000000)
+
+struct api_guard {
+    pthread_mutex_t lock;
+    struct api_rate *clients; /* NULL: no bound */
+    struct api_rate *sources; /* failures of each */
+    struct api_rate *ids;
+    struct api_rate *known; /* source and id that were right together; its failures since */
+};
+
+struct api_source api_source_of(const struct netaddr *addr)
+{
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+    struct api_source source = {.len = 1};
+    const uint8_t *bytes = addr->in6.sin6_addr.s6_addr;
+    bool is_mapped = addr->sa.sa_family == AF_INET6 && memcmp(bytes, mapped, sizeof(mapped)) == 0;
+    if (addr->sa.sa_family == AF_INET || is_mapped) {
+        const void *ip = is_mapped ? (const void *)(bytes + 12) : &addr->in4.sin_addr;
+        source.key[0] = '4';
+        memcpy(source.key + 1, ip, 4);
+        source.len += 4;
+    } else if (addr->sa.sa_family == AF_INET6) {
+        source.key[0] = '6';
+        memcpy(source.key + 1, bytes, 8);
+        source.len += 8;
+    }
+    return source;
+}
+
+struct api_guard *api_guard_alloc(unsigned rate)
+{
+    struct api_guard *guard = calloc(1, sizeof(*guard));
+    if (!guard)
+        return NULL;
+    pthread_mutex_init(&guard->lock, NULL);
+    if (rate)
+        guard->clients = api_rate_alloc(API_GUARD_KEYS, 2 * rate, SECOND_US / rate);
+    guard->sources =
+        api_rate_alloc(API_GUARD_KEYS, API_GUARD_SOURCE_BURST, API_GUARD_SOURCE_WAIT_S * SECOND_US);
+    guard->ids =
+        api_rate_alloc(API_GUARD_KEYS, API_GUARD_TOKEN_BURST, API_GUARD_TOKEN_WAIT_S * SECOND_US);
+    guard->known =
+        api_rate_alloc(API_GUARD_KEYS, API_GUARD_TOKEN_BURST, API_GUARD_TOKEN_WAIT_S * SECOND_US);
+    if ((rate && !guard->clients) || !guard->sources || !guard->ids || !guard->known)
+        return api_guard_free(guard);
+    return guard;
+}
+
+struct api_guard *api_guard_free(struct api_guard *guard)
+{
+    if (!guard)
+        return NULL;
+    api_rate_free(guard->clients);
+    api_rate_free(guard->sources);
+    api_rate_free(guard->ids);
+    api_rate_free(guard->known);
+    pthread_mutex_destroy(&guard->lock);
+    free(guard);
+    return NULL;
+}
+
+static struct slice source_key(const struct api_source *source)
+{
+    return slice_make(source->key, source->len);
+}
+
+/* Whole seconds, at least one: RFC 9110 section 10.2.3. */
+static unsigned seconds_up(uint64_t wait_us)
+{
+    return (unsigned)((wait_us + SECOND_US - 1) / SECOND_US);
+}
+
+bool api_guard_request(struct api_guard *guard, const struct api_source *source, const char *client,
+                       uint64_t now_us, unsigned *wait_s)
+{
+    if (!guard->clients)
+        return true;
+    uint64_t wait_us;
+    struct slice key = *client ? slice_of(client) : source_key(source);
+    pthread_mutex_lock(&guard->lock);
+    bool may = api_rate_take(guard->clients, key, now_us, &wait_us);
+    pthread_mutex_unlock(&guard->lock);
+    if (!may)
+        *wait_s = seconds_up(wait_us);
+    return may;
+}
+
+struct pair_key {
+    char bytes[API_RATE_KEY_MAX];
+    size_t len;
+};
+
+/* The source's length is in its first byte's meaning, so that no two pairs look alike. */
+static struct pair_key pair_of(const struct api_attempt *attempt)
+{
+    struct pair_key pair = {.len = attempt->source.len};
+    memcpy(pair.bytes, attempt->source.key, attempt->source.len);
+    size_t len = strlen(attempt->id);
+    memcpy(pair.bytes + pair.len, attempt->id, len);
+    pair.len += len;
+    return pair;
+}
+
+/* Both or none. */
+static bool stranger_try(struct api_guard *guard, const struct api_attempt *attempt,
+                         uint64_t now_us, uint64_t *wait_us)
+{
+    struct slice source = source_key(&attempt->source);
+    if (!api_rate_take(guard->sources, source, now_us, wait_us))
+        return false;
+    if (!*attempt->id || api_rate_take(guard->ids, slice_of(attempt->id), now_us, wait_us))
+        return true;
+    api_rate_give(guard->sources, source);
+    return false;
+}
+
+bool api_guard_try(struct api_guard *guard, struct api_attempt *attempt, uint64_t now_us,
+                   unsigned *wait_s)
+{
+    uint64_t wait_us = 0;
+    struct pair_key pair = pair_of(attempt);
+    struct slice key = slice_make(pair.bytes, pair.len);
+    pthread_mutex_lock(&guard->lock);
+    attempt->was_known = *attempt->id && api_rate_knows(guard->known, key);
+    bool may = attempt->was_known ? api_rate_take(guard->known, key, now_us, &wait_us)
+                                  : stranger_try(guard, attempt, now_us, &wait_us);
+    pthread_mutex_unlock(&guard->lock);
+    if (!may)
+        *wait_s = seconds_up(wait_us);
+    return may;
+}
+
+void api_guard_proved(struct api_guard *guard, const struct api_attempt *attempt, uint64_t now_us)
+{
+    uint64_t wait_us;
+    struct pair_key pair = pair_of(attempt);
+    struct slice key = slice_make(pair.bytes, pair.len);
+    pthread_mutex_lock(&guard->lock);
+    if (!attempt->was_known) {
+        api_rate_give(guard->sources, source_key(&attempt->source));
+        api_rate_give(guard->ids, slice_of(attempt->id));
+        api_rate_take(guard->known, key, now_us, &wait_us); /* from now on it is */
+    }
+    api_rate_give(guard->known, key);
+    pthread_mutex_unlock(&guard->lock);
+}

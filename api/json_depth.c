@@ -1,0 +1,47 @@
+#include "api/json_depth.h"
+
+/* Where a text is in its body, for people. */
+struct place {
+    int line, column;
+};
+
+static void place_step(struct place *place, char c)
+{
+    place->column++;
+    if (c != '\n')
+        return;
+    place->line++;
+    place->column = 0;
+}
+
+/* Past the text in quotes that begins at `i`; its end where it has none. */
+static size_t string_skip(struct slice bytes, size_t i, struct place *place)
+{
+    for (i++; i < bytes.len && bytes.p[i] != '"'; i++) {
+        place_step(place, bytes.p[i]);
+        if (bytes.p[i] == '\\' && i + 1 < bytes.len)
+            place_step(place, bytes.p[++i]);
+    }
+    place->column++;
+    return i;
+}
+
+int api_json_depth(struct slice bytes, struct api_problem *problem)
+{
+    struct place place = {1, 0};
+    int depth = 0;
+    for (size_t i = 0; i < bytes.len; i++) {
+        char c = bytes.p[i];
+        place_step(&place, c);
+        if (c == '"')
+            i = string_skip(bytes, i, &place);
+        else if (c == '}' || c == ']')
+            depth--;
+        else if ((c == '{' || c == '[') && ++depth > API_JSON_DEPTH)
+            return api_problem_set(problem, API_PROBLEM_MALFORMED, NULL,
+                                   "line %d, column %d: too deep: at most %d objects and arrays "
+                                   "may be inside each other",
+                                   place.line, place.column, API_JSON_DEPTH);
+    }
+    return 0;
+}

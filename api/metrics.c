@@ -1,0 +1,312 @@
+/* /metrics: the daemon in numbers, in Prometheus' text format 0.0.4.
+ *
+ * Names follow Prometheus' conventions: base units, _total for what only grows. A label has few
+ * values: kinds, methods, patterns of routes, and the names of the journal's cursors. */
+#include "api/internal.h"
+
+#include "base/buf.h"
+
+#include "config.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#define METRICS_MAX    524288 /* bytes of an answer; histograms of API_MAX_ROUTES fit */
+#define METRICS_LINE   512
+#define METRICS_LABELS 128 /* of a route */
+#define CURSORS_MAX    64  /* told one by one; all of them count in junctor_journal_cursors */
+
+/* The text as far as it is written; once a line did not fit, `failed` stays. */
+struct metrics {
+    struct buf text;
+    bool failed;
+};
+
+__attribute__((format(printf, 2, 3))) static void line_add(struct metrics *metrics,
+                                                           const char *format, ...)
+{
+    char line[METRICS_LINE];
+    va_list args;
+    va_start(args, format);
+    int len = vsnprintf(line, sizeof(line), format, args);
+    va_end(args);
+    if (len < 0 || (size_t)len >= sizeof(line) ||
+        buf_append(&metrics->text, slice_make(line, (size_t)len)))
+        metrics->failed = true;
+}
+
+static void family_add(struct metrics *metrics, const char *name, const char *type,
+                       const char *help)
+{
+    line_add(metrics, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void number_add(struct metrics *metrics, const char *name, const char *type,
+                       const char *help, uint64_t value)
+{
+    family_add(metrics, name, type, help);
+    line_add(metrics, "%s %" PRIu64 "\n", name, value);
+}
+
+static void time_add(struct metrics *metrics, const char *name, const char *help, uint64_t time_ms)
+{
+    family_add(metrics, name, "gauge", help);
+    line_add(metrics, "%s %" PRIu64 ".%03u\n", name, time_ms / 1000, (unsigned)(time_ms % 1000));
+}
+
+/* ---- the process ---- */
+
+static void process_add(struct metrics *metrics, const struct api *api)
+{
+    family_add(metrics, "junctor_build_info", "gauge", "Always 1; the version is a label.");
+    line_add(metrics, "junctor_build_info{version=\"%s\"} 1\n", PACKAGE_VERSION);
+    time_add(metrics, "process_start_time_seconds", "When the process began to serve, Unix time.",
+             api->started_unix_ms);
+}
+
+/* ---- the store ---- */
+
+static void records_add(struct metrics *metrics, const struct store_stats *stats)
+{
+    const struct {
+        const char *kind;
+        uint64_t count;
+    } rows[] = {
+        {"domain", stats->domains}, {"address", stats->addresses}, {"number", stats->numbers},
+        {"peer", stats->peers},     {"token", stats->tokens},      {"verdict", stats->verdicts},
+    };
+    const char *name = "junctor_store_records";
+    family_add(metrics, name, "gauge",
+               "Records in the directory; addresses with their tombstones, verdicts kept for "
+               "Idempotency-Key.");
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        line_add(metrics, "%s{kind=\"%s\"} %" PRIu64 "\n", name, rows[i].kind, rows[i].count);
+}
+
+static void store_add(struct metrics *metrics, const struct store_stats *stats)
+{
+    const struct {
+        const char *name, *help;
+        uint64_t value;
+    } rows[] = {
+        {"junctor_store_map_used_bytes", "Bytes of the directory's file in use.", stats->map_used},
+        {"junctor_store_map_size_bytes", "Bytes that the directory's file may grow to.",
+         stats->map_size},
+        {"junctor_store_readers", "Reader slots in use at the busiest time, over all processes.",
+         stats->readers},
+        {"junctor_store_oldest_reader_commits",
+         "Commits since the oldest snapshot in use was taken; a high number makes the file grow.",
+         stats->oldest_reader},
+        {"junctor_journal_first_sequence",
+         "Oldest entry of the journal; more than the newest where the journal is empty.",
+         stats->first_sequence},
+        {"junctor_journal_last_sequence", "Newest entry of the journal.", stats->last_sequence},
+        {"junctor_journal_bytes", "Size of the journal, in whole pages.", stats->journal_bytes},
+        {"junctor_journal_cursors_lost", "Readers of the journal that must start anew.",
+         stats->cursors_lost},
+        {"junctor_log_first_index", "Oldest command in the log.", stats->log_first},
+        {"junctor_log_last_index", "Newest command in the log.", stats->log_last},
+    };
+    records_add(metrics, stats);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        number_add(metrics, rows[i].name, "gauge", rows[i].help, rows[i].value);
+    time_add(metrics, "junctor_store_time_seconds",
+             "Store time, Unix time: the highest time of all changes.", stats->store_time_ms);
+}
+
+/* ---- cursors ---- */
+
+struct cursors {
+    struct store_cursor list[CURSORS_MAX];
+    size_t count; /* in the list */
+    size_t total;
+};
+
+static bool cursor_keep(const struct store_cursor *cursor, void *arg)
+{
+    struct cursors *cursors = arg;
+    if (cursors->count < CURSORS_MAX)
+        cursors->list[cursors->count++] = *cursor;
+    cursors->total++;
+    return true;
+}
+
+/* Their names need no escaping: letters, digits and -_. */
+static void cursors_add(struct metrics *metrics, const struct cursors *cursors,
+                        const struct store_stats *stats)
+{
+    const char *lag = "junctor_journal_cursor_lag_entries", *lost = "junctor_journal_cursor_lost";
+    number_add(metrics, "junctor_journal_cursors", "gauge",
+               "Readers of the journal that hold its trimming back.", cursors->total);
+    family_add(metrics, lag, "gauge", "Entries of the journal that a reader has yet to deal with.");
+    for (size_t i = 0; i < cursors->count; i++) {
+        const struct store_cursor *cursor = &cursors->list[i];
+        uint64_t behind =
+            stats->last_sequence > cursor->sequence ? stats->last_sequence - cursor->sequence : 0;
+        line_add(metrics, "%s{cursor=\"%s\"} %" PRIu64 "\n", lag, cursor->name, behind);
+    }
+    family_add(metrics, lost, "gauge",
+               "1 where entries that a reader had not read were trimmed: it must start anew.");
+    for (size_t i = 0; i < cursors->count; i++)
+        line_add(metrics, "%s{cursor=\"%s\"} %d\n", lost, cursors->list[i].name,
+                 cursors->list[i].lost);
+}
+
+static int directory_add(struct api_call *call, struct metrics *metrics)
+{
+    struct store_stats stats;
+    struct cursors cursors = {.count = 0};
+    int status = store_reader_begin(call->reader);
+    if (!status) {
+        status = store_stats_get(call->reader, &stats);
+        if (!status)
+            status = store_cursor_list(call->reader, cursor_keep, &cursors);
+        store_reader_end(call->reader);
+    }
+    if (status)
+        return api_problem_from_status(&call->problem, status, "directory");
+    store_add(metrics, &stats);
+    cursors_add(metrics, &cursors, &stats);
+    return 0;
+}
+
+/* ---- the edge ---- */
+
+/* Nothing where no edge runs in this process. */
+static void edge_add(struct metrics *metrics, const struct api_parts *parts)
+{
+    if (!parts->edge || !parts->edge_stats)
+        return;
+    struct edge_stats stats;
+    parts->edge_stats(parts->edge, &stats);
+    const struct {
+        const char *name, *type, *help;
+        uint64_t value;
+    } rows[] = {
+        {"junctor_edge_workers", "gauge", "SIP workers.", stats.workers},
+        {"junctor_edge_transactions", "gauge", "SIP transactions under way.", stats.transactions},
+        {"junctor_edge_connections", "gauge", "Connections open, TCP and TLS.", stats.connections},
+        {"junctor_edge_peers", "gauge", "Connections to proven peers.", stats.peers},
+        {"junctor_edge_requests_total", "counter", "SIP requests received.", stats.requests},
+        {"junctor_edge_forwarded_total", "counter", "SIP requests forwarded.", stats.forwarded},
+        {"junctor_edge_refused_total", "counter", "SIP requests refused.", stats.refused},
+        {"junctor_edge_responses_total", "counter", "SIP responses received.", stats.responses},
+        {"junctor_edge_dropped_total", "counter", "SIP messages dropped unanswered.",
+         stats.dropped},
+        {"junctor_edge_handed_over_total", "counter",
+         "SIP messages that went to another worker, whose they were.", stats.handed_over},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        number_add(metrics, rows[i].name, rows[i].type, rows[i].help, rows[i].value);
+}
+
+/* ---- the API ---- */
+
+static const char *const listener_names[API_LISTENER_COUNT] = {
+    [API_ON_SOCKET] = "socket",
+    [API_ON_HTTPS] = "https",
+    [API_ON_HEALTH] = "health",
+};
+
+static void listeners_add(struct metrics *metrics, const char *name, const char *type,
+                          const char *help, const uint64_t values[API_LISTENER_COUNT])
+{
+    family_add(metrics, name, type, help);
+    for (size_t i = 0; i < API_LISTENER_COUNT; i++)
+        line_add(metrics, "%s{listener=\"%s\"} %" PRIu64 "\n", name, listener_names[i], values[i]);
+}
+
+/* The labels of a row of counters: the route's pattern, never a path that somebody asked for. */
+static const char *route_labels(size_t index, char text[METRICS_LABELS])
+{
+    const struct api_route *route = api_route_at(index);
+    snprintf(text, METRICS_LABELS, "method=\"%s\",route=\"%s\"",
+             route ? api_method_text(route->method) : "other", route ? route->pattern : "none");
+    return text;
+}
+
+static void requests_add(struct metrics *metrics, const struct api_counters *counters)
+{
+    const char *name = "junctor_api_requests_total";
+    char labels[METRICS_LABELS];
+    family_add(metrics, name, "counter", "Requests answered, by route and class of status.");
+    for (size_t i = 0; i <= counters->route_count; i++) {
+        route_labels(i, labels);
+        for (size_t digit = 2; digit <= 5; digit++)
+            line_add(metrics, "%s{%s,code=\"%zuxx\"} %" PRIu64 "\n", name, labels, digit,
+                     counters->routes[i].answers[digit]);
+    }
+}
+
+static void durations_add(struct metrics *metrics, const struct api_counters *counters)
+{
+    const char *name = "junctor_api_request_duration_seconds";
+    char labels[METRICS_LABELS];
+    family_add(metrics, name, "histogram",
+               "From a request's first line to the end of its answer, by route.");
+    for (size_t i = 0; i <= counters->route_count; i++) {
+        const struct api_route_counters *route = &counters->routes[i];
+        uint64_t count = 0;
+        route_labels(i, labels);
+        for (size_t bucket = 0; bucket < API_DURATION_COUNT - 1; bucket++) {
+            count += route->durations[bucket];
+            line_add(metrics, "%s_bucket{%s,le=\"%g\"} %" PRIu64 "\n", name, labels,
+                     (double)api_duration_bounds_us[bucket] / 1e6, count);
+        }
+        count += route->durations[API_DURATION_COUNT - 1];
+        line_add(metrics, "%s_bucket{%s,le=\"+Inf\"} %" PRIu64 "\n", name, labels, count);
+        line_add(metrics, "%s_sum{%s} %" PRIu64 ".%06u\n", name, labels,
+                 route->duration_us / 1000000, (unsigned)(route->duration_us % 1000000));
+        line_add(metrics, "%s_count{%s} %" PRIu64 "\n", name, labels, count);
+    }
+}
+
+static void api_add(struct metrics *metrics, const struct api_counters *counters)
+{
+    requests_add(metrics, counters);
+    durations_add(metrics, counters);
+    listeners_add(metrics, "junctor_api_connections", "gauge", "Connections open.",
+                  counters->connections);
+    listeners_add(metrics, "junctor_api_connections_accepted_total", "counter",
+                  "Connections accepted.", counters->accepted);
+    listeners_add(metrics, "junctor_api_connections_cut_total", "counter",
+                  "Connections cut: their time was over, or their source had too many.",
+                  counters->cut);
+    number_add(metrics, "junctor_api_streams", "gauge", "Clients that follow the journal.",
+               counters->streams);
+    number_add(metrics, "junctor_api_changes_submitted_total", "counter",
+               "Changes handed to the store.", counters->submitted);
+    number_add(metrics, "junctor_api_auth_failures_total", "counter",
+               "Requests with a token that is none, or not good any more.",
+               counters->auth_failures);
+    number_add(metrics, "junctor_api_auth_slowed_total", "counter",
+               "Requests put off after too many failures.", counters->auth_slowed);
+    number_add(metrics, "junctor_api_rate_limited_total", "counter",
+               "Requests over their client's rate.", counters->rate_limited);
+}
+
+int api_metrics_get(struct api_call *call)
+{
+    struct metrics metrics = {.failed = false};
+    struct api_counters counters;
+    buf_init(&metrics.text, METRICS_MAX);
+    process_add(&metrics, call->api);
+    int status = directory_add(call, &metrics);
+    if (!status) {
+        edge_add(&metrics, &call->api->parts);
+        api_counters_read(call->api, &counters);
+        api_add(&metrics, &counters);
+    }
+    if (!status && metrics.failed)
+        status = api_problem_set(&call->problem, API_PROBLEM_INTERNAL, NULL,
+                                 "metrics: no memory, or they outgrew %d bytes", METRICS_MAX);
+    if (status) {
+        buf_done(&metrics.text);
+        return status;
+    }
+    /* Nothing was consumed at the front: the allocation is the text, and the call's from now on. */
+    return api_call_reply_text(call, "text/plain; version=0.0.4; charset=utf-8", metrics.text.p,
+                               buf_len(&metrics.text));
+}

@@ -1,0 +1,41 @@
+/* What a principal may see and change. */
+#include "api/internal.h"
+
+#include "base/status.h"
+
+#include <errno.h>
+#include <string.h>
+
+bool api_may_domain(const struct api_call *call, const char *domain)
+{
+    const struct api_principal *who = &call->who;
+    if (who->bits & API_ADMIN)
+        return true;
+    if (!(who->bits & API_OPERATOR))
+        return false;
+    for (unsigned i = 0; i < who->domain_count; i++)
+        if (strcmp(who->domains[i], domain) == 0)
+            return true;
+    return false;
+}
+
+bool api_may_record(const struct api_call *call, const struct store_record *record)
+{
+    if (call->who.bits & API_USER)
+        return strcmp(call->who.owner, record->owner) == 0;
+    return api_may_domain(call, record->address.domain) || api_may_domain(call, record->hosting);
+}
+
+int api_not_yours(struct api_call *call, const char *name)
+{
+    api_problem_from_status(&call->problem, STATUS_NOTFOUND, name);
+    return -EPROTO;
+}
+
+bool api_user_is_reserved(const struct api *api, const char *user)
+{
+    for (size_t i = 0; i < api->reserved_count; i++)
+        if (strcmp(api->reserved[i], user) == 0)
+            return true;
+    return store_user_is_reserved(user);
+}

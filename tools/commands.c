@@ -1,0 +1,234 @@
+/* The commands of junctor. */
+#include "tools/command.h"
+
+#include <string.h>
+
+#define B(name) TOOL_BIT(OPT_##name)
+
+#define WRITES  B(DRY_RUN)
+#define CHANGES (B(DRY_RUN) | B(IF_VERSION))
+
+#define OF_DOMAIN  (B(CORE) | B(UNKNOWN) | B(CLAIMS) | B(QUARANTINE))
+#define OF_ADDRESS (B(HOSTING) | B(OWNER) | B(STATE) | B(TARGET) | B(BLOCKED) | B(LOCKED))
+#define OF_PEER    (B(BLOCKED) | B(TRUSTS_IDENTITY) | B(REQUESTS) | B(CALLS) | B(PIN) | B(TARIFF))
+#define OF_TOKEN   (B(SCOPE) | B(OWNER) | B(DOMAIN) | B(NOTE) | B(UNTIL) | B(DAYS) | B(QUIET))
+#define OF_IMPORT                                                                                  \
+    (B(FORMAT) | B(KEEP_GOING) | B(STORE) | B(MAP_SIZE) | B(DOMAIN) | B(CORE) | WRITES)
+
+static const struct operand domain = {"DOMAIN", "a domain such as opa.example", VALUE_TEXT, NULL};
+static const struct operand address = {"ADDRESS", "an address such as bob@opb.example", VALUE_TEXT,
+                                       NULL};
+static const struct operand number = {"NUMBER", "a telephone number such as +49301234567",
+                                      VALUE_TEXT, NULL};
+static const struct operand token = {"ID", "the id of a token", VALUE_TEXT, NULL};
+static const struct operand cursor = {"NAME", "the name of a cursor", VALUE_TEXT, NULL};
+static const struct operand file = {"FILE", "the name of a file", VALUE_FILE, NULL};
+static const struct operand shell = {"bash|zsh", "bash or zsh", VALUE_CHOICE, "bash zsh"};
+static const struct operand way = {"ADDRESS|NUMBER", "an address such as bob@opb.example",
+                                   VALUE_TEXT, NULL};
+
+const struct command commands[] = {
+    {"domain add",
+     {&domain},
+     .min = 1,
+     .run = tool_domain_add,
+     .options = OF_DOMAIN | WRITES,
+     .required = B(CORE),
+     .help = "serve a domain with the core at URI"},
+    {"domain list", .run = tool_domain_list, .help = "list the domains"},
+    {"domain show", {&domain}, .min = 1, .run = tool_domain_show, .help = "show a domain"},
+    {"domain set",
+     {&domain},
+     .min = 1,
+     .run = tool_domain_set,
+     .options = OF_DOMAIN | CHANGES,
+     .help = "change a domain; --core replaces all its cores"},
+    {"domain del",
+     {&domain},
+     .min = 1,
+     .run = tool_domain_del,
+     .options = CHANGES,
+     .help = "delete a domain that has no addresses"},
+
+    {"address add",
+     {&address},
+     .min = 1,
+     .run = tool_address_add,
+     .options = OF_ADDRESS | WRITES,
+     .help = "add an address; --hosting where another domain than its own serves it"},
+    {"address list",
+     {&domain},
+     .run = tool_address_list,
+     .options = B(OWNER) | B(STATE),
+     .help = "list addresses"},
+    {"address show", {&address}, .min = 1, .run = tool_address_show, .help = "show an address"},
+    {"address set",
+     {&address},
+     .min = 1,
+     .run = tool_address_set,
+     .options = OF_ADDRESS | B(DISPLAY) | CHANGES,
+     .help = "change an address; an empty value takes away what was there"},
+    {"address del",
+     {&address},
+     .min = 1,
+     .run = tool_address_del,
+     .options = CHANGES,
+     .help = "release an address; others get it when its quarantine is over"},
+    {"address purge",
+     {&address},
+     .min = 1,
+     .run = tool_address_purge,
+     .options = CHANGES,
+     .help = "end the quarantine of a released address now"},
+    {"address auth-code",
+     {&address},
+     .min = 1,
+     .run = tool_address_code,
+     .options = B(DAYS) | B(WITHDRAW) | B(QUIET) | CHANGES,
+     .help = "make the code with which its owner can take it to another operator"},
+
+    {"number add",
+     {&number, &address},
+     .min = 2,
+     .run = tool_number_add,
+     .options = WRITES,
+     .help = "lead a telephone number to an address"},
+    {"number list", .run = tool_number_list, .help = "list the telephone numbers"},
+    {"number show",
+     {&number},
+     .min = 1,
+     .run = tool_number_show,
+     .help = "show a telephone number"},
+    {"number set",
+     {&number, &address},
+     .min = 2,
+     .run = tool_number_set,
+     .options = CHANGES,
+     .help = "lead it to another address"},
+    {"number del",
+     {&number},
+     .min = 1,
+     .run = tool_number_del,
+     .options = CHANGES,
+     .help = "delete a telephone number"},
+
+    {"peer add",
+     {&domain},
+     .min = 1,
+     .run = tool_peer_add,
+     .options = OF_PEER | WRITES,
+     .help = "keep a policy for the operator of a domain"},
+    {"peer list", .run = tool_peer_list, .help = "list the peers that have a policy"},
+    {"peer show", {&domain}, .min = 1, .run = tool_peer_show, .help = "show a peer"},
+    {"peer set",
+     {&domain},
+     .min = 1,
+     .run = tool_peer_set,
+     .options = OF_PEER | CHANGES,
+     .help = "change a peer; --pin replaces all its pins, an empty value takes them away"},
+    {"peer del",
+     {&domain},
+     .min = 1,
+     .run = tool_peer_del,
+     .options = CHANGES,
+     .help = "forget the policy for a peer"},
+
+    {"token add", .run = tool_token_add, .options = OF_TOKEN | WRITES, .required = B(SCOPE),
+     .help = "make a token for the API and show it, once"},
+    {"token list", .run = tool_token_list, .help = "list the tokens"},
+    {"token show",
+     {&token},
+     .min = 1,
+     .run = tool_token_show,
+     .help = "show a token (never its secret)"},
+    {"token del",
+     {&token},
+     .min = 1,
+     .run = tool_token_del,
+     .options = CHANGES,
+     .help = "revoke a token at once"},
+    {"self", .run = tool_self, .help = "show who you are for the daemon, and what you may"},
+
+    {"journal", .run = tool_journal, .options = B(FROM) | B(LIMIT) | B(FOLLOW),
+     .help = "show what was changed, when and by whom: the last 100 changes, or those --from N on"},
+    {"cursor list", .run = tool_cursor_list,
+     .help = "list the readers that hold the journal's trimming back"},
+    {"cursor show", {&cursor}, .min = 1, .run = tool_cursor_show, .help = "show such a reader"},
+    {"cursor del",
+     {&cursor},
+     .min = 1,
+     .run = tool_cursor_del,
+     .options = CHANGES,
+     .help = "forget such a reader"},
+
+    {"backup",
+     {&file},
+     .min = 1,
+     .run = tool_backup,
+     .help = "have the daemon write a copy of its whole store to FILE, which must not exist"},
+    {"restore",
+     {&file},
+     .min = 1,
+     .run = tool_restore,
+     .options = B(STORE) | B(MAP_SIZE) | B(REPLACE),
+     .required = B(STORE),
+     .help = "put such a copy in the place of the store in a folder"},
+    {"export",
+     {&domain},
+     .run = tool_export,
+     .options = B(FORMAT) | B(OUTPUT) | B(TOMBSTONES),
+     .help = "write the addresses of a domain, or all, for another directory or program"},
+    {"import",
+     {&file},
+     .min = 1,
+     .run = tool_import,
+     .options = OF_IMPORT,
+     .help = "add the addresses in FILE (\"-\": standard input), all or none"},
+
+    {"route",
+     {&way},
+     .min = 1,
+     .run = tool_route,
+     .help = "show each step a call would take, and why"},
+    {"status", .run = tool_status, .help = "show how the daemon is"},
+    {"completion",
+     {&shell},
+     .min = 1,
+     .run = tool_completion,
+     .help = "print the completion script of a shell"},
+};
+const size_t command_count = sizeof(commands) / sizeof(commands[0]);
+
+int command_operand_count(const struct command *command)
+{
+    int count = 0;
+    while (count < COMMAND_MAX_OPERANDS && command->operands[count])
+        count++;
+    return count;
+}
+
+int command_match(const struct command *command, char **words, int count)
+{
+    const char *second = strchr(command->name, ' ');
+    size_t len = second ? (size_t)(second - command->name) : strlen(command->name);
+    if (count < 1 || strlen(words[0]) != len || strncmp(words[0], command->name, len) != 0)
+        return 0;
+    if (!second)
+        return 1;
+    return count > 1 && strcmp(words[1], second + 1) == 0 ? 2 : 0;
+}
+
+const struct command *command_find(char **words, int count, int *used)
+{
+    for (size_t i = 0; i < command_count; i++) {
+        *used = command_match(&commands[i], words, count);
+        if (*used)
+            return &commands[i];
+    }
+    return NULL;
+}
+
+bool command_takes(const struct command *command, enum tool_option option)
+{
+    return (command->options & TOOL_BIT(option)) != 0;
+}
