@@ -5,7 +5,7 @@
 
 #include "base/slice.h"
 
-#define STORE_LANE_BUFFERS 4
+#define STORE_LANE_BUFFERS 16
 #define STORE_LANE_SIZE    ((size_t)256 << 10) /* of a buffer */
 
 struct store_lane;

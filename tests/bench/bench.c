@@ -49,6 +49,15 @@ double bench_median(double *values, size_t count)
     return count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
 }
 
+double bench_least(const double *values, size_t count)
+{
+    double least = values[0];
+    for (size_t i = 1; i < count; i++)
+        if (values[i] < least)
+            least = values[i];
+    return least;
+}
+
 uint64_t bench_random(uint64_t *state)
 {
     *state ^= *state >> 12;

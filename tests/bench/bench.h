@@ -7,7 +7,6 @@
 #include <stdint.h>
 
 #define BENCH_PATH_MAX   512
-#define BENCH_ROUNDS_MAX 16
 
 /* Says what failed, removes the folder and exits 2. */
 void bench_fail(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
@@ -15,6 +14,8 @@ void bench_fail(const char *format, ...) __attribute__((format(printf, 1, 2), no
 uint64_t bench_now_ns(void);
 /* Sorts the values. */
 double bench_median(double *values, size_t count);
+/* Of times: what else runs on the machine makes a round slower and never faster. */
+double bench_least(const double *values, size_t count);
 
 /* xorshift64*; `state` must not be 0. */
 uint64_t bench_random(uint64_t *state);

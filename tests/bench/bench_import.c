@@ -50,10 +50,10 @@ void bench_import(const struct load *load, const char *path, const char *bare_pa
         bare[i] = bare_round(bare_append, &records, bare_path);
     }
     bare_records_done(&records);
-    double ours_ns = bench_median(ours, ROUNDS), bare_ns = bench_median(bare, ROUNDS);
+    double ours_ns = bench_least(ours, ROUNDS), bare_ns = bench_least(bare, ROUNDS);
     bench_report("import", load->count / (ours_ns / 1e9), "addresses/s");
     bench_report("import by bare LMDB", load->count / (bare_ns / 1e9), "addresses/s");
-    bench_report("import by bare LMDB, tuned", load->count / (bench_median(tuned, ROUNDS) / 1e9),
+    bench_report("import by bare LMDB, tuned", load->count / (bench_least(tuned, ROUNDS) / 1e9),
                  "addresses/s");
     bench_report_least("import ratio", bare_ns / ours_ns, "", RATIO);
     bench_report_most("bytes per address", file_size(path) / load->count, "bytes", BYTES_MOST);
