@@ -1,9 +1,12 @@
 /* The one thread that writes.
  *
  * Submitters queue up; the writer takes what waits and commits it together (group commit), so that
- * a flush to disk is paid once for many. In between it looks what is due by time. */
+ * a flush to disk is paid once for many. After a commit that many had waited for it lingers a
+ * moment for their next commands, which would else be divided over two. In between it looks what is
+ * due by time. */
 #include "store/writer.h"
 
+#include "base/gate.h"
 #include "base/list.h"
 #include "base/status.h"
 #include "store/committer.h"
@@ -11,8 +14,13 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
+
+#define NS_PER_S      UINT64_C(1000000000)
+#define LINGER_SHARE  4       /* of the last commit's time, one part is worth waiting */
+#define LINGER_MAX_NS 1000000 /* and no more than this */
 
 struct store_writer {
     const struct store *store;
@@ -23,13 +31,17 @@ struct store_writer {
     void *alarm_arg;
     struct store_submission *batch[STORE_BATCH_MAX]; /* all of these the thread's own */
     struct timespec look_due, check_due;
+    uint64_t commit_ns; /* that the last batch took */
 
     pthread_mutex_t mutex; /* of what follows */
     pthread_cond_t work;
     struct list queue;
-    unsigned waiting; /* on the queue or in the batch */
+    unsigned queued;
+    unsigned waiting;  /* on the queue or in the batch */
+    unsigned expected; /* on the queue before the thread is woken */
     bool is_stopping;
 
+    struct gate gate;            /* of those who wait in store_submit */
     pthread_mutex_t watch_mutex; /* held while the watch runs */
     store_watch_h *watch;
     void *watch_arg;
@@ -44,10 +56,24 @@ static bool time_is_past(const struct timespec *due)
     return now.tv_sec > due->tv_sec || (now.tv_sec == due->tv_sec && now.tv_nsec >= due->tv_nsec);
 }
 
-static void due_set(struct timespec *due, unsigned after_ms)
+static void due_set_ns(struct timespec *due, uint64_t after_ns)
 {
     clock_gettime(CLOCK_MONOTONIC, due);
-    due->tv_sec += after_ms / 1000;
+    uint64_t ns = (uint64_t)due->tv_nsec + after_ns;
+    due->tv_sec += (time_t)(ns / NS_PER_S);
+    due->tv_nsec = (long)(ns % NS_PER_S);
+}
+
+static void due_set(struct timespec *due, unsigned after_ms)
+{
+    due_set_ns(due, (uint64_t)after_ms * 1000000);
+}
+
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
 /* Frees the reader slots of processes that died. */
@@ -109,13 +135,29 @@ static void time_pass(struct store_writer *writer)
         timer_run(writer);
 }
 
+/* With the mutex held: waits until `expected` commands are queued, until a time, or to stop. */
+static void queue_wait(struct store_writer *writer, unsigned expected, const struct timespec *due)
+{
+    writer->expected = expected;
+    while (writer->queued < expected && !writer->is_stopping && !time_is_past(due))
+        pthread_cond_timedwait(&writer->work, &writer->mutex, due);
+}
+
+/* With the mutex held. Those whose commands were committed just now, `count` of them, are likely to
+ * send more: waits for as many. */
+static void linger(struct store_writer *writer, size_t count)
+{
+    struct timespec due;
+    uint64_t ns = writer->commit_ns / LINGER_SHARE;
+    due_set_ns(&due, ns < LINGER_MAX_NS ? ns : LINGER_MAX_NS);
+    queue_wait(writer, (unsigned)count, &due);
+}
+
 /* Waits, with the mutex held, for commands or for the time of a look. False: stop. */
 static bool work_wait(struct store_writer *writer)
 {
-    while (list_is_empty(&writer->queue) && !writer->is_stopping &&
-           !time_is_past(&writer->look_due))
-        pthread_cond_timedwait(&writer->work, &writer->mutex, &writer->look_due);
-    return !list_is_empty(&writer->queue) || !writer->is_stopping;
+    queue_wait(writer, 1, &writer->look_due);
+    return writer->queued > 0 || !writer->is_stopping;
 }
 
 static size_t batch_take(struct store_writer *writer)
@@ -126,6 +168,7 @@ static size_t batch_take(struct store_writer *writer)
         list_remove(link);
         writer->batch[count++] = container_of(link, struct store_submission, link);
     }
+    writer->queued -= (unsigned)count;
     return count;
 }
 
@@ -137,6 +180,16 @@ static void batch_finish(struct store_writer *writer, size_t count)
     pthread_mutex_unlock(&writer->mutex);
     for (size_t i = 0; i < count; i++)
         writer->batch[i]->done(writer->batch[i]);
+    gate_open(&writer->gate);
+}
+
+static void batch_run(struct store_writer *writer, size_t count)
+{
+    uint64_t start_ns = now_ns();
+    store_committer_run(&writer->committer, writer->batch, count);
+    writer->commit_ns = now_ns() - start_ns;
+    watch_tell(writer);
+    batch_finish(writer, count);
 }
 
 static void *writer_main(void *arg)
@@ -146,13 +199,12 @@ static void *writer_main(void *arg)
     while (work_wait(writer)) {
         size_t count = batch_take(writer);
         pthread_mutex_unlock(&writer->mutex);
-        if (count) {
-            store_committer_run(&writer->committer, writer->batch, count);
-            watch_tell(writer);
-            batch_finish(writer, count);
-        }
+        if (count)
+            batch_run(writer, count);
         time_pass(writer);
         pthread_mutex_lock(&writer->mutex);
+        if (count > 1)
+            linger(writer, count);
     }
     pthread_mutex_unlock(&writer->mutex);
     return NULL;
@@ -249,45 +301,34 @@ int store_submit_start(struct store *store, struct store_submission *submission)
     pthread_mutex_lock(&writer->mutex);
     bool is_open = writer->waiting < STORE_QUEUE_MAX && !writer->is_stopping;
     if (is_open) {
-        if (list_is_empty(&writer->queue))
-            pthread_cond_signal(&writer->work);
         list_append(&writer->queue, &submission->link);
         writer->waiting++;
+        if (++writer->queued == writer->expected)
+            pthread_cond_signal(&writer->work);
     }
     pthread_mutex_unlock(&writer->mutex);
     return is_open ? 0 : -EAGAIN;
 }
 
-/* Somebody who waits. */
-struct waiter {
-    pthread_mutex_t mutex;
-    pthread_cond_t wake;
-    bool is_done;
-};
-
-static void waiter_wake(struct store_submission *submission)
+/* Behind it follows the opening of the gate. */
+static void waited_done(struct store_submission *submission)
 {
-    struct waiter *waiter = submission->arg;
-    pthread_mutex_lock(&waiter->mutex);
-    waiter->is_done = true;
-    pthread_cond_signal(&waiter->wake);
-    pthread_mutex_unlock(&waiter->mutex);
+    atomic_bool *is_done = submission->arg;
+    atomic_store(is_done, true);
 }
 
 int store_submit(struct store *store, const struct store_command *command,
                  struct store_verdict *verdict)
 {
-    struct waiter waiter = {.mutex = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
-    struct store_submission submission = {.command = command, .done = waiter_wake, .arg = &waiter};
+    unsigned seen;
+    atomic_bool is_done = false;
+    struct store_submission submission = {.command = command, .done = waited_done, .arg = &is_done};
     int ret = store_submit_start(store, &submission);
     if (ret)
         return ret;
-    pthread_mutex_lock(&waiter.mutex);
-    while (!waiter.is_done)
-        pthread_cond_wait(&waiter.wake, &waiter.mutex);
-    pthread_mutex_unlock(&waiter.mutex);
-    pthread_cond_destroy(&waiter.wake);
-    pthread_mutex_destroy(&waiter.mutex);
+    struct gate *gate = &store->writer->gate;
+    while (seen = gate_look(gate), !atomic_load(&is_done))
+        gate_wait(gate, seen);
     if (submission.ret == 0)
         *verdict = submission.verdict;
     return submission.ret;
