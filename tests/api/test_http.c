@@ -1,5 +1,5 @@
 /* What holds for every resource: methods, bodies, who may talk, and the socket itself. */
-#include "tests/api/fixture.h"
+#include "tests/api/client.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -8,17 +8,6 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#define GET(p)                                                                                     \
-    &(struct request)                                                                              \
-    {                                                                                              \
-        .method = "GET", .path = (p)                                                               \
-    }
-#define POST(p, b)                                                                                 \
-    &(struct request)                                                                              \
-    {                                                                                              \
-        .method = "POST", .path = (p), .body = (b)                                                 \
-    }
 
 static void wrong_method_names_the_right_ones(void **state)
 {

@@ -19,6 +19,7 @@ from .edge import Edge
 from .pki import Leaf, Pki
 from .plan import SIP_PORT, TLS_PORT, free_plan
 from .process import run, wait_until
+from .unix_http import UnixConnection
 
 LIMIT_S = 60  # of one answer: only a test that hangs ends by it
 PROBLEM = "urn:junctor:problem:"
@@ -149,17 +150,6 @@ def api_daemon(request, **options):
     finally:
         daemon.program.stop(timeout_s=DRAIN_S)
         shutil.rmtree(directory, ignore_errors=True)
-
-
-class UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path):
-        super().__init__("localhost", timeout=LIMIT_S)
-        self.path = path
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(LIMIT_S)
-        self.sock.connect(self.path)
 
 
 class Answer(namedtuple("Answer", "status headers body")):

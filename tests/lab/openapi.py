@@ -15,6 +15,7 @@ import jsonschema
 from .edge import Edge, tool_path
 from .pki import Leaf, Pki
 from .process import LabError
+from .unix_http import UnixConnection
 
 LIMIT_S = 30
 PROBLEM = "urn:junctor:problem:"
@@ -62,17 +63,6 @@ class Answer(namedtuple("Answer", "status headers body")):
     @property
     def json(self):
         return json.loads(self.body)
-
-
-class UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path):
-        super().__init__("localhost", timeout=LIMIT_S)
-        self.path = path
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(LIMIT_S)
-        self.sock.connect(self.path)
 
 
 def tls_connection(address, port, anchors):
