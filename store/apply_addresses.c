@@ -85,9 +85,8 @@ int store_alias_check(const struct store_txn *txn, const struct store_record *re
 
 /* ---- allocating ---- */
 
-/* May the owner take it for himself? A tombstone that he takes back counts already. */
-static int claim_check(const struct store_txn *txn, const struct store_record *record,
-                       bool takes_back)
+/* May the owner take it for himself? What is his counts already, be it a tombstone. */
+static int claim_check(const struct store_txn *txn, const struct store_record *record, bool is_his)
 {
     struct store_domain domain;
     unsigned count, allowed;
@@ -97,7 +96,7 @@ static int claim_check(const struct store_txn *txn, const struct store_record *r
     if (domain.claims_per_owner == 0 || record->owner[0] == '\0' ||
         store_user_is_reserved(record->address.user))
         return STATUS_DENIED;
-    allowed = domain.claims_per_owner + (takes_back ? 1 : 0);
+    allowed = domain.claims_per_owner + (is_his ? 1 : 0);
     ret = store_owner_count(txn, record->owner, domain.name, allowed, &count);
     if (ret)
         return ret;
@@ -126,17 +125,23 @@ static int address_add(struct store_apply *apply, const struct store_record *giv
     if (ret)
         return ret;
     int found = address_find_free(apply->txn, &record, &old);
+    if (!store_status_is_verdict(found))
+        return found;
+    /* First: whoever may claim nothing does not hear what is there. */
+    if (claim)
+        ret = claim_check(apply->txn, &record,
+                          found != STATUS_NOTFOUND && strcmp(old.owner, record.owner) == 0);
+    if (ret)
+        return ret;
     if (found && found != STATUS_NOTFOUND)
         return found;
     ret = store_alias_check(apply->txn, &record);
-    if (ret == 0 && claim)
-        ret = claim_check(apply->txn, &record, found == 0);
     if (ret)
         return ret;
     record.version = store_apply_version(apply);
     record.created_ms = apply->position.time_ms;
     record.has_auth = false;
-    return store_apply_write(apply, STORE_ADDRESS_ADD, STORE_KIND_ADDRESS, found ? NULL : &old,
+    return store_apply_write(apply, apply->command->op, STORE_KIND_ADDRESS, found ? NULL : &old,
                              &record);
 }
 
@@ -281,7 +286,38 @@ int store_apply_import(struct store_apply *apply)
     return batch_add(apply, &refused);
 }
 
-/* Removes it if nobody changed it since, and nothing was built on it. */
+/* What the journal says about how a record came. */
+struct origin {
+    bool is_import;
+    bool has_before;
+    struct store_record before;
+};
+
+static bool origin_visit(const struct store_journal_entry *entry, void *arg)
+{
+    struct origin *origin = arg;
+    origin->is_import = strcmp(entry->what, store_op_text(STORE_ADDRESS_IMPORT)) == 0;
+    origin->has_before = entry->before;
+    if (entry->before)
+        origin->before = entry->before->address;
+    return true;
+}
+
+/* As it was before the import: mostly not there, else the tombstone that it took the place of. */
+static int address_revert(struct store_apply *apply, const struct store_record *old)
+{
+    struct origin origin = {.is_import = false};
+    int ret = store_journal_get(apply->txn, old->version, origin_visit, &origin);
+    if (ret == STATUS_NOTFOUND || (ret == 0 && !origin.is_import))
+        return STATUS_CONFLICT;
+    if (ret)
+        return ret;
+    origin.before.version = store_apply_version(apply);
+    return store_apply_write(apply, STORE_ADDRESS_UNDO, STORE_KIND_ADDRESS, old,
+                             origin.has_before ? &origin.before : NULL);
+}
+
+/* Takes it back if it was imported, nobody changed it since, and nothing was built on it. */
 static int address_undo(struct store_apply *apply, const struct store_record *given)
 {
     struct store_record old;
@@ -293,7 +329,7 @@ static int address_undo(struct store_apply *apply, const struct store_record *gi
     ret = store_links_any(apply->txn, &old.address);
     if (ret != STATUS_NOTFOUND)
         return ret ? ret : STATUS_INUSE;
-    return store_apply_write(apply, STORE_ADDRESS_UNDO, STORE_KIND_ADDRESS, &old, NULL);
+    return address_revert(apply, &old);
 }
 
 /* From the last to the first: aliases come after their targets. */

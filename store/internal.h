@@ -428,6 +428,9 @@ int store_journal_erase(const struct store_txn *txn, uint64_t sequence, uint32_t
 /* The entry after the last of those older than `cutoff_ms`, looking at STORE_EXPIRE_MAX; 0: none
  * is. */
 int store_journal_older(const struct store_txn *txn, uint64_t cutoff_ms, uint64_t *sequence);
+/* One entry, as store_journal_read tells it. Returns 0 or STATUS_NOTFOUND: trimmed, or to come. */
+int store_journal_get(const struct store_txn *txn, uint64_t sequence, store_journal_h *each,
+                      void *arg);
 /* The name of an operation in the journal, or NULL. */
 const char *store_op_text(enum store_op op);
 /* Drops entries before `sequence`, at most `max`. */

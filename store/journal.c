@@ -272,6 +272,20 @@ int store_journal_read(struct store_reader *reader, uint64_t from_sequence, size
                       journal_visit, &read);
 }
 
+int store_journal_get(const struct store_txn *txn, uint64_t sequence, store_journal_h *each,
+                      void *arg)
+{
+    struct journal_read read = {.each = each, .arg = arg};
+    struct table_key key;
+    struct slice value;
+    table_key_u64(&key, sequence);
+    int ret = store_get(txn, TABLE_JOURNAL, table_key_bytes(&key), &value);
+    if (ret)
+        return ret;
+    ret = journal_visit(table_key_bytes(&key), value, &read);
+    return ret < 0 ? ret : 0;
+}
+
 /* ---- what the timer asks ---- */
 
 struct age_visit {

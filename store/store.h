@@ -428,9 +428,11 @@ enum store_op {
     STORE_ADDRESS_AUTH,    /* `record.address`, `record.auth_hash`, `record.auth_until_ms` (0:
                               withdraws the code) */
     STORE_ADDRESS_IMPORT,  /* `batch`: adds up to STORE_IMPORT_MAX, all or (keep_going) those that
-                              can be. Each  has a journal entry of its own, "address_add" */
-    STORE_ADDRESS_UNDO,    /* `batch`: of the addresses named, those whose version is still
-                              record.version vanish    without tombstone: undoes an import */
+                              can be. Each has a journal entry of its own */
+    STORE_ADDRESS_UNDO,    /* `batch`: takes an import back: those of the addresses whose version is
+                              still record.version become what they were, mostly nothing, and
+                              without tombstone. STATUS_CONFLICT: changed since, not imported, or
+                              the import is no longer in the journal; STATUS_INUSE */
 
     STORE_NUMBER_ADD, /* `number`; STATUS_NOTFOUND where its address is not in the directory */
     STORE_NUMBER_PUT,

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define BENCH_PATH_MAX   512
+#define BENCH_PATH_MAX 512
 
 /* Says what failed, removes the folder and exits 2. */
 void bench_fail(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));

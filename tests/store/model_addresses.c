@@ -163,7 +163,8 @@ static void add(struct model *model, const struct store_command *command,
     record.has_auth = false;
     record.auth_until_ms = 0;
     memset(record.auth_hash, 0, sizeof(record.auth_hash));
-    model_write(model, command, "address_add", STORE_KIND_ADDRESS, old, &record, outcome);
+    const char *what = command->op == STORE_ADDRESS_IMPORT ? "address_import" : "address_add";
+    model_write(model, command, what, STORE_KIND_ADDRESS, old, &record, outcome);
 }
 
 void model_address_add(struct model *model, const struct store_command *command,
@@ -470,18 +471,32 @@ void model_import(struct model *model, const struct store_command *command,
     shelf_done(&before);
 }
 
+/* Is it as it was imported? */
+static bool is_import(const struct model *model, const struct store_record *record)
+{
+    const struct model_entry *entry = model_entry(model, record->version);
+    return entry && strcmp(entry->what, "address_import") == 0;
+}
+
 static void undo_one(struct model *model, const struct store_command *command,
                      const struct store_record *given, struct model_outcome *outcome)
 {
     const struct store_record *old = model_address(model, &given->address);
     if (!old)
         model_refuse(outcome, STATUS_NOTFOUND);
-    else if (old->version != given->version || old->state == STORE_ADDRESS_TOMBSTONE)
+    else if (old->version != given->version || old->state == STORE_ADDRESS_TOMBSTONE ||
+             !is_import(model, old))
         model_refuse(outcome, STATUS_CONFLICT);
     if (old && is_led_to(model, &old->address))
         model_refuse(outcome, STATUS_INUSE);
-    if (outcome->refusal_count == 0)
-        model_write(model, command, "address_undo", STORE_KIND_ADDRESS, old, NULL, outcome);
+    if (outcome->refusal_count)
+        return;
+    const struct model_entry *entry = model_entry(model, old->version);
+    struct store_record before;
+    if (entry->before)
+        before = entry->before->any.address;
+    model_write(model, command, "address_undo", STORE_KIND_ADDRESS, old,
+                entry->before ? &before : NULL, outcome);
 }
 
 void model_undo(struct model *model, const struct store_command *command,

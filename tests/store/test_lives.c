@@ -491,6 +491,58 @@ static void an_import_is_undone_but_for_what_changed_since(void **state)
     assert_int_equal(record_get(f, "a@opa.example").version, 0); /* no tombstone */
 }
 
+static int undo_status(struct fixture *f, const char *address, uint64_t version)
+{
+    struct store_record record = owned(address, "").record;
+    struct store_verdict verdict;
+    int status;
+    record.version = version;
+    struct store_command command = batch_of(STORE_ADDRESS_UNDO, &record, 1, &status);
+    assert_int_equal(store_submit(f->store, &command, &verdict), 0);
+    return status;
+}
+
+static void an_undo_is_of_imports_only_and_brings_tombstones_back(void **state)
+{
+    struct fixture *f = *state;
+    struct store_record record;
+    domain_make(f, STORE_DOMAIN_ADD, 2, 90);
+    struct store_command add = owned("own@opa.example", "a");
+    assert_int_equal(fixture_submit(f, &add), 0);
+    assert_int_equal(undo_status(f, "own@opa.example", 2), STATUS_CONFLICT);
+    struct store_command release = owned("own@opa.example", "a");
+    release.op = STORE_ADDRESS_RELEASE;
+    assert_int_equal(fixture_submit(f, &release), 0);
+    uint64_t until_ms = record_get(f, "own@opa.example").until_ms;
+    record = owned("own@opa.example", "a").record;
+    struct store_command import = batch_of(STORE_ADDRESS_IMPORT, &record, 1, NULL);
+    assert_int_equal(fixture_submit(f, &import), 0);
+    assert_int_equal(record_get(f, "own@opa.example").state, STORE_ADDRESS_HOSTED);
+    assert_int_equal(undo_status(f, "own@opa.example", 4), 0);
+    record = record_get(f, "own@opa.example");
+    assert_int_equal(record.state, STORE_ADDRESS_TOMBSTONE);
+    assert_true(record.until_ms == until_ms);
+    assert_int_equal(record.version, 5);
+}
+
+/* Whoever may claim nothing does not hear what is there. */
+static void a_claim_too_many_hears_the_same_of_every_address(void **state)
+{
+    struct fixture *f = *state;
+    domain_make(f, STORE_DOMAIN_ADD, 1, 90);
+    struct store_command claim = owned("mine@opa.example", "a");
+    claim.claim = true;
+    assert_int_equal(fixture_submit(f, &claim), 0);
+    struct store_command add = owned("theirs@opa.example", "b");
+    assert_int_equal(fixture_submit(f, &add), 0);
+    claim = owned("theirs@opa.example", "a");
+    claim.claim = true;
+    assert_int_equal(fixture_submit(f, &claim), STATUS_LIMIT);
+    claim = owned("nobodys@opa.example", "a");
+    claim.claim = true;
+    assert_int_equal(fixture_submit(f, &claim), STATUS_LIMIT);
+}
+
 /* ---- the journal's length ---- */
 
 static int cursor_put(struct fixture *f, const char *name, uint64_t sequence)
@@ -694,6 +746,8 @@ int main(void)
         LIVES_TEST(the_timer_ends_quarantines_tokens_and_moves),
         LIVES_TEST(an_import_is_whole_or_goes_on),
         LIVES_TEST(an_import_is_undone_but_for_what_changed_since),
+        LIVES_TEST(an_undo_is_of_imports_only_and_brings_tombstones_back),
+        LIVES_TEST(a_claim_too_many_hears_the_same_of_every_address),
         LIVES_TEST(trimming_loses_the_cursors_it_leaves_behind),
         LIVES_TEST(the_timer_trims_by_age_and_waits_for_cursors),
         LIVES_TEST(a_cursor_that_sleeps_is_lost_with_an_alarm),
