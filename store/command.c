@@ -275,20 +275,25 @@ int store_command_encode(const struct store_command *command, struct buf *out)
                : batch_encode(&command->batch, command->op == STORE_ADDRESS_UNDO, out);
 }
 
+static void head_unpack(struct store_unpack *unpack, struct store_command *command)
+{
+    store_unpack_version(unpack, COMMAND_FORM);
+    memset(command, 0, sizeof(*command));
+    command->op = (enum store_op)store_unpack_u8(unpack);
+    store_unpack_version(unpack, OP_FORM);
+    ids_unpack(unpack, command);
+    command->expected_version = store_unpack_u64(unpack);
+    store_unpack_string(unpack, command->actor, sizeof(command->actor));
+    command->time_ms = store_unpack_number(unpack);
+    command->claim = store_unpack_u8(unpack) != 0;
+}
+
 int store_command_decode(struct slice bytes, struct store_record *records,
                          struct store_command *command)
 {
     struct store_unpack unpack;
     store_unpack_init(&unpack, bytes);
-    store_unpack_version(&unpack, COMMAND_FORM);
-    memset(command, 0, sizeof(*command));
-    command->op = (enum store_op)store_unpack_u8(&unpack);
-    store_unpack_version(&unpack, OP_FORM);
-    ids_unpack(&unpack, command);
-    command->expected_version = store_unpack_u64(&unpack);
-    store_unpack_string(&unpack, command->actor, sizeof(command->actor));
-    command->time_ms = store_unpack_number(&unpack);
-    command->claim = store_unpack_u8(&unpack) != 0;
+    head_unpack(&unpack, command);
     if (unpack.failed)
         return STATUS_CORRUPT;
     if (op_takes_batch(command->op))
@@ -296,4 +301,14 @@ int store_command_decode(struct slice bytes, struct store_record *records,
     else
         argument_unpack(&unpack, command);
     return store_unpack_done(&unpack);
+}
+
+int store_command_time(struct slice bytes, uint64_t *time_ms)
+{
+    struct store_command command;
+    struct store_unpack unpack;
+    store_unpack_init(&unpack, bytes);
+    head_unpack(&unpack, &command);
+    *time_ms = command.time_ms;
+    return unpack.failed ? STATUS_CORRUPT : 0;
 }

@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <time.h>
 
-#define LOG_TRIM_MAX      1000 /* log entries dropped in one transaction */
 #define BYTES_KEEP        ((size_t)1 << 20)
 #define COMMAND_BYTES_MAX ((size_t)STORE_IMPORT_MAX * STORE_ANY_SIZE_MAX)
 
@@ -28,7 +27,12 @@ void store_committer_init(struct store_committer *committer, const struct store 
 {
     committer->store = store;
     committer->log.type = &store_log_embedded;
-    committer->log_keep = conf->log_keep ? conf->log_keep : STORE_LOG_KEEP;
+    committer->log_bounds = (struct store_log_bounds){.count = conf->log_keep};
+    if (!conf->log_keep)
+        committer->log_bounds =
+            (struct store_log_bounds){.count = STORE_LOG_KEEP,
+                                      .bytes = store_map_size(conf) / STORE_LOG_SHARE,
+                                      .age_ms = STORE_LOG_AGE_MS};
     committer->clock = conf->clock ? conf->clock : clock_real;
     committer->clock_arg = conf->arg;
     buf_init(&committer->bytes, STORE_BATCH_MAX * COMMAND_BYTES_MAX);
@@ -180,15 +184,13 @@ static int batch_apply(struct store_committer *committer, const struct store_txn
     return ret;
 }
 
-/* The log is longer than wanted by more than a transaction's worth: shorten it. */
 static int log_shorten(struct store_committer *committer, const struct store_txn *txn)
 {
-    uint64_t first, last;
-    int ret = store_log_ends(txn, &first, &last);
-    if (ret || last + 1 - first < committer->log_keep ||
-        last + 1 - first - committer->log_keep < LOG_TRIM_MAX)
-        return ret;
-    return committer->log.type->trim(&committer->log, last + 1 - committer->log_keep, LOG_TRIM_MAX);
+    uint64_t excess;
+    int ret =
+        store_log_excess(txn, &committer->log_bounds, store_committer_now(committer), &excess);
+    return ret || !excess ? ret
+                          : committer->log.type->trim(&committer->log, excess, STORE_LOG_TRIM_MAX);
 }
 
 /* Applies and commits `count` commands in one transaction: all or none. */
@@ -208,6 +210,23 @@ static int batch_commit(struct store_committer *committer, struct store_submissi
         return store_txn_commit(&txn);
     store_txn_abort(&txn);
     return ret;
+}
+
+static bool log_is_long(const struct store_committer *committer)
+{
+    struct store_txn txn;
+    uint64_t excess = 0;
+    if (store_txn_begin(committer->store, MDB_RDONLY, &txn))
+        return false;
+    int ret =
+        store_log_excess(&txn, &committer->log_bounds, store_committer_now(committer), &excess);
+    store_txn_abort(&txn);
+    return ret == 0 && excess;
+}
+
+int store_committer_shorten(struct store_committer *committer)
+{
+    return log_is_long(committer) ? batch_commit(committer, NULL, 0) : 0;
 }
 
 static void submission_fail(struct store_submission *submission, int ret)

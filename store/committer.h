@@ -7,7 +7,7 @@
 struct store_committer {
     const struct store *store;
     struct store_log log;
-    uint64_t log_keep;
+    struct store_log_bounds log_bounds;
     store_clock_h *clock;
     void *clock_arg;
     struct buf bytes; /* commands of a batch, encoded */
@@ -23,5 +23,8 @@ uint64_t store_committer_now(const struct store_committer *committer);
  * and what was accepted is on disk. */
 void store_committer_run(struct store_committer *committer, struct store_submission *const *batch,
                          size_t count);
+/* Drops what of the log is over its bounds, where no command comes to do it. Returns 0 or a
+ * failure, which the next call may not meet. */
+int store_committer_shorten(struct store_committer *committer);
 
 #endif

@@ -27,6 +27,9 @@
 #define STORE_JOURNAL_AGE_MS  ((uint64_t)365 * 24 * 3600 * 1000)
 #define STORE_JOURNAL_SIZE    ((uint64_t)256 << 20)
 #define STORE_LOG_KEEP        10000
+#define STORE_LOG_AGE_MS      ((uint64_t)24 * 3600 * 1000)
+#define STORE_LOG_SHARE       16   /* of the map, one part is the log's at most */
+#define STORE_LOG_TRIM_MAX    1000 /* log entries dropped in one transaction */
 #define STORE_USAGE_KEEP_S                                                                         \
     ((uint64_t)400 * 24 * 3600) /* statistics of a year, and of its month before */
 #define STORE_VERDICT_KEEP_MS ((uint64_t)24 * 3600 * 1000)
@@ -377,6 +380,8 @@ int store_command_encode(const struct store_command *command, struct buf *out);
  * STATUS_CORRUPT. */
 int store_command_decode(struct slice bytes, struct store_record *records,
                          struct store_command *command);
+/* When it was made, without its arguments. */
+int store_command_time(struct slice bytes, uint64_t *time_ms);
 /* Not all zero? */
 bool store_id_is_set(const uint8_t id[32]);
 /* Is it applied here without a log? */
@@ -405,6 +410,15 @@ struct store_log_type {
 int store_log_ends(const struct store_txn *txn, uint64_t *first, uint64_t *last);
 /* In the store's own transactions: the commit of a command's effects is its place in the order. */
 extern const struct store_log_type store_log_embedded;
+
+/* What of it may stay. */
+struct store_log_bounds {
+    uint64_t count;
+    uint64_t bytes, age_ms; /* 0: unbounded */
+};
+/* The index before which commands are to be dropped, STORE_LOG_TRIM_MAX at a time; 0: none. */
+int store_log_excess(const struct store_txn *txn, const struct store_log_bounds *bounds,
+                     uint64_t now_ms, uint64_t *excess);
 
 /* ---- journal.c ---- */
 

@@ -117,7 +117,8 @@ struct store_conf {
     uint64_t journal_age_ms; /* entries older than this; 0: 365 days */
     uint64_t journal_size; /* bytes; the oldest go first, as far as the cursors allow; 0: 256 MiB */
     uint64_t journal_max;  /* bytes; past it no cursor holds an entry; 0: twice journal_size */
-    uint64_t log_keep;     /* commands that stay readable in the log; 0: 10,000 */
+    uint64_t log_keep;     /* commands that stay readable in the log, however old and large; 0: the
+                              last 10,000, none older than a day, all in a 16th of the map */
 
     store_clock_h *clock; /* NULL: CLOCK_REALTIME */
     store_alarm_h *alarm; /* NULL: nobody is told */

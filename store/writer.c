@@ -118,6 +118,7 @@ static void timer_run(struct store_writer *writer)
     }
     if (count)
         store_committer_run(&writer->committer, batch, count);
+    store_committer_shorten(&writer->committer);
     for (size_t i = 0; i < count; i++)
         done += due[i].ret == 0 ? due[i].verdict.count : 0;
     if (count)

@@ -4,6 +4,7 @@
 #include "tests/store/fixture.h"
 
 #include <setjmp.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,11 @@
 
 #define DAY_MS      ((uint64_t)24 * 3600 * 1000)
 #define PATIENCE_MS 20000 /* the timer looks every second */
+
+/* imports whose commands would fill the map three times */
+#define SMALL_MAP     ((size_t)4 << 20)
+#define BATCH_RECORDS 100u
+#define ROUNDS        800u
 
 /* ---- in few words ---- */
 
@@ -626,6 +632,50 @@ static void alarm_take(const char *text, void *arg)
 }
 
 /* Past the hard limit nobody is waited for. */
+/* An empty directory whose log had filled the map would refuse everything for ever. */
+static void the_log_fills_no_map(void **state)
+{
+    struct fixture *f = *state;
+    struct store_record records[BATCH_RECORDS];
+    struct store_verdict verdict;
+    fixture_close(f);
+    f->conf.map_size = SMALL_MAP;
+    f->conf.journal_size = SMALL_MAP / 16;
+    fixture_open(f);
+    domain_make(f, STORE_DOMAIN_ADD, 2, 90);
+    for (unsigned i = 0; i < BATCH_RECORDS; i++) {
+        char address[32];
+        snprintf(address, sizeof(address), "u%u@opa.example", i);
+        records[i] = owned(address, "somebody").record;
+    }
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        f->now_ms += 60000;
+        struct store_command command = batch_of(STORE_ADDRESS_IMPORT, records, BATCH_RECORDS, NULL);
+        while (store_submit(f->store, &command, &verdict) == 0 && verdict.status == STATUS_FULL)
+            sched_yield(); /* until the timer has trimmed the journal */
+        assert_int_equal(verdict.status, 0);
+        for (unsigned i = 0; i < BATCH_RECORDS; i++)
+            records[i].version = verdict.sequence + 1 + i - BATCH_RECORDS;
+        command = batch_of(STORE_ADDRESS_UNDO, records, BATCH_RECORDS, NULL);
+        assert_int_equal(fixture_submit(f, &command), 0);
+    }
+}
+
+/* It holds what the journal erases. */
+static void the_log_is_a_day_long_even_where_nothing_happens(void **state)
+{
+    struct fixture *f = *state;
+    domain_make(f, STORE_DOMAIN_ADD, 2, 90);
+    struct store_command add = owned("a@opa.example", "somebody");
+    add.time_ms = f->now_ms;
+    assert_int_equal(fixture_submit(f, &add), 0);
+    uint64_t last = fixture_stats(f).log_last;
+    assert_true(fixture_stats(f).log_first <= last);
+    f->now_ms += (uint64_t)25 * 3600 * 1000;
+    while (fixture_stats(f).log_first <= last)
+        sched_yield();
+}
+
 static void a_cursor_that_sleeps_is_lost_with_an_alarm(void **state)
 {
     struct fixture *f = *state;
@@ -750,6 +800,8 @@ int main(void)
         LIVES_TEST(a_claim_too_many_hears_the_same_of_every_address),
         LIVES_TEST(trimming_loses_the_cursors_it_leaves_behind),
         LIVES_TEST(the_timer_trims_by_age_and_waits_for_cursors),
+        LIVES_TEST(the_log_fills_no_map),
+        LIVES_TEST(the_log_is_a_day_long_even_where_nothing_happens),
         LIVES_TEST(a_cursor_that_sleeps_is_lost_with_an_alarm),
         LIVES_TEST(usage_adds_up_and_does_not_grow_for_ever),
         LIVES_TEST(the_same_id_with_another_body_is_told),
