@@ -39,14 +39,14 @@ static int tombstone_make(const struct store_apply *apply, const struct store_re
     return 0;
 }
 
-/* Removes a tombstone under the name of `op`. Its entry has no values: they are what must go. */
-static int tombstone_remove(struct store_apply *apply, const struct store_record *tombstone,
-                            enum store_op op)
+/* Removes it under the name of `op`. Its entry has no values: they are what must go. */
+static int record_remove(struct store_apply *apply, const struct store_record *record,
+                         enum store_op op)
 {
     char name[STORE_JOURNAL_TEXT_MAX + 1];
     struct store_change change = {.op = op, .kind = STORE_KIND_ADDRESS, .text = name};
-    store_any_name(STORE_KIND_ADDRESS, tombstone, name);
-    int ret = store_any_del(apply->txn, STORE_KIND_ADDRESS, tombstone);
+    store_any_name(STORE_KIND_ADDRESS, record, name);
+    int ret = store_any_del(apply->txn, STORE_KIND_ADDRESS, record);
     return ret ? ret : store_apply_journal(apply, &change);
 }
 
@@ -71,7 +71,7 @@ static int tombstone_end(struct store_apply *apply, const struct store_record *t
     *budget -= erased;
     if (ret == -EAGAIN)
         return tombstone_postpone(apply, tombstone);
-    return ret ? ret : tombstone_remove(apply, tombstone, op);
+    return ret ? ret : record_remove(apply, tombstone, op);
 }
 
 /* ---- release ---- */
@@ -94,16 +94,16 @@ static int release_find(const struct store_apply *apply, struct store_record *ol
     return ret ? ret : STATUS_INUSE;
 }
 
-/* Where the domain has no quarantine it goes at once, and its journal values with it. */
+/* Where the domain has no quarantine it goes at once, and its journal values with it. Where those
+ * are too many for one transaction, it is a tombstone that is due. */
 static int release_at_once(struct store_apply *apply, const struct store_record *old,
-                           struct store_record *tombstone)
+                           const struct store_record *tombstone)
 {
-    uint32_t budget = STORE_EXPIRE_MAX;
-    tombstone->version = old->version;
-    int ret = store_any_unindex(apply->txn, STORE_KIND_ADDRESS, old);
-    if (ret == 0)
-        ret = store_any_put(apply->txn, STORE_KIND_ADDRESS, tombstone);
-    return ret ? ret : tombstone_end(apply, tombstone, STORE_ADDRESS_RELEASE, &budget);
+    uint32_t erased = 0;
+    int ret = store_journal_erase(apply->txn, old->version, STORE_EXPIRE_MAX, &erased);
+    if (ret == -EAGAIN)
+        return store_apply_write(apply, STORE_ADDRESS_RELEASE, STORE_KIND_ADDRESS, old, tombstone);
+    return ret ? ret : record_remove(apply, old, STORE_ADDRESS_RELEASE);
 }
 
 int store_apply_release(struct store_apply *apply)

@@ -161,6 +161,8 @@ int store_journal_erase(const struct store_txn *txn, uint64_t sequence, uint32_t
         int ret = entry_read(txn, next, &head);
         if (ret == STATUS_NOTFOUND)
             return 0; /* trimmed, and so are all before it */
+        if (ret == 0 && head.kind == STORE_KIND_STORE)
+            return 0; /* a bulk load, from which it came with many others */
         if (ret == 0)
             ret = entry_strip(txn, next, &head);
         if (ret)

@@ -264,11 +264,21 @@ static bool history_erase(struct model *model, uint64_t sequence, uint32_t max, 
     return next == 0 || left > 0;
 }
 
+/* It goes, and the entry about that has no values. */
+static void record_end(struct model *model, const struct store_command *command,
+                       const struct store_record *record, const char *what,
+                       struct model_outcome *outcome)
+{
+    char name[MODEL_NAME_MAX + 1];
+    model_name(STORE_KIND_ADDRESS, record, name);
+    shelf_remove(&model->records[STORE_KIND_ADDRESS], record);
+    model_entry_add(model, command, what, STORE_KIND_ADDRESS, name, outcome);
+}
+
 static void tombstone_end(struct model *model, const struct store_command *command,
                           const struct store_address *address, const char *what, uint32_t *budget,
                           struct model_outcome *outcome)
 {
-    char name[MODEL_NAME_MAX + 1];
     struct store_record *record = model_address(model, address);
     uint32_t erased;
     bool is_all = history_erase(model, record->version, *budget, &erased);
@@ -278,9 +288,7 @@ static void tombstone_end(struct model *model, const struct store_command *comma
             record->until_ms = model->time_ms;
         return;
     }
-    model_name(STORE_KIND_ADDRESS, record, name);
-    shelf_remove(&model->records[STORE_KIND_ADDRESS], record);
-    model_entry_add(model, command, what, STORE_KIND_ADDRESS, name, outcome);
+    record_end(model, command, record, what, outcome);
 }
 
 static bool leaves_tombstone(const struct store_record *record)
@@ -307,7 +315,7 @@ void model_address_release(struct model *model, const struct store_command *comm
                            struct model_outcome *outcome)
 {
     const struct store_record *old = find_live(model, command, outcome);
-    uint32_t budget = EXPIRE_MAX;
+    uint32_t erased;
     if (old && old->locked)
         model_refuse(outcome, STATUS_LOCKED);
     if (old && is_led_to(model, &old->address))
@@ -324,10 +332,12 @@ void model_address_release(struct model *model, const struct store_command *comm
                     outcome);
         return;
     }
-    /* No quarantine: it goes at once, and the journal tells that alone. */
-    tombstone.version = old->version;
-    shelf_put(&model->records[STORE_KIND_ADDRESS], &tombstone);
-    tombstone_end(model, command, &tombstone.address, "address_release", &budget, outcome);
+    /* No quarantine: it goes at once, and the journal tells that alone; or as soon as it can. */
+    if (history_erase(model, old->version, EXPIRE_MAX, &erased))
+        record_end(model, command, old, "address_release", outcome);
+    else
+        model_write(model, command, "address_release", STORE_KIND_ADDRESS, old, &tombstone,
+                    outcome);
 }
 
 void model_address_purge(struct model *model, const struct store_command *command,

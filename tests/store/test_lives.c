@@ -397,6 +397,32 @@ static void a_long_history_is_erased_in_steps(void **state)
     assert_int_equal(values_count(f).told, 0);
 }
 
+/* What cannot go at once is released at once all the same, and says so. */
+static void a_long_history_without_quarantine_is_a_release_too(void **state)
+{
+    struct fixture *f = *state;
+    struct store_verdict verdict;
+    struct store_command put = owned("bob@opa.example", "bob");
+    domain_make(f, STORE_DOMAIN_ADD, 2, 0);
+    assert_int_equal(add(f, put), 0);
+    put.op = STORE_ADDRESS_PUT;
+    for (int i = 0; i < 1100; i++) {
+        put.record.blocked = i % 2 == 0;
+        assert_int_equal(fixture_submit(f, &put), 0);
+    }
+    uint64_t last = fixture_stats(f).last_sequence;
+    struct store_command release = owned("bob@opa.example", "bob");
+    release.op = STORE_ADDRESS_RELEASE;
+    assert_int_equal(store_submit(f->store, &release, &verdict), 0);
+    assert_int_equal(verdict.status, 0);
+    assert_true(verdict.sequence == last + 1);
+    for (int waited = 0; record_get(f, "bob@opa.example").version; waited += 20) {
+        assert_true(waited < PATIENCE_MS);
+        usleep(20000);
+    }
+    assert_int_equal(values_count(f).told, 0);
+}
+
 /* ---- the timer ---- */
 
 static void the_timer_ends_quarantines_tokens_and_moves(void **state)
@@ -793,6 +819,7 @@ int main(void)
         LIVES_TEST(a_released_address_waits_for_its_quarantine),
         LIVES_TEST(a_tombstone_takes_the_journal_values_with_it),
         LIVES_TEST(a_long_history_is_erased_in_steps),
+        LIVES_TEST(a_long_history_without_quarantine_is_a_release_too),
         LIVES_TEST(the_timer_ends_quarantines_tokens_and_moves),
         LIVES_TEST(an_import_is_whole_or_goes_on),
         LIVES_TEST(an_import_is_undone_but_for_what_changed_since),
