@@ -48,11 +48,12 @@ int store_record_check_home(const struct store_txn *txn, const struct store_reco
 
 /* ---- aliases ---- */
 
-/* Follows aliases from `target`: they must end, and not at or by way of `from`. */
+/* Follows aliases from `target`, at most `hops` - 1 of them: they must end, and not at or by way of
+ * `from`. */
 static int alias_check_end(const struct store_txn *txn, const struct store_address *from,
-                           struct store_address target)
+                           struct store_address target, unsigned hops)
 {
-    for (int hop = 0; hop < STORE_ALIAS_HOPS; hop++) {
+    for (unsigned hop = 0; hop < hops; hop++) {
         struct store_host host;
         if (strcmp(target.user, from->user) == 0 && strcmp(target.domain, from->domain) == 0)
             return STATUS_LOOP;
@@ -71,7 +72,7 @@ int store_alias_check(const struct store_txn *txn, const struct store_record *re
     struct store_host host;
     if (record->state != STORE_ADDRESS_ALIAS)
         return 0;
-    int loop = alias_check_end(txn, &record->address, record->target);
+    int loop = alias_check_end(txn, &record->address, record->target, STORE_ALIAS_HOPS);
     if (loop)
         return loop;
     int ret = store_domain_exists(txn, record->target.domain);
@@ -81,6 +82,28 @@ int store_alias_check(const struct store_txn *txn, const struct store_record *re
     if (ret)
         return ret;
     return host.state == STORE_ADDRESS_TOMBSTONE ? STATUS_NOTFOUND : 0;
+}
+
+/* The same of one that is not in the directory yet, or leads elsewhere there: the aliases that lead
+ * to it must not become too long a chain. */
+static int alias_check_new(const struct store_txn *txn, const struct store_record *record)
+{
+    unsigned behind;
+    if (record->state != STORE_ADDRESS_ALIAS)
+        return 0;
+    int ret = store_alias_check(txn, record);
+    if (ret == 0)
+        ret = store_links_depth(txn, &record->address, &behind);
+    if (ret == 0)
+        ret = alias_check_end(txn, &record->address, record->target, STORE_ALIAS_HOPS - behind);
+    return ret == STATUS_LIMIT ? STATUS_LOOP : ret;
+}
+
+static bool leads_as_before(const struct store_record *old, const struct store_record *new)
+{
+    return old->state == STORE_ADDRESS_ALIAS &&
+           new->state == STORE_ADDRESS_ALIAS &&strcmp(old->target.user, new->target.user) == 0 &&
+           strcmp(old->target.domain, new->target.domain) == 0;
 }
 
 /* ---- allocating ---- */
@@ -135,7 +158,7 @@ static int address_add(struct store_apply *apply, const struct store_record *giv
         return ret;
     if (found && found != STATUS_NOTFOUND)
         return found;
-    ret = store_alias_check(apply->txn, &record);
+    ret = alias_check_new(apply->txn, &record);
     if (ret)
         return ret;
     record.version = store_apply_version(apply);
@@ -203,8 +226,8 @@ int store_apply_address_put(struct store_apply *apply)
     if (is_locked_against(&old, &record))
         return STATUS_LOCKED;
     ret = store_record_check_home(apply->txn, &record);
-    if (ret == 0)
-        ret = store_alias_check(apply->txn, &record);
+    if (ret == 0 && !leads_as_before(&old, &record))
+        ret = alias_check_new(apply->txn, &record);
     if (ret)
         return ret;
     record.version = store_apply_version(apply);

@@ -21,22 +21,6 @@ int store_copy_write(MDB_env *env, int fd)
     return store_status_of(mdb_env_copyfd2(env, fd, 0));
 }
 
-/* LMDB believes the meta page; past the end of a shorter file the map would be a trap. */
-static int file_check_size(MDB_env *env)
-{
-    MDB_envinfo info;
-    MDB_stat stat;
-    struct stat st;
-    int fd, rc = mdb_env_get_fd(env, &fd);
-    if (rc)
-        return store_status_of(rc);
-    mdb_env_info(env, &info);
-    mdb_env_stat(env, &stat);
-    if (fstat(fd, &st))
-        return -errno;
-    return (uint64_t)st.st_size / stat.ms_psize > info.me_last_pgno ? 0 : STATUS_CORRUPT;
-}
-
 int store_copy_open(struct store *store, const char *file, unsigned flags, size_t map_size,
                     struct store_fault *fault)
 {
@@ -50,7 +34,7 @@ int store_copy_open(struct store *store, const char *file, unsigned flags, size_
     if (rc == 0)
         rc = mdb_env_open(store->env, file, flags | MDB_NOSUBDIR | MDB_NOLOCK | MDB_NOTLS,
                           FILE_MODE);
-    int ret = rc ? store_status_of(rc) : file_check_size(store->env);
+    int ret = rc ? store_status_of(rc) : store_env_check_size(store->env);
     if (ret == 0)
         return 0;
     store_copy_close(store);

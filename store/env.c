@@ -77,6 +77,21 @@ size_t store_map_size(const struct store_conf *conf)
     return size < page ? page : size / page * page;
 }
 
+int store_env_check_size(MDB_env *env)
+{
+    MDB_envinfo info;
+    MDB_stat stat;
+    struct stat st;
+    int fd, rc = mdb_env_get_fd(env, &fd);
+    if (rc)
+        return store_status_of(rc);
+    mdb_env_info(env, &info);
+    mdb_env_stat(env, &stat);
+    if (fstat(fd, &st))
+        return -errno;
+    return (uint64_t)st.st_size / stat.ms_psize > info.me_last_pgno ? 0 : STATUS_CORRUPT;
+}
+
 /* Opens `path` with what all have alike; `flags` are LMDB's. */
 static int env_open_at(struct store *store, const struct store_conf *conf, const char *path,
                        unsigned flags, struct store_fault *fault)
@@ -92,9 +107,15 @@ static int env_open_at(struct store *store, const struct store_conf *conf, const
         rc = mdb_env_set_mapsize(store->env, store_map_size(conf));
     if (rc == 0)
         rc = mdb_env_open(store->env, path, flags | MDB_NOTLS, FILE_MODE);
-    return rc ? store_fault_set(fault, store_status_of(rc), "cannot open the store %.100s: %s",
-                                path, mdb_strerror(rc))
-              : 0;
+    if (rc)
+        return store_fault_set(fault, store_status_of(rc), "cannot open the store %.100s: %s", path,
+                               mdb_strerror(rc));
+    int ret = store_env_check_size(store->env);
+    return ret ? store_fault_set(fault, ret,
+                                 "the file of the store %.100s is shorter than it was written: "
+                                 "restore a backup",
+                                 path)
+               : 0;
 }
 
 /* Makes a store without records beside its place and moves it there, so that whatever happens
@@ -126,8 +147,14 @@ static int env_make_once(const struct store_conf *conf, struct store_fault *faul
     struct stat st;
     if (snprintf(file, sizeof(file), "%s/" DATA_FILE, conf->path) >= (int)sizeof(file))
         return store_fault_set(fault, -ENAMETOOLONG, "the store's path is too long");
-    bool is_there = stat(file, &st) == 0 && st.st_size > 0;
-    return is_there ? 0 : env_make(conf, file, fault);
+    if (stat(file, &st))
+        return env_make(conf, file, fault);
+    if (st.st_size > 0)
+        return 0;
+    return store_fault_set(fault, STATUS_CORRUPT,
+                           "%.120s is empty, which no store is: restore a backup, or delete it "
+                           "to begin with nothing",
+                           file);
 }
 
 /* Is the file that was opened still the store's? */

@@ -100,6 +100,54 @@ int store_links_any(const struct store_txn *txn, const struct store_address *add
     return ret ? ret : store_any_under(txn, TABLE_LINKS, table_key_bytes(&prefix));
 }
 
+/* The aliases that lead to one address, and those that lead to them. */
+struct depth_visit {
+    const struct store_txn *txn;
+    unsigned left;  /* aliases that may still be looked at */
+    unsigned hops;  /* from the address to what is looked at now */
+    unsigned depth; /* the most of them so far */
+};
+
+static int depth_find(struct depth_visit *visit, const struct store_address *address);
+
+static int depth_visit(struct slice key, struct slice value, void *arg)
+{
+    struct depth_visit *visit = arg;
+    struct store_address alias;
+    (void)key;
+    if (value.len && value.p[0] == '+' && slice_find(value, '@') == value.len)
+        return 0; /* a number */
+    if (visit->left-- == 0)
+        return STATUS_LIMIT;
+    int ret = store_address_parse(value, &alias, NULL);
+    return ret ? STATUS_CORRUPT : depth_find(visit, &alias);
+}
+
+static int depth_find(struct depth_visit *visit, const struct store_address *address)
+{
+    struct table_key prefix;
+    if (visit->hops > visit->depth)
+        visit->depth = visit->hops;
+    if (visit->hops == STORE_ALIAS_HOPS)
+        return 0;
+    int ret = link_prefix(&prefix, address);
+    visit->hops++;
+    if (ret == 0)
+        ret = store_list(visit->txn, TABLE_LINKS, table_key_bytes(&prefix), SLICE(""), SIZE_MAX,
+                         depth_visit, visit);
+    visit->hops--;
+    return ret;
+}
+
+int store_links_depth(const struct store_txn *txn, const struct store_address *address,
+                      unsigned *depth)
+{
+    struct depth_visit visit = {.txn = txn, .left = STORE_ALIASES_MAX};
+    int ret = depth_find(&visit, address);
+    *depth = visit.depth;
+    return ret;
+}
+
 /* ---- numbers: what leads where, and whose they are ---- */
 
 static int number_link_set(const struct store_txn *txn, const struct store_number *number,

@@ -26,6 +26,7 @@
 #define STORE_EXPIRE_MAX      1000 /* records, or journal entries, one command of the timer drops */
 #define STORE_JOURNAL_AGE_MS  ((uint64_t)365 * 24 * 3600 * 1000)
 #define STORE_JOURNAL_SIZE    ((uint64_t)256 << 20)
+#define STORE_ALIASES_MAX     1000 /* that may lead to an address that becomes one itself */
 #define STORE_LOG_KEEP        10000
 #define STORE_LOG_AGE_MS      ((uint64_t)24 * 3600 * 1000)
 #define STORE_LOG_SHARE       16   /* of the map, one part is the log's at most */
@@ -166,6 +167,9 @@ int store_migrate_check(struct store *store, uint32_t from, struct store_fault *
 int store_lock_take(const char *path, int *lock_fd, struct store_fault *fault);
 /* In whole pages. */
 size_t store_map_size(const struct store_conf *conf);
+/* LMDB believes the meta page; past the end of a shorter file the map would be a trap. Returns 0,
+ * STATUS_CORRUPT or -errno. */
+int store_env_check_size(MDB_env *env);
 
 /* ---- copy.c ---- */
 
@@ -353,6 +357,10 @@ int store_number_index(const struct store_txn *txn, const struct store_number *n
 int store_number_unindex(const struct store_txn *txn, const struct store_number *number);
 /* Does anything lead to the address? 0 or STATUS_NOTFOUND. */
 int store_links_any(const struct store_txn *txn, const struct store_address *address);
+/* How many aliases the longest chain has that leads to the address, at most STORE_ALIAS_HOPS.
+ * Returns 0, or STATUS_LIMIT where more than STORE_ALIASES_MAX lead there. */
+int store_links_depth(const struct store_txn *txn, const struct store_address *address,
+                      unsigned *depth);
 /* How many addresses the owner has in the domain, at most `max`. */
 int store_owner_count(const struct store_txn *txn, const char *owner, const char *domain,
                       unsigned max, unsigned *count);

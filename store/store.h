@@ -413,7 +413,8 @@ enum store_op {
     /* `record`. Who serves it must be a claim that we can make (see the states), else
      * STATUS_MALFORMED; STATUS_NOTFOUND where the domain that must be ours is not. TOMBSTONE cannot
      * be added. STATUS_QUARANTINED: released, and not by this owner. An alias whose target is of
-     * our domain needs that target (STATUS_NOTFOUND); STATUS_LOOP where the target leads back. With
+     * our domain needs that target (STATUS_NOTFOUND); STATUS_LOOP where the target leads back, or
+     * the chain would have more than STORE_ALIAS_HOPS aliases, those before it too. With
      * `claim`: the owner takes it for himself, STATUS_DENIED where the domain allows none or the
      * user part is reserved, STATUS_LIMIT where he has as many there as it allows
      * (his tombstones count, but for the one that he takes back). */

@@ -55,16 +55,32 @@ static void home_check(const struct model *model, const struct store_record *rec
 
 /* ---- aliases ---- */
 
-/* An alias may have STORE_ALIAS_HOPS - 1 more behind it, and never itself. */
+/* Aliases in the longest chain that leads to the address; no more than `max` are counted. */
+static int chain_length(const struct model *model, const struct store_address *address, int max)
+{
+    const struct shelf *records = &model->records[STORE_KIND_ADDRESS];
+    int length = 0;
+    for (size_t i = 0; max > 0 && i < records->count; i++) {
+        const struct store_record *record = shelf_at(records, i);
+        if (record->state != STORE_ADDRESS_ALIAS || !address_eq(&record->target, address))
+            continue;
+        int behind = 1 + chain_length(model, &record->address, max - 1);
+        length = behind > length ? behind : length;
+    }
+    return length;
+}
+
+/* A chain has at most STORE_ALIAS_HOPS aliases, and none of them twice. */
 static bool alias_loops(const struct model *model, const struct store_record *record)
 {
     struct store_address at = record->target;
+    int behind = chain_length(model, &record->address, STORE_ALIAS_HOPS);
     for (int hop = 1; hop <= STORE_ALIAS_HOPS; hop++) {
         if (address_eq(&at, &record->address))
             return true;
         const struct store_record *next = model_address(model, &at);
         if (!next || next->state != STORE_ADDRESS_ALIAS)
-            return false;
+            return hop + behind > STORE_ALIAS_HOPS;
         at = next->target;
     }
     return true;
@@ -209,8 +225,10 @@ void model_address_put(struct model *model, const struct store_command *command,
     }
     display_fill(&record);
     home_check(model, &record, outcome);
-    alias_check(model, &record, outcome);
     const struct store_record *old = find_live(model, command, outcome);
+    if (!old || old->state != STORE_ADDRESS_ALIAS || record.state != STORE_ADDRESS_ALIAS ||
+        !address_eq(&old->target, &record.target))
+        alias_check(model, &record, outcome);
     if (old && old->locked && changes_more_than_lock(old, &record))
         model_refuse(outcome, STATUS_LOCKED);
     if (outcome->refusal_count)

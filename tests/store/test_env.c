@@ -124,6 +124,28 @@ static void what_is_no_store_is_refused(void **state)
     fixture_remove(&f);
 }
 
+/* Read through a map, what is missing would end the process. */
+static void a_file_that_was_cut_is_refused(void **state)
+{
+    struct fixture f;
+    struct store_fault fault;
+    char name[300];
+    (void)state;
+    fixture_make(&f, 0);
+    fixture_open(&f);
+    assert_int_equal(fixture_domain_add(&f, "opa.example"), 0);
+    fixture_close(&f);
+    snprintf(name, sizeof(name), "%s/data.mdb", f.path);
+    assert_int_equal(truncate(name, 3 * 4096), 0);
+    assert_int_equal(open_ret(&f, STORE_WRITER, &fault), STATUS_CORRUPT);
+    assert_non_null(strstr(fault.text, "shorter than it was written"));
+    assert_int_equal(open_ret(&f, STORE_READER, &fault), STATUS_CORRUPT);
+    assert_int_equal(truncate(name, 0), 0);
+    assert_int_equal(open_ret(&f, STORE_WRITER, &fault), STATUS_CORRUPT);
+    assert_non_null(strstr(fault.text, "is empty"));
+    fixture_remove(&f);
+}
+
 /* ---- damaged records ---- */
 
 static bool domain_never(const struct store_domain *domain, void *arg)
@@ -309,6 +331,7 @@ int main(void)
         cmocka_unit_test(a_directory_that_cannot_be_made_is_told),
         cmocka_unit_test(a_newer_schema_is_refused),
         cmocka_unit_test(what_is_no_store_is_refused),
+        cmocka_unit_test(a_file_that_was_cut_is_refused),
         cmocka_unit_test(damaged_records_are_corrupt_and_never_a_crash),
         cmocka_unit_test(a_command_on_a_damaged_record_fails_and_changes_nothing),
         cmocka_unit_test(a_reader_process_reads_and_never_writes),

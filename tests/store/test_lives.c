@@ -164,6 +164,42 @@ static size_t domain_numbers(struct fixture *f, const char *domain, const char *
     return count;
 }
 
+/* One more at the end would break those at the beginning. */
+static void a_chain_does_not_grow_at_its_end(void **state)
+{
+    struct fixture *f = *state;
+    char name[32], next[32];
+    domain_make(f, STORE_DOMAIN_ADD, 2, 90);
+    assert_int_equal(add(f, owned("end@opa.example", "a")), 0);
+    assert_int_equal(add(f, owned("k0@opa.example", "a")), 0);
+    for (int i = 1; i <= STORE_ALIAS_HOPS; i++) {
+        snprintf(name, sizeof(name), "k%d@opa.example", i);
+        snprintf(next, sizeof(next), "k%d@opa.example", i - 1);
+        assert_int_equal(add(f, alias(name, next)), 0);
+    }
+    struct store_command put = alias("k0@opa.example", "end@opa.example");
+    put.op = STORE_ADDRESS_PUT;
+    assert_int_equal(fixture_submit(f, &put), STATUS_LOOP);
+    assert_int_equal(act(f, STORE_ADDRESS_RELEASE, name, 2000), 0);
+    assert_int_equal(fixture_submit(f, &put), 0);
+}
+
+/* Its target went when the target's domain became ours; the rest of it can be changed. */
+static void an_alias_that_leads_nowhere_can_be_blocked(void **state)
+{
+    struct fixture *f = *state;
+    domain_make(f, STORE_DOMAIN_ADD, 2, 90);
+    assert_int_equal(add(f, alias("fa@opa.example", "somebody@opb.example")), 0);
+    assert_int_equal(fixture_domain_add(f, "opb.example"), 0);
+    struct store_command put = alias("fa@opa.example", "somebody@opb.example");
+    put.op = STORE_ADDRESS_PUT;
+    put.record.blocked = true;
+    assert_int_equal(fixture_submit(f, &put), 0);
+    put = alias("fa@opa.example", "nobody@opb.example");
+    put.op = STORE_ADDRESS_PUT;
+    assert_int_equal(fixture_submit(f, &put), STATUS_NOTFOUND);
+}
+
 static void what_something_leads_to_is_not_released(void **state)
 {
     struct fixture *f = *state;
@@ -810,6 +846,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         LIVES_TEST(an_alias_leads_where_its_target_is),
         LIVES_TEST(aliases_that_lead_back_or_nowhere_are_refused),
+        LIVES_TEST(a_chain_does_not_grow_at_its_end),
+        LIVES_TEST(an_alias_that_leads_nowhere_can_be_blocked),
         LIVES_TEST(what_something_leads_to_is_not_released),
         LIVES_TEST(a_blocked_address_is_found_and_goes_nowhere),
         LIVES_TEST(a_prepared_address_is_not_routed_yet),
