@@ -154,7 +154,7 @@ static void argument_unpack(struct store_unpack *unpack, struct store_command *c
         unpack->failed = true;
 }
 
-static bool op_takes_batch(enum store_op op)
+bool store_op_takes_batch(enum store_op op)
 {
     return op == STORE_ADDRESS_IMPORT || op == STORE_ADDRESS_UNDO;
 }
@@ -249,7 +249,7 @@ bool store_id_is_set(const uint8_t id[32])
 int store_command_encode(const struct store_command *command, struct buf *out)
 {
     char buffer[COMMAND_HEAD_MAX + STORE_ANY_SIZE_MAX];
-    bool has_batch = op_takes_batch(command->op);
+    bool has_batch = store_op_takes_batch(command->op);
     struct store_pack pack;
     struct slice bytes;
     store_pack_init(&pack, buffer, sizeof(buffer));
@@ -296,7 +296,7 @@ int store_command_decode(struct slice bytes, struct store_record *records,
     head_unpack(&unpack, command);
     if (unpack.failed)
         return STATUS_CORRUPT;
-    if (op_takes_batch(command->op))
+    if (store_op_takes_batch(command->op))
         batch_unpack(&unpack, command->op == STORE_ADDRESS_UNDO, records, &command->batch);
     else
         argument_unpack(&unpack, command);

@@ -52,8 +52,8 @@ uint64_t store_committer_now(const struct store_committer *committer)
 
 static size_t command_pages(const struct store_command *command)
 {
-    bool is_batch = command->op == STORE_ADDRESS_IMPORT || command->op == STORE_ADDRESS_UNDO;
-    return STORE_COMMAND_PAGES + (is_batch ? STORE_RECORD_PAGES * command->batch.count : 0);
+    bool has_batch = store_op_takes_batch(command->op);
+    return STORE_COMMAND_PAGES + (has_batch ? STORE_RECORD_PAGES * command->batch.count : 0);
 }
 
 /* What makes room may use the pages in hand, as long as one command surely fits. */

@@ -378,6 +378,8 @@ int store_verdict_put(const struct store_txn *txn, const struct store_command *c
 
 /* ---- command.c: commands as bytes, for the log ---- */
 
+/* Is its argument `batch`, with records? */
+bool store_op_takes_batch(enum store_op op);
 /* STATUS_MALFORMED where bytes cannot say it: strings without end, counts and numbers out of
  * bounds, members that the state does not have. Everything else, malformed or not, is judged by
  * apply. */

@@ -18,6 +18,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#define DRY_RUNS_MAX  16                     /* together: each is a transaction of its own */
+#define RECORDS_MAX   (4 * STORE_IMPORT_MAX) /* of imports together: how long others wait */
 #define NS_PER_S      UINT64_C(1000000000)
 #define LINGER_SHARE  4       /* of the last commit's time, one part is worth waiting */
 #define LINGER_MAX_NS 1000000 /* and no more than this */
@@ -35,8 +37,10 @@ struct store_writer {
 
     pthread_mutex_t mutex; /* of what follows */
     pthread_cond_t work;
-    struct list queue;
-    unsigned queued;
+    struct list queue; /* commands */
+    struct list dry;   /* dry runs, whose turn comes after each batch of commands */
+    bool is_dry_turn;
+    unsigned queued;   /* on both */
     unsigned waiting;  /* on the queue or in the batch */
     unsigned expected; /* on the queue before the thread is woken */
     bool is_stopping;
@@ -161,14 +165,32 @@ static bool work_wait(struct store_writer *writer)
     return writer->queued > 0 || !writer->is_stopping;
 }
 
+static size_t records_of(const struct store_command *command)
+{
+    return store_op_takes_batch(command->op) ? command->batch.count : 1;
+}
+
+/* From one of the queues, in its order. */
+static size_t queue_take(struct store_writer *writer, struct list *queue, size_t max)
+{
+    size_t count = 0, records = 0;
+    while (count < max && records < RECORDS_MAX && !list_is_empty(queue)) {
+        struct list *link = list_first(queue);
+        list_remove(link);
+        writer->batch[count] = container_of(link, struct store_submission, link);
+        records += records_of(writer->batch[count++]->command);
+    }
+    return count;
+}
+
+/* Commands and dry runs by turns, so that what is on disk is not told late, and neither starves. */
 static size_t batch_take(struct store_writer *writer)
 {
-    size_t count = 0;
-    while (count < STORE_BATCH_MAX && !list_is_empty(&writer->queue)) {
-        struct list *link = list_first(&writer->queue);
-        list_remove(link);
-        writer->batch[count++] = container_of(link, struct store_submission, link);
-    }
+    bool is_dry =
+        list_is_empty(&writer->queue) || (writer->is_dry_turn && !list_is_empty(&writer->dry));
+    size_t count = is_dry ? queue_take(writer, &writer->dry, DRY_RUNS_MAX)
+                          : queue_take(writer, &writer->queue, STORE_BATCH_MAX);
+    writer->is_dry_turn = !is_dry;
     writer->queued -= (unsigned)count;
     return count;
 }
@@ -242,6 +264,7 @@ static void writer_init(struct store_writer *writer, struct store *store,
     store_committer_init(&writer->committer, store, conf);
     store_timer_init(&writer->timer, conf);
     list_init(&writer->queue);
+    list_init(&writer->dry);
     pthread_mutex_init(&writer->mutex, NULL);
     pthread_mutex_init(&writer->watch_mutex, NULL);
     pthread_condattr_init(&attr);
@@ -302,7 +325,8 @@ int store_submit_start(struct store *store, struct store_submission *submission)
     pthread_mutex_lock(&writer->mutex);
     bool is_open = writer->waiting < STORE_QUEUE_MAX && !writer->is_stopping;
     if (is_open) {
-        list_append(&writer->queue, &submission->link);
+        list_append(submission->command->dry_run ? &writer->dry : &writer->queue,
+                    &submission->link);
         writer->waiting++;
         if (++writer->queued == writer->expected)
             pthread_cond_signal(&writer->work);
