@@ -147,6 +147,19 @@ bool api_actor_is_good(struct store_reader *reader, const char *actor)
     return store_token_get(reader, actor + strlen(TOKEN_ACTOR), &token) == 0 && !is_over(&token);
 }
 
+int api_authenticate_again(struct api_call *call)
+{
+    int status = store_reader_begin(call->reader);
+    if (status)
+        return api_problem_from_status(&call->problem, status, "directory");
+    bool good = api_actor_is_good(call->reader, call->actor);
+    store_reader_end(call->reader);
+    if (good)
+        return 0;
+    api_tally_add(&call->api->tally->auth_failures);
+    return refuse(call);
+}
+
 int api_rate_check(struct api_call *call, const struct api_source *source)
 {
     struct api *api = call->api;

@@ -11,6 +11,9 @@
  * many failures, or that the directory cannot be read. */
 int api_authenticate(struct api_call *call, const struct api_source *source,
                      const char *authorization);
+/* The same token once more, after the client had time: before what it sent is acted on. Needs
+ * call->reader. Returns 0 or -EPROTO: unauthorized, or that the directory cannot be read. */
+int api_authenticate_again(struct api_call *call);
 /* Is the token of this actor ("token:ID") still good? Actors without one always are. Needs a
  * snapshot of `reader`. For answers that outlast their request. */
 bool api_actor_is_good(struct store_reader *reader, const char *actor);

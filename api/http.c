@@ -319,10 +319,13 @@ static enum MHD_Result exchange_begin(struct api_exchange *exchange)
     return MHD_YES;
 }
 
+/* A client takes its time over the body: who it is was true when it began. */
 static int call_handle(struct api_call *call)
 {
     call->reader = api_reader_lend(call->api);
-    int status = call->route->handler(call);
+    int status = api_authenticate_again(call);
+    if (!status)
+        status = call->route->handler(call);
     api_reader_return(call->api, call->reader);
     call->reader = NULL;
     return status;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define GET(p)                                                                                     \
     {                                                                                              \
@@ -234,6 +235,96 @@ static void revocation_acts_at_once(void **state)
     curl_easy_cleanup(request.keep);
 }
 
+/* ---- a token that ends while its request comes ---- */
+
+/* A body that the client sends once its headers were read, and after `before`. */
+struct late_body {
+    const struct fixture *fixture;
+    void (*before)(const struct late_body *body);
+    uint64_t until_ms;
+    size_t sent;
+};
+
+static size_t late_body_read(char *out, size_t size, size_t count, void *arg)
+{
+    struct late_body *body = arg;
+    size_t left = strlen(OPA) - body->sent;
+    size_t len = left < size * count ? left : size * count;
+    if (body->sent == 0)
+        body->before(body);
+    memcpy(out, OPA + body->sent, len);
+    body->sent += len;
+    return len;
+}
+
+static size_t answer_forget(char *bytes, size_t size, size_t count, void *arg)
+{
+    (void)bytes, (void)arg;
+    return size * count;
+}
+
+/* The client waits for "100 Continue", thus for the headers to be judged, as long as it takes. */
+static long late_body_post(struct late_body *body, const char *token)
+{
+    char url[128], text[NETADDR_TEXT_MAX], line[128];
+    long status = 0;
+    CURL *curl = curl_easy_init();
+    snprintf(url, sizeof(url), "https://%s/v1/domains",
+             netaddr_format(&body->fixture->https, text));
+    snprintf(line, sizeof(line), "Authorization: Bearer %s", token);
+    struct curl_slist *headers = curl_slist_append(NULL, "Expect: 100-continue");
+    headers = curl_slist_append(headers, "Content-Type: application/json");
+    headers = curl_slist_append(headers, line);
+    curl_easy_setopt(curl, CURLOPT_URL, url);
+    curl_easy_setopt(curl, CURLOPT_PROXY, "");
+    curl_easy_setopt(curl, CURLOPT_CAINFO, body->fixture->certificate);
+    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+    curl_easy_setopt(curl, CURLOPT_EXPECT_100_TIMEOUT_MS, 3600000L);
+    curl_easy_setopt(curl, CURLOPT_POST, 1L);
+    curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE, (long)strlen(OPA));
+    curl_easy_setopt(curl, CURLOPT_READFUNCTION, late_body_read);
+    curl_easy_setopt(curl, CURLOPT_READDATA, body);
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, answer_forget);
+    assert_int_equal(curl_easy_perform(curl), CURLE_OK);
+    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+    curl_slist_free_all(headers);
+    curl_easy_cleanup(curl);
+    return status;
+}
+
+static void nothing_happens(const struct late_body *body)
+{
+    (void)body;
+}
+
+static void admin_is_revoked(const struct late_body *body)
+{
+    token_remove(body->fixture, ID_ADMIN);
+}
+
+static void time_is_over(const struct late_body *body)
+{
+    const struct timespec pause = {.tv_nsec = 10000000};
+    while (api_now_ms() < body->until_ms)
+        nanosleep(&pause, NULL);
+}
+
+static void a_token_must_be_good_until_its_request_is_here(void **state)
+{
+    const struct fixture *fixture = *state;
+    struct late_body good = {.fixture = fixture, .before = nothing_happens};
+    struct late_body revoked = {.fixture = fixture, .before = admin_is_revoked};
+    struct late_body late = {.fixture = fixture, .before = time_is_over};
+    tokens_make(fixture);
+    assert_int_equal(late_body_post(&revoked, admin), 401);
+    late.until_ms = api_now_ms() + 3000;
+    assert_int_equal(late_body_post(&late, token_add(fixture, "until0000001", STORE_SCOPE_ADMIN, "",
+                                                     late.until_ms)),
+                     401);
+    assert_int_equal(
+        late_body_post(&good, token_add(fixture, "admin0000002", STORE_SCOPE_ADMIN, "", 0)), 201);
+}
+
 /* ---- guessing ---- */
 
 static void guess_text(char text[API_TOKEN_LEN + 1], const char *id)
@@ -410,6 +501,7 @@ int main(void)
         TEST(bad_tokens_are_all_answered_alike),
         TEST(a_token_is_good_until_its_time),
         TEST(revocation_acts_at_once),
+        TEST(a_token_must_be_good_until_its_request_is_here),
         TEST(many_ids_from_one_source_are_slowed),
         TEST(one_id_from_many_sources_is_slowed),
         TEST(requests_over_the_rate_are_answered_429),
