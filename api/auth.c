@@ -111,30 +111,31 @@ static int slow_down(struct api_call *call, const char *why)
                            call->retry_after_s);
 }
 
+/* In the same words whatever is wrong, until it is too often. */
+static int failed(struct api_call *call, const struct api_source *source, const char *id)
+{
+    struct api *api = call->api;
+    if (api_guard_failed(api->guard, source, id, api_monotonic_us(), &call->retry_after_s)) {
+        api_tally_add(&api->tally->auth_failures);
+        return refuse(call);
+    }
+    api_tally_add(&api->tally->auth_slowed);
+    return slow_down(call, "too many attempts with wrong tokens");
+}
+
 int api_authenticate(struct api_call *call, const struct api_source *source,
                      const char *authorization)
 {
     struct slice text = bearer_find(authorization);
     if (text.len == 0)
         return refuse(call);
-    struct api *api = call->api;
-    uint64_t now_us = api_monotonic_us();
     char id[STORE_TOKEN_ID_LEN + 1] = "";
-    bool is_token = api_token_id(text, id);
-    struct api_attempt attempt = {.source = *source, .id = id};
-    if (!api_guard_try(api->guard, &attempt, now_us, &call->retry_after_s)) {
-        api_tally_add(&api->tally->auth_slowed);
-        return slow_down(call, "too many attempts with wrong tokens");
-    }
     struct store_token token = {.id = ""};
-    int status = is_token ? token_read(api, id, &token) : STATUS_NOTFOUND;
+    int status = api_token_id(text, id) ? token_read(call->api, id, &token) : STATUS_NOTFOUND;
     if (status && status != STATUS_NOTFOUND)
         return api_problem_from_status(&call->problem, status, "directory");
-    if (!token_is_good(text, &token) || status) {
-        api_tally_add(&api->tally->auth_failures);
-        return refuse(call);
-    }
-    api_guard_proved(api->guard, &attempt, now_us);
+    if (!token_is_good(text, &token) || status)
+        return failed(call, source, id);
     principal_set(call, &token);
     return 0;
 }

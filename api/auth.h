@@ -7,8 +7,8 @@
 #include "api/internal.h"
 
 /* Sets principal and actor. `authorization` is that header, NULL where absent. Returns 0, or
- * -EPROTO: unauthorized, in the same words whatever is wrong with it, or rate-limited after too
- * many failures, or that the directory cannot be read. */
+ * -EPROTO: unauthorized, in the same words whatever is wrong with it, or, after too many failures,
+ * rate-limited in place of that; or that the directory cannot be read. */
 int api_authenticate(struct api_call *call, const struct api_source *source,
                      const char *authorization);
 /* The same token once more, after the client had time: before what it sent is acted on. Needs

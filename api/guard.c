@@ -13,7 +13,6 @@ struct api_guard {
     struct api_rate *clients; /* NULL: no bound */
     struct api_rate *sources; /* failures of each */
     struct api_rate *ids;
-    struct api_rate *known; /* source and id that were right together; its failures since */
 };
 
 struct api_source api_source_of(const struct netaddr *addr)
@@ -47,9 +46,7 @@ struct api_guard *api_guard_alloc(unsigned rate)
         api_rate_alloc(API_GUARD_KEYS, API_GUARD_SOURCE_BURST, API_GUARD_SOURCE_WAIT_S * SECOND_US);
     guard->ids =
         api_rate_alloc(API_GUARD_KEYS, API_GUARD_TOKEN_BURST, API_GUARD_TOKEN_WAIT_S * SECOND_US);
-    guard->known =
-        api_rate_alloc(API_GUARD_KEYS, API_GUARD_TOKEN_BURST, API_GUARD_TOKEN_WAIT_S * SECOND_US);
-    if ((rate && !guard->clients) || !guard->sources || !guard->ids || !guard->known)
+    if ((rate && !guard->clients) || !guard->sources || !guard->ids)
         return api_guard_free(guard);
     return guard;
 }
@@ -61,7 +58,6 @@ struct api_guard *api_guard_free(struct api_guard *guard)
     api_rate_free(guard->clients);
     api_rate_free(guard->sources);
     api_rate_free(guard->ids);
-    api_rate_free(guard->known);
     pthread_mutex_destroy(&guard->lock);
     free(guard);
     return NULL;
@@ -93,62 +89,26 @@ bool api_guard_request(struct api_guard *guard, const struct api_source *source,
     return may;
 }
 
-struct pair_key {
-    char bytes[API_RATE_KEY_MAX];
-    size_t len;
-};
-
-/* The source's length is in its first byte's meaning, so that no two pairs look alike. */
-static struct pair_key pair_of(const struct api_attempt *attempt)
-{
-    struct pair_key pair = {.len = attempt->source.len};
-    memcpy(pair.bytes, attempt->source.key, attempt->source.len);
-    size_t len = strlen(attempt->id);
-    memcpy(pair.bytes + pair.len, attempt->id, len);
-    pair.len += len;
-    return pair;
-}
-
 /* Both or none. */
-static bool stranger_try(struct api_guard *guard, const struct api_attempt *attempt,
+static bool failure_take(struct api_guard *guard, struct slice source, struct slice id,
                          uint64_t now_us, uint64_t *wait_us)
 {
-    struct slice source = source_key(&attempt->source);
     if (!api_rate_take(guard->sources, source, now_us, wait_us))
         return false;
-    if (!*attempt->id || api_rate_take(guard->ids, slice_of(attempt->id), now_us, wait_us))
+    if (id.len == 0 || api_rate_take(guard->ids, id, now_us, wait_us))
         return true;
     api_rate_give(guard->sources, source);
     return false;
 }
 
-bool api_guard_try(struct api_guard *guard, struct api_attempt *attempt, uint64_t now_us,
-                   unsigned *wait_s)
+bool api_guard_failed(struct api_guard *guard, const struct api_source *source, const char *id,
+                      uint64_t now_us, unsigned *wait_s)
 {
-    uint64_t wait_us = 0;
-    struct pair_key pair = pair_of(attempt);
-    struct slice key = slice_make(pair.bytes, pair.len);
+    uint64_t wait_us;
     pthread_mutex_lock(&guard->lock);
-    attempt->was_known = *attempt->id && api_rate_knows(guard->known, key);
-    bool may = attempt->was_known ? api_rate_take(guard->known, key, now_us, &wait_us)
-                                  : stranger_try(guard, attempt, now_us, &wait_us);
+    bool may = failure_take(guard, source_key(source), slice_of(id), now_us, &wait_us);
     pthread_mutex_unlock(&guard->lock);
     if (!may)
         *wait_s = seconds_up(wait_us);
     return may;
-}
-
-void api_guard_proved(struct api_guard *guard, const struct api_attempt *attempt, uint64_t now_us)
-{
-    uint64_t wait_us;
-    struct pair_key pair = pair_of(attempt);
-    struct slice key = slice_make(pair.bytes, pair.len);
-    pthread_mutex_lock(&guard->lock);
-    if (!attempt->was_known) {
-        api_rate_give(guard->sources, source_key(&attempt->source));
-        api_rate_give(guard->ids, slice_of(attempt->id));
-        api_rate_take(guard->known, key, now_us, &wait_us); /* from now on it is */
-    }
-    api_rate_give(guard->known, key);
-    pthread_mutex_unlock(&guard->lock);
 }

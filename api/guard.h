@@ -1,10 +1,9 @@
 /* Who asks how often, and who guesses tokens.
  *
  * Failed attempts are slowed per source address and per token id: neither many ids tried from one
- * source nor one id tried from many sources gets more guesses. An attempt takes from both buckets
- * before the token is looked at, and a right one gives back what it took, so that attempts at the
- * same time gain nothing. A source that has proved a token before has a bucket of its own for that
- * token: it goes on while others guess. All tables are bounded. Thread-safe. */
+ * source nor one id tried from many sources gets more answers. Right tokens are never slowed, for
+ * then whoever knows an id, which is no secret, could lock its owner out. A guesser gains nothing
+ * by that: what he has to guess has 256 bits. All tables are bounded. Thread-safe. */
 #ifndef JUNCTOR_API_GUARD_H
 #define JUNCTOR_API_GUARD_H
 
@@ -40,15 +39,9 @@ struct api_guard *api_guard_free(struct api_guard *guard); /* accepts NULL */
 bool api_guard_request(struct api_guard *guard, const struct api_source *source, const char *client,
                        uint64_t now_us, unsigned *wait_s);
 
-/* An attempt to prove who one is; `id` is "" where the text is no token. Begun with a `true`, it
- * counts as failed until api_guard_proved. */
-struct api_attempt {
-    struct api_source source;
-    const char *id;
-    bool was_known; /* private */
-};
-bool api_guard_try(struct api_guard *guard, struct api_attempt *attempt, uint64_t now_us,
-                   unsigned *wait_s);
-void api_guard_proved(struct api_guard *guard, const struct api_attempt *attempt, uint64_t now_us);
+/* One wrong token; `id` is "" where the text is no token. Returns whether it may be told so, else
+ * *wait_s: this source, or whoever tries this id, has failed too often. */
+bool api_guard_failed(struct api_guard *guard, const struct api_source *source, const char *id,
+                      uint64_t now_us, unsigned *wait_s);
 
 #endif

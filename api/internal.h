@@ -101,7 +101,7 @@ struct api_counters {
     /* By row of api_route_at; the one at route_count is for what found no route. */
     struct api_route_counters routes[API_MAX_ROUTES + 1];
     uint64_t auth_failures;                   /* tokens that were none, or not good any more */
-    uint64_t auth_slowed;                     /* attempts put off after too many failures */
+    uint64_t auth_slowed;                     /* the same, put off after too many of them */
     uint64_t rate_limited;                    /* requests over their client's rate */
     uint64_t connections[API_LISTENER_COUNT]; /* open now */
     uint64_t accepted[API_LISTENER_COUNT];    /* since the start */

@@ -282,7 +282,7 @@ static void api_add(struct metrics *metrics, const struct api_counters *counters
                "Requests with a token that is none, or not good any more.",
                counters->auth_failures);
     number_add(metrics, "junctor_api_auth_slowed_total", "counter",
-               "Requests put off after too many failures.", counters->auth_slowed);
+               "Wrong tokens answered 429 after too many failures.", counters->auth_slowed);
     number_add(metrics, "junctor_api_rate_limited_total", "counter",
                "Requests over their client's rate.", counters->rate_limited);
 }

@@ -115,8 +115,3 @@ void api_rate_give(struct api_rate *rate, struct slice key)
     if (bucket && bucket->full_us > rate->interval_us)
         bucket->full_us -= rate->interval_us;
 }
-
-bool api_rate_knows(const struct api_rate *rate, struct slice key)
-{
-    return bucket_find(rate, key) != NULL;
-}

@@ -27,7 +27,5 @@ size_t api_rate_count(const struct api_rate *rate);
 bool api_rate_take(struct api_rate *rate, struct slice key, uint64_t now_us, uint64_t *wait_us);
 /* What was taken for nothing; no harm where the key was forgotten. */
 void api_rate_give(struct api_rate *rate, struct slice key);
-/* Is there a bucket of this key, full or not? */
-bool api_rate_knows(const struct api_rate *rate, struct slice key);
 
 #endif

@@ -103,8 +103,8 @@ def test_guessing_from_one_address_is_slowed_and_nobody_else_is(daemon, root):
                                 lambda number: f"jct_{number:012d}_{'g' * 43}")
     assert slowed.kind == "429 rate-limited" and int(slowed.get("Retry-After")) >= 1
     assert daemon.client(token, sources(daemon, 2)).ask("GET", "/v1/self").status == 200
-    guesser = daemon.client(token, sources(daemon, 1))  # had he guessed right, he would not know
-    assert guesser.ask("GET", "/v1/self").kind == "429 rate-limited"
+    neighbour = daemon.client(token, sources(daemon, 1))  # who has a right one is never put off
+    assert neighbour.ask("GET", "/v1/self").status == 200
     assert daemon.client(source=sources(daemon, 1)).ask("GET", "/healthz").status == 200
 
 
@@ -115,8 +115,6 @@ def test_garbage_for_tokens_is_slowed_too(daemon):
 
 def test_guessing_one_token_from_many_addresses_does_not_lock_its_owner_out(daemon, root):
     token = root.token_add(scope="admin")
-    owner = daemon.client(token, sources(daemon, 4))
-    assert owner.ask("GET", "/v1/self").status == 200
     wrong = token[:-43] + "w" * 43
     for last in range(100, 200):
         answer = daemon.client(wrong, sources(daemon, last)).ask("GET", "/v1/self")
@@ -124,6 +122,7 @@ def test_guessing_one_token_from_many_addresses_does_not_lock_its_owner_out(daem
             break
         assert answer.status == 401
     assert answer.kind == "429 rate-limited" and int(answer.get("Retry-After")) >= 1
+    owner = daemon.client(token, sources(daemon, 4))  # an address that never proved it before
     for _ in range(20):
         assert owner.ask("GET", "/v1/self").status == 200
     other = daemon.client(root.token_add(scope="admin"), sources(daemon, 100))
