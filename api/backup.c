@@ -10,7 +10,14 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static int file_decode(struct api_call *call, const char **file)
+/* What the copy came to; lives in call->memory. */
+struct backup {
+    char file[PATH_MAX];
+    long long bytes;
+    struct store_fault fault;
+};
+
+static int file_decode(struct api_call *call, struct backup *backup)
 {
     static const struct api_field fields[] = {
         {"file", JSON_STRING, API_REQUIRED},
@@ -18,24 +25,18 @@ static int file_decode(struct api_call *call, const char **file)
     };
     if (api_json_check(call->body, fields, false, &call->problem))
         return -EPROTO;
-    *file = json_string_value(json_object_get(call->body, "file"));
-    if (**file != '/')
+    const char *file = json_string_value(json_object_get(call->body, "file"));
+    if (*file != '/')
         return api_problem_set(&call->problem, API_PROBLEM_FIELD, "file",
                                "file: is '%.256s'; it must be an absolute path, of a file that "
                                "does not exist yet",
-                               *file);
-    if (strlen(*file) >= PATH_MAX)
+                               file);
+    if (strlen(file) >= PATH_MAX)
         return api_problem_set(&call->problem, API_PROBLEM_FIELD, "file",
                                "file: is over %d bytes long", PATH_MAX - 1);
+    memcpy(backup->file, file, strlen(file) + 1);
     return 0;
 }
-
-/* What the copy came to; lives in call->memory. */
-struct backup {
-    const char *file; /* in the body */
-    long long bytes;
-    struct store_fault fault;
-};
 
 /* On a thread of its own. Two copies at once would only slow each other. */
 static int backup_make(struct api_call *call)
@@ -89,7 +90,7 @@ int api_backup_post(struct api_call *call)
     struct backup *backup = call->memory = calloc(1, sizeof(*backup));
     if (!backup)
         return api_problem_set(&call->problem, API_PROBLEM_BUSY, NULL, "out of memory");
-    if (file_decode(call, &backup->file))
+    if (file_decode(call, backup))
         return -EPROTO;
     return api_run(call, backup->file, backup_make, backup_made);
 }

@@ -319,6 +319,14 @@ static enum MHD_Result exchange_begin(struct api_exchange *exchange)
     return MHD_YES;
 }
 
+/* What the client sent is not kept while the store decides, or while the answer is taken. */
+static void body_drop(struct api_exchange *exchange)
+{
+    json_decref(exchange->call.body);
+    exchange->call.body = NULL;
+    buf_done(&exchange->body);
+}
+
 /* A client takes its time over the body: who it is was true when it began. */
 static int call_handle(struct api_call *call)
 {
@@ -336,7 +344,8 @@ static enum MHD_Result exchange_end(struct api_exchange *exchange)
     int status = -EPROTO;
     if (exchange->phase == EXCHANGE_BODY && body_decode(exchange) == 0)
         status = call_handle(&exchange->call);
-    else if (exchange->phase == EXCHANGE_DECIDED)
+    body_drop(exchange);
+    if (exchange->phase == EXCHANGE_DECIDED)
         status = api_submission_finish(exchange);
     if (status == API_PENDING) {
         api_submission_start(exchange);
@@ -398,7 +407,7 @@ void api_request_done(void *arg, struct MHD_Connection *connection, void **memor
     struct api_http *http = call->api->http;
     api_connection_deadline(http, api_connection_of(connection), http->request_ms);
     api_stream_drop(call);
-    json_decref(call->body);
+    body_drop(exchange);
     json_decref(call->reply);
     free(call->text);
     free(call->memory);

@@ -244,7 +244,7 @@ struct api_call {
     char param[API_MAX_PARAM];   /* the {...} of the pattern, unescaped */
     struct api_arg args[API_MAX_ARGS];
     size_t arg_count;
-    json_t *body; /* an object, where the route takes one */
+    json_t *body; /* an object, where the route takes one; for the time of the handler */
     bool dry_run; /* a change is only tried; ?dry_run=true */
 
     /* A change: see api_submit. */

@@ -1,5 +1,6 @@
 /* Everything that a client can make large, deep, many or slow has its bound. */
 #include "api/http.h"
+#include "api/json_depth.h"
 #include "tests/api/fixture.h"
 
 #include <stdio.h>
@@ -91,6 +92,47 @@ static void depth_is_bounded_and_its_place_named(void **state)
     request.body = deep;
     expect_problem(fixture, &request, 400, "malformed-json", "", "line 1, column 9: too deep");
     assert_int_equal(last_sequence(fixture), 0);
+}
+
+/* Each of these would be a hundred times as large once it is parsed. */
+static void values_are_counted_before_they_are_parsed(void **state)
+{
+    const struct fixture *fixture = *state;
+    static const char *const items[] = {"{},", "[],", "1,", "\"\",", "{\"x\":[]},", "null ,"};
+    static char body[API_MAX_IMPORT + 1];
+    struct request request = {.method = "POST", .path = "/v1/import", .body = body};
+    for (size_t i = 0; i < COUNT_OF(items); i++) {
+        size_t len = (size_t)snprintf(body, sizeof(body), "{\"addresses\":[");
+        for (int j = 0; j < API_JSON_VALUES; j++)
+            len += (size_t)snprintf(body + len, sizeof(body) - len, "%s", items[i]);
+        snprintf(body + len - 1, sizeof(body) - len + 1, "]}");
+        expect_problem(fixture, &request, 400, "malformed-json", "", "too much: at most 16000");
+    }
+    assert_int_equal(last_sequence(fixture), 0);
+}
+
+static void the_largest_import_has_room_for_every_field(void **state)
+{
+    const struct fixture *fixture = *state;
+    static char body[API_MAX_IMPORT + 1];
+    size_t len = (size_t)snprintf(body, sizeof(body), "{\"keep_going\": false, \"addresses\": [");
+    for (int i = 0; i < STORE_IMPORT_MAX; i++)
+        len += (size_t)snprintf(body + len, sizeof(body) - len,
+                                "%s{\"address\": \"user%d@opa.example\", \"hosting\": "
+                                "\"opa.example\", \"owner\": \"o,w[n{er\", \"target\": null, "
+                                "\"state\": \"hosted\", \"blocked\": false, \"locked\": true}",
+                                i ? ", " : "", i);
+    snprintf(body + len, sizeof(body) - len, "]}");
+    struct request request = {.method = "POST", .path = "/v1/domains", .body = OPA};
+    struct response response;
+    expect_status(fixture, &request, 201);
+    request.path = "/v1/import";
+    request.body = body;
+    http(fixture, &request, &response);
+    if (response.status != 200)
+        fail_msg("%s", text_of(response.json, "detail"));
+    assert_int_equal(json_integer_value(json_object_get(response.json, "added")), STORE_IMPORT_MAX);
+    response_done(&response);
 }
 
 static void what_is_no_json_changes_nothing(void **state)
@@ -303,6 +345,8 @@ int main(void)
         TEST(endless_headers_are_cut),
         TEST(an_import_may_be_larger_than_other_bodies),
         TEST(depth_is_bounded_and_its_place_named),
+        TEST(values_are_counted_before_they_are_parsed),
+        TEST(the_largest_import_has_room_for_every_field),
         TEST(what_is_no_json_changes_nothing),
         TEST(an_idempotency_key_is_bounded),
         TEST(a_refused_request_is_read_to_its_end),
