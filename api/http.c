@@ -6,22 +6,11 @@
 #include "api/json_depth.h"
 #include "api/tally.h"
 
-#include "base/slice.h"
-
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* A body over its bound, or of a refused request, is read on by so much, so that the client hears
- * the answer; then the connection is cut. */
-#define DISCARD_MAX (16 * (size_t)API_MAX_BODY)
-
-static const char *header_get(const struct api_exchange *exchange, const char *name)
-{
-    return MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, name);
-}
 
 /* ---- who ---- */
 
@@ -63,7 +52,7 @@ static int https_principal(struct api_exchange *exchange)
     struct api_call *call = &exchange->call;
     const struct api_source *source = &api_connection_of(exchange->connection)->source;
     int status = needs_token(call)
-                     ? api_authenticate(call, source, header_get(exchange, "Authorization"))
+                     ? api_authenticate(call, source, api_header_get(exchange, "Authorization"))
                      : 0;
     if (status && call->problem.kind != API_PROBLEM_UNAUTHORIZED)
         return status;
@@ -97,26 +86,6 @@ static int principal_find(struct api_exchange *exchange)
 }
 
 /* ---- what ---- */
-
-static int size_check(struct api_exchange *exchange)
-{
-    struct api_problem *problem = &exchange->call.problem;
-    if (exchange->url_len > API_MAX_URL)
-        return api_problem_set(problem, API_PROBLEM_URL_TOO_LONG, NULL,
-                               "the URL has %zu bytes; at most %d are read", exchange->url_len,
-                               API_MAX_URL);
-    int count = MHD_get_connection_values(exchange->connection, MHD_HEADER_KIND, NULL, NULL);
-    if (count > API_MAX_HEADERS)
-        return api_problem_set(problem, API_PROBLEM_HEADERS, NULL,
-                               "there are %d headers; at most %d are read", count, API_MAX_HEADERS);
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(exchange->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
-    if (info && info->header_size > API_MAX_HEADER_SIZE)
-        return api_problem_set(problem, API_PROBLEM_HEADERS, NULL,
-                               "the headers have %zu bytes; at most %d are read", info->header_size,
-                               API_MAX_HEADER_SIZE);
-    return 0;
-}
 
 /* The route's problem is told only to those who may know of it. */
 static int route_find(struct api_call *call)
@@ -196,50 +165,14 @@ static int args_decode(struct api_exchange *exchange)
     return walk.status ? walk.status : dry_run_decode(&exchange->call);
 }
 
-static int headers_decode(struct api_exchange *exchange)
-{
-    struct api_call *call = &exchange->call;
-    call->if_match = header_get(exchange, "If-Match");
-    call->last_event_id = header_get(exchange, "Last-Event-ID");
-    if (call->route->method != API_POST)
-        return 0;
-    call->idempotency_key = header_get(exchange, "Idempotency-Key");
-    size_t len = call->idempotency_key ? strlen(call->idempotency_key) : 1;
-    if (len > 0 && len <= API_MAX_KEY)
-        return 0;
-    return api_problem_set(&call->problem, API_PROBLEM_HEADER, "Idempotency-Key",
-                           "Idempotency-Key: has %zu bytes; it must have 1 to %d", len,
-                           API_MAX_KEY);
-}
-
 /* ---- the body ---- */
-
-static size_t body_max(const struct api_call *call)
-{
-    return call->route && (call->route->scopes & API_LARGE) ? API_MAX_IMPORT : API_MAX_BODY;
-}
-
-static int body_too_large(struct api_call *call)
-{
-    return api_problem_set(&call->problem, API_PROBLEM_TOO_LARGE, NULL,
-                           "the body is over %zu bytes", body_max(call));
-}
-
-static int length_check(struct api_exchange *exchange)
-{
-    const char *text = header_get(exchange, "Content-Length");
-    uint64_t len;
-    if (text && slice_to_u64(slice_of(text), body_max(&exchange->call), &len))
-        return body_too_large(&exchange->call);
-    return 0;
-}
 
 static enum MHD_Result body_add(struct api_exchange *exchange, const char *data, size_t *len)
 {
     if (exchange->phase == EXCHANGE_REFUSED || buf_append(&exchange->body, slice_make(data, *len)))
         exchange->discarded += *len;
     *len = 0;
-    return exchange->discarded > DISCARD_MAX ? MHD_NO : MHD_YES;
+    return exchange->discarded > API_DISCARD_MAX ? MHD_NO : MHD_YES;
 }
 
 static bool has_body(enum api_method method)
@@ -247,29 +180,14 @@ static bool has_body(enum api_method method)
     return method == API_POST || method == API_PUT || method == API_PATCH;
 }
 
-static int media_type_check(struct api_exchange *exchange)
-{
-    struct api_call *call = &exchange->call;
-    bool patch = call->route->method == API_PATCH;
-    const char *type = header_get(exchange, "Content-Type");
-    struct slice media = slice_of(type ? type : "");
-    media = slice_trim(slice_make(media.p, slice_find(media, ';')));
-    if (slice_eq_nocase(media, SLICE("application/json")) ||
-        (patch && slice_eq_nocase(media, SLICE("application/merge-patch+json"))))
-        return 0;
-    return api_problem_set(&call->problem, API_PROBLEM_MEDIA_TYPE, "Content-Type",
-                           "Content-Type: is '%.64s'; it must be application/json%s",
-                           type ? type : "", patch ? " or application/merge-patch+json" : "");
-}
-
 static int body_decode(struct api_exchange *exchange)
 {
     struct api_call *call = &exchange->call;
     if (exchange->discarded)
-        return body_too_large(call);
+        return api_body_too_large(call);
     if (!has_body(call->route->method))
         return 0;
-    int status = media_type_check(exchange);
+    int status = api_media_type_check(exchange);
     if (status)
         return status;
     struct slice bytes = buf_bytes(&exchange->body);
@@ -286,25 +204,16 @@ static int body_decode(struct api_exchange *exchange)
 static int exchange_check(struct api_exchange *exchange)
 {
     struct api_call *call = &exchange->call;
-    if (size_check(exchange))
+    if (api_headers_check(exchange))
         return -EPROTO;
     int missing = route_find(call);
     struct api_problem route_problem = call->problem;
     if (principal_find(exchange))
         return -EPROTO;
     call->problem = route_problem;
-    if (missing || scope_check(call) || args_decode(exchange) || headers_decode(exchange))
+    if (missing || scope_check(call) || args_decode(exchange) || api_headers_decode(exchange))
         return -EPROTO;
-    return length_check(exchange);
-}
-
-/* Will the client wait for the answer before it sends its body, or is that too long to be read? */
-static bool answers_at_once(const struct api_exchange *exchange)
-{
-    const char *text = header_get(exchange, "Content-Length");
-    uint64_t len;
-    return header_get(exchange, "Expect") ||
-           (text && slice_to_u64(slice_of(text), DISCARD_MAX, &len));
+    return api_length_check(exchange);
 }
 
 static enum MHD_Result exchange_begin(struct api_exchange *exchange)
@@ -313,9 +222,9 @@ static enum MHD_Result exchange_begin(struct api_exchange *exchange)
     exchange->phase = EXCHANGE_BODY;
     if (exchange_check(exchange)) {
         exchange->phase = EXCHANGE_REFUSED;
-        return answers_at_once(exchange) ? api_problem_send(exchange) : MHD_YES;
+        return api_answers_at_once(exchange) ? api_problem_send(exchange) : MHD_YES;
     }
-    buf_init(&exchange->body, body_max(call));
+    buf_init(&exchange->body, api_body_max(call));
     return MHD_YES;
 }
 

@@ -22,13 +22,15 @@
 #define API_MAX_URL         8192  /* bytes, with its query */
 #define API_MAX_HEADERS     64    /* lines */
 #define API_MAX_HEADER_SIZE 16384 /* bytes of request line and headers */
-#define API_MEMORY                                                                                 \
-    131072                  /* bytes of libmicrohttpd per connection: more than the bounds         \
-                               above, so that we, not it, answer what is over them */
-#define API_MAX_RETIRED 4   /* servers that finish what an earlier certificate began */
-#define API_KEEPER_MS   250 /* how often the keeper looks */
-#define API_STOP_MS     5000 /* how long api_stop waits for slow clients, once the store has decided \
-                              */
+/* Bytes of libmicrohttpd per connection: more than the bounds above, so that we, not it, answer
+ * what is over them. */
+#define API_MEMORY 131072
+/* A body over its bound, or of a refused request, is read on by so much, so that the client hears
+ * the answer; then the connection is cut. */
+#define API_DISCARD_MAX        (16 * (size_t)API_MAX_BODY)
+#define API_MAX_RETIRED        4   /* servers that finish what an earlier certificate began */
+#define API_KEEPER_MS          250 /* how often the keeper looks */
+#define API_STOP_MS            5000 /* how long api_stop waits for slow clients after the last verdict */
 #define API_HEALTH_CONNECTIONS 16 /* of the health listener */
 
 struct api_server {
@@ -106,6 +108,22 @@ enum MHD_Result api_request_handle(void *arg, struct MHD_Connection *connection,
 void api_request_done(void *arg, struct MHD_Connection *connection, void **memory,
                       enum MHD_RequestTerminationCode code);
 void *api_request_begin(void *arg, const char *url, struct MHD_Connection *connection);
+
+/* ---- headers (http_headers.c) ---- */
+
+/* NULL where absent. */
+const char *api_header_get(const struct api_exchange *exchange, const char *name);
+/* Whoever sends them: may they be read at all? This and what follows: 0 or -EPROTO. */
+int api_headers_check(struct api_exchange *exchange);
+/* Those that handlers ask for. Needs the route. */
+int api_headers_decode(struct api_exchange *exchange);
+size_t api_body_max(const struct api_call *call);
+int api_body_too_large(struct api_call *call);
+/* Is the body that is announced too large? */
+int api_length_check(struct api_exchange *exchange);
+int api_media_type_check(struct api_exchange *exchange);
+/* Will the client wait for the answer before it sends its body, or is that too long to be read? */
+bool api_answers_at_once(const struct api_exchange *exchange);
 
 /* ---- answers (http_send.c) ---- */
 

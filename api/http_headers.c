@@ -1,0 +1,92 @@
+/* What the headers of a request say: how large it is, what its body is, and on what condition. */
+#include "api/http.h"
+
+#include "base/slice.h"
+
+#include <string.h>
+
+const char *api_header_get(const struct api_exchange *exchange, const char *name)
+{
+    return MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, name);
+}
+
+int api_headers_check(struct api_exchange *exchange)
+{
+    struct api_problem *problem = &exchange->call.problem;
+    if (exchange->url_len > API_MAX_URL)
+        return api_problem_set(problem, API_PROBLEM_URL_TOO_LONG, NULL,
+                               "the URL has %zu bytes; at most %d are read", exchange->url_len,
+                               API_MAX_URL);
+    int count = MHD_get_connection_values(exchange->connection, MHD_HEADER_KIND, NULL, NULL);
+    if (count > API_MAX_HEADERS)
+        return api_problem_set(problem, API_PROBLEM_HEADERS, NULL,
+                               "there are %d headers; at most %d are read", count, API_MAX_HEADERS);
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(exchange->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    if (info && info->header_size > API_MAX_HEADER_SIZE)
+        return api_problem_set(problem, API_PROBLEM_HEADERS, NULL,
+                               "the headers have %zu bytes; at most %d are read", info->header_size,
+                               API_MAX_HEADER_SIZE);
+    return 0;
+}
+
+int api_headers_decode(struct api_exchange *exchange)
+{
+    struct api_call *call = &exchange->call;
+    call->if_match = api_header_get(exchange, "If-Match");
+    call->last_event_id = api_header_get(exchange, "Last-Event-ID");
+    if (call->route->method != API_POST)
+        return 0;
+    call->idempotency_key = api_header_get(exchange, "Idempotency-Key");
+    size_t len = call->idempotency_key ? strlen(call->idempotency_key) : 1;
+    if (len > 0 && len <= API_MAX_KEY)
+        return 0;
+    return api_problem_set(&call->problem, API_PROBLEM_HEADER, "Idempotency-Key",
+                           "Idempotency-Key: has %zu bytes; it must have 1 to %d", len,
+                           API_MAX_KEY);
+}
+
+/* ---- the body ---- */
+
+size_t api_body_max(const struct api_call *call)
+{
+    return call->route && (call->route->scopes & API_LARGE) ? API_MAX_IMPORT : API_MAX_BODY;
+}
+
+int api_body_too_large(struct api_call *call)
+{
+    return api_problem_set(&call->problem, API_PROBLEM_TOO_LARGE, NULL,
+                           "the body is over %zu bytes", api_body_max(call));
+}
+
+int api_length_check(struct api_exchange *exchange)
+{
+    const char *text = api_header_get(exchange, "Content-Length");
+    uint64_t len;
+    if (text && slice_to_u64(slice_of(text), api_body_max(&exchange->call), &len))
+        return api_body_too_large(&exchange->call);
+    return 0;
+}
+
+int api_media_type_check(struct api_exchange *exchange)
+{
+    struct api_call *call = &exchange->call;
+    bool patch = call->route->method == API_PATCH;
+    const char *type = api_header_get(exchange, "Content-Type");
+    struct slice media = slice_of(type ? type : "");
+    media = slice_trim(slice_make(media.p, slice_find(media, ';')));
+    if (slice_eq_nocase(media, SLICE("application/json")) ||
+        (patch && slice_eq_nocase(media, SLICE("application/merge-patch+json"))))
+        return 0;
+    return api_problem_set(&call->problem, API_PROBLEM_MEDIA_TYPE, "Content-Type",
+                           "Content-Type: is '%.64s'; it must be application/json%s",
+                           type ? type : "", patch ? " or application/merge-patch+json" : "");
+}
+
+bool api_answers_at_once(const struct api_exchange *exchange)
+{
+    const char *text = api_header_get(exchange, "Content-Length");
+    uint64_t len;
+    return api_header_get(exchange, "Expect") ||
+           (text && slice_to_u64(slice_of(text), API_DISCARD_MAX, &len));
+}
