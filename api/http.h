@@ -30,7 +30,7 @@
 #define API_DISCARD_MAX        (16 * (size_t)API_MAX_BODY)
 #define API_MAX_RETIRED        4   /* servers that finish what an earlier certificate began */
 #define API_KEEPER_MS          250 /* how often the keeper looks */
-#define API_STOP_MS            5000 /* how long api_stop waits for slow clients after the last verdict */
+#define API_STOP_MS            5000 /* how long api_stop waits for slow clients, after the last verdict */
 #define API_HEALTH_CONNECTIONS 16 /* of the health listener */
 
 struct api_server {
@@ -98,6 +98,7 @@ struct api_exchange {
     struct buf body;
     size_t discarded;
     size_t url_len;
+    bool closes; /* the connection ends with the answer: where the request ends is in doubt */
     uint64_t began_us;
 };
 
@@ -122,7 +123,8 @@ int api_body_too_large(struct api_call *call);
 /* Is the body that is announced too large? */
 int api_length_check(struct api_exchange *exchange);
 int api_media_type_check(struct api_exchange *exchange);
-/* Will the client wait for the answer before it sends its body, or is that too long to be read? */
+/* Will the client wait for the answer before it sends its body, or is that too long to be read, or
+ * of unknown end? */
 bool api_answers_at_once(const struct api_exchange *exchange);
 
 /* ---- answers (http_send.c) ---- */

@@ -10,7 +10,47 @@ const char *api_header_get(const struct api_exchange *exchange, const char *name
     return MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, name);
 }
 
-int api_headers_check(struct api_exchange *exchange)
+/* The headers that say where a request ends. */
+struct framing {
+    unsigned lengths, codings;
+    bool is_chunked; /* the last coding */
+};
+
+static enum MHD_Result framing_add(void *arg, enum MHD_ValueKind kind, const char *name,
+                                   const char *value)
+{
+    struct framing *framing = arg;
+    (void)kind;
+    if (slice_eq_nocase(slice_of(name), SLICE("Content-Length")))
+        framing->lengths++;
+    if (slice_eq_nocase(slice_of(name), SLICE("Transfer-Encoding"))) {
+        framing->codings++;
+        framing->is_chunked = value && slice_eq_nocase(slice_of(value), SLICE("chunked"));
+    }
+    return MHD_YES;
+}
+
+static int framing_refuse(struct api_exchange *exchange, const char *name, const char *why)
+{
+    exchange->closes = true;
+    return api_problem_set(&exchange->call.problem, API_PROBLEM_HEADER, name, "%s: %s", name, why);
+}
+
+/* Whoever stands before us may read such a request as another one: RFC 9112 section 6.3. */
+static int framing_check(struct api_exchange *exchange)
+{
+    struct framing framing = {.lengths = 0};
+    MHD_get_connection_values(exchange->connection, MHD_HEADER_KIND, framing_add, &framing);
+    if (framing.lengths > 0 && framing.codings > 0)
+        return framing_refuse(exchange, "Content-Length", "stands there with Transfer-Encoding");
+    if (framing.lengths > 1)
+        return framing_refuse(exchange, "Content-Length", "stands there twice");
+    if (framing.codings > 1 || (framing.codings == 1 && !framing.is_chunked))
+        return framing_refuse(exchange, "Transfer-Encoding", "must be chunked, and nothing else");
+    return 0;
+}
+
+static int size_check(struct api_exchange *exchange)
 {
     struct api_problem *problem = &exchange->call.problem;
     if (exchange->url_len > API_MAX_URL)
@@ -28,6 +68,12 @@ int api_headers_check(struct api_exchange *exchange)
                                "the headers have %zu bytes; at most %d are read", info->header_size,
                                API_MAX_HEADER_SIZE);
     return 0;
+}
+
+int api_headers_check(struct api_exchange *exchange)
+{
+    int status = framing_check(exchange);
+    return status ? status : size_check(exchange);
 }
 
 int api_headers_decode(struct api_exchange *exchange)
@@ -87,6 +133,6 @@ bool api_answers_at_once(const struct api_exchange *exchange)
 {
     const char *text = api_header_get(exchange, "Content-Length");
     uint64_t len;
-    return api_header_get(exchange, "Expect") ||
+    return exchange->closes || api_header_get(exchange, "Expect") ||
            (text && slice_to_u64(slice_of(text), API_DISCARD_MAX, &len));
 }

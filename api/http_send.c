@@ -15,7 +15,7 @@ static bool is_last(const struct api_exchange *exchange)
     pthread_mutex_lock(&http->lock);
     bool last = http->stopping;
     pthread_mutex_unlock(&http->lock);
-    return last || atomic_load(&exchange->server->retired);
+    return last || exchange->closes || atomic_load(&exchange->server->retired);
 }
 
 static void header_add(struct MHD_Response *response, const char *name, const char *value)

@@ -45,6 +45,36 @@ static void headers_are_bounded(void **state)
     assert_non_null(strstr(answer, "application/problem+json"));
 }
 
+#define ASK  "POST /v1/domains HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+#define NEXT "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+
+/* What a server before this one could take for the next request is never answered as one. */
+static void a_request_of_two_ends_is_refused_and_the_last(void **state)
+{
+    const struct fixture *fixture = *state;
+    static const char *const asks[] = {
+        ASK "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" NEXT,
+        ASK "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n" NEXT,
+        ASK "Content-Length: 2\r\nContent-Length: 38\r\n\r\n{}" NEXT,
+        ASK "Content-Length: 0\r\ncontent-length: 38\r\n\r\n" NEXT,
+        ASK "Transfer-Encoding: gzip\r\n\r\n" NEXT,
+        ASK "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" NEXT,
+        "GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n"
+        "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n" NEXT,
+    };
+    for (size_t i = 0; i < COUNT_OF(asks); i++) {
+        char answer[2000];
+        int fd = raw_connect(fixture, VIA_SOCKET, NULL);
+        raw_send(fd, asks[i]);
+        raw_drain(fd, answer, sizeof(answer));
+        close(fd);
+        if (strncmp(answer, "HTTP/1.1 400", 12) != 0 || strstr(answer + 1, "HTTP/1.1 "))
+            fail_msg("%s is answered %s", asks[i], answer);
+        assert_non_null(strstr(answer, "Connection: close"));
+        assert_non_null(strstr(answer, "urn:junctor:problem:invalid-header"));
+    }
+}
+
 /* Far more than libmicrohttpd itself has room for. */
 static void endless_headers_are_cut(void **state)
 {
@@ -342,6 +372,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(the_url_is_bounded),
         TEST(headers_are_bounded),
+        TEST(a_request_of_two_ends_is_refused_and_the_last),
         TEST(endless_headers_are_cut),
         TEST(an_import_may_be_larger_than_other_bodies),
         TEST(depth_is_bounded_and_its_place_named),
