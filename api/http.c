@@ -270,12 +270,13 @@ enum MHD_Result api_request_handle(void *arg, struct MHD_Connection *connection,
                                    size_t *len, void **memory)
 {
     struct api_exchange *exchange = *memory;
-    (void)arg, (void)connection, (void)version;
+    (void)arg, (void)connection;
     if (!exchange)
         return MHD_NO;
     if (exchange->phase == EXCHANGE_NEW) {
         exchange->call.method = method;
         exchange->call.path = path;
+        exchange->is_1_1 = strcmp(version, "HTTP/1.1") == 0;
         return exchange_begin(exchange);
     }
     if (*len)

@@ -98,6 +98,7 @@ struct api_exchange {
     struct buf body;
     size_t discarded;
     size_t url_len;
+    bool is_1_1; /* HTTP/1.1 */
     bool closes; /* the connection ends with the answer: where the request ends is in doubt */
     uint64_t began_us;
 };

@@ -10,9 +10,9 @@ const char *api_header_get(const struct api_exchange *exchange, const char *name
     return MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, name);
 }
 
-/* The headers that say where a request ends. */
+/* The headers that say where a request ends, and for whom it is. */
 struct framing {
-    unsigned lengths, codings;
+    unsigned lengths, codings, hosts;
     bool is_chunked; /* the last coding */
 };
 
@@ -21,6 +21,8 @@ static enum MHD_Result framing_add(void *arg, enum MHD_ValueKind kind, const cha
 {
     struct framing *framing = arg;
     (void)kind;
+    if (slice_eq_nocase(slice_of(name), SLICE("Host")))
+        framing->hosts++;
     if (slice_eq_nocase(slice_of(name), SLICE("Content-Length")))
         framing->lengths++;
     if (slice_eq_nocase(slice_of(name), SLICE("Transfer-Encoding"))) {
@@ -47,6 +49,10 @@ static int framing_check(struct api_exchange *exchange)
         return framing_refuse(exchange, "Content-Length", "stands there twice");
     if (framing.codings > 1 || (framing.codings == 1 && !framing.is_chunked))
         return framing_refuse(exchange, "Transfer-Encoding", "must be chunked, and nothing else");
+    if (framing.hosts > 1 || (framing.hosts == 0 && exchange->is_1_1)) /* RFC 9112 section 3.2 */
+        return api_problem_set(&exchange->call.problem, API_PROBLEM_HEADER, "Host",
+                               "Host: stands there %u times; it must stand there once",
+                               framing.hosts);
     return 0;
 }
 
@@ -114,13 +120,34 @@ int api_length_check(struct api_exchange *exchange)
     return 0;
 }
 
+/* JSON is UTF-8 (RFC 8259 section 8.1); who says otherwise would be misread. `params`: what follows
+ * the media type. */
+static bool charset_is_utf8(struct slice params)
+{
+    while (params.len > 0) {
+        params = slice_skip(params, 1); /* the semicolon */
+        struct slice param = slice_make(params.p, slice_find(params, ';'));
+        params = slice_skip(params, param.len);
+        struct slice name = slice_make(param.p, slice_find(param, '='));
+        struct slice value = slice_trim(slice_skip(param, name.len + (name.len < param.len)));
+        if (slice_eq_nocase(slice_trim(name), SLICE("charset")) &&
+            !slice_eq_nocase(value, SLICE("utf-8")) && !slice_eq_nocase(value, SLICE("\"utf-8\"")))
+            return false;
+    }
+    return true;
+}
+
 int api_media_type_check(struct api_exchange *exchange)
 {
     struct api_call *call = &exchange->call;
     bool patch = call->route->method == API_PATCH;
     const char *type = api_header_get(exchange, "Content-Type");
-    struct slice media = slice_of(type ? type : "");
-    media = slice_trim(slice_make(media.p, slice_find(media, ';')));
+    struct slice all = slice_of(type ? type : "");
+    struct slice media = slice_make(all.p, slice_find(all, ';'));
+    if (!charset_is_utf8(slice_skip(all, media.len)))
+        return api_problem_set(&call->problem, API_PROBLEM_MEDIA_TYPE, "Content-Type",
+                               "Content-Type: is '%.64s'; its charset must be utf-8", type);
+    media = slice_trim(media);
     if (slice_eq_nocase(media, SLICE("application/json")) ||
         (patch && slice_eq_nocase(media, SLICE("application/merge-patch+json"))))
         return 0;

@@ -77,6 +77,49 @@ static void only_json_is_read(void **state)
     expect_status(fixture, &request, 201);
 }
 
+static void only_utf8_is_read(void **state)
+{
+    const struct fixture *fixture = *state;
+    static const char *const bad[] = {
+        "application/json; charset=utf-16", "application/json;charset=\"iso-8859-1\"",
+        "application/json; x=y; CharSet = latin1", "application/json; charset",
+        "application/json;charset=utf-8;charset=utf-7"};
+    static const char *const good[] = {"application/json;", "application/json; charset=\"UTF-8\"",
+                                       "application/json; x; y=charset ; charset=utf-8"};
+    struct request request = *POST("/v1/domains", OPA);
+    for (size_t i = 0; i < COUNT_OF(bad); i++) {
+        request.type = bad[i];
+        expect_problem(fixture, &request, 415, "not-json", "Content-Type", "must be utf-8");
+    }
+    assert_int_equal(last_sequence(fixture), 0);
+    for (size_t i = 0; i < COUNT_OF(good); i++) {
+        request.type = good[i];
+        expect_status(fixture, &request, i == 0 ? 201 : 409);
+    }
+}
+
+static void a_host_is_named_once(void **state)
+{
+    const struct fixture *fixture = *state;
+    static const struct {
+        const char *ask, *status;
+    } table[] = {
+        {"GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n", "400"},
+        {"GET /healthz HTTP/1.1\r\nConnection: close\r\nHost: a\r\nHost: b\r\n\r\n", "400"},
+        {"GET /healthz HTTP/1.1\r\nConnection: close\r\nHost:\r\n\r\n", "200"},
+        {"GET /healthz HTTP/1.0\r\n\r\n", "200"},
+    };
+    for (size_t i = 0; i < COUNT_OF(table); i++) {
+        char answer[2000];
+        int fd = raw_connect(fixture, VIA_SOCKET, NULL);
+        raw_send(fd, table[i].ask);
+        raw_drain(fd, answer, sizeof(answer));
+        close(fd);
+        if (strncmp(answer + strlen("HTTP/1.1 "), table[i].status, 3) != 0)
+            fail_msg("%s is answered %s", table[i].ask, answer);
+    }
+}
+
 static void health_is_answered(void **state)
 {
     struct response response;
@@ -253,6 +296,8 @@ int main(void)
         TEST(bodies_are_bounded),
         TEST(a_body_announced_too_large_is_not_awaited),
         TEST(only_json_is_read),
+        TEST(only_utf8_is_read),
+        TEST(a_host_is_named_once),
         TEST(health_is_answered),
         TEST(strangers_are_answered_403),
         TEST(the_group_may_talk),
