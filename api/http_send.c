@@ -88,11 +88,33 @@ static enum MHD_Result json_send(struct api_exchange *exchange, const json_t *js
     return text ? text_send(exchange, text, strlen(text), type) : MHD_NO;
 }
 
+static ssize_t nothing_read(void *arg, uint64_t position, char *out, size_t max)
+{
+    (void)arg, (void)position, (void)out, (void)max;
+    return MHD_CONTENT_READER_END_OF_STREAM;
+}
+
+/* The headers of a stream: its length is not known, so the connection ends. Otherwise libmicrohttpd
+ * would send the last chunk of what was never begun. */
+static enum MHD_Result stream_head_send(struct api_exchange *exchange)
+{
+    const char *type = exchange->call.stream.type;
+    struct MHD_Response *response =
+        MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 1, nothing_read, NULL, NULL);
+    api_stream_drop(&exchange->call);
+    exchange->closes = true;
+    if (response)
+        MHD_set_response_options(response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
+    return response_queue(exchange, response, type);
+}
+
 enum MHD_Result api_answer_send(struct api_exchange *exchange)
 {
     struct api_call *call = &exchange->call;
     log_write(call->api->parts.log, LOG_DEBUG, "api", "%s %s answered: status=%u actor=%s",
               call->method, call->path, call->status, call->actor);
+    if (call->stream.more && strcmp(call->method, "HEAD") == 0)
+        return stream_head_send(exchange);
     if (call->stream.more)
         return response_queue(exchange, api_stream_response(exchange), call->stream.type);
     if (call->reply)

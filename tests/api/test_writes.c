@@ -313,6 +313,24 @@ static void a_change_under_way_outlives_its_certificate(void **state)
 
 #define FOLLOW "GET /v1/journal/events HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n"
 
+static void the_head_of_a_stream_is_its_headers(void **state)
+{
+    const struct fixture *fixture = *state;
+    struct api_counters counters;
+    char answer[2000];
+    int fd = raw_connect(fixture, VIA_SOCKET, NULL);
+    raw_send(fd, "HEAD /v1/journal/events HTTP/1.1\r\nHost: x\r\n\r\n");
+    raw_drain(fd, answer, sizeof(answer)); /* it ends */
+    close(fd);
+    assert_memory_equal(answer, "HTTP/1.1 200", 12);
+    assert_non_null(strstr(answer, "Content-Type: text/event-stream\r\n"));
+    assert_non_null(strstr(answer, "Connection: close\r\n"));
+    assert_null(strstr(answer, "Content-Length")); /* nobody knows it */
+    assert_string_equal(strstr(answer, "\r\n\r\n"), "\r\n\r\n");
+    api_counters_read(fixture->api, &counters);
+    assert_int_equal(counters.streams, 0);
+}
+
 /* Reads until `text` has come. */
 static void stream_await(int fd, const char *text)
 {
@@ -435,6 +453,7 @@ int main(void)
         TEST(a_stop_answers_what_was_submitted),
         TEST(a_stop_waits_for_every_verdict),
         TEST(a_change_under_way_outlives_its_certificate),
+        TEST(the_head_of_a_stream_is_its_headers),
         TEST(a_stream_tells_what_comes),
         TEST(streams_are_bounded),
         TEST(who_does_not_read_a_stream_is_cut),
