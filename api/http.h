@@ -16,6 +16,8 @@
 #include "api/pair.h"
 
 #include "base/list.h"
+#include "base/log_limit.h"
+#include "base/timers.h"
 
 #include <microhttpd.h>
 
@@ -55,6 +57,9 @@ struct api_connection {
     uint64_t deadline_ms; /* monotonic; 0: none */
 };
 
+/* What is logged of refusals, each kind at its own rate. */
+enum api_refusal_kind { API_FORBIDDEN, API_FAILED, API_REFUSAL_KINDS };
+
 struct api_http {
     uint64_t request_ms;
     unsigned timeout_s, max_connections;
@@ -62,6 +67,10 @@ struct api_http {
     uint8_t pair_digest[STORE_HASH_LEN];
     pthread_t keeper;
     bool has_keeper;
+
+    pthread_mutex_t refusals_lock; /* guards these two */
+    struct timers *timers;
+    struct log_limit refusals[API_REFUSAL_KINDS];
 
     pthread_mutex_t lock;   /* guards what follows */
     pthread_cond_t changed; /* fewer exchanges or submissions */
@@ -132,6 +141,15 @@ bool api_answers_at_once(const struct api_exchange *exchange);
 
 enum MHD_Result api_answer_send(struct api_exchange *exchange);
 enum MHD_Result api_problem_send(struct api_exchange *exchange);
+
+/* ---- refusals in the log (http_refusals.c) ---- */
+
+/* Returns 0 or -ENOMEM; stop accepts what did not start. */
+int api_refusals_start(struct api_http *http, struct log *log);
+void api_refusals_stop(struct api_http *http);
+/* Says how many were left out, when it is time. */
+void api_refusals_tick(struct api_http *http);
+void api_refusal_log(const struct api_call *call);
 
 /* ---- changes (http_submit.c) ---- */
 

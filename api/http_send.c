@@ -124,23 +124,13 @@ enum MHD_Result api_answer_send(struct api_exchange *exchange)
     return text_send(exchange, text, call->text_len, text ? call->type : NULL);
 }
 
-/* Whoever can connect can cause a 401 or a 429: that is no news. */
-static enum log_level problem_level(unsigned status)
-{
-    if (status == 403)
-        return LOG_WARNING;
-    return status >= 500 ? LOG_ERROR : LOG_DEBUG;
-}
-
 enum MHD_Result api_problem_send(struct api_exchange *exchange)
 {
     struct api_call *call = &exchange->call;
     call->status = api_problem_status(call->problem.kind);
     call->version = 0;
     call->location[0] = '\0';
-    log_write(call->api->parts.log, problem_level(call->status), "api",
-              "%s %s refused: status=%u actor=%s why=\"%s\"", call->method, call->path,
-              call->status, call->actor, call->problem.detail);
+    api_refusal_log(call);
     json_t *json = api_problem_encode(&call->problem);
     if (!json)
         return MHD_NO;

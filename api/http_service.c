@@ -70,6 +70,7 @@ static void *keeper_run(void *arg)
     while (keeper_sleep(api->http)) {
         api_connections_sweep(api);
         api_streams_tick(api->http);
+        api_refusals_tick(api->http);
         api_server_stop(retired_take(api->http));
     }
     return NULL;
@@ -159,6 +160,7 @@ static struct api_http *http_alloc(const struct api_conf *conf)
     http->request_ms =
         1000 * (uint64_t)(conf->request_timeout_s ? conf->request_timeout_s : API_REQUEST_S);
     pthread_mutex_init(&http->lock, NULL);
+    pthread_mutex_init(&http->refusals_lock, NULL);
     conds_init(http);
     list_init(&http->connections);
     list_init(&http->streams);
@@ -173,7 +175,12 @@ int api_http_start(struct api *api, const struct api_conf *conf, int fd, char wh
         return start_fail(why, "socket", -ENOMEM);
     }
     store_journal_watch(api->parts.store, api_streams_wake, api->http);
-    int status = socket_start(api, fd, why);
+    int status = api_refusals_start(api->http, api->parts.log);
+    if (status) {
+        close(fd);
+        return start_fail(why, "socket", status);
+    }
+    status = socket_start(api, fd, why);
     if (!status)
         status = https_start(api, conf, why);
     if (!status)
@@ -293,6 +300,7 @@ static void http_free(struct api_http *http)
     pthread_cond_destroy(&http->changed);
     pthread_cond_destroy(&http->end);
     pthread_mutex_destroy(&http->lock);
+    pthread_mutex_destroy(&http->refusals_lock);
     free(http);
 }
 
@@ -310,6 +318,7 @@ void api_http_stop(struct api *api)
     requests_finish(http);
     keeper_stop(http);
     servers_stop(http);
+    api_refusals_stop(http);
     http_free(http);
     api->http = NULL;
 }

@@ -122,6 +122,45 @@ static void backups_are_for_the_socket_only(void **state)
     expect_problem(fixture, &request, 403, "forbidden", "", "over the network");
 }
 
+/* The API of the fixture over again, with a log. */
+static void logged_start(struct fixture *fixture, struct log *log)
+{
+    struct api_conf conf = fixture_conf_https(fixture);
+    struct api_parts parts = {.store = fixture->store, .resolver = &fixture->resolver, .log = log};
+    char why[API_MAX_WHY];
+    api_stop(fixture->api);
+    assert_int_equal(api_start(&conf, &parts, &fixture->api, why), 0);
+    api_bound(fixture->api, &fixture->https, &fixture->health);
+}
+
+#define REFUSED 100
+
+static void who_may_not_cannot_flood_the_log(void **state)
+{
+    struct fixture *fixture = *state;
+    FILE *file = tmpfile();
+    assert_non_null(file);
+    struct log *log = log_alloc(fileno(file), LOG_INFO);
+    logged_start(fixture, log);
+    tokens_make(fixture);
+    for (int i = 0; i < REFUSED; i++)
+        expect_as(fixture, user, "GET", "/v1/status", 403);
+    api_stop(fixture->api);
+    fixture->api = NULL;
+    log_free(log);
+    unsigned told = 0, more = 0;
+    char line[1000];
+    rewind(file);
+    while (fgets(line, sizeof(line), file)) {
+        const char *limit = strstr(line, "requests forbidden: and ");
+        told += strstr(line, "status=403") != NULL;
+        more += limit ? (unsigned)atoi(limit + strlen("requests forbidden: and ")) : 0;
+    }
+    fclose(file);
+    assert_true(more > 0);
+    assert_int_equal(told + more, REFUSED); /* and each is told or counted */
+}
+
 /* ---- strangers ---- */
 
 static const char *const methods[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "BREW"};
@@ -497,6 +536,7 @@ int main(void)
         TEST(a_token_says_who_it_is),
         TEST(each_scope_reaches_its_routes_only),
         TEST(backups_are_for_the_socket_only),
+        TEST(who_may_not_cannot_flood_the_log),
         TEST(strangers_learn_nothing_under_v1),
         TEST(open_routes_need_no_token),
         TEST(bad_tokens_are_all_answered_alike),
