@@ -305,6 +305,14 @@ void *api_request_begin(void *arg, const char *url, struct MHD_Connection *conne
     return exchange;
 }
 
+void api_call_forget(struct api_call *call)
+{
+    if (call->memory && call->memory_done)
+        call->memory_done(call->memory);
+    free(call->memory);
+    call->memory = NULL;
+}
+
 void api_request_done(void *arg, struct MHD_Connection *connection, void **memory,
                       enum MHD_RequestTerminationCode code)
 {
@@ -320,7 +328,7 @@ void api_request_done(void *arg, struct MHD_Connection *connection, void **memor
     body_drop(exchange);
     json_decref(call->reply);
     free(call->text);
-    free(call->memory);
+    api_call_forget(call);
     buf_done(&exchange->body);
     OPENSSL_cleanse(call->secret, sizeof(call->secret));
     free(exchange);

@@ -120,6 +120,9 @@ void api_request_done(void *arg, struct MHD_Connection *connection, void **memor
                       enum MHD_RequestTerminationCode code);
 void *api_request_begin(void *arg, const char *url, struct MHD_Connection *connection);
 
+/* Frees call->memory. */
+void api_call_forget(struct api_call *call);
+
 /* ---- headers (http_headers.c) ---- */
 
 /* NULL where absent. */

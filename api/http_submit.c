@@ -103,5 +103,6 @@ int api_submission_finish(struct api_exchange *exchange)
     status = call->then(call, verdict);
     api_reader_return(call->api, call->reader);
     call->reader = NULL;
+    api_call_forget(call);
     return status;
 }

@@ -23,9 +23,10 @@
 #define API_MAX_KEY    255  /* bytes of an Idempotency-Key */
 #define API_MAX_SECRET 80   /* a token or auth code as it is shown, with terminator */
 #define API_READERS    (2 * API_THREADS + 2) /* requests that read the directory at once */
-#define API_MAX_WALKS                                                                              \
-    (API_THREADS - 1) /* route explanations at once: one thread stays free for                     \
-                         everything else while they wait for DNS */
+/* Route explanations that wait for DNS at once, each on a thread of its own: a connection stays
+ * with the thread of libmicrohttpd that accepted it, and would wait for whatever that one waits
+ * for. */
+#define API_MAX_WALKS 16
 
 struct api_certificates;
 struct api_kind;
@@ -249,9 +250,11 @@ struct api_call {
 
     /* A change: see api_submit. */
     struct store_command command;
-    bool then_always;            /* `then` is called whatever becomes of it */
-    void *memory;                /* what the command points to; free()d at the end of the call */
-    char secret[API_MAX_SECRET]; /* made by the handler, shown by `then`; wiped at the end */
+    bool then_always; /* `then` is called whatever becomes of it */
+    void *memory;     /* what the command points to; free()d once `then` was called, or
+                         at the end of the call */
+    void (*memory_done)(void *memory); /* called before that; NULL: nothing else to free */
+    char secret[API_MAX_SECRET];       /* made by the handler, shown by `then`; wiped at the end */
 
     /* The handler's answer. */
     unsigned status;

@@ -1,7 +1,8 @@
 /* /v1/route/{address}: the steps a call from the inside would take, and why.
  *
  * The same functions that the proxy calls do the work: resolver_lookup on the directory, then
- * resolver_locate on an event loop of this request's own. Nothing is sent to anybody but DNS. */
+ * resolver_locate on a thread and an event loop of this request's own. Nothing is sent to anybody
+ * but DNS. */
 #include "api/records.h"
 
 #include "base/chars.h"
@@ -11,6 +12,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <uv.h>
 
@@ -25,8 +27,10 @@ struct walk_target {
     char why[400];
 };
 
+/* Lives in call->memory. */
 struct walk {
     struct api_call *call;
+    bool counted; /* one of API_MAX_WALKS */
     struct store_address address;
     char text[API_ADDRESS_TEXT_MAX];
     struct resolver_answer answer;
@@ -102,13 +106,14 @@ static void targets_locate(struct walk *walk, struct resolver *resolver)
         uv_run(&walk->loop, UV_RUN_DEFAULT);
 }
 
-/* Runs the lookups to their end; the resolver's own time limit bounds this. */
-static int targets_run(struct walk *walk)
+/* api_work_h: runs the lookups to their end; the resolver's own time limit bounds this. */
+static int targets_run(struct api_call *call)
 {
+    struct walk *walk = call->memory;
     struct resolver *resolver;
     if (uv_loop_init(&walk->loop))
         return -ENOMEM;
-    int status = resolver_alloc(&walk->loop, &walk->call->api->resolver, &resolver);
+    int status = resolver_alloc(&walk->loop, &call->api->resolver, &resolver);
     if (!status) {
         targets_locate(walk, resolver);
         resolver_free(resolver);
@@ -350,35 +355,55 @@ static json_t *walk_encode(struct walk *walk)
 
 static int walk_answer(struct walk *walk)
 {
-    int status = walk_lookup(walk);
-    if (status)
-        return status;
-    targets_choose(walk);
-    if (walk->target_count && (status = targets_run(walk)) != 0)
-        return api_problem_set(&walk->call->problem, API_PROBLEM_BUSY, NULL, "%s: %s", walk->text,
-                               status_text(status));
     walk_gather(walk);
     return api_call_reply(walk->call, 200, walk_encode(walk), 0);
 }
 
-static void walk_done(struct walk *walk)
+/* The lookups are through, or never began. */
+static int targets_then(struct api_call *call, const struct store_verdict *verdict)
 {
+    struct walk *walk = call->memory;
+    if (verdict->status)
+        return api_problem_set(&call->problem, API_PROBLEM_BUSY, NULL, "%s: %s", walk->text,
+                               status_text(verdict->status));
+    return walk_answer(walk);
+}
+
+static int targets_begin(struct walk *walk)
+{
+    struct api_call *call = walk->call;
+    walk->counted = api_walk_begin(call->api);
+    if (!walk->counted)
+        return api_problem_set(&call->problem, API_PROBLEM_BUSY, NULL,
+                               "%s: too many routes are being explained: try again", walk->text);
+    return api_run(call, walk->text, targets_run, targets_then);
+}
+
+static void walk_done(void *memory)
+{
+    struct walk *walk = memory;
     for (size_t i = 0; i < walk->target_count; i++) {
         json_decref(walk->targets[i].steps);
         json_decref(walk->targets[i].hops);
     }
     json_decref(walk->steps);
     json_decref(walk->hops);
+    if (walk->counted)
+        api_walk_end(walk->call->api);
 }
 
 int api_walk_get(struct api_call *call)
 {
-    if (!api_walk_begin(call->api))
-        return api_problem_set(&call->problem, API_PROBLEM_BUSY, NULL,
-                               "%s: too many routes are being explained: try again", call->param);
-    struct walk walk = {.call = call, .steps = json_array(), .hops = json_array()};
-    int status = walk_answer(&walk);
-    walk_done(&walk);
-    api_walk_end(call->api);
-    return status;
+    struct walk *walk = call->memory = calloc(1, sizeof(*walk));
+    if (!walk)
+        return api_problem_set(&call->problem, API_PROBLEM_BUSY, NULL, "out of memory");
+    call->memory_done = walk_done;
+    walk->call = call;
+    walk->steps = json_array();
+    walk->hops = json_array();
+    int status = walk_lookup(walk);
+    if (status)
+        return status;
+    targets_choose(walk);
+    return walk->target_count ? targets_begin(walk) : walk_answer(walk);
 }

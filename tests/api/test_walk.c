@@ -2,7 +2,11 @@
 #include "api/internal.h"
 #include "tests/api/client.h"
 
+#include <netinet/in.h>
+#include <poll.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 static void directory_fill(const struct fixture *fixture)
 {
@@ -102,7 +106,7 @@ static void silence_of_dns_is_bounded_and_named(void **state)
     expect_problem(fixture, GET("/v1/route/bob"), 400, "invalid-parameter", "address", "bob: ");
 }
 
-static void explanations_leave_a_thread_free(void **state)
+static void explanations_are_bounded(void **state)
 {
     const struct fixture *fixture = *state;
     for (int i = 0; i < API_MAX_WALKS; i++)
@@ -120,6 +124,69 @@ static void explanations_leave_a_thread_free(void **state)
     expect_status(fixture, GET("/v1/route/bob@opb.example"), 200); /* each gives its turn back */
     for (int i = 1; i < API_MAX_WALKS; i++)
         api_walk_end(fixture->api);
+}
+
+/* Sends a question on, and waits until it is one to DNS. */
+static int walk_start(const struct fixture *fixture)
+{
+    char question[512];
+    int fd = raw_connect(fixture, VIA_SOCKET, NULL);
+    raw_send(fd, "GET /v1/route/bob@opb.example HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    struct pollfd fds[] = {{.fd = fixture->silent, .events = POLLIN}, {.fd = fd, .events = POLLIN}};
+    assert_true(poll(fds, 2, -1) > 0);
+    assert_int_equal(fds[1].revents, 0); /* not answered yet */
+    assert_true(recv(fixture->silent, question, sizeof(question), 0) > 0);
+    return fd;
+}
+
+/* "There is no such name", to every question, until each client has his answer. */
+static void questions_answer(const struct fixture *fixture, const int *fds, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct pollfd wait[] = {{.fd = fixture->silent, .events = POLLIN},
+                                {.fd = fds[i], .events = POLLIN}};
+        while (poll(wait, 2, -1) > 0 && !wait[1].revents) {
+            struct sockaddr_in from;
+            socklen_t from_len = sizeof(from);
+            uint8_t text[512];
+            ssize_t len = recvfrom(fixture->silent, text, sizeof(text), 0, (struct sockaddr *)&from,
+                                   &from_len);
+            assert_true(len > 12);
+            text[2] |= 0x80;
+            text[3] = 0x83;
+            sendto(fixture->silent, text, (size_t)len, 0, (const struct sockaddr *)&from, from_len);
+        }
+        char answer[4000];
+        raw_drain(fds[i], answer, sizeof(answer));
+        assert_memory_equal(answer, "HTTP/1.1 200", 12);
+        close(fds[i]);
+    }
+}
+
+/* More of them than there are threads, and nobody else waits, whichever thread has him. */
+static void explanations_take_no_thread_from_anybody(void **state)
+{
+    struct fixture *fixture = *state;
+    int fds[API_THREADS + 2];
+    CURL *others[4 * API_THREADS];
+    struct request request = *GET("/healthz");
+    fixture->resolver.attempt_timeout_ms = 2000;
+    fixture->resolver.lookup_timeout_ms = 10000;
+    api_stop(fixture->api);
+    fixture_start(fixture,
+                  &(struct api_parts){.store = fixture->store, .resolver = &fixture->resolver});
+    for (size_t i = 0; i < COUNT_OF(others); i++) {
+        request.keep = others[i] = curl_easy_init();
+        expect_status(fixture, &request, 200);
+    }
+    for (size_t i = 0; i < COUNT_OF(fds); i++)
+        fds[i] = walk_start(fixture);
+    for (size_t i = 0; i < COUNT_OF(others); i++) {
+        request.keep = others[i];
+        expect_status(fixture, &request, 200);
+        curl_easy_cleanup(others[i]);
+    }
+    questions_answer(fixture, fds, COUNT_OF(fds));
 }
 
 static void what_a_record_says_is_told(void **state)
@@ -240,7 +307,8 @@ int main(void)
         TEST(next_hops_are_in_order_of_preference),
         TEST(silence_of_dns_is_bounded_and_named),
         TEST(what_a_record_says_is_told),
-        TEST(explanations_leave_a_thread_free),
+        TEST(explanations_are_bounded),
+        TEST(explanations_take_no_thread_from_anybody),
         TEST(status_counts_directory_and_edge),
     };
     curl_global_init(CURL_GLOBAL_DEFAULT);
