@@ -25,7 +25,10 @@
 #define API_MAX_HEADERS     64    /* lines */
 #define API_MAX_HEADER_SIZE 16384 /* bytes of request line and headers */
 /* Bytes of libmicrohttpd per connection: more than the bounds above, so that we, not it, answer
- * what is over them. */
+ * what is over them by less than this. What it cannot read at all it refuses itself, before we hear
+ * of it, with a page of HTML and no problem document: a request line or header without form, a
+ * Content-Length that is no number, a chunk that is none, and headers beyond this memory. It has no
+ * hook for that; the status (400, 413, 414, 431) is right, and the connection ends. */
 #define API_MEMORY 131072
 /* A body over its bound, or of a refused request, is read on by so much, so that the client hears
  * the answer; then the connection is cut. */

@@ -75,6 +75,30 @@ static void a_request_of_two_ends_is_refused_and_the_last(void **state)
     }
 }
 
+/* These never reach us: what libmicrohttpd answers has the right status, and is the last. */
+static void what_is_no_http_is_refused_and_the_last(void **state)
+{
+    const struct fixture *fixture = *state;
+    static const char *const asks[] = {
+        ASK "Content-Length: -1\r\n\r\n" NEXT,
+        ASK "Content-Length: 99999999999999999999999\r\n\r\n" NEXT,
+        ASK "Content-Length: two\r\n\r\n" NEXT,
+        ASK "Transfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n" NEXT,
+        ASK "no colon\r\n\r\n" NEXT,
+    };
+    for (size_t i = 0; i < COUNT_OF(asks); i++) {
+        char answer[2000];
+        int fd = raw_connect(fixture, VIA_SOCKET, NULL);
+        raw_send(fd, asks[i]);
+        raw_drain(fd, answer, sizeof(answer));
+        close(fd);
+        bool refused = strncmp(answer, "HTTP/1.1 4", 10) == 0 || !*answer;
+        if (!refused || strstr(answer, "HTTP/1.1 2"))
+            fail_msg("%s is answered %s", asks[i], answer);
+    }
+    assert_int_equal(last_sequence(fixture), 0);
+}
+
 /* Far more than libmicrohttpd itself has room for. */
 static void endless_headers_are_cut(void **state)
 {
@@ -373,6 +397,7 @@ int main(void)
         TEST(the_url_is_bounded),
         TEST(headers_are_bounded),
         TEST(a_request_of_two_ends_is_refused_and_the_last),
+        TEST(what_is_no_http_is_refused_and_the_last),
         TEST(endless_headers_are_cut),
         TEST(an_import_may_be_larger_than_other_bodies),
         TEST(depth_is_bounded_and_its_place_named),
