@@ -86,10 +86,11 @@ int api_certificates_set(struct api *api, const struct tls_conf *tls);
 
 /* Can these two files serve HTTPS? Returns 0, or STATUS_CRYPTO or -errno with `why`. */
 int api_pair_check(const char *certificate, const char *key, char why[API_MAX_WHY]);
-/* New connections get this certificate; those that are open finish what they are at. Nothing
- * happens where the files are as before, or HTTPS is not served. Not on two threads at once.
- * Returns 0, or with `why` and the old certificate still served: STATUS_CRYPTO, -errno of a file,
- * -EBUSY (API_MAX_RETIRED certificates before this one still have connections) or -ENOMEM. */
+/* New connections get this certificate; those that are open finish what they are at. While
+ * API_MAX_RETIRED (api/http.h) certificates before this one still have connections it waits until
+ * one has none, and then is served by itself. Nothing happens where the files are as before, or
+ * HTTPS is not served. Any thread. Returns 0, or with `why` and the old certificate still served:
+ * STATUS_CRYPTO, -errno of a file or -ENOMEM. */
 int api_pair_reload(struct api *api, const char *certificate, const char *key,
                     char why[API_MAX_WHY]);
 

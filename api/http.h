@@ -66,8 +66,10 @@ enum api_refusal_kind { API_FORBIDDEN, API_FAILED, API_REFUSAL_KINDS };
 struct api_http {
     uint64_t request_ms;
     unsigned timeout_s, max_connections;
-    struct netaddr https, health; /* as bound */
-    uint8_t pair_digest[STORE_HASH_LEN];
+    struct netaddr https, health;        /* as bound */
+    pthread_mutex_t pair_lock;           /* taken before `lock`; guards these two and the end */
+    uint8_t pair_digest[STORE_HASH_LEN]; /* of the certificate that is served */
+    struct api_pair next;                /* waits until there is room for one more; else empty */
     pthread_t keeper;
     bool has_keeper;
 

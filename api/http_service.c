@@ -33,6 +33,108 @@ static void conds_init(struct api_http *http)
     pthread_condattr_destroy(&attr);
 }
 
+static int start_fail(char why[API_MAX_WHY], const char *what, int status)
+{
+    snprintf(why, API_MAX_WHY, "API %s: the HTTP server does not start: %s", what,
+             status_text(status));
+    return status;
+}
+
+/* ---- another certificate ---- */
+
+static bool retired_is_full(struct api_http *http)
+{
+    pthread_mutex_lock(&http->lock);
+    bool full = http->retired_count == API_MAX_RETIRED;
+    pthread_mutex_unlock(&http->lock);
+    return full;
+}
+
+/* The new server accepts before the old one ceases to: nobody finds the address closed. */
+static int server_replace(struct api *api, const struct api_pair *pair)
+{
+    struct api_http *http = api->http;
+    struct api_server *old = http->servers[API_ON_HTTPS], *fresh;
+    int fd = fcntl(old->fd, F_DUPFD_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    int status = api_server_start(api, API_ON_HTTPS, fd, pair, &fresh);
+    if (status)
+        return status;
+    api_server_quiesce(old);
+    atomic_store(&old->retired, true);
+    pthread_mutex_lock(&http->lock);
+    old->retired_ms = api_monotonic_ms();
+    http->servers[API_ON_HTTPS] = fresh;
+    http->retired[http->retired_count++] = old;
+    pthread_mutex_unlock(&http->lock);
+    memcpy(http->pair_digest, pair->digest, sizeof(pair->digest));
+    api_streams_wake(0, http); /* they end; their clients come back and go on where they were */
+    return 0;
+}
+
+/* Serves what waits, where it can; on failure it waits on. The lock of pairs is held. */
+static int next_serve(struct api *api)
+{
+    struct api_http *http = api->http;
+    if (!http->next.certificate || http->stopping || retired_is_full(http))
+        return 0;
+    int status = server_replace(api, &http->next);
+    if (!status)
+        api_pair_done(&http->next);
+    return status;
+}
+
+static void next_retry(struct api *api)
+{
+    struct api_http *http = api->http;
+    pthread_mutex_lock(&http->pair_lock);
+    bool waited = http->next.certificate;
+    next_serve(api);
+    if (waited && !http->next.certificate)
+        log_write(api->parts.log, LOG_NOTICE, "api", "the certificate that waited is served");
+    pthread_mutex_unlock(&http->pair_lock);
+}
+
+/* Takes the pair over. The lock of pairs is held. */
+static int pair_take(struct api *api, struct api_pair *pair, const char *certificate,
+                     char why[API_MAX_WHY])
+{
+    struct api_http *http = api->http;
+    api_pair_done(&http->next); /* the latest counts */
+    if (memcmp(pair->digest, http->pair_digest, sizeof(pair->digest)) == 0) {
+        api_pair_done(pair);
+        return 0;
+    }
+    http->next = *pair;
+    int status = next_serve(api);
+    if (status) {
+        api_pair_done(&http->next);
+        return start_fail(why, "listen", status);
+    }
+    if (http->next.certificate)
+        log_write(api->parts.log, LOG_NOTICE, "api",
+                  "%s: waits until one of %d certificates before it has no connection left",
+                  certificate, API_MAX_RETIRED);
+    return 0;
+}
+
+int api_pair_reload(struct api *api, const char *certificate, const char *key,
+                    char why[API_MAX_WHY])
+{
+    struct api_http *http = api->http;
+    struct api_pair pair;
+    if (api->http->https.sa.sa_family == AF_UNSPEC)
+        return 0;
+    int status = api_pair_read(certificate, key, &pair, why);
+    if (status)
+        return status;
+    pthread_mutex_lock(&http->pair_lock);
+    status = pair_take(api, &pair, certificate, why);
+    pthread_mutex_unlock(&http->pair_lock);
+    return status;
+}
+
 /* ---- the keeper ---- */
 
 /* A server whose certificate was replaced and whose connections have ended; NULL where there is
@@ -72,6 +174,7 @@ static void *keeper_run(void *arg)
         api_streams_tick(api->http);
         api_refusals_tick(api->http);
         api_server_stop(retired_take(api->http));
+        next_retry(api);
     }
     return NULL;
 }
@@ -89,13 +192,6 @@ static void keeper_stop(struct api_http *http)
 }
 
 /* ---- start ---- */
-
-static int start_fail(char why[API_MAX_WHY], const char *what, int status)
-{
-    snprintf(why, API_MAX_WHY, "API %s: the HTTP server does not start: %s", what,
-             status_text(status));
-    return status;
-}
 
 static int socket_start(struct api *api, int fd, char why[API_MAX_WHY])
 {
@@ -161,6 +257,7 @@ static struct api_http *http_alloc(const struct api_conf *conf)
         1000 * (uint64_t)(conf->request_timeout_s ? conf->request_timeout_s : API_REQUEST_S);
     pthread_mutex_init(&http->lock, NULL);
     pthread_mutex_init(&http->refusals_lock, NULL);
+    pthread_mutex_init(&http->pair_lock, NULL);
     conds_init(http);
     list_init(&http->connections);
     list_init(&http->streams);
@@ -195,63 +292,6 @@ void api_bound(const struct api *api, struct netaddr *https, struct netaddr *hea
 {
     *https = api->http->https;
     *health = api->http->health;
-}
-
-/* ---- another certificate ---- */
-
-static int retired_check(struct api_http *http, const char *certificate, char why[API_MAX_WHY])
-{
-    pthread_mutex_lock(&http->lock);
-    size_t count = http->retired_count;
-    pthread_mutex_unlock(&http->lock);
-    if (count < API_MAX_RETIRED)
-        return 0;
-    snprintf(why, API_MAX_WHY, "%.256s: %d certificates before it still have connections: later",
-             certificate, API_MAX_RETIRED);
-    return -EBUSY;
-}
-
-/* The new server accepts before the old one ceases to: nobody finds the address closed. */
-static int server_replace(struct api *api, const struct api_pair *pair)
-{
-    struct api_http *http = api->http;
-    struct api_server *old = http->servers[API_ON_HTTPS], *fresh;
-    int fd = fcntl(old->fd, F_DUPFD_CLOEXEC, 0);
-    if (fd < 0)
-        return -errno;
-    int status = api_server_start(api, API_ON_HTTPS, fd, pair, &fresh);
-    if (status)
-        return status;
-    api_server_quiesce(old);
-    atomic_store(&old->retired, true);
-    pthread_mutex_lock(&http->lock);
-    old->retired_ms = api_monotonic_ms();
-    http->servers[API_ON_HTTPS] = fresh;
-    http->retired[http->retired_count++] = old;
-    pthread_mutex_unlock(&http->lock);
-    api_streams_wake(0, http); /* they end; their clients come back and go on where they were */
-    return 0;
-}
-
-int api_pair_reload(struct api *api, const char *certificate, const char *key,
-                    char why[API_MAX_WHY])
-{
-    struct api_http *http = api->http;
-    struct api_pair pair;
-    if (!http->servers[API_ON_HTTPS])
-        return 0;
-    int status = api_pair_read(certificate, key, &pair, why);
-    if (status)
-        return status;
-    if (memcmp(pair.digest, http->pair_digest, sizeof(pair.digest)) != 0) {
-        status = retired_check(http, certificate, why);
-        if (!status && (status = server_replace(api, &pair)) != 0)
-            start_fail(why, "listen", status);
-        if (!status)
-            memcpy(http->pair_digest, pair.digest, sizeof(pair.digest));
-    }
-    api_pair_done(&pair);
-    return status;
 }
 
 /* ---- end ---- */
@@ -301,6 +341,8 @@ static void http_free(struct api_http *http)
     pthread_cond_destroy(&http->end);
     pthread_mutex_destroy(&http->lock);
     pthread_mutex_destroy(&http->refusals_lock);
+    pthread_mutex_destroy(&http->pair_lock);
+    api_pair_done(&http->next);
     free(http);
 }
 
@@ -309,9 +351,11 @@ void api_http_stop(struct api *api)
     struct api_http *http = api->http;
     if (!http)
         return;
+    pthread_mutex_lock(&http->pair_lock); /* no server comes from here on */
     pthread_mutex_lock(&http->lock);
     http->stopping = true;
     pthread_mutex_unlock(&http->lock);
+    pthread_mutex_unlock(&http->pair_lock);
     store_journal_watch(api->parts.store, NULL, NULL);
     servers_quiesce(http);
     api_streams_wake(0, http);

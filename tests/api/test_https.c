@@ -116,39 +116,53 @@ static void the_same_certificate_again_changes_nothing(void **state)
     curl_easy_cleanup(kept.keep);
 }
 
-/* As many as there may be while the connections of each are open; then it is refused, and goes on
- * once they have ended. */
-static void unfinished_certificates_are_bounded(void **state)
+/* As many certificates as may be unfinished, each with an open connection. */
+static void certificates_hold(struct fixture *fixture, CURL *held[API_MAX_RETIRED])
 {
-    struct fixture *fixture = *state;
-    struct request kept[API_MAX_RETIRED];
-    char why[API_MAX_WHY] = "", name[16];
+    char name[16];
     for (int i = 0; i < API_MAX_RETIRED; i++) {
-        kept[i] = alive;
-        kept[i].keep = curl_easy_init();
-        expect_status(fixture, &kept[i], 200);
+        struct request request = alive;
+        request.keep = held[i] = curl_easy_init();
+        expect_status(fixture, &request, 200);
         snprintf(name, sizeof(name), "bound%d", i);
         pair_renew(fixture, name);
         wait_until_new_is_served(fixture);
     }
-    char certificate[96], key[96];
-    snprintf(certificate, sizeof(certificate), "%s/last.pem", fixture->folder);
-    snprintf(key, sizeof(key), "%s/last.key", fixture->folder);
-    fixture_pair_write(certificate, key);
-    assert_int_equal(api_pair_reload(fixture->api, certificate, key, why), -EBUSY);
-    assert_non_null(strstr(why, certificate));
-    expect_status(fixture, &alive, 200);
+}
+
+/* As many as there may be while the connections of each are open; the next one waits, and is served
+ * once there is room, without anybody asking again. */
+static void a_certificate_too_many_waits_for_its_turn(void **state)
+{
+    struct fixture *fixture = *state;
+    CURL *held[API_MAX_RETIRED];
+    certificates_hold(fixture, held);
+    struct fixture before = *fixture;
+    pair_renew(fixture, "skipped");
+    pair_renew(fixture, "last");
+    expect_status(&before, &alive, 200);
     for (int i = 0; i < API_MAX_RETIRED; i++)
-        curl_easy_cleanup(kept[i].keep);
-    const struct timespec pause = {.tv_nsec = 50000000};
-    int status = -EBUSY;
-    while (status == -EBUSY) {
-        nanosleep(&pause, NULL);
-        status = api_pair_reload(fixture->api, certificate, key, why);
-    }
-    assert_int_equal(status, 0);
-    memcpy(fixture->certificate, certificate, sizeof(certificate));
+        curl_easy_cleanup(held[i]);
     wait_until_new_is_served(fixture);
+}
+
+/* What is served again is not what waited. */
+static void a_certificate_that_waits_can_be_taken_back(void **state)
+{
+    struct fixture *fixture = *state;
+    CURL *held[API_MAX_RETIRED];
+    struct response response;
+    char why[API_MAX_WHY];
+    certificates_hold(fixture, held);
+    struct fixture before = *fixture;
+    pair_renew(fixture, "wrong");
+    assert_int_equal(api_pair_reload(fixture->api, before.certificate, before.key, why), 0);
+    for (int i = 0; i < API_MAX_RETIRED; i++)
+        curl_easy_cleanup(held[i]);
+    const struct timespec pause = {.tv_nsec = 100000000};
+    for (int i = 0; i < 20; i++, nanosleep(&pause, NULL)) /* far longer than the keeper sleeps */
+        assert_false(is_open(fixture, &alive, &response));
+    expect_status(&before, &alive, 200);
 }
 
 static void what_cannot_serve_is_refused_and_the_old_stays(void **state)
@@ -222,7 +236,8 @@ int main(void)
         TEST(plain_http_is_not_answered_there),
         TEST(an_open_connection_outlives_its_certificate),
         TEST(the_same_certificate_again_changes_nothing),
-        TEST(unfinished_certificates_are_bounded),
+        TEST(a_certificate_too_many_waits_for_its_turn),
+        TEST(a_certificate_that_waits_can_be_taken_back),
         TEST(what_cannot_serve_is_refused_and_the_old_stays),
         TEST(an_address_in_use_is_named),
     };
