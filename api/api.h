@@ -43,7 +43,8 @@ struct api_conf {
     mode_t mode;              /* of the socket file; 0: 0660 */
     gid_t group;              /* its members may talk too; (gid_t)-1: nobody else */
     unsigned max_connections; /* per listener; 0: API_CONNECTIONS; at least API_THREADS. One source
-                                 address has at most half of them */
+                                 address has at most a quarter of them; see api/http.h for what
+                                 happens where all are taken */
     unsigned timeout_s;       /* 0: API_TIMEOUT_S */
     unsigned request_timeout_s; /* from a request's first line to the end of its answer; 0:
                                    API_REQUEST_S */

@@ -220,7 +220,10 @@ static enum MHD_Result exchange_begin(struct api_exchange *exchange)
 {
     struct api_call *call = &exchange->call;
     exchange->phase = EXCHANGE_BODY;
-    if (exchange_check(exchange)) {
+    int status = exchange_check(exchange);
+    if (call->who.bits & API_ALL)
+        api_connection_proved(call->api->http, api_connection_of(exchange->connection));
+    if (status) {
         exchange->phase = EXCHANGE_REFUSED;
         return api_answers_at_once(exchange) ? api_problem_send(exchange) : MHD_YES;
     }
@@ -251,6 +254,7 @@ static int call_handle(struct api_call *call)
 static enum MHD_Result exchange_end(struct api_exchange *exchange)
 {
     int status = -EPROTO;
+    api_connection_read(exchange->call.api->http, api_connection_of(exchange->connection));
     if (exchange->phase == EXCHANGE_BODY && body_decode(exchange) == 0)
         status = call_handle(&exchange->call);
     body_drop(exchange);
@@ -298,7 +302,7 @@ void *api_request_begin(void *arg, const char *url, struct MHD_Connection *conne
     exchange->connection = connection;
     exchange->url_len = strlen(url);
     exchange->began_us = api_monotonic_us();
-    api_connection_deadline(http, api_connection_of(connection), http->request_ms);
+    api_connection_began(http, api_connection_of(connection));
     pthread_mutex_lock(&http->lock);
     http->exchanges++;
     pthread_mutex_unlock(&http->lock);
@@ -323,7 +327,7 @@ void api_request_done(void *arg, struct MHD_Connection *connection, void **memor
     *memory = NULL;
     struct api_call *call = &exchange->call;
     struct api_http *http = call->api->http;
-    api_connection_deadline(http, api_connection_of(connection), http->request_ms);
+    api_connection_ended(http, api_connection_of(connection));
     api_stream_drop(call);
     body_drop(exchange);
     json_decref(call->reply);

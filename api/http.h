@@ -37,6 +37,13 @@
 #define API_KEEPER_MS          250 /* how often the keeper looks */
 #define API_STOP_MS            5000 /* how long api_stop waits for slow clients, after the last verdict */
 #define API_HEALTH_CONNECTIONS 16 /* of the health listener */
+#define API_SOURCE_SHARE       4  /* one source address has at most this part of the connections */
+/* The time for a TLS handshake and a whole request of a connection on which nobody has proved yet
+ * who he is; less where api_conf.request_timeout_s is less. */
+#define API_UNPROVEN_MS 10000
+/* Where all connections of a network listener are taken, the oldest unproven one is cut for a new
+ * one. So that this one comes to us at all, and while the other ends, libmicrohttpd takes more. */
+#define API_SPARE_CONNECTIONS 16
 
 struct api_server {
     struct api *api;
@@ -58,6 +65,8 @@ struct api_connection {
     struct netaddr addr;
     struct api_source source;
     uint64_t deadline_ms; /* monotonic; 0: none */
+    bool proved;          /* a request on it was of somebody: with a good token, or locally */
+    bool cut;             /* it is about to end */
 };
 
 /* What is logged of refusals, each kind at its own rate. */
@@ -184,9 +193,15 @@ void api_streams_tick(struct api_http *http);
 void api_connection_event(void *arg, struct MHD_Connection *connection, void **context,
                           enum MHD_ConnectionNotificationCode code);
 struct api_connection *api_connection_of(struct MHD_Connection *connection);
-/* A request began, or ended: its clock starts anew. 0: no deadline. */
+/* Its clock starts anew. 0: no deadline. */
 void api_connection_deadline(struct api_http *http, struct api_connection *connection,
                              uint64_t timeout_ms);
+/* The turns of its clock: a request began; its sender has proved who he is; it is here; it ended.
+ */
+void api_connection_began(struct api_http *http, struct api_connection *connection);
+void api_connection_proved(struct api_http *http, struct api_connection *connection);
+void api_connection_read(struct api_http *http, struct api_connection *connection);
+void api_connection_ended(struct api_http *http, struct api_connection *connection);
 /* Cuts those that are over their deadline. */
 void api_connections_sweep(struct api *api);
 

@@ -30,6 +30,14 @@ __attribute__((format(printf, 2, 0))) static void http_log(void *arg, const char
     log_write(api->parts.log, LOG_DEBUG, "api", "%s", line);
 }
 
+static unsigned connections_max(const struct api_server *server)
+{
+    unsigned max = server->api->http->max_connections;
+    if (server->kind == API_ON_SOCKET)
+        return max;
+    return (server->kind == API_ON_HEALTH ? API_HEALTH_CONNECTIONS : max) + API_SPARE_CONNECTIONS;
+}
+
 static struct MHD_Daemon *daemon_start(struct api_server *server, int fd,
                                        const struct api_pair *pair)
 {
@@ -47,12 +55,11 @@ static struct MHD_Daemon *daemon_start(struct api_server *server, int fd,
         0, NULL, NULL, api_request_handle, server, MHD_OPTION_EXTERNAL_LOGGER, http_log,
         server->api, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_THREAD_POOL_SIZE,
         (unsigned)(health ? HEALTH_THREADS : API_THREADS), MHD_OPTION_CONNECTION_LIMIT,
-        health ? API_HEALTH_CONNECTIONS : http->max_connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)API_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT, http->timeout_s,
-        MHD_OPTION_URI_LOG_CALLBACK, api_request_begin, server, MHD_OPTION_NOTIFY_COMPLETED,
-        api_request_done, server, MHD_OPTION_NOTIFY_CONNECTION, api_connection_event, server,
-        MHD_OPTION_UNESCAPE_CALLBACK, url_keep, NULL, MHD_OPTION_ARRAY, pair ? tls : &tls[3],
-        MHD_OPTION_END);
+        connections_max(server), MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)API_MEMORY,
+        MHD_OPTION_CONNECTION_TIMEOUT, http->timeout_s, MHD_OPTION_URI_LOG_CALLBACK,
+        api_request_begin, server, MHD_OPTION_NOTIFY_COMPLETED, api_request_done, server,
+        MHD_OPTION_NOTIFY_CONNECTION, api_connection_event, server, MHD_OPTION_UNESCAPE_CALLBACK,
+        url_keep, NULL, MHD_OPTION_ARRAY, pair ? tls : &tls[3], MHD_OPTION_END);
 }
 
 /* libmicrohttpd has a descriptor of its own: whether it closes that when it fails depends on where

@@ -106,7 +106,7 @@ struct api_counters {
     uint64_t rate_limited;                    /* requests over their client's rate */
     uint64_t connections[API_LISTENER_COUNT]; /* open now */
     uint64_t accepted[API_LISTENER_COUNT];    /* since the start */
-    uint64_t cut[API_LISTENER_COUNT];         /* for their deadline, or too many of one source */
+    uint64_t cut[API_LISTENER_COUNT];         /* by us: see api/http.h */
     uint64_t streams;                         /* open now */
     uint64_t submitted;                       /* changes that were handed to the store */
 };

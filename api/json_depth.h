@@ -1,5 +1,5 @@
-/* How deep a body is and how much is in it, told before it is parsed: the parser itself goes as deep
- * as it likes, and makes of each value some hundred times what it had in bytes. */
+/* How deep a body is and how much is in it, told before it is parsed: the parser itself goes as
+ * deep as it likes, and makes of each value some hundred times what it had in bytes. */
 #ifndef JUNCTOR_API_JSON_DEPTH_H
 #define JUNCTOR_API_JSON_DEPTH_H
 

@@ -272,7 +272,7 @@ static void api_add(struct metrics *metrics, const struct api_counters *counters
     listeners_add(metrics, "junctor_api_connections_accepted_total", "counter",
                   "Connections accepted.", counters->accepted);
     listeners_add(metrics, "junctor_api_connections_cut_total", "counter",
-                  "Connections cut: their time was over, or their source had too many.",
+                  "Connections cut: over their time, too many of one source, or room for others.",
                   counters->cut);
     number_add(metrics, "junctor_api_streams", "gauge", "Clients that follow the journal.",
                counters->streams);

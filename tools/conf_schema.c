@@ -67,7 +67,7 @@ const struct conf_setting conf_settings[] = {
     {"api", "max-connections", CONF_NUMBER, API_THREADS, 4096, "64", CONF_FIXED,
      CONF(api.max_connections), NULL,
      "connections open at once, on the socket and on HTTPS each; one source address has at most "
-     "half of those on HTTPS"},
+     "a quarter of those on HTTPS"},
     {"api", "timeout-s", CONF_NUMBER, 1, 3600, "15", CONF_FIXED, CONF(api.timeout_s), NULL,
      "seconds of silence after which a connection is closed"},
     {"api", "request-timeout-s", CONF_NUMBER, 1, 3600, "60", CONF_FIXED,

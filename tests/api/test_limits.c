@@ -362,31 +362,132 @@ static uint64_t open_now(const struct fixture *fixture, enum api_listener_kind k
     return counters.connections[kind];
 }
 
-static void one_source_has_half_of_the_connections(void **state)
+/* An API for so many connections, a quarter of which is 4. */
+#define PLACES 16
+
+static void places_start(struct fixture *fixture)
+{
+    struct api_conf conf = fixture_conf_https(fixture);
+    conf.max_connections = PLACES;
+    fixture_restart(fixture, &conf);
+}
+
+static void open_await(const struct fixture *fixture, enum api_listener_kind kind, uint64_t count)
+{
+    const struct timespec pause = {.tv_nsec = 10000000};
+    while (open_now(fixture, kind) != count)
+        nanosleep(&pause, NULL);
+}
+
+static void one_source_has_a_quarter_of_the_connections(void **state)
+{
+    struct fixture *fixture = *state;
+    places_start(fixture);
+    static const struct {
+        enum via via;
+        enum api_listener_kind kind;
+    } table[] = {{VIA_HTTPS, API_ON_HTTPS}, {VIA_HEALTH, API_ON_HEALTH}};
+    for (size_t i = 0; i < COUNT_OF(table); i++) {
+        int fds[PLACES / 4];
+        for (int j = 0; j < PLACES / 4; j++)
+            fds[j] = raw_connect(fixture, table[i].via, "127.0.0.2");
+        open_await(fixture, table[i].kind, PLACES / 4);
+        int more = raw_connect(fixture, table[i].via, "127.0.0.2");
+        assert_true(is_closed(more));
+        close(more);
+        struct request request = {
+            .method = "GET", .path = "/healthz", .via = table[i].via, .source = "127.0.0.3"};
+        expect_status(fixture, &request, 200);
+        assert_int_equal(cuts(fixture, table[i].kind), 1);
+        for (int j = 0; j < PLACES / 4; j++)
+            close(fds[j]);
+        open_await(fixture, table[i].kind, 0);
+        request.source = "127.0.0.2";
+        expect_status(fixture, &request, 200);
+        open_await(fixture, table[i].kind, 0);
+    }
+}
+
+/* So many, each source as many as it may have. */
+static void crowd_connect(const struct fixture *fixture, int *fds, int count)
+{
+    for (int i = 0; i < count; i++) {
+        char source[32];
+        uint64_t before = open_now(fixture, API_ON_HTTPS);
+        snprintf(source, sizeof(source), "127.0.3.%d", 1 + i / (PLACES / 4));
+        fds[i] = raw_connect(fixture, VIA_HTTPS, source);
+        open_await(fixture, API_ON_HTTPS, before + 1); /* in this order */
+    }
+}
+
+static void who_proves_nothing_keeps_nobody_out(void **state)
+{
+    struct fixture *fixture = *state;
+    places_start(fixture);
+    struct request request = {.method = "GET", .path = "/v1/self", .via = VIA_HTTPS};
+    request.token = token_add(fixture, "admin0000001", STORE_SCOPE_ADMIN, "", 0);
+    request.keep = curl_easy_init();
+    expect_status(fixture, &request, 200); /* the oldest of all, and proved */
+    int fds[PLACES - 1];
+    crowd_connect(fixture, fds, PLACES - 1);
+    struct request fresh = request;
+    fresh.keep = NULL;
+    fresh.source = "127.0.0.9";
+    for (int i = 0; i < 3; i++) { /* each takes the place of one */
+        expect_status(fixture, &fresh, 200);
+        assert_true(is_closed(fds[i]));
+        open_await(fixture, API_ON_HTTPS, PLACES - 1); /* it has ended */
+        int more = raw_connect(fixture, VIA_HTTPS, "127.0.0.8");
+        open_await(fixture, API_ON_HTTPS, PLACES);
+        assert_int_equal(recv(more, &(char){0}, 1, MSG_DONTWAIT), -1);
+        close(fds[i]);
+        fds[i] = more;
+    }
+    expect_status(fixture, &request, 200); /* while who is known stays */
+    long connects;
+    curl_easy_getinfo(request.keep, CURLINFO_NUM_CONNECTS, &connects);
+    assert_int_equal(connects, 0);
+    curl_easy_cleanup(request.keep);
+    for (int i = 0; i < PLACES - 1; i++)
+        close(fds[i]);
+}
+
+/* Both trickle the same; the daemon waits longer for the one that it knows. */
+static void who_proves_nothing_is_waited_for_less(void **state)
 {
     struct fixture *fixture = *state;
     struct api_conf conf = fixture_conf_https(fixture);
-    conf.max_connections = 16;
+    conf.request_timeout_s = 3600;
+    conf.timeout_s = 3600;
     fixture_restart(fixture, &conf);
-    const struct timespec pause = {.tv_nsec = 10000000};
-    int fds[8];
-    for (int i = 0; i < 8; i++)
-        fds[i] = raw_connect(fixture, VIA_HTTPS, "127.0.0.2");
-    while (open_now(fixture, API_ON_HTTPS) < 8)
-        nanosleep(&pause, NULL);
-    int more = raw_connect(fixture, VIA_HTTPS, "127.0.0.2");
-    assert_true(is_closed(more));
-    close(more);
-    struct request request = {
-        .method = "GET", .path = "/healthz", .via = VIA_HTTPS, .source = "127.0.0.3"};
-    expect_status(fixture, &request, 200);
-    assert_int_equal(cuts(fixture, API_ON_HTTPS), 1);
-    for (int i = 0; i < 8; i++)
+    char answer[1000], byte;
+    int known = raw_connect(fixture, VIA_SOCKET, NULL);
+    raw_send(known, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_true(recv(known, answer, sizeof(answer), 0) > 0);
+    raw_send(known, "GET /healthz HTTP/1.1\r\nx: ");
+    static const struct {
+        enum via via;
+        const char *begin;
+    } table[] = {
+        {VIA_SOCKET, "GET /healthz HTTP/1.1\r\nx: "},
+        {VIA_HEALTH, "GET /healthz HTTP/1.1\r\nx: "},
+        {VIA_HEALTH, "GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n"},
+        {VIA_HTTPS, "\x16\x03\x01\x02"}, /* a TLS handshake */
+    };
+    int fds[COUNT_OF(table)];
+    for (size_t i = 0; i < COUNT_OF(table); i++) {
+        fds[i] = raw_connect(fixture, table[i].via, NULL);
+        raw_send(fds[i], table[i].begin);
+    }
+    for (size_t i = 0; i < COUNT_OF(table); i++) {
+        assert_true(is_closed(fds[i]));
         close(fds[i]);
-    while (open_now(fixture, API_ON_HTTPS) > 0)
-        nanosleep(&pause, NULL);
-    request.source = "127.0.0.2";
-    expect_status(fixture, &request, 200);
+    }
+    assert_int_equal(recv(known, &byte, 1, MSG_DONTWAIT), -1);
+    raw_send(known, "y\r\nHost: x\r\n\r\n");
+    assert_true(recv(known, answer, sizeof(answer), 0) > 0);
+    assert_memory_equal(answer, "HTTP/1.1 200", 12);
+    close(known);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup_https, fixture_teardown)
@@ -409,7 +510,9 @@ int main(void)
         TEST(who_trickles_is_cut_wherever_he_is),
         TEST(who_takes_no_answer_is_cut),
         TEST(who_is_silent_is_cut),
-        TEST(one_source_has_half_of_the_connections),
+        TEST(one_source_has_a_quarter_of_the_connections),
+        TEST(who_proves_nothing_keeps_nobody_out),
+        TEST(who_proves_nothing_is_waited_for_less),
     };
     curl_global_init(CURL_GLOBAL_DEFAULT);
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,8 +22,8 @@ LIMIT_S = 240
 
 @pytest.fixture(scope="module")
 def daemon(request):
-    # one source may have half of the connections; the tests' own and those made twice come besides
-    with api_daemon(request, api="rate = 0 max-connections = 512") as daemon:
+    # one source may have a quarter of the connections; the tests' own and those made twice come besides
+    with api_daemon(request, api="rate = 0 max-connections = 1024") as daemon:
         provision(daemon.root())
         yield daemon
 
