@@ -238,29 +238,55 @@ static bool record_explain(struct walk *walk, const struct store_record *record)
     }
 }
 
-/* The address's own record and those that aliases lead to, as far as the directory knows. */
+/* What the caller may know of an address. */
+enum sight {
+    SIGHT_NOTHING, /* there is no record, or its domain is foreign */
+    SIGHT_RECORD,
+    SIGHT_HIDDEN /* what there is, is another operator's */
+};
+
+static int address_see(struct walk *walk, const struct store_address *address,
+                       struct store_record *record, enum sight *sight)
+{
+    struct store_reader *reader = walk->call->reader;
+    struct store_domain domain;
+    int status = store_address_get(reader, address, record);
+    if (status == 0) {
+        *sight = api_may_record(walk->call, record) ? SIGHT_RECORD : SIGHT_HIDDEN;
+        return 0;
+    }
+    if (status == STATUS_NOTFOUND)
+        status = store_domain_get(reader, address->domain, &domain);
+    *sight =
+        status == 0 && !api_may_domain(walk->call, address->domain) ? SIGHT_HIDDEN : SIGHT_NOTHING;
+    return status == STATUS_NOTFOUND ? 0 : status;
+}
+
+/* What is another operator's is answered like a foreign address that the directory does not know:
+ * by its authority, or as the foreign target of the alias that leads there. */
+static void answer_hide(struct walk *walk, const struct store_address *address, bool is_target)
+{
+    struct resolver_answer *answer = &walk->answer;
+    *answer = (struct resolver_answer){.rule = is_target ? RESOLVER_ALIAS : RESOLVER_AUTHORITY};
+    memcpy(answer->hosting, address->domain, sizeof(answer->hosting));
+}
+
+/* The address's own record and those that aliases lead to, as far as the directory knows and the
+ * caller may see. */
 static int records_explain(struct walk *walk)
 {
     struct store_address address = walk->address;
     struct store_record record;
     for (int hop = 0; hop <= STORE_ALIAS_HOPS; hop++) {
-        int status = store_address_get(walk->call->reader, &address, &record);
-        if (status)
-            return status == STATUS_NOTFOUND ? 0 : status;
-        if (!record_explain(walk, &record))
-            return 0;
+        enum sight sight;
+        int status = address_see(walk, &address, &record, &sight);
+        if (!status && sight == SIGHT_HIDDEN)
+            answer_hide(walk, &address, hop > 0);
+        if (status || sight != SIGHT_RECORD || !record_explain(walk, &record))
+            return status;
         address = record.target;
     }
     return 0;
-}
-
-/* Is there a record that the caller may not see? */
-static int record_is_hidden(const struct walk *walk, bool *hidden)
-{
-    struct store_record record;
-    int status = store_address_get(walk->call->reader, &walk->address, &record);
-    *hidden = status == 0 && !api_may_record(walk->call, &record);
-    return status == STATUS_NOTFOUND ? 0 : status;
 }
 
 /* Operators ask about their own domains and foreign ones. Another's domain of ours is not there for
@@ -269,19 +295,12 @@ static int directory_ask(struct walk *walk)
 {
     struct api_call *call = walk->call;
     struct resolver_answer *answer = &walk->answer;
-    bool hidden;
-    int status = record_is_hidden(walk, &hidden);
-    if (!status)
-        status = resolver_lookup(call->reader, &walk->address, answer);
+    int status = resolver_lookup(call->reader, &walk->address, answer);
     if (status)
         return status;
     if (answer->route.domain_is_ours && !api_may_domain(call, walk->address.domain))
         return STATUS_NOTFOUND;
-    if (!hidden)
-        return records_explain(walk);
-    *answer = (struct resolver_answer){.rule = RESOLVER_AUTHORITY};
-    memcpy(answer->hosting, walk->address.domain, sizeof(answer->hosting));
-    return 0;
+    return records_explain(walk);
 }
 
 static int walk_lookup(struct walk *walk)

@@ -169,6 +169,70 @@ static void a_route_tells_nothing_of_anothers_address(void **state)
     }
 }
 
+/* The route of `alias`, which leads to `hidden`, is that of "n" and `alias`, which leads to what
+ * nobody here knows. */
+static void expect_told_alike(const struct fixture *fixture, const char *token, const char *path,
+                              const char *alias, const char *hidden, const char *absent)
+{
+    struct response responses[2];
+    char other[100], texts[2][2048];
+    snprintf(other, sizeof(other), "/v1/route/n%s", alias);
+    http(fixture, as(token, GET(path)), &responses[0]);
+    http(fixture, as(token, GET(other)), &responses[1]);
+    for (size_t i = 0; i < 2; i++) {
+        char *text = json_dumps(responses[i].json, 0);
+        snprintf(texts[i], sizeof(texts[i]), "%s", text);
+        free(text);
+        response_done(&responses[i]);
+    }
+    text_replace(texts[0], sizeof(texts[0]), hidden, absent);
+    text_replace(texts[0], sizeof(texts[0]), strchr(hidden, '@') + 1, strchr(absent, '@') + 1);
+    text_replace(texts[0], sizeof(texts[0]), alias, other + strlen("/v1/route/"));
+    assert_string_equal(texts[0], texts[1]);
+}
+
+/* Aliases, and numbers that lead to them, may lead to what is another operator's: which is then
+ * told as a foreign target that nobody here knows is. */
+static void a_route_ends_where_anothers_records_begin(void **state)
+{
+    const struct fixture *fixture = *state;
+    static const struct {
+        const char *alias, *number, *hidden, *absent;
+    } table[] = {
+        {"a1@opa.example", "+49101", "in@opz.example", "ni@opz.example"},   /* a guest of opb */
+        {"a2@opa.example", "+49102", "bob@opb.example", "bob@opn.example"}, /* made by hand */
+        {"a3@opa.example", "+49103", "b2@opb.example", "b2@opn.example"},   /* an alias itself */
+        {"a4@opa.example", "+49104", "shut@opb.example", "shut@opn.example"},
+    };
+    add(fixture, "/v1/addresses",
+        "{\"address\": \"b2@opb.example\", \"target\": \"bob@opb.example\"}");
+    add(fixture, "/v1/addresses", "{\"address\": \"shut@opb.example\", \"blocked\": true}");
+    for (size_t i = 0; i < COUNT_OF(table); i++) {
+        char body[200], path[100];
+        snprintf(body, sizeof(body), "{\"address\": \"%s\", \"target\": \"%s\"}", table[i].alias,
+                 table[i].hidden);
+        add(fixture, "/v1/addresses", body);
+        snprintf(body, sizeof(body), "{\"number\": \"%s\", \"address\": \"%s\"}", table[i].number,
+                 table[i].alias);
+        add(fixture, "/v1/numbers", body);
+        snprintf(body, sizeof(body), "{\"address\": \"n%s\", \"target\": \"%s\"}", table[i].alias,
+                 table[i].absent);
+        add(fixture, "/v1/addresses", body);
+        snprintf(path, sizeof(path), "/v1/route/%s", table[i].alias);
+        expect_told_alike(fixture, op_a, path, table[i].alias, table[i].hidden, table[i].absent);
+        snprintf(path, sizeof(path), "/v1/route/%s", table[i].number);
+        struct response response;
+        http(fixture, as(op_a, GET(path)), &response);
+        assert_string_equal(text_of(response.json, "rule"), "alias");
+        assert_int_equal(json_array_size(json_object_get(response.json, "next_hops")), 0);
+        response_done(&response);
+    }
+    struct response response;
+    http(fixture, GET("/v1/route/a1@opa.example"), &response); /* an administrator sees it all */
+    assert_string_equal(text_of(response.json, "rule"), "hosted");
+    response_done(&response);
+}
+
 static size_t count_of(const struct fixture *fixture, const char *token, const char *path,
                        const char *list)
 {
@@ -389,6 +453,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(what_is_anothers_looks_like_nothing),
         TEST(a_route_tells_nothing_of_anothers_address),
+        TEST(a_route_ends_where_anothers_records_begin),
         TEST(lists_show_ones_own),
         TEST(an_operator_keeps_its_own_domain),
         TEST(what_a_scope_can_never_use_is_forbidden),
