@@ -70,15 +70,23 @@ static int claim_prepare(struct api_call *call, struct store_record *record)
     return claim_check(call, &record->address);
 }
 
+/* Judged once: the first request's verdict stands. */
+static int new_judge(struct api_call *call, struct api_address_body *body)
+{
+    if (call->repeated)
+        return 0;
+    if (api_address_place(call, body, !body->has_state, false, &call->problem))
+        return -EPROTO;
+    return claim_prepare(call, &body->record);
+}
+
 int api_address_post(struct api_call *call)
 {
     static const char *const user_fields[] = {"address", "target", NULL};
     struct api_address_body body;
     char key[API_MAX_KEY_TEXT];
     if (user_fields_check(call, user_fields) ||
-        api_address_decode(call->body, &body, &call->problem) ||
-        api_address_place(call, &body, !body.has_state, false, &call->problem) ||
-        claim_prepare(call, &body.record))
+        api_address_decode(call->body, &body, &call->problem) || new_judge(call, &body))
         return -EPROTO;
     call->command.op = STORE_ADDRESS_ADD;
     call->command.expected_version = STORE_ANY_VERSION;

@@ -21,14 +21,13 @@ static int days_decode(struct api_call *call, unsigned *days)
 static int code_made(struct api_call *call, const struct store_verdict *verdict)
 {
     const struct store_record *record = api_command_record(call);
-    struct store_record found;
-    char key[API_MAX_KEY_TEXT];
+    union store_any made;
     uint64_t until_ms = record->auth_until_ms;
     if (verdict->repeated) {
-        if (api_record_read(call, &api_kind_address, api_address_format(&record->address, key),
-                            &found))
-            return -EPROTO;
-        until_ms = found.has_auth ? found.auth_until_ms : 0;
+        int status = api_outcome_read(call, verdict->sequence, &made);
+        if (status)
+            return api_outcome_gone(call, status, verdict->sequence);
+        until_ms = made.address.auth_until_ms;
     }
     return api_call_reply(call, 201,
                           json_pack("{s:o, s:o}", "auth_code", api_secret_encode(call, verdict),
@@ -36,12 +35,20 @@ static int code_made(struct api_call *call, const struct store_verdict *verdict)
                           0);
 }
 
+/* Whose code it is; a repeated request only names it. */
+static int holder_find(struct api_call *call, struct store_record *record,
+                       char key[API_MAX_KEY_TEXT])
+{
+    return call->repeated ? api_record_name(call, &api_kind_address, key)
+                          : api_record_find(call, &api_kind_address, record, key);
+}
+
 int api_auth_code_post(struct api_call *call)
 {
     struct store_record *record = api_command_record(call);
     char key[API_MAX_KEY_TEXT];
     unsigned days;
-    if (api_record_find(call, &api_kind_address, record, key) || days_decode(call, &days) ||
+    if (holder_find(call, record, key) || days_decode(call, &days) ||
         api_auth_code_make(call, record->auth_hash))
         return -EPROTO;
     record->auth_until_ms = api_now_ms() + days * API_DAY_MS;

@@ -85,12 +85,22 @@ static int backup_made(struct api_call *call, const struct store_verdict *verdic
         json_pack("{s:s, s:I}", "file", backup->file, "bytes", (json_int_t)backup->bytes), 0);
 }
 
+/* A copy is made each time it is asked for: a key could not keep it from that. */
+static int key_refuse(struct api_call *call)
+{
+    if (!call->idempotency_key)
+        return 0;
+    return api_problem_set(&call->problem, API_PROBLEM_HEADER, "Idempotency-Key",
+                           "Idempotency-Key: a backup takes none; a file that was written is not "
+                           "written again (409)");
+}
+
 int api_backup_post(struct api_call *call)
 {
     struct backup *backup = call->memory = calloc(1, sizeof(*backup));
     if (!backup)
         return api_problem_set(&call->problem, API_PROBLEM_BUSY, NULL, "out of memory");
-    if (file_decode(call, backup))
+    if (key_refuse(call) || file_decode(call, backup))
         return -EPROTO;
     return api_run(call, backup->file, backup_make, backup_made);
 }

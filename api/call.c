@@ -99,6 +99,10 @@ int api_run(struct api_call *call, const char *name, api_work_h *work, api_then_
 int api_submit(struct api_call *call, const char *name, api_then_h *then)
 {
     struct store_command *command = &call->command;
+    snprintf(call->name, sizeof(call->name), "%s", name);
+    call->then = then;
+    if (call->repeated)
+        return api_repeat_answer(call);
     command->time_ms = api_now_ms();
     command->dry_run = call->dry_run;
     snprintf(command->actor, sizeof(command->actor), "%s", call->actor);
@@ -106,7 +110,5 @@ int api_submit(struct api_call *call, const char *name, api_then_h *then)
     if (call->idempotency_key && api_command_id(call, command->id))
         return api_problem_set(&call->problem, API_PROBLEM_INTERNAL, NULL,
                                "%s: the request cannot be hashed", name);
-    snprintf(call->name, sizeof(call->name), "%s", name);
-    call->then = then;
     return API_PENDING;
 }

@@ -245,6 +245,8 @@ static int call_handle(struct api_call *call)
     call->reader = api_reader_lend(call->api);
     int status = api_authenticate_again(call);
     if (!status)
+        status = api_repeat_find(call);
+    if (!status)
         status = call->route->handler(call);
     api_reader_return(call->api, call->reader);
     call->reader = NULL;

@@ -71,8 +71,9 @@ static int item_take(struct api_call *call, const json_t *item, size_t i,
                      struct store_record *record, struct api_problem *problem)
 {
     struct api_address_body body;
-    if (item_check(item, i, problem) || api_address_decode(item, &body, problem) ||
-        api_address_place(call, &body, !body.has_state, true, problem))
+    if (item_check(item, i, problem) || api_address_decode(item, &body, problem))
+        return -EPROTO;
+    if (!call->repeated && api_address_place(call, &body, !body.has_state, true, problem))
         return -EPROTO;
     *record = body.record;
     return 0;
@@ -194,6 +195,8 @@ static int undo_take(const json_t *item, size_t i, struct store_record *record,
     return -EPROTO;
 }
 
+#define NO_VERSION 0 /* of no record */
+
 /* Is this version of the address one that the caller may take away? Versions never come again, so
  * what is judged here is what the command finds. */
 static bool undo_is_allowed(struct api_call *call, const struct store_record *wanted)
@@ -217,21 +220,17 @@ static int undo_items_take(struct api_call *call, struct import *import)
         status = undo_take(item, i, record, &call->problem);
         if (status)
             break;
-        if (undo_is_allowed(call, record))
-            import->count++;
+        if (!call->repeated && !undo_is_allowed(call, record))
+            record->version = NO_VERSION; /* it is submitted all the same, so that a key is used */
+        import->count++;
     }
     store_reader_end(call->reader);
     return status;
 }
 
-static int undo_reply(struct api_call *call, uint32_t removed)
-{
-    return api_call_reply(call, 200, json_pack("{s:I}", "removed", (json_int_t)removed), 0);
-}
-
 static int undo_done(struct api_call *call, const struct store_verdict *verdict)
 {
-    return undo_reply(call, verdict->count);
+    return api_call_reply(call, 200, json_pack("{s:I}", "removed", (json_int_t)verdict->count), 0);
 }
 
 int api_import_undo_post(struct api_call *call)
@@ -243,7 +242,5 @@ int api_import_undo_post(struct api_call *call)
     struct import *import = import_begin(call, fields);
     if (!import || undo_items_take(call, import))
         return -EPROTO;
-    if (import->count == 0)
-        return undo_reply(call, 0);
     return batch_submit(call, import, STORE_ADDRESS_UNDO, undo_done);
 }

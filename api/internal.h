@@ -245,8 +245,10 @@ struct api_call {
     char param[API_MAX_PARAM];   /* the {...} of the pattern, unescaped */
     struct api_arg args[API_MAX_ARGS];
     size_t arg_count;
-    json_t *body; /* an object, where the route takes one; for the time of the handler */
-    bool dry_run; /* a change is only tried; ?dry_run=true */
+    json_t *body;  /* an object, where the route takes one; for the time of the handler */
+    bool dry_run;  /* a change is only tried; ?dry_run=true */
+    bool repeated; /* its key was used, for the same: `submission` has the verdict, and the handler
+                      judges nothing that depends on the directory */
 
     /* A change: see api_submit. */
     struct store_command command;
@@ -331,7 +333,8 @@ int api_call_stream(struct api_call *call, const struct api_stream *stream);
  * has filled op, record, expected_version and claim of call->command; actor, time, ids and dry_run
  * are filled in here. The connection sleeps until the store has decided; then either the status is
  * made a problem about `name` (copied), or `then` is called, or, where that is NULL, the answer is
- * 204. Returns API_PENDING or -EPROTO. */
+ * 204. Returns API_PENDING, or what api_repeat_answer does for a repeated request (which has a
+ * `then`), or -EPROTO. */
 #define API_PENDING 1
 int api_submit(struct api_call *call, const char *name, api_then_h *then);
 /* The same for what takes long and is no command: `work` runs on a thread of its own, without a
@@ -340,6 +343,11 @@ int api_run(struct api_call *call, const char *name, api_work_h *work, api_then_
 /* The id of a command: SHA-256 over actor, method, path and key, each ended by NUL. Returns 0 or
  * STATUS_CRYPTO. */
 int api_command_id(const struct api_call *call, uint8_t id[32]);
+/* Before the handler: sets call->repeated where the key's command has a verdict. Returns 0 or
+ * -EPROTO: the key was used for another body. */
+int api_repeat_find(struct api_call *call);
+/* The end of such a handler: the answer, without the store. As api_handler_h. */
+int api_repeat_answer(struct api_call *call);
 
 /* ---- handlers: those of records are in api/records.h ---- */
 

@@ -101,7 +101,8 @@ static int number_decode(struct api_call *call, const char *key, void *record)
     struct store_number *number = record;
     if (api_number_decode(call->body, key ? key + 1 : NULL, number, &call->problem))
         return -EPROTO;
-    if (number_is_visible(call, number) && api_address_is_there(call, &number->address))
+    if (call->repeated ||
+        (number_is_visible(call, number) && api_address_is_there(call, &number->address)))
         return 0;
     return api_target_missing(&number->address, "address", &call->problem);
 }

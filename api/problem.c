@@ -72,13 +72,22 @@ int api_problem_set(struct api_problem *problem, enum api_problem_kind kind, con
     return -EPROTO;
 }
 
+/* The part of the request that a problem is about, where that is always the same. */
+static const char *field_of(enum api_problem_kind kind)
+{
+    if (kind == API_PROBLEM_CHANGED)
+        return "If-Match";
+    return kind == API_PROBLEM_KEY_REUSED ? "Idempotency-Key" : NULL;
+}
+
 int api_problem_from_status(struct api_problem *problem, int status, const char *name)
 {
     for (size_t i = 0; i < sizeof(status_rows) / sizeof(status_rows[0]); i++) {
         if (status_rows[i].status != status)
             continue;
         const char *text = status_rows[i].text ? status_rows[i].text : status_text(status);
-        return api_problem_set(problem, status_rows[i].kind, NULL, "%s: %s", name, text);
+        return api_problem_set(problem, status_rows[i].kind, field_of(status_rows[i].kind),
+                               "%s: %s", name, text);
     }
     return api_problem_set(problem, API_PROBLEM_INTERNAL, NULL, "%s: %s", name,
                            status_text(status));

@@ -52,14 +52,19 @@ int api_record_read(struct api_call *call, const struct api_kind *kind, const ch
     return status ? api_problem_from_status(&call->problem, status, key) : 0;
 }
 
-int api_record_find(struct api_call *call, const struct api_kind *kind, void *record,
-                    char key[API_MAX_KEY_TEXT])
+int api_record_name(struct api_call *call, const struct api_kind *kind, char key[API_MAX_KEY_TEXT])
 {
     struct store_fault fault;
     if (kind->parse(slice_of(call->param), key, &fault))
         return api_problem_set(&call->problem, API_PROBLEM_PARAMETER, kind->parameter, "%.512s: %s",
                                call->param, fault.text);
-    return api_record_read(call, kind, key, record);
+    return 0;
+}
+
+int api_record_find(struct api_call *call, const struct api_kind *kind, void *record,
+                    char key[API_MAX_KEY_TEXT])
+{
+    return api_record_name(call, kind, key) ? -EPROTO : api_record_read(call, kind, key, record);
 }
 
 int api_record_expect(struct api_call *call, uint64_t version, const char *key)
@@ -148,39 +153,48 @@ int api_records_get(struct api_call *call)
 
 /* ---- writing ---- */
 
-/* The record as it now is, where that is what the command made; else as the command has it. */
-static int outcome_reply(struct api_call *call, const struct api_kind *kind, unsigned status,
-                         const struct store_verdict *verdict)
+/* What the command made, as the journal tells it: the record may have changed since. What was only
+ * tried, and what the journal has lost at once, is as the command has it. NULL: the call's problem.
+ */
+static const void *outcome_find(struct api_call *call, const struct api_kind *kind,
+                                const struct store_verdict *verdict, union store_any *made)
 {
-    void *record = api_command_record(call);
-    union api_record found;
-    char key[API_MAX_KEY_TEXT];
-    kind->key(record, key);
-    version_set(kind, record, call->dry_run ? 0 : verdict->sequence);
-    if (!call->dry_run && record_get(call, kind, key, &found) == 0 &&
-        version_get(kind, &found) == verdict->sequence)
-        record = &found;
-    else if (verdict->repeated)
-        return api_problem_set(&call->problem, API_PROBLEM_KEY_REUSED, "Idempotency-Key",
-                               "%s: what the request first made with this key was changed since",
-                               key);
-    return api_call_reply(call, status, kind->encode(call, record), version_get(kind, record));
+    bool is_kept = verdict->repeated || !call->dry_run;
+    int status = STATUS_TRIMMED;
+    if (is_kept)
+        status = api_outcome_read(call, verdict->sequence, made);
+    if (!status)
+        return made;
+    if (verdict->repeated) {
+        api_outcome_gone(call, status, verdict->sequence);
+        return NULL;
+    }
+    version_set(kind, api_command_record(call), is_kept ? verdict->sequence : 0);
+    return api_command_record(call);
 }
 
 int api_record_changed(struct api_call *call, const struct api_kind *kind,
                        const struct store_verdict *verdict)
 {
-    return outcome_reply(call, kind, 200, verdict);
+    union store_any made;
+    const void *record = outcome_find(call, kind, verdict, &made);
+    if (!record)
+        return -EPROTO;
+    return api_call_reply(call, 200, kind->encode(call, record), version_get(kind, record));
 }
 
 int api_record_made(struct api_call *call, const struct api_kind *kind,
                     const struct store_verdict *verdict)
 {
     char key[API_MAX_KEY_TEXT], escaped[3 * API_MAX_KEY_TEXT];
-    kind->key(api_command_record(call), key);
+    union store_any made;
+    const void *record = outcome_find(call, kind, verdict, &made);
+    if (!record)
+        return -EPROTO;
+    kind->key(record, key);
     snprintf(call->location, sizeof(call->location), "/v1/%s/%s", kind->plural,
              api_url_escape(key, escaped, sizeof(escaped)));
-    return outcome_reply(call, kind, 201, verdict);
+    return api_call_reply(call, 201, kind->encode(call, record), version_get(kind, record));
 }
 
 static int record_made(struct api_call *call, const struct store_verdict *verdict)

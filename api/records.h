@@ -53,7 +53,9 @@ void *api_command_record(struct api_call *call);
  * exist. */
 int api_record_read(struct api_call *call, const struct api_kind *kind, const char *key,
                     void *record);
-/* The record that the {parameter} of the path names, and its key. */
+/* The key that the {parameter} of the path is. */
+int api_record_name(struct api_call *call, const struct api_kind *kind, char key[API_MAX_KEY_TEXT]);
+/* The record of that key. */
 int api_record_find(struct api_call *call, const struct api_kind *kind, void *record,
                     char key[API_MAX_KEY_TEXT]);
 /* If-Match against the version that was read, which the command then expects: so that what was
@@ -64,12 +66,18 @@ int api_record_expect(struct api_call *call, uint64_t version, const char *key);
 int api_record_add(struct api_call *call, const struct api_kind *kind, api_then_h *then);
 int api_record_remove(struct api_call *call, const struct api_kind *kind, enum store_op op);
 
-/* Answers a change with the record as it now is: 201 with its place, or 200. A key that was used
- * before got the first command's verdict: then what that one made must still be there. */
+/* Answers a change with the record that it made: 201 with its place, or 200. The same again to a
+ * key that was used before, unless the journal has lost it. */
 int api_record_made(struct api_call *call, const struct api_kind *kind,
                     const struct store_verdict *verdict);
 int api_record_changed(struct api_call *call, const struct api_kind *kind,
                        const struct store_verdict *verdict);
+
+/* What change `sequence` made. Secrets and their hashes are zero. Returns 0, STATUS_TRIMMED (also
+ * where it was erased) or another status. */
+int api_outcome_read(struct api_call *call, uint64_t sequence, union store_any *made);
+/* The problem that a repeated request has then. Returns -EPROTO. */
+int api_outcome_gone(struct api_call *call, int status, uint64_t sequence);
 
 /* ---- pages ---- */
 

@@ -64,33 +64,8 @@ const struct api_kind api_kind_token = {
     .encode = token_encode,
 };
 
-/* ---- made once ---- */
-
-static bool id_take(const struct store_journal_entry *entry, void *arg)
-{
-    struct store_token *token = arg;
-    if (entry->kind == STORE_KIND_TOKEN)
-        snprintf(token->id, sizeof(token->id), "%s", entry->key);
-    return false;
-}
-
-/* A repeated request drew another id than the one that was made: the journal knows that. */
-static int first_id_find(struct api_call *call, uint64_t sequence)
-{
-    struct store_token *token = api_command_record(call);
-    int status = store_reader_begin(call->reader);
-    if (status)
-        return status;
-    status = store_journal_read(call->reader, sequence, 1, id_take, token);
-    store_reader_end(call->reader);
-    return status;
-}
-
 static int token_made(struct api_call *call, const struct store_verdict *verdict)
 {
-    int status = verdict->repeated ? first_id_find(call, verdict->sequence) : 0;
-    if (status)
-        return api_problem_from_status(&call->problem, status, "the token first made");
     if (api_record_made(call, &api_kind_token, verdict))
         return -EPROTO;
     json_object_set_new(call->reply, "token", api_secret_encode(call, verdict));

@@ -528,7 +528,13 @@ struct store_verdict {
 int store_submit(struct store *store, const struct store_command *command,
                  struct store_verdict *verdict);
 
-/* The same without waiting: for whoever serves many from few threads. */
+/* The first verdict of the command with this id, as a repeated one would get it: STATUS_MISMATCH
+ * where the body was another. Of `command` only id and body_hash are looked at. Returns 0 or
+ * STATUS_NOTFOUND: it would be judged now. */
+int store_verdict_find(struct store_reader *reader, const struct store_command *command,
+                       struct store_verdict *verdict);
+
+/* The same as store_submit without waiting: for whoever serves many from few threads. */
 struct store_submission {
     const struct store_command *command; /* both stay where they are until `done` is called */
     /* Called once from the writer's thread, when the command is on disk or refused; must not block

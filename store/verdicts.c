@@ -34,6 +34,12 @@ int store_verdict_get(const struct store_txn *txn, const struct store_command *c
     return 0;
 }
 
+int store_verdict_find(struct store_reader *reader, const struct store_command *command,
+                       struct store_verdict *verdict)
+{
+    return store_verdict_get(&reader->txn, command, verdict);
+}
+
 struct oldest {
     struct table_key key;
     uint64_t time_ms;

@@ -144,10 +144,10 @@ static void a_patch_changes_only_the_version_that_was_seen(void **state)
     add(fixture, "/v1/addresses", "{\"address\": \"bob@opa.example\"}");
     expect_problem(fixture, PATCH(BOB, NULL, "{\"locked\": true}"), 428, "if-match-required",
                    "If-Match", "bob@opa.example");
-    expect_problem(fixture, PATCH(BOB, "If-Match: \"2\"", "{\"locked\": true}"), 412, "changed", "",
-                   "bob@opa.example");
-    expect_problem(fixture, PATCH(BOB, "If-Match: \"4\"", "{\"locked\": true}"), 412, "changed", "",
-                   "bob@opa.example");
+    expect_problem(fixture, PATCH(BOB, "If-Match: \"2\"", "{\"locked\": true}"), 412, "changed",
+                   "If-Match", "bob@opa.example");
+    expect_problem(fixture, PATCH(BOB, "If-Match: \"4\"", "{\"locked\": true}"), 412, "changed",
+                   "If-Match", "bob@opa.example");
     expect_status(fixture, PATCH(BOB, "If-Match: \"3\"", "{\"locked\": true}"), 200);
     expect_problem(fixture, PATCH(BOB, ANY, "{\"version\": 3}"), 400, "invalid-field", "version",
                    "no such field");

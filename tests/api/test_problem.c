@@ -59,7 +59,10 @@ static void every_status_becomes_its_problem(void **state)
         assert_int_equal(problem.kind, table[i].kind);
         assert_int_equal(api_problem_status(problem.kind), table[i].http);
         assert_string_equal(problem.detail, table[i].detail);
-        assert_string_equal(problem.field, "");
+        const char *field = table[i].kind == API_PROBLEM_CHANGED      ? "If-Match"
+                            : table[i].kind == API_PROBLEM_KEY_REUSED ? "Idempotency-Key"
+                                                                      : "";
+        assert_string_equal(problem.field, field);
     }
 }
 
