@@ -79,6 +79,10 @@ static int state_check(struct place *place)
     const struct store_record *record = place->record;
     bool home = state_rules[record->state].home_is_ours;
     enum host host = state_rules[record->state].host;
+    if (home && !place->home_is_mine && (place->call->who.bits & API_USER))
+        return refuse(place, "address", record->address.domain,
+                      "is not one of our domains: addresses can be claimed in domains of this "
+                      "operator only");
     if (home && !place->home_is_mine)
         return refuse(place, "address", record->address.domain,
                       "is not one of our domains: add it first, or name the one of ours that "

@@ -110,6 +110,25 @@ static int patch_place(struct api_call *call, struct api_address_body *body,
                            "target: only that of an alias is yours to change");
 }
 
+/* An auth code is its owner's: the store drops it with him. */
+static void auth_follow(const struct store_record *before, struct store_record *record)
+{
+    if (strcmp(before->owner, record->owner) == 0)
+        return;
+    record->has_auth = false;
+    record->auth_until_ms = 0;
+}
+
+/* Would the address be shown as it is now? A tombstone is not there to be changed. */
+static bool is_unchanged(const struct store_record *before, const struct store_record *record)
+{
+    json_t *old = api_address_encode(before), *new = api_address_encode(record);
+    bool is_same = before->state != STORE_ADDRESS_TOMBSTONE && old && json_equal(old, new);
+    json_decref(old);
+    json_decref(new);
+    return is_same;
+}
+
 int api_address_patch(struct api_call *call)
 {
     static const char *const user_fields[] = {"locked", "target", "display", NULL};
@@ -119,10 +138,15 @@ int api_address_patch(struct api_call *call)
     if (api_record_find(call, &api_kind_address, record, key) ||
         api_record_expect(call, record->version, key))
         return -EPROTO;
-    enum store_address_state before = record->state;
+    struct store_record before = *record;
     if (user_fields_check(call, user_fields) ||
-        api_address_merge(call->body, &body, &call->problem) || patch_place(call, &body, before))
+        api_address_merge(call->body, &body, &call->problem) ||
+        patch_place(call, &body, before.state))
         return -EPROTO;
+    auth_follow(&before, record);
+    if (is_unchanged(&before, record))
+        return api_call_reply(call, 200, api_address_encode(&before),
+                              call->dry_run ? 0 : before.version);
     call->command.op = STORE_ADDRESS_PUT;
     call->command.record = *record;
     return api_submit(call, key, address_changed);

@@ -5,6 +5,7 @@
 #include "base/status.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
@@ -30,24 +31,41 @@ int api_call_limit(struct api_call *call, size_t *limit)
     return 0;
 }
 
-int api_call_expected(struct api_call *call, uint64_t *version)
+/* Is `tag` in a list of entity tags (RFC 9110 section 8.8.3)? Compared strongly: a weak one is no
+ * match. What is behind a fault of the list is not looked at. */
+static bool tags_have(struct slice list, struct slice tag)
 {
+    for (;;) {
+        while (list.len && memchr(" \t,", list.p[0], 3))
+            list = slice_skip(list, 1);
+        bool is_weak = slice_starts_with(list, SLICE("W/"));
+        struct slice quoted = slice_skip(list, is_weak ? 2 : 0);
+        if (!slice_starts_with(quoted, SLICE("\"")))
+            return false;
+        size_t end = slice_find(slice_skip(quoted, 1), '"') + 2;
+        if (end > quoted.len)
+            return false;
+        if (!is_weak && slice_eq(slice_make(quoted.p, end), tag))
+            return true;
+        list = slice_skip(quoted, end);
+    }
+}
+
+int api_call_expects(struct api_call *call, uint64_t version, const char *key, bool *any)
+{
+    char tag[24];
     if (!call->if_match)
         return api_problem_set(&call->problem, API_PROBLEM_NO_IF_MATCH, "If-Match",
                                "%s: send the ETag of the record you saw as If-Match", call->param);
-    struct slice tag = slice_trim(slice_of(call->if_match));
-    if (slice_eq(tag, SLICE("*"))) {
-        *version = STORE_ANY_VERSION;
+    struct slice list = slice_trim(slice_of(call->if_match));
+    *any = slice_eq(list, SLICE("*"));
+    snprintf(tag, sizeof(tag), "\"%" PRIu64 "\"", version);
+    if (*any || tags_have(list, slice_of(tag)))
         return 0;
-    }
-    bool quoted = tag.len > 2 && tag.p[0] == '"' && tag.p[tag.len - 1] == '"';
-    if (quoted &&
-        slice_to_u64(slice_make(tag.p + 1, tag.len - 2), STORE_ANY_VERSION - 1, version) == 0)
-        return 0;
-    /* A tag that we never made matches no record of ours. */
     return api_problem_set(&call->problem, API_PROBLEM_CHANGED, "If-Match",
-                           "%s: If-Match %.64s is not the ETag of this record", call->param,
-                           call->if_match);
+                           "%s: changed in the meantime, or never had the ETag that If-Match "
+                           "names: %.64s",
+                           key, call->if_match);
 }
 
 int api_call_reply(struct api_call *call, unsigned status, json_t *reply, uint64_t version)

@@ -38,6 +38,7 @@ const struct api_kind api_kind_domain = {
     .plural = "domains",
     .parameter = "name",
     .version_at = offsetof(struct store_domain, version),
+    .created_at = offsetof(struct store_domain, created_ms),
     .add = STORE_DOMAIN_ADD,
     .put = STORE_DOMAIN_PUT,
     .del = STORE_DOMAIN_DEL,

@@ -60,9 +60,9 @@ static int batch_submit(struct api_call *call, struct import *import, enum store
 static int refused_add(struct api_call *call, size_t place, const struct api_problem *problem)
 {
     json_t *json = api_problem_encode(problem);
-    json_t *row =
-        json_pack("{s:I, s:O, s:O}", "index", (json_int_t)place, "type",
-                  json_object_get(json, "type"), "detail", json_object_get(json, "detail"));
+    json_t *row = json_pack(
+        "{s:I, s:O, s:O, s:O*}", "index", (json_int_t)place, "type", json_object_get(json, "type"),
+        "detail", json_object_get(json, "detail"), "field", json_object_get(json, "field"));
     json_decref(json);
     return json_array_append_new(json_object_get(call->reply, "refused"), row);
 }
@@ -141,7 +141,7 @@ static int import_done(struct api_call *call, const struct store_verdict *verdic
             failed = failed || status_add(call, i);
     if (verdict->repeated && verdict->count < import->count)
         failed = json_object_set_new(call->reply, "refused", json_null()) != 0;
-    if (verdict->sequence)
+    if (verdict->sequence && (verdict->repeated || !call->dry_run))
         failed = failed || json_object_set_new(call->reply, "sequence",
                                                json_integer((json_int_t)verdict->sequence));
     failed = failed ||

@@ -319,8 +319,9 @@ const char *api_url_escape(const char *text, char *out, size_t size);
 const char *api_call_arg(const struct api_call *call, const char *name);
 /* "limit": 1..API_MAX_LIST, 100 where absent. */
 int api_call_limit(struct api_call *call, size_t *limit);
-/* If-Match (RFC 9110 section 13.1.1): one of our entity tags, or "*". */
-int api_call_expected(struct api_call *call, uint64_t *version);
+/* If-Match (RFC 9110 section 13.1.1) against the version of the record `key`: one of its entity
+ * tags must be that, or it is "*", as *any tells. */
+int api_call_expects(struct api_call *call, uint64_t version, const char *key, bool *any);
 /* Takes over `reply`; NULL means that memory ran out. */
 int api_call_reply(struct api_call *call, unsigned status, json_t *reply, uint64_t version);
 

@@ -28,6 +28,18 @@ static const char *type_text(json_type type)
     return "nothing known";
 }
 
+/* The parser's words, but where they are those of its own options. */
+static const char *fault_text(const json_error_t *error)
+{
+    switch (json_error_code(error)) {
+    case json_error_null_character:
+    case json_error_null_byte_in_key:
+        return "\\u0000 is not allowed in a text";
+    default:
+        return error->text;
+    }
+}
+
 int api_json_parse(struct slice bytes, json_t **object, struct api_problem *problem)
 {
     if (bytes.len == 0)
@@ -36,7 +48,7 @@ int api_json_parse(struct slice bytes, json_t **object, struct api_problem *prob
     json_t *json = json_loadb(bytes.p, bytes.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
     if (!json)
         return api_problem_set(problem, API_PROBLEM_MALFORMED, NULL, "line %d, column %d: %s",
-                               error.line, error.column, error.text);
+                               error.line, error.column, fault_text(&error));
     if (!json_is_object(json)) {
         const char *is = type_text(json_typeof(json));
         json_decref(json);

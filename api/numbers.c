@@ -117,6 +117,7 @@ const struct api_kind api_kind_number = {
     .plural = "numbers",
     .parameter = "number",
     .version_at = offsetof(struct store_number, version),
+    .created_at = offsetof(struct store_number, created_ms),
     .add = STORE_NUMBER_ADD,
     .put = STORE_NUMBER_PUT,
     .del = STORE_NUMBER_DEL,

@@ -31,6 +31,7 @@ const struct api_kind api_kind_peer = {
     .plural = "peers",
     .parameter = "domain",
     .version_at = offsetof(struct store_peer, version),
+    .created_at = offsetof(struct store_peer, created_ms),
     .add = STORE_PEER_ADD,
     .put = STORE_PEER_PUT,
     .del = STORE_PEER_DEL,

@@ -19,6 +19,13 @@ static void version_set(const struct api_kind *kind, void *record, uint64_t vers
     memcpy((char *)record + kind->version_at, &version, sizeof(version));
 }
 
+/* What is replaced is as old as it was; the store keeps that too. */
+static void created_keep(const struct api_kind *kind, const void *before, void *record)
+{
+    memcpy((char *)record + kind->created_at, (const char *)before + kind->created_at,
+           sizeof(uint64_t));
+}
+
 void *api_command_record(struct api_call *call)
 {
     return &call->command.domain;
@@ -69,13 +76,11 @@ int api_record_find(struct api_call *call, const struct api_kind *kind, void *re
 
 int api_record_expect(struct api_call *call, uint64_t version, const char *key)
 {
-    uint64_t expected;
-    if (api_call_expected(call, &expected))
+    bool any;
+    if (api_call_expects(call, version, key, &any))
         return -EPROTO;
-    bool any = expected == STORE_ANY_VERSION;
-    if (!any && expected != version)
-        return api_problem_from_status(&call->problem, STATUS_CONFLICT, key);
-    call->command.expected_version = any && (call->who.bits & API_ADMIN) ? expected : version;
+    any = any && (call->who.bits & API_ADMIN);
+    call->command.expected_version = any ? STORE_ANY_VERSION : version;
     return 0;
 }
 
@@ -232,6 +237,7 @@ int api_record_put(struct api_call *call)
         api_record_expect(call, version_get(kind, &current), key) ||
         kind->decode(call, key, api_command_record(call)))
         return -EPROTO;
+    created_keep(kind, &current, api_command_record(call));
     call->command.op = kind->put;
     return api_submit(call, key, record_changed);
 }

@@ -24,6 +24,7 @@ struct api_kind {
     const char *plural;    /* in paths and lists: "domains" */
     const char *parameter; /* of the path: "name" */
     size_t version_at;     /* offset of the record's version */
+    size_t created_at;     /* the same of created_ms, where there is a `put` */
     enum store_op add, put, del;
 
     api_canonical_h *parse; /* what somebody typed -> key, of at most API_MAX_KEY_TEXT */

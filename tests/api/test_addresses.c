@@ -160,6 +160,43 @@ static void a_patch_changes_only_the_version_that_was_seen(void **state)
     expect_status(fixture, &typed, 415);
 }
 
+/* Of the answer to a patch: what it says, and that nothing was written. */
+static void expect_unwritten(const struct fixture *fixture, const char *path, const char *patch,
+                             const char *etag, const char *member, const char *value)
+{
+    struct response response;
+    json_int_t sequence = last_sequence(fixture);
+    http(fixture, PATCH(path, ANY, patch), &response);
+    assert_int_equal(response.status, 200);
+    assert_string_equal(response.etag, etag);
+    assert_string_equal(text_of(response.json, member), value);
+    response_done(&response);
+    assert_int_equal(last_sequence(fixture), sequence);
+}
+
+static void a_patch_of_nothing_makes_no_version(void **state)
+{
+    const struct fixture *fixture = *state;
+    add(fixture, "/v1/addresses", "{\"address\": \"bob@opa.example\", \"owner\": \"c-1\"}");
+    expect_unwritten(fixture, BOB, "{}", "\"3\"", "owner", "c-1");
+    expect_unwritten(fixture, BOB, "{\"owner\": \"c-1\", \"target\": null}", "\"3\"", "state",
+                     "hosted");
+    expect_unwritten(fixture, BOB "?dry_run=true", "{\"locked\": false}", "", "owner", "c-1");
+    expect_status(fixture, PATCH(BOB, "If-Match: \"2\"", "{}"), 412);
+    expect_status(fixture, DELETE(BOB, ANY), 204);
+    expect_status(fixture, PATCH(BOB, ANY, "{}"), 404);
+}
+
+static void a_code_that_goes_with_its_owner_is_gone_in_a_dry_run_too(void **state)
+{
+    const struct fixture *fixture = *state;
+    add(fixture, "/v1/addresses", "{\"address\": \"bob@opa.example\", \"owner\": \"c-1\"}");
+    expect_status(fixture, POST(CODE, "{}"), 201);
+    expect_unwritten(fixture, BOB "?dry_run=true", "{\"owner\": \"c-2\"}", "", "auth_until", "");
+    expect_status(fixture, PATCH(BOB, ANY, "{\"owner\": \"c-2\"}"), 200);
+    expect_member(fixture, BOB, "auth_until", "");
+}
+
 static void a_lock_holds_until_it_is_opened(void **state)
 {
     const struct fixture *fixture = *state;
@@ -384,6 +421,8 @@ int main(void)
         TEST(what_cannot_be_is_refused_by_field),
         TEST(a_patch_moves_an_address),
         TEST(a_patch_changes_only_the_version_that_was_seen),
+        TEST(a_patch_of_nothing_makes_no_version),
+        TEST(a_code_that_goes_with_its_owner_is_gone_in_a_dry_run_too),
         TEST(a_lock_holds_until_it_is_opened),
         TEST(aliases_hold_their_target_and_make_no_loop),
         TEST(a_released_address_is_kept_from_others),

@@ -45,14 +45,18 @@ static void records_change_only_as_they_were_seen(void **state)
                                          "If-Match: \"x\"",
                                          "If-Match: \"\"",
                                          "If-Match: \"-1\"",
+                                         "If-Match: \"01\"",
+                                         "If-Match: \"2\", W/\"1\" , \"1,\"",
+                                         "If-Match: \"2, 1",
+                                         "If-Match: *, \"2\"",
                                          "If-Match: \"18446744073709551615\""};
     for (size_t i = 0; i < COUNT_OF(others); i++) {
         put.headers = delete.headers = others[i];
-        expect_status(fixture, &put, 412);
-        expect_status(fixture, &delete, 412);
+        expect_problem(fixture, &put, 412, "changed", "If-Match", "opa.example: changed");
+        expect_problem(fixture, &delete, 412, "changed", "If-Match", "names: ");
     }
     assert_int_equal(last_sequence(fixture), 1);
-    put.headers = "If-Match: \"1\"";
+    put.headers = "If-Match: W/\"1\",\"9\" ,, \"x,\",\"1\"";
     struct response changed;
     http(fixture, &put, &changed);
     assert_int_equal(changed.status, 200);

@@ -73,6 +73,11 @@ static void what_is_refused_is_told_one_by_one(void **state)
     expect_refused(&response, 2, 6, "invalid-field", "must be an object");
     expect_refused(&response, 3, 4, "exists", "a@opa.example");
     expect_refused(&response, 4, 5, "invalid-field", "nobody@opa.example: there is no such");
+    static const char *const fields[] = {"address", "address", "addresses", "", "target"};
+    for (size_t i = 0; i < COUNT_OF(fields); i++)
+        assert_string_equal(
+            text_of(json_array_get(json_object_get(response.json, "refused"), i), "field"),
+            fields[i]);
     response_done(&response);
 }
 
@@ -222,6 +227,7 @@ static void a_dry_run_of_an_import_judges_all_of_it(void **state)
     json_int_t sequence = last_sequence(fixture);
     http(fixture, POST("/v1/import?dry_run=true", "{" MIXED ", \"keep_going\": true}"), &response);
     assert_int_equal(number_of(response.json, "added"), 2);
+    assert_true(json_is_null(json_object_get(response.json, "sequence")));
     assert_int_equal(json_array_size(json_object_get(response.json, "refused")), 5);
     response_done(&response);
     assert_int_equal(last_sequence(fixture), sequence);

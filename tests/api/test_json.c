@@ -38,7 +38,7 @@ static void broken_bodies_name_the_place(void **state)
         {"{\"a\": {\"b\": 1, \"b\": 2}}", "duplicate object key"},
         {"{\"a\": \"\xff\"}", "unable to decode byte 0xff"},
         {"{\"a\": \"\xed\xa0\x80\"}", "unable to decode byte"}, /* a lone surrogate */
-        {"{\"a\": \"b\\u0000c\"}", "\\u0000 is not allowed"},
+        {"{\"a\": \"b\\u0000c\"}", "\\u0000 is not allowed in a text"},
         {"{} {}", "end of file expected"},
         {"[]", "is an array; it must be an object"},
         {"\"x\"", "is a string; it must be an object"},

@@ -54,7 +54,13 @@ static void records_are_made_shown_listed_replaced_and_deleted(void **state)
         expect_problem(fixture, POST(kind->list, kind->body), 409, "exists", "", kind->name);
         expect_status(fixture, PUT(kind->path, NULL, kind->put), 428);
         expect_status(fixture, PUT(kind->path, "If-Match: \"1\"", kind->put), 412);
+        char tried[100];
         snprintf(match, sizeof(match), "If-Match: %s", made.etag);
+        snprintf(tried, sizeof(tried), "%s?dry_run=true", kind->path);
+        http(fixture, PUT(tried, match, kind->put), &changed);
+        assert_string_equal(text_of(changed.json, "created"), text_of(made.json, "created"));
+        assert_null(json_object_get(changed.json, "version"));
+        response_done(&changed);
         http(fixture, PUT(kind->path, match, kind->put), &changed);
         assert_int_equal(changed.status, 200);
         assert_string_equal(text_of(changed.json, kind->member), kind->after);

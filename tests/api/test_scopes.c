@@ -375,7 +375,9 @@ static void a_user_claims_what_is_free(void **state)
                    as(user_2, POST("/v1/addresses", "{\"address\": \"Postmaster@opa.example\"}")),
                    403, "claim-denied", "address", "'postmaster' is reserved");
     expect_problem(fixture, as(user_2, POST("/v1/addresses", "{\"address\": \"x@opq.example\"}")),
-                   400, "invalid-field", "address", "is not one of our domains");
+                   400, "invalid-field", "address",
+                   "opq.example: is not one of our domains: addresses can be claimed in domains of "
+                   "this operator only");
     static const char *const others[] = {"\"owner\": \"c-2\"", "\"hosting\": \"opc.example\"",
                                          "\"state\": \"hosted\"", "\"blocked\": false",
                                          "\"locked\": true"};

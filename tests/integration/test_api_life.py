@@ -262,7 +262,7 @@ RACES = {
     "number": ("PUT", "/v1/numbers/+49777", lambda value: {
         "address": f"race{value % 2}@opa.example"}, "address"),
     "address": ("PATCH", address_path("race0@opa.example"), lambda value: {
-        "display": f"race0@{'O' * (value % 2) or 'o'}pa.example"}, "display"),
+        "owner": f"owner-{value}"}, "owner"),
 }
 
 
