@@ -1,6 +1,10 @@
 /* /v1/domains */
 #include "api/records.h"
 
+#include "base/status.h"
+
+#include <string.h>
+
 static int domain_get(struct store_reader *reader, const char *key, void *record)
 {
     return store_domain_get(reader, key, record);
@@ -11,12 +15,41 @@ static bool domain_each(const struct store_domain *domain, void *arg)
     return api_page_add(arg, domain);
 }
 
+/* The least of an operator's domains after `after` (NULL: of all of them), or NULL. */
+static const char *name_next(const struct api_principal *who, const char *after)
+{
+    const char *least = NULL;
+    for (unsigned i = 0; i < who->domain_count; i++) {
+        const char *name = who->domains[i];
+        if ((!after || strcmp(name, after) > 0) && (!least || strcmp(name, least) < 0))
+            least = name;
+    }
+    return least;
+}
+
+static int domain_list_of(struct store_reader *reader, const struct api_principal *who,
+                          const char *after, struct api_page *page)
+{
+    while ((after = name_next(who, after)) != NULL) {
+        struct store_domain domain;
+        int status = store_domain_get(reader, after, &domain);
+        if (status && status != STATUS_NOTFOUND)
+            return status;
+        if (!status && !api_page_add(page, &domain))
+            return 0;
+    }
+    return 0;
+}
+
 static int domain_list(struct store_reader *reader, const char *after, struct api_page *page)
 {
+    const struct api_principal *who = &page->call->who;
+    if (who->scope == STORE_SCOPE_OPERATOR)
+        return domain_list_of(reader, who, after, page);
     return store_domain_list(reader, after, SIZE_MAX, domain_each, page);
 }
 
-static bool domain_is_visible(const struct api_call *call, const void *record)
+static bool domain_is_visible(struct api_call *call, const void *record)
 {
     const struct store_domain *domain = record;
     return api_may_domain(call, domain->name);

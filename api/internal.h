@@ -176,8 +176,8 @@ struct api_call;
 /* May it see and change what belongs to this domain? Administrators all, operators their own,
  * users none. `domain` is canonical. */
 bool api_may_domain(const struct api_call *call, const char *domain);
-/* The same for an address: operators where its domain or the one that hosts it is theirs, users
- * where they are its owner. */
+/* The same for an address: operators where its domain is theirs, or the one that serves it as a
+ * guest of a foreign one; users where they are its owner. */
 bool api_may_record(const struct api_call *call, const struct store_record *record);
 /* The problem that a missing record is, about `name`: what lies outside of one's scope does not
  * exist. Returns -EPROTO. */

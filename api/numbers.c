@@ -1,4 +1,5 @@
-/* /v1/numbers. A number belongs to whoever has the domain of its address. */
+/* /v1/numbers. A number belongs to whoever has the domain of its address, or serves that address.
+ */
 #include "api/records.h"
 
 #include "base/status.h"
@@ -59,6 +60,23 @@ static struct store_number *head_least(struct number_heads *heads, size_t count)
     return least;
 }
 
+/* Past the number of `least`, which may be of two domains: its address's, and the one that serves
+ * that. */
+static int heads_advance(struct store_reader *reader, const struct api_principal *who,
+                         struct number_heads *heads, const struct store_number *least)
+{
+    char last[sizeof least->digits];
+    memcpy(last, least->digits, sizeof last);
+    for (size_t i = 0; i < who->domain_count; i++) {
+        struct store_number *head = &heads->of[i];
+        int status =
+            strcmp(head->digits, last) == 0 ? head_advance(reader, who->domains[i], last, head) : 0;
+        if (status)
+            return status;
+    }
+    return 0;
+}
+
 /* What an operator may see is found by its domains, as the others' numbers may be millions. */
 static int number_list_of(struct store_reader *reader, const struct api_principal *who,
                           const char *after, struct api_page *page)
@@ -71,9 +89,7 @@ static int number_list_of(struct store_reader *reader, const struct api_principa
             return status;
     }
     while ((head = head_least(&heads, who->domain_count)) && api_page_add(page, head)) {
-        char last[sizeof head->digits];
-        memcpy(last, head->digits, sizeof last);
-        int status = head_advance(reader, who->domains[head - heads.of], last, head);
+        int status = heads_advance(reader, who, &heads, head);
         if (status)
             return status;
     }
@@ -89,10 +105,11 @@ static int number_list(struct store_reader *reader, const char *after, struct ap
     return store_number_list(reader, digits, SIZE_MAX, number_each, page);
 }
 
-static bool number_is_visible(const struct api_call *call, const void *record)
+static bool number_is_visible(struct api_call *call, const void *record)
 {
     const struct store_number *number = record;
-    return api_may_domain(call, number->address.domain);
+    return api_may_domain(call, number->address.domain) ||
+           api_address_is_there(call, &number->address);
 }
 
 /* It must lead to an address that is there and that the caller may see. */
@@ -101,8 +118,7 @@ static int number_decode(struct api_call *call, const char *key, void *record)
     struct store_number *number = record;
     if (api_number_decode(call->body, key ? key + 1 : NULL, number, &call->problem))
         return -EPROTO;
-    if (call->repeated ||
-        (number_is_visible(call, number) && api_address_is_there(call, &number->address)))
+    if (call->repeated || api_address_is_there(call, &number->address))
         return 0;
     return api_target_missing(&number->address, "address", &call->problem);
 }

@@ -113,8 +113,6 @@ int api_page_begin(struct api_page *page, struct api_call *call, const struct ap
 bool api_page_add(struct api_page *page, const void *record)
 {
     const struct api_kind *kind = page->kind;
-    if (kind->is_visible && !kind->is_visible(page->call, record))
-        return true;
     bool wanted = !page->is_wanted || page->is_wanted(page, record);
     if ((wanted && json_array_size(page->array) == page->limit) ||
         page->looked_at == API_MAX_SCAN) {

@@ -30,10 +30,11 @@ struct api_kind {
     api_canonical_h *parse; /* what somebody typed -> key, of at most API_MAX_KEY_TEXT */
     const char *(*key)(const void *record, char key[API_MAX_KEY_TEXT]); /* returns `key` */
     int (*get)(struct store_reader *reader, const char *key, void *record);
-    /* Gives the page each record after this key (NULL: from the start) until it wants no more. */
+    /* Gives the page each record after this key (NULL: from the start) until it wants no more: only
+     * those that the caller's scope reaches, and without looking at others. */
     int (*list)(struct store_reader *reader, const char *after, struct api_page *page);
     /* Does the caller's scope reach it? NULL: whoever may use the route sees all of them. */
-    bool (*is_visible)(const struct api_call *call, const void *record);
+    bool (*is_visible)(struct api_call *call, const void *record);
     /* call->body -> record. `key` is the one in the URL of a PUT, NULL for a POST. */
     int (*decode)(struct api_call *call, const char *key, void *record);
     json_t *(*encode)(struct api_call *call, const void *record);
@@ -83,8 +84,8 @@ int api_outcome_gone(struct api_call *call, int status, uint64_t sequence);
 /* ---- pages ---- */
 
 /* One page of a list. Cursors name the last record that was looked at, so a list is stable however
- * the directory changes between two pages. What the caller may not see is not counted, and never
- * named. */
+ * the directory changes between two pages. What the caller may not see never comes to a
+ * page: neither its cursor nor its time tells of that. */
 struct api_page {
     struct api_call *call;
     const struct api_kind *kind;

@@ -19,11 +19,18 @@ bool api_may_domain(const struct api_call *call, const char *domain)
     return false;
 }
 
+/* Does the domain that hosts it serve an address of another authority's? Then it is its too. */
+static bool is_guest(const struct store_record *record)
+{
+    return record->state == STORE_ADDRESS_PORTED_IN || record->state == STORE_ADDRESS_PREPARED;
+}
+
 bool api_may_record(const struct api_call *call, const struct store_record *record)
 {
     if (call->who.bits & API_USER)
         return strcmp(call->who.owner, record->owner) == 0;
-    return api_may_domain(call, record->address.domain) || api_may_domain(call, record->hosting);
+    return api_may_domain(call, record->address.domain) ||
+           (is_guest(record) && api_may_domain(call, record->hosting));
 }
 
 int api_not_yours(struct api_call *call, const char *name)

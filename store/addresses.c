@@ -335,11 +335,13 @@ static int owner_list_visit(struct slice key, struct slice value, void *arg)
     return !list->each(&record, list->arg);
 }
 
-int store_owner_list(struct store_reader *reader, const char *owner,
+int store_owner_list(struct store_reader *reader, const char *owner, const char *domain,
                      const struct store_address *after, size_t max, store_record_h *each, void *arg)
 {
     struct table_key prefix, from = {.len = 0};
-    if (table_key_owner_prefix(&prefix, owner) || (after && table_key_owner(&from, owner, after)))
+    int ret = domain ? table_key_owner_domain(&prefix, owner, domain)
+                     : table_key_owner_prefix(&prefix, owner);
+    if (ret || (after && table_key_owner(&from, owner, after)))
         return -EINVAL;
     struct record_list list = {.txn = &reader->txn, .each = each, .arg = arg};
     return store_list(&reader->txn, TABLE_OWNERS, table_key_bytes(&prefix), table_key_bytes(&from),

@@ -80,14 +80,12 @@ int store_apply_domain_put(struct store_apply *apply)
 /* Does any address live below or at the domain? 0, STATUS_INUSE or a store status. */
 static int domain_check_unused(const struct store_txn *txn, const char *name)
 {
-    uint64_t guests;
     int ret = store_record_any(txn, name);
-    if (ret != STATUS_NOTFOUND)
-        return ret ? ret : STATUS_INUSE;
-    ret = store_guests_get(txn, name, &guests);
-    if (ret)
-        return ret;
-    return guests ? STATUS_INUSE : 0;
+    if (ret == STATUS_NOTFOUND)
+        ret = store_guests_any(txn, name);
+    if (ret == STATUS_NOTFOUND)
+        return 0;
+    return ret ? ret : STATUS_INUSE;
 }
 
 int store_apply_domain_del(struct store_apply *apply)

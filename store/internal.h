@@ -37,9 +37,9 @@
 
 /* Pages that one command may need at worst: copies of a path in each of the tables, with splits. */
 #define STORE_COMMAND_PAGES 64
-/* And per record of a batch: its leaves in the tables of addresses and of owners, its journal
- * entry. */
-#define STORE_RECORD_PAGES 3
+/* And per record of a batch: its leaves in the tables of addresses, of owners and of guests, its
+ * journal entry. */
+#define STORE_RECORD_PAGES 4
 /* Pages that only deletions may use, so that a full store can still be emptied. */
 #define STORE_HAND_PAGES 128
 
@@ -52,9 +52,10 @@ enum store_table {
     TABLE_OWNERS,    /* owner NUL domain NUL user -> nothing; addresses that have an owner */
     TABLE_LINKS,  /* hash of an address, hash of an alias or number -> its text: what leads to the
                      address */
-    TABLE_GUESTS, /* hosting domain -> number of addresses of foreign domains that it serves or is
-                     to serve */
-    TABLE_DOMAIN_NUMBERS, /* domain NUL digits -> nothing: the numbers of a domain's addresses */
+    TABLE_GUESTS, /* hash of a hosting domain, domain NUL user -> the hosting domain: the addresses
+                     of foreign domains that it serves or is to serve */
+    TABLE_DOMAIN_NUMBERS, /* domain NUL digits -> nothing: the numbers of a domain's addresses, and
+                             of its guests */
     TABLE_NUMBERS,        /* digits -> record */
     TABLE_PEERS,          /* domain -> record */
     TABLE_TOKENS,         /* id -> record */
@@ -364,8 +365,10 @@ int store_links_depth(const struct store_txn *txn, const struct store_address *a
 /* How many addresses the owner has in the domain, at most `max`. */
 int store_owner_count(const struct store_txn *txn, const char *owner, const char *domain,
                       unsigned max, unsigned *count);
-/* Addresses of foreign domains that `hosting` serves. */
-int store_guests_get(const struct store_txn *txn, const char *hosting, uint64_t *count);
+/* Does `hosting` serve addresses of foreign domains? 0 or STATUS_NOTFOUND. */
+int store_guests_any(const struct store_txn *txn, const char *hosting);
+/* A row of the table of guests: 0 or STATUS_CORRUPT. */
+int store_guest_check(struct slice key, struct slice value);
 
 /* 0 with the first verdict of command `id`, or STATUS_NOTFOUND. */
 /* Where the body was another, the verdict is STATUS_MISMATCH. */

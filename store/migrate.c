@@ -193,7 +193,7 @@ static const struct {
     store_scan_h *visit; /* NULL: what is there is dropped */
 } steps[] = {
     {TABLE_DOMAINS, "domains", domain_visit}, {TABLE_ADDRESSES, "addresses", record_visit},
-    {TABLE_JOURNAL, "journal", entry_visit},  {TABLE_GUESTS, "guests", NULL}, /* counted anew */
+    {TABLE_JOURNAL, "journal", entry_visit},  {TABLE_GUESTS, "guests", NULL}, /* listed anew */
     {TABLE_VERDICTS, "verdicts", NULL},       {TABLE_VERDICT_AGES, "verdict_ages", NULL},
 };
 #define STEP_COUNT (sizeof(steps) / sizeof(steps[0]))

@@ -222,8 +222,12 @@ int store_address_get(struct store_reader *reader, const struct store_address *a
 int store_address_list(struct store_reader *reader, const char *domain,
                        const struct store_address *after, size_t max, store_record_h *each,
                        void *arg);
-/* The addresses of one owner. */
-int store_owner_list(struct store_reader *reader, const char *owner,
+/* The addresses of one owner, in one domain or in all (domain NULL). */
+int store_owner_list(struct store_reader *reader, const char *owner, const char *domain,
+                     const struct store_address *after, size_t max, store_record_h *each,
+                     void *arg);
+/* The addresses of one foreign domain that `hosting`, ours, serves or is to serve. */
+int store_guest_list(struct store_reader *reader, const char *hosting, const char *domain,
                      const struct store_address *after, size_t max, store_record_h *each,
                      void *arg);
 
@@ -255,7 +259,7 @@ typedef bool store_number_h(const struct store_number *number, void *arg);
 int store_number_get(struct store_reader *reader, const char *digits, struct store_number *number);
 int store_number_list(struct store_reader *reader, const char *after, size_t max,
                       store_number_h *each, void *arg);
-/* Those that lead to addresses of one domain. */
+/* Those that lead to addresses of one domain, or to its guests: what it serves of foreign ones. */
 int store_domain_number_list(struct store_reader *reader, const char *domain, const char *after,
                              size_t max, store_number_h *each, void *arg);
 

@@ -133,11 +133,7 @@ static int owner_see(struct slice key, struct slice value, void *arg)
 
 static int guest_see(struct slice key, struct slice value, void *arg)
 {
-    char domain[STORE_DOMAIN_MAX + 1];
-    uint64_t count;
-    int ret = table_key_to_domain(key, domain);
-    if (ret == 0)
-        ret = table_key_to_u64(value, &count);
+    int ret = store_guest_check(key, value);
     return ret ? ret : record_count(arg);
 }
 

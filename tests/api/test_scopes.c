@@ -275,6 +275,74 @@ static void lists_show_ones_own(void **state)
                    "name one of your domains");
 }
 
+/* Of a foreign domain each operator sees what it serves, in order and page by page; others' are not
+ * looked at. */
+static void guests_are_listed_to_who_serves_them(void **state)
+{
+    const struct fixture *fixture = *state;
+    char both[TOKEN_MAX], path[300], seen[200] = "";
+    token_make(fixture,
+               "{\"scope\": \"operator\", \"domains\": [\"opb.example\", \"opa.example\"]}", both);
+    static const char *const guests[] = {"a", "b", "c", "d", "e"};
+    for (size_t i = 0; i < COUNT_OF(guests); i++) {
+        char body[200];
+        snprintf(
+            body, sizeof(body),
+            "{\"address\": \"%s@opz.example\", \"hosting\": \"%s.example\", \"owner\": \"c-%zu\""
+            "%s}",
+            guests[i], i % 2 ? "opb" : "opa", i, i == 4 ? ", \"state\": \"prepared\"" : "");
+        add(fixture, "/v1/addresses", body);
+    }
+    assert_int_equal(count_of(fixture, op_a, "/v1/addresses?domain=opz.example", "addresses"), 3);
+    assert_int_equal(count_of(fixture, op_b, "/v1/addresses?domain=opz.example", "addresses"), 3);
+    static const struct {
+        const char *query;
+        size_t count;
+    } table[] = {{"owner=c-0", 1}, {"owner=c-1", 0}, {"state=prepared", 1}, {"state=moved", 0}};
+    for (size_t i = 0; i < COUNT_OF(table); i++) {
+        snprintf(path, sizeof(path), "/v1/addresses?domain=opz.example&%s", table[i].query);
+        assert_int_equal(count_of(fixture, op_a, path, "addresses"), table[i].count);
+    }
+    snprintf(path, sizeof(path), "/v1/addresses?domain=opz.example&limit=1");
+    for (bool more = true; more;) {
+        struct response response;
+        http(fixture, as(both, GET(path)), &response);
+        const json_t *one = json_array_get(json_object_get(response.json, "addresses"), 0);
+        strncat(seen, text_of(one, "address"), strcspn(text_of(one, "address"), "@"));
+        more = !json_is_null(json_object_get(response.json, "next"));
+        snprintf(path, sizeof(path), "/v1/addresses?domain=opz.example&limit=1&cursor=%s",
+                 text_of(response.json, "next"));
+        response_done(&response);
+    }
+    assert_string_equal(seen, "abcdein");
+}
+
+/* A number follows who serves its address. */
+static void a_number_may_lead_to_a_guest(void **state)
+{
+    const struct fixture *fixture = *state;
+    add(fixture, "/v1/addresses",
+        "{\"address\": \"gus@opz.example\", \"hosting\": \"opa.example\"}");
+    struct request post =
+        *POST("/v1/numbers", "{\"number\": \"+4910\", \"address\": \"gus@opz.example\"}");
+    expect_problem(fixture, as(op_b, &post), 400, "invalid-field", "address", "no such address");
+    expect_status(fixture, as(op_a, &post), 201);
+    expect_status(fixture, as(op_a, GET("/v1/numbers/+4910")), 200);
+    expect_status(fixture, as(op_b, GET("/v1/numbers/+4910")), 404);
+    assert_int_equal(count_of(fixture, op_a, "/v1/numbers", "numbers"), 2);
+    assert_int_equal(count_of(fixture, op_b, "/v1/numbers", "numbers"), 1);
+    expect_status(fixture, as(op_a, GET("/v1/route/+4910")), 200);
+    expect_status(fixture,
+                  PATCH("/v1/addresses/gus@opz.example", ANY, "{\"hosting\": \"opb.example\"}"),
+                  200);
+    expect_status(fixture, as(op_a, GET("/v1/numbers/+4910")), 404);
+    expect_status(fixture, as(op_b, GET("/v1/numbers/+4910")), 200);
+    assert_int_equal(count_of(fixture, op_a, "/v1/numbers", "numbers"), 1);
+    assert_int_equal(count_of(fixture, op_b, "/v1/numbers", "numbers"), 2);
+    expect_status(fixture, as(op_b, DELETE("/v1/numbers/+4910", ANY)), 204);
+    assert_int_equal(count_of(fixture, op_b, "/v1/numbers", "numbers"), 1);
+}
+
 /* ---- what an operator may ---- */
 
 static void an_operator_keeps_its_own_domain(void **state)
@@ -457,6 +525,8 @@ int main(void)
         TEST(a_route_tells_nothing_of_anothers_address),
         TEST(a_route_ends_where_anothers_records_begin),
         TEST(lists_show_ones_own),
+        TEST(guests_are_listed_to_who_serves_them),
+        TEST(a_number_may_lead_to_a_guest),
         TEST(an_operator_keeps_its_own_domain),
         TEST(what_a_scope_can_never_use_is_forbidden),
         TEST(strangers_are_told_nothing),

@@ -226,6 +226,84 @@ static void what_something_leads_to_is_not_released(void **state)
     assert_int_equal(fixture_submit(f, &number), STATUS_NOTFOUND); /* of a tombstone */
 }
 
+/* ---- guests ---- */
+
+struct seen {
+    char users[400];
+    size_t len;
+};
+
+static bool guest_see(const struct store_record *record, void *arg)
+{
+    struct seen *seen = arg;
+    size_t len = strlen(record->address.user);
+    assert_true(seen->len + len < sizeof(seen->users));
+    memcpy(seen->users + seen->len, record->address.user, len + 1);
+    seen->len += len;
+    return true;
+}
+
+/* The users of the guests, behind each other. */
+static void expect_guests(struct fixture *f, const char *hosting, const char *after,
+                          const char *users)
+{
+    struct store_address address = address_of(after ? after : "x@far.example");
+    struct seen seen = {.len = 0};
+    assert_int_equal(store_reader_begin(f->reader), 0);
+    assert_int_equal(store_guest_list(f->reader, hosting, "far.example", after ? &address : NULL,
+                                      10, guest_see, &seen),
+                     0);
+    store_reader_end(f->reader);
+    assert_string_equal(seen.users, users);
+}
+
+static void guests_and_their_numbers_go_by_who_serves_them(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const names[][2] = {{"eve@far.example", "opa.example"},
+                                           {"bob@far.example", "opb.example"},
+                                           {"ann@far.example", "opa.example"},
+                                           {"cat@farther.example", "opa.example"}};
+    struct store_command number = {.op = STORE_NUMBER_ADD,
+                                   .expected_version = STORE_ANY_VERSION,
+                                   .number = {.digits = "4930123456"}};
+    assert_int_equal(fixture_domain_add(f, "opa.example"), 0);
+    assert_int_equal(fixture_domain_add(f, "opb.example"), 0);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        struct store_command guest =
+            command_address(STORE_ADDRESS_ADD, names[i][0],
+                            i == 2 ? STORE_ADDRESS_PREPARED : STORE_ADDRESS_PORTED_IN, names[i][1]);
+        assert_int_equal(fixture_submit(f, &guest), 0);
+    }
+    number.number.address = address_of("eve@far.example");
+    assert_int_equal(fixture_submit(f, &number), 0);
+    expect_guests(f, "opa.example", NULL, "anneve");
+    expect_guests(f, "opa.example", "ann@far.example", "eve");
+    expect_guests(f, "opb.example", NULL, "bob");
+    expect_guests(f, "opc.example", NULL, "");
+    assert_int_equal(domain_numbers(f, "opa.example", NULL), 1);
+    assert_int_equal(domain_numbers(f, "far.example", NULL), 1);
+    struct store_command port = command_address(STORE_ADDRESS_PUT, "eve@far.example",
+                                                STORE_ADDRESS_PORTED_IN, "opb.example");
+    assert_int_equal(fixture_submit(f, &port), 0);
+    expect_guests(f, "opa.example", NULL, "ann");
+    expect_guests(f, "opb.example", NULL, "bobeve");
+    assert_int_equal(domain_numbers(f, "opa.example", NULL), 0);
+    assert_int_equal(domain_numbers(f, "opb.example", NULL), 1);
+    port =
+        command_address(STORE_ADDRESS_PUT, "eve@far.example", STORE_ADDRESS_MOVED, "opc.example");
+    port.record.until_ms = 5000;
+    assert_int_equal(fixture_submit(f, &port), 0);
+    expect_guests(f, "opb.example", NULL, "bob");
+    assert_int_equal(domain_numbers(f, "opb.example", NULL), 0);
+    struct store_command expire = {.op = STORE_EXPIRE, .time_ms = 6000};
+    assert_int_equal(fixture_submit(f, &expire), 0); /* the address goes, its number stays */
+    number.op = STORE_NUMBER_DEL;
+    number.time_ms = 6000;
+    assert_int_equal(fixture_submit(f, &number), 0);
+    assert_int_equal(domain_numbers(f, "far.example", NULL), 0);
+}
+
 /* ---- blocked ---- */
 
 static void a_blocked_address_is_found_and_goes_nowhere(void **state)
@@ -293,7 +371,7 @@ static size_t owner_count(struct fixture *f, const char *owner)
 {
     size_t count = 0;
     assert_int_equal(store_reader_begin(f->reader), 0);
-    assert_int_equal(store_owner_list(f->reader, owner, NULL, 100, count_each, &count), 0);
+    assert_int_equal(store_owner_list(f->reader, owner, NULL, NULL, 100, count_each, &count), 0);
     store_reader_end(f->reader);
     return count;
 }
@@ -849,6 +927,7 @@ int main(void)
         LIVES_TEST(a_chain_does_not_grow_at_its_end),
         LIVES_TEST(an_alias_that_leads_nowhere_can_be_blocked),
         LIVES_TEST(what_something_leads_to_is_not_released),
+        LIVES_TEST(guests_and_their_numbers_go_by_who_serves_them),
         LIVES_TEST(a_blocked_address_is_found_and_goes_nowhere),
         LIVES_TEST(a_prepared_address_is_not_routed_yet),
         LIVES_TEST(people_claim_what_the_domain_lets_them),

@@ -234,7 +234,7 @@ static bool owner_verify(struct store_reader *reader, const struct model *model,
                         .owner = owner,
                         .end = shelf->count,
                         .is_good = true};
-    int ret = store_owner_list(reader, owner, NULL, SIZE_MAX, walk_address, &walk);
+    int ret = store_owner_list(reader, owner, NULL, NULL, SIZE_MAX, walk_address, &walk);
     if (ret || !walk.is_good)
         return verify_fail("the addresses of %s: %s", owner, status_text(ret));
     for (; walk.next < walk.end; walk.next++) {

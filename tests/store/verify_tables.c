@@ -85,18 +85,18 @@ static void link_derive(struct derived *derived, const struct store_address *tar
     shelf_put(&derived->links, &row);
 }
 
-static void guest_derive(struct derived *derived, const char *hosting)
+static bool record_is_guest(const struct store_record *record)
+{
+    return record->state == STORE_ADDRESS_PORTED_IN || record->state == STORE_ADDRESS_PREPARED;
+}
+
+static void guest_derive(struct derived *derived, const char *hosting, const struct row *name)
 {
     struct row row = {.key_len = 0};
-    uint64_t count = 0;
-    row_add(&row, hosting, strlen(hosting));
-    const struct row *there = shelf_find(&derived->guests, &row);
-    for (size_t i = 0; there && i < 8; i++)
-        count = count << 8 | (uint8_t)there->value[i];
-    count++;
-    row.value_len = 8;
-    for (size_t i = 0; i < 8; i++)
-        row.value[i] = (char)(count >> (56 - 8 * i));
+    row_add_hash(&row, hosting);
+    row_add(&row, name->key, name->key_len);
+    row.value_len = strlen(hosting);
+    memcpy(row.value, hosting, row.value_len);
     shelf_put(&derived->guests, &row);
 }
 
@@ -126,23 +126,32 @@ static bool address_derive(const struct store_record *record, void *arg)
         snprintf(text, sizeof(text), "%s@%s", record->address.user, record->address.domain);
         link_derive(derived, &record->target, text);
     }
-    if (record->state == STORE_ADDRESS_PORTED_IN || record->state == STORE_ADDRESS_PREPARED)
-        guest_derive(derived, record->hosting);
+    if (record_is_guest(record))
+        guest_derive(derived, record->hosting, &name);
     if (record->until_ms)
         deadline_derive(derived, record->until_ms, 'a', name.key, name.key_len);
     return true;
 }
 
+static void domain_number_derive(struct derived *derived, const char *domain, const char *digits)
+{
+    struct row row = {.key_len = 0};
+    row_add(&row, domain, strlen(domain) + 1);
+    row_add(&row, digits, strlen(digits));
+    shelf_put(&derived->domain_numbers, &row);
+}
+
 static bool number_derive(const struct store_number *number, void *arg)
 {
     char text[STORE_NUMBER_MAX + 2];
-    snprintf(text, sizeof(text), "+%s", number->digits);
-    link_derive(arg, &number->address, text);
     struct derived *derived = arg;
-    struct row row = {.key_len = 0};
-    row_add(&row, number->address.domain, strlen(number->address.domain) + 1);
-    row_add(&row, number->digits, strlen(number->digits));
-    shelf_put(&derived->domain_numbers, &row);
+    struct store_record record;
+    snprintf(text, sizeof(text), "+%s", number->digits);
+    link_derive(derived, &number->address, text);
+    domain_number_derive(derived, number->address.domain, number->digits);
+    if (store_address_get(derived->reader, &number->address, &record) == 0 &&
+        record_is_guest(&record))
+        domain_number_derive(derived, record.hosting, number->digits);
     return true;
 }
 
@@ -190,7 +199,7 @@ static bool index_verify(const struct store_txn *txn, enum store_table table, co
 
 static bool indexes_verify(struct store_reader *reader)
 {
-    struct derived derived;
+    struct derived derived = {.reader = reader};
     derived_init(&derived);
     int ret = store_address_list(reader, NULL, NULL, SIZE_MAX, address_derive, &derived);
     if (ret == 0)
