@@ -23,7 +23,7 @@ static const struct {
 };
 
 /* One placing. "Mine": ours, and within the caller's scope; a user's own addresses can be in every
- * domain of ours. */
+ * domain of ours. To an operator only what is his is ours, as host. */
 struct place {
     struct api_call *call;
     struct api_address_body *body;
@@ -171,6 +171,8 @@ int api_address_place(struct api_call *call, struct api_address_body *body, bool
     if (domain_look(&place, record->address.domain, &place.home_is_ours, &place.home_is_mine) ||
         domain_look(&place, record->hosting, &place.host_is_ours, &place.host_is_mine))
         return -EPROTO;
+    if (call->who.bits & API_OPERATOR) /* whom another's domain here is as foreign as any */
+        place.host_is_ours = place.host_is_mine;
     if (derive)
         record->state = state_derive(&place);
     if (record->state != STORE_ADDRESS_ALIAS) {

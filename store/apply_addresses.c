@@ -29,7 +29,7 @@ int store_record_check_home(const struct store_txn *txn, const struct store_reco
             return STATUS_MALFORMED;
         return own ? 0 : STATUS_NOTFOUND;
     case STORE_ADDRESS_PORTED_OUT:
-        if (is_home || host)
+        if (is_home) /* the host may be ours: another operator's, who is not told of to this one */
             return STATUS_MALFORMED;
         return own ? 0 : STATUS_NOTFOUND;
     case STORE_ADDRESS_PORTED_IN:

@@ -183,7 +183,8 @@ int store_domain_list(struct store_reader *reader, const char *after, size_t max
 enum store_address_state {
     STORE_ADDRESS_HOSTED,     /* an address of our domain, served by its core */
     STORE_ADDRESS_PORTED_IN,  /* of a foreign domain, served by the core of `hosting`, ours */
-    STORE_ADDRESS_PORTED_OUT, /* of our domain, served by `hosting`, foreign */
+    STORE_ADDRESS_PORTED_OUT, /* of our domain, served by `hosting`, another domain: foreign to the
+                                 operator of the address, if not to this node */
     STORE_ADDRESS_MOVED,      /* of a foreign domain, was served here, now by `hosting`, foreign;
                                  forgotten at until_ms unless that is 0 */
     STORE_ADDRESS_PREPARED,   /* of a foreign domain, will be served by `hosting`, ours: not yet

@@ -110,6 +110,23 @@ static void what_is_anothers_looks_like_nothing(void **state)
          *POST("/v1/addresses",
                "{\"address\": \"x@opa.example\", \"target\": \"bob@opb.example\"}"),
          "bob", "nob"},
+        {op_a, *PATCH(ALICE "?dry_run=true", ANY, "{\"hosting\": \"opb.example\"}"), "opb", "opn"},
+        {op_a,
+         *PATCH(ALICE "?dry_run=true", ANY,
+                "{\"hosting\": \"opb.example\", \"state\": \"ported-out\"}"),
+         "opb", "opn"},
+        {op_a,
+         *PATCH(ALICE "?dry_run=true", ANY,
+                "{\"hosting\": \"opb.example\", \"state\": \"hosted\"}"),
+         "opb", "opn"},
+        {op_a,
+         *POST("/v1/addresses?dry_run=true",
+               "{\"address\": \"new@opa.example\", \"hosting\": \"opb.example\"}"),
+         "opb", "opn"},
+        {op_a,
+         *POST("/v1/addresses?dry_run=true",
+               "{\"address\": \"new@opy.example\", \"hosting\": \"opb.example\"}"),
+         "opb", "opn"},
         {op_a,
          *POST("/v1/import",
                "{\"addresses\": [{\"address\": \"bob@opb.example\"},"
@@ -378,6 +395,26 @@ static void an_operator_keeps_its_own_domain(void **state)
     expect_status(fixture, as(op_a, DELETE("/v1/addresses/new@opa.example?purge=true", ANY)), 204);
 }
 
+/* It is gone from here for its operator; the other one gets nothing by that. */
+static void an_address_is_ported_to_another_operator_like_to_any(void **state)
+{
+    const struct fixture *fixture = *state;
+    struct response response;
+    http(fixture, as(op_a, PATCH(ALICE, ANY, "{\"hosting\": \"opb.example\"}")), &response);
+    assert_int_equal(response.status, 200);
+    assert_string_equal(text_of(response.json, "state"), "ported-out");
+    response_done(&response);
+    http(fixture, as(op_a, GET("/v1/route/alice@opa.example")), &response);
+    assert_string_equal(text_of(response.json, "rule"), "ported-out");
+    assert_string_equal(text_of(response.json, "must_prove"), "opb.example");
+    response_done(&response);
+    expect_status(fixture, as(op_b, GET(ALICE)), 404);
+    expect_status(fixture, as(op_b, DELETE(ALICE, ANY)), 404);
+    expect_status(fixture, as(op_a, PATCH(ALICE, ANY, "{\"hosting\": null}")), 200);
+    expect_problem(fixture, PATCH(ALICE, ANY, "{\"hosting\": \"opb.example\"}"), 400,
+                   "invalid-field", "hosting", "is ours"); /* to an administrator both are */
+}
+
 static void what_a_scope_can_never_use_is_forbidden(void **state)
 {
     const struct fixture *fixture = *state;
@@ -528,6 +565,7 @@ int main(void)
         TEST(guests_are_listed_to_who_serves_them),
         TEST(a_number_may_lead_to_a_guest),
         TEST(an_operator_keeps_its_own_domain),
+        TEST(an_address_is_ported_to_another_operator_like_to_any),
         TEST(what_a_scope_can_never_use_is_forbidden),
         TEST(strangers_are_told_nothing),
         TEST(a_user_claims_what_is_free),

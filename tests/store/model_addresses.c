@@ -31,7 +31,7 @@ static void home_check(const struct model *model, const struct store_record *rec
         is_there = own;
         break;
     case STORE_ADDRESS_PORTED_OUT:
-        is_claim = !host && !is_home;
+        is_claim = !is_home;
         is_there = own;
         break;
     case STORE_ADDRESS_PORTED_IN:

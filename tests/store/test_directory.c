@@ -187,7 +187,7 @@ static void an_address_lives_where_we_can_say_so(void **state)
         {"d@opa.example", STORE_ADDRESS_HOSTED, "far.example", STATUS_MALFORMED},
         {"e@opa.example", STORE_ADDRESS_HOSTED, "own.example", STATUS_MALFORMED},
         {"f@opa.example", STORE_ADDRESS_PORTED_OUT, "opa.example", STATUS_MALFORMED},
-        {"g@opa.example", STORE_ADDRESS_PORTED_OUT, "own.example", STATUS_MALFORMED},
+        {"g@opa.example", STORE_ADDRESS_PORTED_OUT, "own.example", 0},
         {"h@far.example", STORE_ADDRESS_HOSTED, "far.example", STATUS_NOTFOUND},
         {"i@far.example", STORE_ADDRESS_HOSTED, "other.example", STATUS_MALFORMED},
         {"j@far.example", STORE_ADDRESS_PORTED_OUT, "other.example", STATUS_NOTFOUND},
