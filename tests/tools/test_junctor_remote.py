@@ -57,7 +57,7 @@ class Server(Daemon):
         self.process = subprocess.Popen([JUNCTORD, "-c", self.write("junctord.conf", config)],
                                         stderr=self.log, stdin=subprocess.DEVNULL)
         deadline = time.monotonic() + LIMIT_S
-        while "ready" not in self.log_read() or not os.path.exists(self.socket):
+        while " running " not in self.log_read() or not os.path.exists(self.socket):
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError("junctord: " + self.log_read())
             time.sleep(0.01)
