@@ -64,7 +64,13 @@ static void summary_print_json(const struct import *import)
     json_decref(summary);
 }
 
-static void summary_print(const struct import *import, uint64_t elapsed_ms)
+/* An import of all or none that could be neither. */
+static bool has_leftovers(const struct import *import, int code)
+{
+    return code != TOOL_DONE && !import->keep_going && !import->dry_run && import->added > 0;
+}
+
+static void summary_print(const struct import *import, int code, uint64_t elapsed_ms)
 {
     char added[PROGRESS_NUMBER_MAX], rate[PROGRESS_NUMBER_MAX], refused[PROGRESS_NUMBER_MAX];
     const char *would = import->dry_run ? "would be " : "";
@@ -74,7 +80,12 @@ static void summary_print(const struct import *import, uint64_t elapsed_ms)
     progress_number(import->refused, refused);
     if (import->refused > IMPORT_FAULTS_SHOWN)
         fprintf(stderr, "junctor: and %" PRIu64 " more\n", import->refused - IMPORT_FAULTS_SHOWN);
-    if (count == 0 && import->refused > 0)
+    if (has_leftovers(import, code))
+        fprintf(stderr,
+                "junctor: the import failed, and %s addresses are left behind: they could not be "
+                "taken back\n",
+                added);
+    else if (count == 0 && import->refused > 0)
         fprintf(stderr, "junctor: nothing %simported: %s refused\n",
                 import->dry_run ? would : "was ", refused);
     else
@@ -347,7 +358,7 @@ static int import_run(struct import *import, FILE *in)
     if (code != TOOL_USAGE && code != TOOL_UNREACHABLE && tool->json)
         summary_print_json(import);
     else if (code == TOOL_DONE || import->refused > 0 || import->added > 0)
-        summary_print(import, progress_elapsed_ms(&whole));
+        summary_print(import, code, progress_elapsed_ms(&whole));
     seen_done(&import->seen);
     rows_close(&import->rows);
     return code == TOOL_DONE && import->refused > 0 ? TOOL_REFUSED : code;

@@ -1,7 +1,6 @@
 /* An import by way of the daemon: tried chunk by chunk, added chunk by chunk, undone in reverse. */
-#include "tools/import.h"
+#include "tools/import_remote.h"
 
-#include "base/buf.h"
 #include "base/slice.h"
 
 #include <inttypes.h>
@@ -9,59 +8,38 @@
 #include <string.h>
 #include <unistd.h>
 
-/* What a chunk that was added is undone by. */
-struct done {
-    struct rows_place place;
-    uint64_t sequence; /* version of its last address; they have one each, without gaps */
-    uint16_t count;
-    uint8_t level;
-};
+#define STATUS_NO_ROOM 507 /* of HTTP */
 
-struct remote {
-    struct import *import;
-    bool trying; /* a dry run */
-    unsigned level;
-    struct buf body;
-    struct rows_place places[STORE_IMPORT_MAX];
-    struct store_address addresses[STORE_IMPORT_MAX];
-    size_t count; /* in the body */
-
-    struct done *done;
-    size_t done_count;
-
-    const char *new_domain; /* is not there yet, in a dry run: nothing can be asked about it */
-    char made_domain[STORE_DOMAIN_MAX + 1]; /* added by us; "": none */
-    char made_version[64];
-};
-
-static int body_append(struct remote *remote, const char *text)
+int remote_append(struct remote *remote, const char *text)
 {
     return buf_append(&remote->body, slice_of(text));
 }
 
-static void body_begin(struct remote *remote)
+void remote_begin(struct remote *remote)
 {
     buf_consume(&remote->body, buf_len(&remote->body));
-    (void)body_append(remote, "{\"addresses\":["); /* the buffer is larger than that */
+    (void)remote_append(remote, "{\"addresses\":["); /* the buffer is larger than that */
+}
+
+static void chunk_begin(struct remote *remote)
+{
+    buf_consume(&remote->items, buf_len(&remote->items));
     remote->count = 0;
 }
 
 /* ---- one request ---- */
 
-/* A chunk keeps its key, so that it is applied once however often it is sent: what was begun is
+/* A request keeps its key, so that it is applied once however often it is sent: what was begun is
  * brought to an end even where the daemon is away for a moment. */
 static int patient_ask(struct remote *remote, const struct client_request *request,
                        struct client_answer *answer)
 {
     struct tool *tool = remote->import->tool;
-    struct client_request repeated = *request;
-    char key[CLIENT_MAX_KEY], why[CLIENT_MAX_WHY];
-    client_key_make(tool->client, key);
-    repeated.key = key;
-    int status = tool_try(tool, &repeated, answer, why);
+    char why[CLIENT_MAX_WHY];
+    int status = tool_try(tool, request, answer, why);
     for (int tries = 1; status && !remote->trying && tries < IMPORT_TRIES; tries++) {
         sleep(1);
-        status = tool_try(tool, &repeated, answer, why);
+        status = tool_try(tool, request, answer, why);
     }
     if (!status)
         return TOOL_DONE;
@@ -69,60 +47,74 @@ static int patient_ask(struct remote *remote, const struct client_request *reque
     return tool_fail(TOOL_UNREACHABLE, "%s", why);
 }
 
-/* Sends the body. On TOOL_DONE the caller owns answer->json. */
-static int body_post(struct remote *remote, const char *path, bool dry_run,
-                     struct client_answer *answer)
+/* A text; its terminator is no part of it: it may be sent again. */
+static const char *body_text(struct remote *remote)
 {
-    if (buf_append(&remote->body, slice_make("", 1)))
+    char *end = buf_reserve(&remote->body, 1);
+    if (!end)
+        return NULL;
+    *end = '\0';
+    return buf_bytes(&remote->body).p;
+}
+
+int remote_post(struct remote *remote, const char *path, const char *key, bool may_halve,
+                struct client_answer *answer)
+{
+    struct client_request request = {.method = "POST",
+                                     .path = path,
+                                     .key = key,
+                                     .body = body_text(remote),
+                                     .dry_run = remote->trying};
+    if (!request.body)
         return tool_fail(TOOL_REFUSED, "out of memory");
-    struct client_request request = {
-        .method = "POST", .path = path, .body = buf_bytes(&remote->body).p, .dry_run = dry_run};
     int code = patient_ask(remote, &request, answer);
     if (code || (answer->status >= 200 && answer->status < 300))
         return code;
-    progress_clear(&remote->import->progress);
-    code = tool_refusal(remote->import->tool, &request, answer);
+    code = REMOTE_FULL;
+    if (answer->status != STATUS_NO_ROOM || !may_halve) {
+        progress_clear(&remote->import->progress);
+        code = tool_refusal(remote->import->tool, &request, answer);
+    }
     json_decref(answer->json);
     return code;
 }
 
-/* A chunk whose first answer got lost: the second one only knows how many there were. */
-static void refusals_guess(struct remote *remote, json_int_t added)
+/* Rows whose first answer got lost: the second one only knows how many there were. */
+static void refusals_guess(struct remote *remote, size_t from, size_t count, json_int_t added)
 {
     struct import *import = remote->import;
     char detail[200];
-    size_t missing = remote->count - (size_t)added;
+    size_t missing = count - (size_t)added;
     snprintf(detail, sizeof(detail),
              "of the %zu addresses from here on %zu were refused; the answer that named them got "
              "lost with the connection",
-             remote->count, missing);
-    import_refuse(import, remote->places[0].line, IMPORT_UNKNOWN, detail);
+             count, missing);
+    import_refuse(import, remote->places[from].line, IMPORT_UNKNOWN, detail);
     import->refused += missing - 1;
 }
 
-static void refusals_take(struct remote *remote, const json_t *answer)
+static void refusals_take(struct remote *remote, size_t from, size_t count, const json_t *answer)
 {
     size_t i;
     json_t *refusal;
     json_int_t added = json_integer_value(json_object_get(answer, "added"));
-    if (json_is_null(json_object_get(answer, "refused")) && added >= 0 &&
-        (size_t)added < remote->count)
-        refusals_guess(remote, added);
+    if (json_is_null(json_object_get(answer, "refused")) && added >= 0 && (size_t)added < count)
+        refusals_guess(remote, from, count, added);
     json_array_foreach(json_object_get(answer, "refused"), i, refusal)
     {
         json_int_t index = json_integer_value(json_object_get(refusal, "index"));
-        if (index < 0 || (size_t)index >= remote->count)
+        if (index < 0 || (size_t)index >= count)
             continue;
-        struct row row = {.place = remote->places[index], .address = remote->addresses[index]};
+        struct row row = {.place = remote->places[from + (size_t)index],
+                          .address = remote->addresses[from + (size_t)index]};
         import_refuse_row(remote->import, &row, tool_string(refusal, "type"),
                           tool_string(refusal, "detail"));
     }
 }
 
-/* Remembers how to undo the chunk. */
-static int done_add(struct remote *remote, uint64_t sequence, uint64_t count)
+int remote_done_add(struct remote *remote, const struct done *done)
 {
-    if (remote->import->keep_going || count == 0)
+    if (remote->import->keep_going || done->count == 0)
         return TOOL_DONE;
     if (remote->done_count == IMPORT_CHUNKS_MAX)
         return tool_fail(TOOL_REFUSED, "the file is too large");
@@ -133,37 +125,115 @@ static int done_add(struct remote *remote, uint64_t sequence, uint64_t count)
             return tool_fail(TOOL_REFUSED, "out of memory");
         remote->done = longer;
     }
-    remote->done[remote->done_count++] = (struct done){.place = remote->places[0],
-                                                       .sequence = sequence,
-                                                       .count = (uint16_t)count,
-                                                       .level = (uint8_t)remote->level};
+    remote->done[remote->done_count++] = *done;
     return TOOL_DONE;
 }
 
-static int chunk_send(struct remote *remote)
+/* ---- a chunk ---- */
+
+/* The body that holds `count` rows of the chunk. */
+static int part_body(struct remote *remote, size_t from, size_t count, bool keep_going)
+{
+    size_t begin = from ? remote->ends[from - 1] + 1 : 0; /* behind the comma */
+    struct slice items = buf_bytes(&remote->items);
+    items = slice_make(items.p + begin, remote->ends[from + count - 1] - begin);
+    remote_begin(remote);
+    if (buf_append(&remote->body, items) ||
+        remote_append(remote, keep_going ? "],\"keep_going\":true}" : "]}"))
+        return -1;
+    return 0;
+}
+
+static int part_took(struct remote *remote, size_t from, size_t count, const json_t *answer)
 {
     struct import *import = remote->import;
-    struct client_answer answer;
     uint64_t refused = import->refused;
-    bool keep_going = remote->trying || import->keep_going;
-    if (remote->count == 0)
-        return TOOL_DONE;
-    if (body_append(remote, keep_going ? "],\"keep_going\":true}" : "]}"))
-        return tool_fail(TOOL_REFUSED, "out of memory");
-    int code = body_post(remote, "/v1/import", remote->trying, &answer);
-    if (code)
-        return code;
-    json_int_t added = json_integer_value(json_object_get(answer.json, "added"));
-    json_int_t sequence = json_integer_value(json_object_get(answer.json, "sequence"));
-    refusals_take(remote, answer.json);
-    json_decref(answer.json);
+    json_int_t added = json_integer_value(json_object_get(answer, "added"));
+    json_int_t sequence = json_integer_value(json_object_get(answer, "sequence"));
+    int code = TOOL_DONE;
+    refusals_take(remote, from, count, answer);
     if (!remote->trying || import->dry_run)
         import->added += (uint64_t)added;
     if (!remote->trying)
-        code = done_add(remote, (uint64_t)sequence, (uint64_t)added);
-    if (!code && !keep_going && import->refused > refused)
+        code = remote_done_add(remote, &(struct done){.place = remote->places[from],
+                                                      .sequence = (uint64_t)sequence,
+                                                      .count = (uint16_t)added,
+                                                      .level = (uint8_t)remote->level});
+    if (!code && !remote->trying && !import->keep_going && import->refused > refused)
         code = TOOL_REFUSED; /* somebody changed the directory since it was tried */
-    body_begin(remote);
+    return code;
+}
+
+static int part_send(struct remote *remote, size_t from, size_t count)
+{
+    struct pending sent = {.done = {.place = remote->places[from],
+                                    .count = (uint16_t)count,
+                                    .level = (uint8_t)remote->level},
+                           .last_line = remote->places[from + count - 1].line};
+    struct client_answer answer;
+    if (part_body(remote, from, count, remote->trying || remote->import->keep_going))
+        return tool_fail(TOOL_REFUSED, "out of memory");
+    client_key_make(remote->import->tool->client, sent.key);
+    int code = remote_post(remote, "/v1/import", sent.key, count > 1, &answer);
+    if (code == TOOL_UNREACHABLE && !remote->trying)
+        remote->pending = sent;
+    if (code)
+        return code;
+    code = part_took(remote, from, count, answer.json);
+    json_decref(answer.json);
+    return code;
+}
+
+/* ---- room for the way back ---- */
+
+/* Is there still so much room in the store that what was added can be taken back, with one part
+ * more? The journal keeps both ways: taking back costs at most three fifths of what adding did,
+ * most where the file is in no order. What may not be asked is not known: then it is tried. */
+static int room_check(struct remote *remote)
+{
+    struct tool *tool = remote->import->tool;
+    struct room *room = &remote->room;
+    struct client_request request = {.method = "GET", .path = "/v1/status"};
+    struct client_answer answer;
+    char why[CLIENT_MAX_WHY];
+    if (remote->trying || remote->import->keep_going || tool_try(tool, &request, &answer, why))
+        return TOOL_DONE;
+    const json_t *store = json_object_get(answer.json, "store");
+    uint64_t size = (uint64_t)json_integer_value(json_object_get(store, "map_size"));
+    uint64_t used = (uint64_t)json_integer_value(json_object_get(store, "map_used"));
+    json_decref(answer.json);
+    if (remote->done_count == 0)
+        *room = (struct room){used, used};
+    uint64_t part = used > room->used ? used - room->used : 0;
+    uint64_t grown = used > room->before ? used - room->before : 0;
+    room->used = used;
+    if (size == 0 || used + grown / 5 * 3 + 2 * part <= size)
+        return TOOL_DONE;
+    progress_clear(&remote->import->progress);
+    return tool_fail(TOOL_REFUSED,
+                     "the store has no room for all of them: with more, what was added could not "
+                     "be taken back; it takes a larger map-size in junctord.conf, or --keep-going");
+}
+
+/* Sends the rows that have come together, in as many parts as the daemon has room for. */
+static int chunk_send(struct remote *remote)
+{
+    size_t sent = 0;
+    int code = TOOL_DONE;
+    while (code == TOOL_DONE && sent < remote->count) {
+        size_t left = remote->count - sent;
+        size_t count = left < remote->batch ? left : remote->batch;
+        code = room_check(remote);
+        if (!code)
+            code = part_send(remote, sent, count);
+        if (code == REMOTE_FULL) {
+            remote->batch = count / 2;
+            code = TOOL_DONE;
+        } else {
+            sent += count;
+        }
+    }
+    chunk_begin(remote);
     return code;
 }
 
@@ -190,13 +260,15 @@ static int row_append(struct remote *remote, const struct row *row)
         return tool_fail(TOOL_REFUSED, "out of memory");
     int code = TOOL_DONE;
     if (remote->count == STORE_IMPORT_MAX ||
-        buf_len(&remote->body) + strlen(text) + 1 > IMPORT_BODY_MAX)
+        buf_len(&remote->items) + strlen(text) + 1 > IMPORT_BODY_MAX)
         code = chunk_send(remote);
-    if (!code && ((remote->count && body_append(remote, ",")) || body_append(remote, text)))
+    if (!code && ((remote->count && buf_append(&remote->items, SLICE(","))) ||
+                  buf_append(&remote->items, slice_of(text))))
         code = tool_fail(TOOL_REFUSED, "out of memory");
     free(text);
     if (code)
         return code;
+    remote->ends[remote->count] = buf_len(&remote->items);
     remote->places[remote->count] = row->place;
     remote->addresses[remote->count++] = row->address;
     return TOOL_DONE;
@@ -225,7 +297,7 @@ static int rows_send(struct remote *remote, struct rows_place start, bool trying
     for (remote->level = 0; code == TOOL_DONE && remote->level <= import->levels; remote->level++) {
         if (rows_seek(&import->rows, start))
             return tool_fail(TOOL_REFUSED, "the file cannot be read again");
-        body_begin(remote);
+        chunk_begin(remote);
         code = import_walk(import, remote->level, row_take, remote);
         if (!code)
             code = chunk_send(remote);
@@ -282,94 +354,6 @@ static int domain_ensure(struct remote *remote)
     return code;
 }
 
-/* ---- undo ---- */
-
-static int undo_append(struct remote *remote, const struct row *row, uint64_t version)
-{
-    char text[STORE_USER_MAX + STORE_DOMAIN_MAX + 2];
-    snprintf(text, sizeof(text), "%s@%s", row->address.user, row->address.domain);
-    json_t *item = json_pack("{s:s, s:I}", "address", text, "version", (json_int_t)version);
-    char *dump = item ? json_dumps(item, JSON_COMPACT) : NULL;
-    int status = dump && (remote->count == 0 || body_append(remote, ",") == 0) ? 0 : -1;
-    if (!status)
-        status = body_append(remote, dump);
-    free(dump);
-    json_decref(item);
-    remote->count++;
-    return status;
-}
-
-/* The rows of one chunk, read again: they are the next ones of its level. */
-static int undo_body(struct remote *remote, const struct done *done)
-{
-    struct import *import = remote->import;
-    struct rows_fault fault;
-    struct row row;
-    uint64_t version = done->sequence - done->count + 1;
-    if (rows_seek(&import->rows, done->place))
-        return -1;
-    body_begin(remote);
-    while (remote->count < done->count) {
-        int status = rows_next(&import->rows, &row, &fault);
-        if (status <= 0)
-            return -1; /* all-or-nothing: there was no bad row */
-        const struct seen_entry *entry = seen_find(&import->seen, &row.address);
-        if (entry && entry->level == done->level)
-            status = undo_append(remote, &row, version++) ? -1 : 1;
-        row_done(&row);
-        if (status < 0)
-            return -1;
-    }
-    return body_append(remote, "]}");
-}
-
-static int undo_one(struct remote *remote, const struct done *done)
-{
-    struct client_answer answer;
-    if (undo_body(remote, done))
-        return tool_fail(TOOL_REFUSED, "the file cannot be read again");
-    int code = body_post(remote, "/v1/import/undo", false, &answer);
-    if (code)
-        return code;
-    json_int_t removed = json_integer_value(json_object_get(answer.json, "removed"));
-    json_decref(answer.json);
-    remote->import->added -= (uint64_t)removed;
-    return TOOL_DONE;
-}
-
-static void domain_undo(struct remote *remote)
-{
-    struct client_answer answer = {.json = NULL};
-    char *path = tool_path("/v1/domains", remote->made_domain);
-    if (path && tool_change(remote->import->tool, "DELETE", path, remote->made_version, NULL,
-                            &answer) == TOOL_DONE)
-        json_decref(answer.json);
-    free(path);
-}
-
-/* A signal has said its piece; what was begun is taken back whatever comes. */
-static void undo(struct remote *remote)
-{
-    struct import *import = remote->import;
-    int code = TOOL_DONE;
-    size_t count = remote->done_count;
-    if (count > 0) {
-        progress_clear(&import->progress);
-        tool_fail(TOOL_REFUSED, "undoing what was added");
-    }
-    while (code == TOOL_DONE && count > 0)
-        code = undo_one(remote, &remote->done[--count]);
-    if (code == TOOL_DONE && *remote->made_domain)
-        domain_undo(remote);
-    import->undone = import->added == 0;
-    if (import->undone && remote->done_count > 0)
-        tool_fail(TOOL_REFUSED, "everything is as it was before");
-    if (import->added > 0)
-        tool_fail(TOOL_REFUSED,
-                  "%" PRIu64 " addresses could not be taken back and are still in the directory",
-                  import->added);
-}
-
 /* ---- the whole ---- */
 
 static int remote_run(struct remote *remote, struct rows_place start)
@@ -387,7 +371,8 @@ static int remote_run(struct remote *remote, struct rows_place start)
     if (!code)
         code = rows_send(remote, start, false);
     if (code && !import->keep_going)
-        undo(remote);
+        remote_undo(remote);
+    remote_pending_say(remote);
     return code;
 }
 
@@ -398,10 +383,13 @@ int import_remote(struct import *import)
         return tool_fail(TOOL_REFUSED, "out of memory");
     remote->import = import;
     remote->trying = true;
-    buf_init(&remote->body, IMPORT_BODY_MAX + 4096);
+    remote->batch = STORE_IMPORT_MAX;
+    buf_init(&remote->items, IMPORT_BODY_MAX + 4096);
+    buf_init(&remote->body, IMPORT_BODY_MAX + 8192);
     int code = tool_connect(import->tool);
     if (!code)
         code = remote_run(remote, import->rows.first);
+    buf_done(&remote->items);
     buf_done(&remote->body);
     free(remote->done);
     free(remote);

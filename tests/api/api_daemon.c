@@ -1,6 +1,7 @@
 /* The API over a directory, without any SIP: what tests of the command-line tool talk to.
  *
- *   api_daemon STORE SOCKET UPSTREAM   serves until SIGTERM; prints "ready" when it listens */
+ *   api_daemon STORE SOCKET UPSTREAM MAP_MIB   serves until SIGTERM; prints "ready" when it listens
+ */
 #include "api/api.h"
 
 #include <signal.h>
@@ -31,15 +32,17 @@ int main(int argc, char **argv)
 {
     struct resolver_conf resolver = {
         .upstream_count = 1, .attempt_timeout_ms = 300, .lookup_timeout_ms = 2000};
-    if (argc != 4 || netaddr_parse(&resolver.upstreams[0].addr, slice_of(argv[3]), 53)) {
-        fprintf(stderr, "usage: api_daemon STORE SOCKET UPSTREAM\n");
+    uint64_t map_mib = 0;
+    if (argc != 5 || netaddr_parse(&resolver.upstreams[0].addr, slice_of(argv[3]), 53) ||
+        slice_to_u64(slice_of(argv[4]), 1024, &map_mib)) {
+        fprintf(stderr, "usage: api_daemon STORE SOCKET UPSTREAM MAP_MIB\n");
         return 2;
     }
     sigset_t set; /* every thread inherits the mask, so that only sigwait takes the signal */
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
-    struct store_conf conf = {.path = argv[1], .map_size = 16 << 20};
+    struct store_conf conf = {.path = argv[1], .map_size = (size_t)map_mib << 20};
     struct store *store;
     struct store_fault fault;
     if (store_open(&conf, STORE_WRITER, &store, &fault)) {

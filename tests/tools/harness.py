@@ -80,7 +80,7 @@ def dns_serve(sock):
 class Daemon:
     """api_daemon with a directory and a DNS server of its own."""
 
-    def __init__(self):
+    def __init__(self, map_mib=16):
         self.folder = tempfile.mkdtemp(prefix="junctor-tool-")
         self.socket = os.path.join(self.folder, "api.sock")
         self.dns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -89,7 +89,8 @@ class Daemon:
         upstream = "127.0.0.1:%d" % self.dns.getsockname()[1]
         self.log = tempfile.TemporaryFile("w+")  # a pipe that nobody reads would fill
         self.process = subprocess.Popen(
-            [DAEMON, os.path.join(self.folder, "store"), self.socket, upstream],
+            [DAEMON, os.path.join(self.folder, "store"), self.socket, upstream,
+             str(map_mib)],
             stdout=subprocess.PIPE, stderr=self.log, text=True)
         if self.process.stdout.readline() != "ready\n":
             raise RuntimeError("api_daemon: " + self.log_read())

@@ -14,7 +14,8 @@ import subprocess
 import sys
 import termios
 
-from harness import CORE, DONE, LIMIT_S, REFUSED, TOOL, USAGE, Daemon, Relay, http_answer, main
+from harness import (CORE, DONE, LIMIT_S, REFUSED, TOOL, UNREACHABLE, USAGE, Daemon, Relay,
+                     http_answer, main)
 
 FIELDS = ["address", "state", "blocked", "locked", "hosting", "owner", "target", "display",
           "created", "until", "auth_until", "version"]
@@ -362,6 +363,35 @@ def a_domain_that_was_added_goes_with_it(daemon):
     assert daemon.json("address", "list") == {"addresses": []}
 
 
+def a_full_directory_is_as_it_was(daemon):
+    """Also where most of what a chunk needs is not there, neither for adding nor for undoing."""
+    small = Daemon(map_mib=4)
+    small.run("domain", "add", "opa.example", "--core", CORE)
+    _, err = small.run("import", daemon.write("in.jsonl", many(40000)), code=REFUSED)
+    assert "the store has no room for all of them" in err, err
+    assert "undoing what was added" in err and "everything is as it was before" in err, err
+    assert "imported" not in err, err
+    assert addresses(small) == []
+    _, err = small.run("import", daemon.path("in.jsonl"), "--keep-going", code=REFUSED)
+    added = int(re.search(r"([\d,]+) addresses imported", err).group(1).replace(",", ""))
+    assert added > 1000 and len(addresses(small)) == added, err
+    code, log = small.stop()
+    assert code == 0, log
+
+
+def what_cannot_be_undone_is_left_behind(daemon):
+    daemon.run("domain", "add", "opa.example", "--core", CORE)
+    path = daemon.write("in.jsonl", many(2000))
+    full = http_answer("507 Full", '{"detail": "the directory is full"}')
+    relay = Relay(daemon, lambda method, path, body: full
+                  if "dry_run" not in path and (b"u01500" in body or "undo" in path) else None)
+    _, err = daemon.run("import", path, "--socket", relay.path, code=REFUSED)
+    relay.stop()
+    assert "imported" not in err and "everything is as it was" not in err, err
+    assert "1,500 addresses are left behind" in err, err
+    assert len(addresses(daemon)) == 1500
+
+
 def interrupt(daemon, *words):
     """An import that gets SIGINT while its second chunk is on its way."""
     daemon.run("domain", "add", "opa.example", "--core", CORE)
@@ -410,6 +440,36 @@ def a_chunk_whose_answer_is_lost_is_added_once(daemon):
     assert "2,000 addresses imported" in err and len(lost) == 3, err
     assert len(addresses(daemon)) == 2000
     assert last_sequence(daemon) == 2001
+
+
+def away(daemon, count):
+    """A second chunk that the daemon adds without ever being heard, `count` times."""
+    daemon.run("domain", "add", "opa.example", "--core", CORE)
+    lost = []
+
+    def look(_method, path, body):
+        if path == "/v1/import" and b"u01000" in body and len(lost) < count:
+            lost.append(path)
+            return "lose"
+        return None
+    relay = Relay(daemon, look)
+    _, err = daemon.run("import", daemon.write("in.jsonl", many(1500)), "--socket", relay.path,
+                        code=UNREACHABLE)
+    relay.stop()
+    return err
+
+
+def a_chunk_whose_answer_never_came_is_undone_too(daemon):
+    err = away(daemon, 25)  # longer than the tool tries at first
+    assert "everything is as it was before" in err, err
+    assert addresses(daemon) == []
+
+
+def a_chunk_that_nobody_knows_of_is_named(daemon):
+    err = away(daemon, 1000)
+    assert "everything is as it was before" not in err, err
+    assert "whether the 500 addresses of lines 1001 to 1500 were added is not known" in err, err
+    assert len(addresses(daemon)) == 500
 
 
 # ---- on a terminal ----
@@ -495,9 +555,13 @@ TESTS = [
     an_alias_of_what_was_refused_is_refused,
     what_cannot_be_finished_is_undone,
     a_domain_that_was_added_goes_with_it,
+    a_full_directory_is_as_it_was,
+    what_cannot_be_undone_is_left_behind,
     an_interrupted_import_is_undone,
     an_interrupted_import_that_keeps_going_keeps_what_it_has,
     a_chunk_whose_answer_is_lost_is_added_once,
+    a_chunk_whose_answer_never_came_is_undone_too,
+    a_chunk_that_nobody_knows_of_is_named,
     a_terminal_shows_progress,
     a_narrow_terminal_gets_a_short_line,
     export_shows_progress_where_the_output_is_elsewhere,
