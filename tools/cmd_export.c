@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define EXPORT_VERSION 1
@@ -17,10 +18,18 @@ struct export
 {
     struct tool *tool;
     FILE *out;
+    const char *name; /* of what is written, for people */
     bool is_csv;
     struct progress progress;
     struct progress_state state;
 };
+
+static int output_failed(struct export *export)
+{
+    int reason = errno;
+    progress_clear(&export->progress);
+    return tool_fail(TOOL_REFUSED, "%s: cannot be written: %s", export->name, strerror(reason));
+}
 
 /* ---- one record ---- */
 
@@ -58,7 +67,7 @@ static void record_write_json(FILE *out, const json_t *record)
     json_decref(line);
 }
 
-static void page_write(struct export *export, const json_t *records)
+static int page_write(struct export *export, const json_t *records)
 {
     bool tombstones = tool_has(export->tool, OPT_TOMBSTONES);
     size_t i;
@@ -74,6 +83,7 @@ static void page_write(struct export *export, const json_t *records)
         export->state.count++;
     }
     progress_show(&export->progress, &export->state);
+    return fflush(export->out) || ferror(export->out) ? output_failed(export) : TOOL_DONE;
 }
 
 /* ---- the whole ---- */
@@ -121,11 +131,11 @@ static int pages_write(struct export *export, const char *path)
         cursor = NULL;
         if (code)
             break;
-        page_write(export, json_object_get(answer.json, "addresses"));
+        code = page_write(export, json_object_get(answer.json, "addresses"));
         const char *next = tool_page_next(&answer);
         cursor = *next ? strdup(next) : NULL;
         json_decref(answer.json);
-        if (tool_is_interrupted())
+        if (!code && tool_is_interrupted())
             code = tool_fail(TOOL_REFUSED, "interrupted");
     } while (cursor && code == TOOL_DONE);
     free(cursor);
@@ -159,37 +169,61 @@ static void summary_print(struct export *export)
 
 /* ---- where it goes ---- */
 
-static int output_failed(const char *name)
-{
-    return tool_fail(TOOL_REFUSED, "%s: %s", name, strerror(errno));
-}
-
 /* On disk and under its own name, or not there. */
-static int output_finish(FILE *out, const char *temporary, const char *name)
+static int output_finish(struct export *export, const char *temporary, const char *name)
 {
+    FILE *out = export->out;
     if (fflush(out) || ferror(out) || fsync(fileno(out)) || rename(temporary, name))
-        return output_failed(name);
+        return output_failed(export);
     return TOOL_DONE;
 }
 
-static int export_to_file(struct export *export, const char *name)
+static int export_beside(struct export *export, const char *name)
 {
     char *temporary = NULL;
     if (asprintf(&temporary, "%s.XXXXXX", name) < 0)
         return tool_fail(TOOL_REFUSED, "out of memory");
     int fd = mkostemp(temporary, O_CLOEXEC);
     export->out = fd < 0 ? NULL : fdopen(fd, "w");
-    int code = export->out ? TOOL_DONE : output_failed(name);
+    int code = export->out ? TOOL_DONE : output_failed(export);
     if (!code)
         code = export_write(export);
     progress_clear(&export->progress);
     if (!code)
-        code = output_finish(export->out, temporary, name);
+        code = output_finish(export, temporary, name);
     if (code && fd >= 0)
         unlink(temporary);
     if (export->out)
         fclose(export->out);
     free(temporary);
+    return code;
+}
+
+/* A pipe or a device is no file whose place another one could take. */
+static int export_into(struct export *export, const char *name)
+{
+    export->out = fopen(name, "we");
+    if (!export->out)
+        return output_failed(export);
+    int code = export_write(export);
+    progress_clear(&export->progress);
+    if (fclose(export->out) && !code)
+        code = output_failed(export);
+    return code;
+}
+
+/* A symbolic link stays one: what it leads to is replaced. */
+static int export_to_file(struct export *export, const char *name)
+{
+    struct stat there, link;
+    if (stat(name, &there) == 0 && !S_ISREG(there.st_mode))
+        return S_ISDIR(there.st_mode) ? tool_fail(TOOL_REFUSED, "%s: %s", name, strerror(EISDIR))
+                                      : export_into(export, name);
+    if (lstat(name, &link) || !S_ISLNK(link.st_mode))
+        return export_beside(export, name);
+    char *real = realpath(name, NULL);
+    int code = real ? export_beside(export, real) : output_failed(export);
+    free(real);
     return code;
 }
 
@@ -206,8 +240,10 @@ int tool_export(struct tool *tool)
 {
     const char *name = tool_value(tool, OPT_OUTPUT);
     bool to_file = name && strcmp(name, "-") != 0;
-    struct export export = {
-        .tool = tool, .out = stdout, .is_csv = csv_is_asked(tool, to_file ? name : "")};
+    struct export export = {.tool = tool,
+                            .out = stdout,
+                            .name = to_file ? name : "standard output",
+                            .is_csv = csv_is_asked(tool, to_file ? name : "")};
     tool_catch_interrupts();
     progress_begin(&export.progress, !to_file && isatty(STDOUT_FILENO), "exporting", 0);
     int code = to_file ? export_to_file(&export, name) : export_write(&export);

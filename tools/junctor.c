@@ -207,7 +207,7 @@ int main(int argc, char **argv)
         return TOOL_DONE;
     }
     code = command_run(&tool, argv + optind, argc - optind);
-    if (fflush(stdout) || ferror(stdout))
+    if ((fflush(stdout) || ferror(stdout)) && code == TOOL_DONE)
         return tool_fail(TOOL_REFUSED, "the output could not be written");
     return code;
 }

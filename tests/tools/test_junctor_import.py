@@ -7,8 +7,10 @@ import json
 import os
 import pty
 import re
+import resource
 import select
 import signal
+import stat
 import struct
 import subprocess
 import sys
@@ -115,6 +117,52 @@ def export_leaves_a_whole_file_or_none(daemon):
     assert "No such file" in err, err
     _, err = daemon.run("export", "opx.example", code=REFUSED)
     assert err == "junctor: opx.example: no such record\n", err
+
+
+def export_goes_into_what_is_no_file(daemon):
+    fill(daemon)
+    whole, _ = daemon.run("export", "opa.example", says=True)
+    pipe = daemon.path("pipe")
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE, text=True) as reader:
+        _, err = daemon.run("export", "opa.example", "--output", pipe, says=True)
+        assert reader.communicate(timeout=LIMIT_S)[0] == whole
+    assert "6 addresses exported" in err and stat.S_ISFIFO(os.stat(pipe).st_mode), err
+    _, err = daemon.run("export", "--output", daemon.folder, code=REFUSED)
+    assert "Is a directory" in err, err
+
+
+def export_follows_a_link(daemon):
+    fill(daemon)
+    os.mkdir(daemon.path("far"))
+    for there in (False, True):
+        os.symlink("far/real", daemon.path("link"))
+        if there:
+            daemon.write("far/real", "old")
+            daemon.run("export", "opa.example", "--output", daemon.path("link"), says=True)
+            with open(daemon.path("far/real"), encoding="utf-8") as file:
+                assert len(file.readlines()) == 7
+        else:
+            _, err = daemon.run("export", "--output", daemon.path("link"), code=REFUSED)
+            assert "No such file" in err, err
+        assert os.path.islink(daemon.path("link"))
+        os.unlink(daemon.path("link"))
+
+
+def limit_files():
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+
+
+def an_export_that_cannot_be_written_counts_nothing(daemon):
+    fill(daemon)
+    for words in ([], ["opa.example"], ["--format", "csv"]):
+        with open(daemon.path("out"), "w", encoding="ascii") as out:
+            done = subprocess.run([TOOL, "--socket", daemon.socket, "export", *words], stdout=out,
+                                  stderr=subprocess.PIPE, text=True, timeout=LIMIT_S, check=False,
+                                  preexec_fn=limit_files)
+        assert done.returncode == REFUSED, done
+        assert done.stderr == "junctor: standard output: cannot be written: File too large\n", done
 
 
 # ---- to another operator ----
@@ -372,7 +420,16 @@ def a_full_directory_is_as_it_was(daemon):
     assert "undoing what was added" in err and "everything is as it was before" in err, err
     assert "imported" not in err, err
     assert addresses(small) == []
-    _, err = small.run("import", daemon.path("in.jsonl"), "--keep-going", code=REFUSED)
+    code, log = small.stop()
+    assert code == 0, log
+
+
+def a_full_directory_keeps_what_fits(daemon):
+    small = Daemon(map_mib=4)
+    small.run("domain", "add", "opa.example", "--core", CORE)
+    _, err = small.run("import", daemon.write("in.jsonl", many(40000)), "--keep-going",
+                       code=REFUSED)
+    assert "junctor: addresses: the store is full\n" in err, err
     added = int(re.search(r"([\d,]+) addresses imported", err).group(1).replace(",", ""))
     assert added > 1000 and len(addresses(small)) == added, err
     code, log = small.stop()
@@ -543,6 +600,9 @@ TESTS = [
     export_without_a_domain_writes_all_there_is,
     export_writes_csv,
     export_leaves_a_whole_file_or_none,
+    export_goes_into_what_is_no_file,
+    export_follows_a_link,
+    an_export_that_cannot_be_written_counts_nothing,
     a_domain_moves_to_another_operator,
     a_domain_that_is_not_there_needs_a_core,
     each_bad_line_is_named_and_nothing_is_added,
@@ -556,6 +616,7 @@ TESTS = [
     what_cannot_be_finished_is_undone,
     a_domain_that_was_added_goes_with_it,
     a_full_directory_is_as_it_was,
+    a_full_directory_keeps_what_fits,
     what_cannot_be_undone_is_left_behind,
     an_interrupted_import_is_undone,
     an_interrupted_import_that_keeps_going_keeps_what_it_has,
