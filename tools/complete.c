@@ -116,6 +116,7 @@ static void words_find_print(const char *begin, const char *end)
     printf("    local i word command='' sub='' skip=0\n"
            "    for ((i = %s; i < %s; i++)); do\n"
            "        word=${words[i]}\n"
+           "        [[ $word == = ]] && { skip=1; continue; }\n"
            "        if ((skip)); then skip=0; continue; fi\n"
            "        case $word in\n"
            "            ",
@@ -155,7 +156,9 @@ static void bash_words_print(void)
     choice_operand_lines("            %s) options='%s' ;;\n");
     fputs("            help) options='", stdout);
     words_print(NULL);
-    puts("' ;;\n        esac\n    fi");
+    puts("' ;;\n        esac\n    elif [[ $command == help ]]; then\n        case $sub in");
+    group_lines("            %s) options='", "' ;;\n");
+    puts("        esac\n    fi");
 }
 
 static int bash_print(void)
@@ -168,7 +171,11 @@ static int bash_print(void)
          "_junctor() {\n"
          "    local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}\n"
          "    local options='' words=(\"${COMP_WORDS[@]}\")\n"
-         "    COMPREPLY=()");
+         "    COMPREPLY=()\n"
+         "    # readline breaks --state=x at the =, which is a word of its own\n"
+         "    [[ $current == = ]] && current=\n"
+         "    [[ $previous == = ]] && previous=${COMP_WORDS[COMP_CWORD - 2]}\n"
+         "    [[ ${COMP_WORDS[COMP_CWORD]} == = ]] && previous=${COMP_WORDS[COMP_CWORD - 1]}");
     words_find_print("1", "COMP_CWORD");
     bash_values_print();
     fputs("    if [[ $current == -* ]]; then\n        options='", stdout);
@@ -214,7 +221,12 @@ static void zsh_words_print(void)
     puts(" help\n        return\n    fi\n    case $command in");
     fputs("        ", stdout);
     files_pattern();
-    puts(") _files; return ;;\n    esac\n    [[ -n $sub ]] && return\n    case $command in");
+    puts(") _files; return ;;\n    esac\n"
+         "    if [[ -n $sub && $command == help ]]; then\n"
+         "        command=$sub sub=\n"
+         "    fi\n"
+         "    [[ -n $sub ]] && return\n"
+         "    case $command in");
     group_lines("        %s) compadd -- ", " ;;\n");
     choice_operand_lines("        %s) compadd -- %s ;;\n");
     fputs("        help) compadd -- ", stdout);
@@ -236,7 +248,13 @@ static int zsh_print(void)
     option_lines("compadd --", "");
     puts("        esac\n        return\n    fi");
     zsh_words_print();
-    puts("}\n_junctor \"$@\"");
+    puts("}\n"
+         "# a file of fpath is the function; what is evaluated only defines it\n"
+         "if [[ $zsh_eval_context[-1] == loadautofunc ]]; then\n"
+         "    _junctor \"$@\"\n"
+         "else\n"
+         "    compdef _junctor junctor\n"
+         "fi");
     return TOOL_DONE;
 }
 

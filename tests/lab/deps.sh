@@ -7,7 +7,7 @@ packages_build="autoconf automake gcc libc6-dev make pkg-config
 # the lab: DNS servers, certificates, phones
 packages_lab="baresip-core knot openssl python3 unbound"
 # the tests: also real cores, what runs the tests, and what judges the API's description and metrics
-packages_test="curl kamailio kamailio-tls-modules prometheus python3-jsonschema python3-pytest"
+packages_test="curl kamailio kamailio-tls-modules prometheus python3-jsonschema python3-pytest zsh"
 # npm fetches the validator of tests/openapi; another one than Debian's, with a node of its own, will do
 command -v npm >/dev/null || packages_test="$packages_test nodejs npm"
 

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """The command line of junctor: help, options, the manual page, completion. Prints TAP."""
 import os
+import pty
 import re
+import select
 import shutil
 import subprocess
 import sys
@@ -162,6 +164,7 @@ def bash_completes_commands(daemon):
     assert bash_complete(daemon, "completion ") == ["bash", "zsh"]
     assert "peer" in bash_complete(daemon, "help ")
     assert bash_complete(daemon, "domain list x") == []
+    assert "auth-code" in bash_complete(daemon, "help address ")
 
 
 def bash_completes_options_of_the_command(daemon):
@@ -177,6 +180,10 @@ def bash_completes_values(daemon):
     assert bash_complete(daemon, "token add --scope o") == ["operator"]
     assert bash_complete(daemon, "address set a --locked ") == ["yes", "no"]
     assert bash_complete(daemon, "address add a --owner ") == []
+    # readline makes three words of --state=x
+    assert "ported-in" in bash_complete(daemon, "address list --state =")
+    assert bash_complete(daemon, "address list --state = po") == ["ported-in", "ported-out"]
+    assert bash_complete(daemon, "address list --owner = x --sta") == ["--state"]
 
 
 def bash_completes_files(daemon):
@@ -196,27 +203,54 @@ def bash_knows_the_completion(daemon):
     assert done.stdout == "complete -F _junctor junctor\n", done.stdout
 
 
-ZSH_STUBS = """\
-compadd() { [[ $1 == -- ]] && shift; print -l -- "$@"; }
-_files() { print -l -- FILES "$@"; }
-"""
+def zsh_offers(daemon, load, *lines):
+    """What a zsh on a terminal shows when Tab is typed behind each line, after `load`."""
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "TERM": "dumb", "PS1": "% ", "ZDOTDIR": daemon.folder,
+                   "PATH": os.path.dirname(TOOL) + ":" + os.environ["PATH"]}
+    shell = subprocess.Popen(["zsh", "-f", "-i"], stdin=theirs, stdout=theirs, stderr=theirs,
+                             env=environment, cwd=daemon.folder, start_new_session=True)
+    os.close(theirs)
+    marks = iter(range(100))
+
+    def run(text):
+        """Types it, and a command that prints a mark; returns what came before the mark."""
+        mark = "mark%d" % next(marks)
+        os.write(ours, (text + "\x15print -r $((1))%s\n" % mark).encode())
+        got = ""
+        while "1" + mark not in got:
+            assert select.select([ours], [], [], LIMIT_S)[0], got
+            got += os.read(ours, 65536).decode()
+        return got
+    try:
+        run(load + "\n")
+        return [run("junctor " + line + "\t\x04") for line in lines]
+    finally:
+        shell.kill()
+        shell.wait(LIMIT_S)
+        os.close(ours)
+
+
+ZSH_LINES = (("", "address"), ("address ", "auth-code"), ("completion ", "zsh"),
+             ("domain add x --", "--unknown"), ("journal --", "--follow"),
+             ("domain add x --unknown ", "reject"), ("import ", "a-file"),
+             ("--json --socket x address ", "purge"), ("import x --store ", "a-folder"),
+             ("address add --state ", "ported-in"), ("help address ", "auth-code"))
 
 
 def zsh_completes_as_bash_does(daemon):
+    """Loaded by eval behind compinit, and as a file of fpath."""
     if not shutil.which("zsh"):
         raise Skip("zsh is not installed")
     script = daemon.write("_junctor", daemon.run("completion", "zsh")[0])
     subprocess.run(["zsh", "-n", script], check=True, timeout=LIMIT_S)
-    for line, expected in (("", "address"), ("address ", "auth-code"), ("completion ", "zsh"),
-                           ("domain add x --", "--unknown"), ("journal --", "--follow"),
-                           ("domain add x --unknown ", "reject"), ("import ", "FILES"),
-                           ("--json --socket x address ", "purge"), ("import x --store ", "-/")):
-        words = ["junctor"] + line.split(" ")
-        program = "%swords=(%s); CURRENT=%d; source '%s'" % (
-            ZSH_STUBS, " ".join("'%s'" % word for word in words), len(words), script)
-        done = subprocess.run(["zsh", "-f", "-c", program], capture_output=True, text=True,
-                              check=True, timeout=LIMIT_S)
-        assert done.stderr == "" and expected in done.stdout.split("\n"), (line, done)
+    daemon.write("a-file", "")
+    os.mkdir(daemon.path("a-folder"))
+    for load in ("autoload -U compinit; compinit -u -D; eval \"$(junctor completion zsh)\"",
+                 "fpath=('%s' $fpath); autoload -U compinit; compinit -u -D" % daemon.folder):
+        shown = zsh_offers(daemon, load, *(line for line, _ in ZSH_LINES))
+        for (line, expected), got in zip(ZSH_LINES, shown):
+            assert expected in got and "a-file" not in got.replace(expected, ""), (load, line, got)
 
 
 def the_build_makes_both_completions(daemon):
