@@ -206,25 +206,26 @@ def bash_knows_the_completion(daemon):
 def zsh_offers(daemon, load, *lines):
     """What a zsh on a terminal shows when Tab is typed behind each line, after `load`."""
     ours, theirs = pty.openpty()
-    environment = {**os.environ, "TERM": "dumb", "PS1": "% ", "ZDOTDIR": daemon.folder,
+    environment = {**os.environ, "TERM": "dumb", "PS1": "ready> ", "ZDOTDIR": daemon.folder,
                    "PATH": os.path.dirname(TOOL) + ":" + os.environ["PATH"]}
     shell = subprocess.Popen(["zsh", "-f", "-i"], stdin=theirs, stdout=theirs, stderr=theirs,
                              env=environment, cwd=daemon.folder, start_new_session=True)
     os.close(theirs)
-    marks = iter(range(100))
 
-    def run(text):
-        """Types it, and a command that prints a mark; returns what came before the mark."""
-        mark = "mark%d" % next(marks)
-        os.write(ours, (text + "\x15print -r $((1))%s\n" % mark).encode())
+    def run(text, end):
+        """Types it at the prompt; returns what comes up to `end` and the prompt after it."""
+        os.write(ours, text.encode())
         got = ""
-        while "1" + mark not in got:
+        while "ready> " not in got[got.find(end):] or end not in got:
             assert select.select([ours], [], [], LIMIT_S)[0], got
             got += os.read(ours, 65536).decode()
         return got
+    done = "print -r end$((1))\n"
     try:
-        run(load + "\n")
-        return [run("junctor " + line + "\t\x04") for line in lines]
+        run("", "")
+        run(load + "; " + done, "end1")
+        # Tab, the list (^D), and the line is taken away (^U)
+        return [run("junctor " + line + "\t\x04\x15" + done, "end1") for line in lines]
     finally:
         shell.kill()
         shell.wait(LIMIT_S)
