@@ -10,9 +10,25 @@
 
 /* ---- what is said ---- */
 
+/* Keeps it where it is one of the first lines. */
+static void shown_add(struct import *import, uint64_t line, const char *detail)
+{
+    size_t at = import->shown_count;
+    if (at == IMPORT_FAULTS_SHOWN && import->shown[at - 1].line <= line)
+        return;
+    char *copy = strdup(detail);
+    if (!copy)
+        return;
+    if (at == IMPORT_FAULTS_SHOWN)
+        free(import->shown[--at].detail);
+    import->shown_count = at + 1;
+    for (; at > 0 && import->shown[at - 1].line > line; at--)
+        import->shown[at] = import->shown[at - 1];
+    import->shown[at] = (struct import_refusal){line, copy};
+}
+
 void import_refuse(struct import *import, uint64_t line, const char *type, const char *detail)
 {
-    progress_clear(&import->progress);
     import->refused++;
     import->state.refused = import->refused;
     if (import->tool->json) {
@@ -21,8 +37,19 @@ void import_refuse(struct import *import, uint64_t line, const char *type, const
             json_pack("{s:I, s:s, s:s}", "line", (json_int_t)line, "type", type, "detail", detail));
         return;
     }
-    if (import->refused <= IMPORT_FAULTS_SHOWN)
-        tool_fail(TOOL_REFUSED, "line %" PRIu64 ": %s", line, detail);
+    shown_add(import, line, detail);
+}
+
+void import_refusals_say(struct import *import)
+{
+    progress_clear(&import->progress);
+    for (size_t i = 0; i < import->shown_count; i++) {
+        tool_fail(TOOL_REFUSED, "line %" PRIu64 ": %s", import->shown[i].line,
+                  import->shown[i].detail);
+        free(import->shown[i].detail);
+    }
+    import->said_count += import->shown_count;
+    import->shown_count = 0;
 }
 
 void import_refuse_row(struct import *import, const struct row *row, const char *type,
@@ -48,6 +75,14 @@ void import_step(struct import *import)
     progress_show(&import->progress, &import->state);
 }
 
+/* One row more of the file is read. */
+static void read_step(struct import *import)
+{
+    import->state.at = (uint64_t)import->rows.next.offset;
+    import->state.count++;
+    progress_show(&import->progress, &import->state);
+}
+
 /* One bad row spoils all, unless --keep-going. */
 static uint64_t added_count(const struct import *import)
 {
@@ -55,8 +90,31 @@ static uint64_t added_count(const struct import *import)
     return spoiled ? 0 : import->added;
 }
 
+static int lines_compare(const void *a, const void *b)
+{
+    json_int_t first = json_integer_value(json_object_get(*(json_t *const *)a, "line"));
+    json_int_t second = json_integer_value(json_object_get(*(json_t *const *)b, "line"));
+    return (first > second) - (first < second);
+}
+
+/* In the order of the file; without memory as they came. */
+static void refusals_sort(json_t *refusals)
+{
+    size_t count = json_array_size(refusals);
+    json_t **sorted = calloc(count ? count : 1, sizeof(json_t *));
+    if (!sorted)
+        return;
+    for (size_t i = 0; i < count; i++)
+        sorted[i] = json_incref(json_array_get(refusals, i));
+    qsort(sorted, count, sizeof(json_t *), lines_compare);
+    for (size_t i = 0; i < count; i++)
+        json_array_set_new(refusals, i, sorted[i]);
+    free(sorted);
+}
+
 static void summary_print_json(const struct import *import)
 {
+    refusals_sort(import->refusals);
     json_t *summary = json_pack("{s:b, s:I, s:b, s:O}", "dry_run", import->dry_run, "added",
                                 (json_int_t)added_count(import), "undone", import->undone,
                                 "refused", import->refusals);
@@ -79,7 +137,7 @@ static void summary_print(const struct import *import, int code, uint64_t elapse
     progress_number(count * 1000 / (elapsed_ms ? elapsed_ms : 1), rate);
     progress_number(import->refused, refused);
     if (import->refused > IMPORT_FAULTS_SHOWN)
-        fprintf(stderr, "junctor: and %" PRIu64 " more\n", import->refused - IMPORT_FAULTS_SHOWN);
+        fprintf(stderr, "junctor: and %" PRIu64 " more\n", import->refused - import->said_count);
     if (has_leftovers(import, code))
         fprintf(stderr,
                 "junctor: the import failed, and %s addresses are left behind: they could not be "
@@ -131,6 +189,8 @@ int import_walk(struct import *import, unsigned level, import_row_h *each, void 
         if (status == 1 && row_is_due(import, &row, level))
             code = each(import, &row, arg);
         row_done(&row);
+        if (import->by_octets)
+            read_step(import);
         if (code == TOOL_DONE && tool_is_interrupted())
             code = interrupted(import);
     }
@@ -146,6 +206,7 @@ static void row_scan(struct import *import, const struct row *row)
         seen_add(&import->seen, &row->address, row->is_alias ? SEEN_UNKNOWN : SEEN_ADDRESS);
     if (status == 0) {
         import->count++;
+        import->aliases += row->is_alias;
         return;
     }
     snprintf(detail, sizeof(detail), "%s@%s: %s", row->address.user, row->address.domain,
@@ -167,9 +228,7 @@ static int scan(struct import *import)
         else
             import_refuse(import, fault.line, IMPORT_MALFORMED, fault.text);
         row_done(&row);
-        import->state.at = (uint64_t)import->rows.next.offset;
-        import->state.count++;
-        progress_show(&import->progress, &import->state);
+        read_step(import);
         if (tool_is_interrupted())
             return interrupted(import);
     }
@@ -208,18 +267,30 @@ static bool is_end(struct import *import, struct rows_place start, int *code)
     return *code != TOOL_DONE;
 }
 
+static void round_begin(struct import *import)
+{
+    progress_clear(&import->progress);
+    progress_begin(&import->progress, false, "ordering", import->size);
+    import->state = (struct progress_state){.refused = import->refused};
+}
+
 /* Each round finds the aliases of what the rounds before it found. */
 static int aliases_order(struct import *import, struct rows_place start)
 {
     int code = TOOL_DONE;
-    size_t found = 1;
+    size_t found = import->aliases;
+    import->by_octets = true;
     while (found > 0 && import->levels < STORE_ALIAS_HOPS && !is_end(import, start, &code)) {
         found = 0;
         import->levels++;
+        round_begin(import);
         code = import_walk(import, SEEN_UNKNOWN, alias_level, &found);
     }
-    if (!is_end(import, start, &code))
+    if (import->aliases > 0 && !is_end(import, start, &code)) {
+        round_begin(import);
         code = import_walk(import, SEEN_UNKNOWN, alias_refuse, NULL);
+    }
+    import->by_octets = false;
     return code;
 }
 
@@ -354,7 +425,7 @@ static int import_run(struct import *import, FILE *in)
         return read_failed(import, &fault);
     int code = seen_init(&import->seen) ? tool_fail(TOOL_REFUSED, "out of memory")
                                         : import_checked(import, import->rows.first);
-    progress_clear(&import->progress);
+    import_refusals_say(import);
     if (code != TOOL_USAGE && code != TOOL_UNREACHABLE && tool->json)
         summary_print_json(import);
     else if (code == TOOL_DONE || import->refused > 0 || import->added > 0)

@@ -31,6 +31,11 @@
 #define IMPORT_UNKNOWN   "urn:junctor:problem:internal"
 #define IMPORT_NO_TARGET "urn:junctor:problem:no-such-record"
 
+struct import_refusal {
+    uint64_t line;
+    char *detail;
+};
+
 struct import {
     struct tool *tool;
     bool keep_going, dry_run;
@@ -38,10 +43,14 @@ struct import {
     struct seen seen;
     uint64_t size;    /* octets of the file */
     uint64_t count;   /* rows that may be added */
+    uint64_t aliases; /* of them */
+    bool by_octets;   /* progress is told by where the file is read */
     unsigned levels;  /* of aliases */
     unsigned turn;    /* passes over the file so far */
     uint64_t refused; /* rows */
     json_t *refusals; /* with --json */
+    struct import_refusal shown[IMPORT_FAULTS_SHOWN]; /* the first lines, not said yet; sorted */
+    size_t shown_count, said_count;
     uint64_t added;
     bool undone;
     uint64_t began_ms;
@@ -60,11 +69,14 @@ int import_walk(struct import *import, unsigned level, import_row_h *each, void 
 void import_phase(struct import *import, const char *what);
 /* One row more is dealt with. */
 void import_step(struct import *import);
-/* Says and counts a row that cannot be added. */
+/* Counts a row that cannot be added. It is said by import_refusals_say: passes do not meet rows in
+ * the order of the file. */
 void import_refuse(struct import *import, uint64_t line, const char *type, const char *detail);
 /* The same, where the row is one that the first pass took. */
 void import_refuse_row(struct import *import, const struct row *row, const char *type,
                        const char *detail);
+/* Says the first of the rows that were refused, in the order of their lines. */
+void import_refusals_say(struct import *import);
 /* Is the alias's target an address of the file that was not refused? */
 bool import_has_target(const struct import *import, const struct row *row);
 /* What the domain to be added is made of: the header's settings, --core. A new reference; NULL

@@ -370,8 +370,10 @@ static int remote_run(struct remote *remote, struct rows_place start)
         code = TOOL_REFUSED;
     if (!code)
         code = rows_send(remote, start, false);
-    if (code && !import->keep_going)
+    if (code && !import->keep_going) {
+        import_refusals_say(import);
         remote_undo(remote);
+    }
     remote_pending_say(remote);
     return code;
 }

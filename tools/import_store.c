@@ -235,6 +235,11 @@ static int load_run(struct load *load)
         return offline_fail(status, &fault, load->conf.path,
                             "; import into it through its daemon, without --store");
     code = domain_ensure(load);
+    if (!code && load->domain_count == 0)
+        code = tool_fail(TOOL_REFUSED,
+                         "the store in %s has no domain, and none is named: add that "
+                         "of the file with --domain and --core",
+                         load->conf.path);
     if (!code)
         code = rows_add(load);
     return load_end(load, code);

@@ -332,6 +332,26 @@ def of_many_refusals_people_get_the_first(daemon):
     assert len(daemon.json("import", path, code=REFUSED)["refused"]) == 50
 
 
+def refusals_come_in_the_order_of_lines(daemon):
+    """Though those of aliases, and of what the daemon says, are found after all others."""
+    daemon.run("domain", "add", "opa.example", "--core", CORE)
+    rows = [{"address": "a0@opa.example", "target": "none@opa.example"}, {"address": "o@opa.example",
+            "owner": "x y"}, {"address": "a1@opa.example", "target": "a1@opa.example"}]
+    path = daemon.write("in.jsonl", lines_of(*rows) + "x\n" * 30)
+    lines = daemon.run("import", path, "--keep-going", "--dry-run", code=REFUSED)[1].splitlines()
+    assert [line.split(":")[1] for line in lines[:20]] == \
+        [" line %d" % number for number in range(1, 21)], lines
+    assert lines[20] == "junctor: and 13 more", lines
+    summary = daemon.json("import", path, "--keep-going", "--dry-run", code=REFUSED)
+    assert [row["line"] for row in summary["refused"]] == list(range(1, 34)), summary
+
+
+def one_cause_is_said_once(daemon):
+    path = daemon.write("in.jsonl", many(100))
+    _, err = daemon.run("import", path, "--store", daemon.path("new"), code=REFUSED)
+    assert "has no domain, and none is named" in err and err.count("\n") == 1, err
+
+
 def files_that_cannot_be_read_are_named(daemon):
     for name, reason in ((daemon.path("nothing"), "No such file"), (daemon.folder, "Is a directory")):
         _, err = daemon.run("import", name, code=REFUSED)
@@ -572,6 +592,14 @@ def a_terminal_shows_progress(daemon):
     assert "\x1b[3" not in got, got  # no colour
 
 
+def ordering_aliases_is_shown(daemon):
+    daemon.run("domain", "add", "opa.example", "--core", CORE)
+    path = daemon.write("in.jsonl", many(2000) + lines_of(
+        {"address": "a@opa.example", "target": "u00001@opa.example"}))
+    code, got = on_terminal(daemon, 100, "import", path)
+    assert code == DONE and re.search(r"\rordering  \[#*\.*\] +\d+%  [\d,]+ addresses", got), got
+
+
 def a_narrow_terminal_gets_a_short_line(daemon):
     daemon.run("domain", "add", "opa.example", "--core", CORE)
     code, got = on_terminal(daemon, 30, "import", daemon.write("in.jsonl", many(2000)))
@@ -610,6 +638,8 @@ TESTS = [
     marks_and_line_ends_of_other_systems_are_read,
     the_daemon_s_words_come_with_lines,
     of_many_refusals_people_get_the_first,
+    refusals_come_in_the_order_of_lines,
+    one_cause_is_said_once,
     files_that_cannot_be_read_are_named,
     aliases_come_after_their_targets,
     an_alias_of_what_was_refused_is_refused,
@@ -624,6 +654,7 @@ TESTS = [
     a_chunk_whose_answer_never_came_is_undone_too,
     a_chunk_that_nobody_knows_of_is_named,
     a_terminal_shows_progress,
+    ordering_aliases_is_shown,
     a_narrow_terminal_gets_a_short_line,
     export_shows_progress_where_the_output_is_elsewhere,
     without_a_terminal_there_is_one_line,
