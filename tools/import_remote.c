@@ -278,10 +278,7 @@ static int row_take(struct import *import, struct row *row, void *arg)
 {
     struct remote *remote = arg;
     int code = TOOL_DONE;
-    if (remote->trying && remote->new_domain &&
-        strcmp(row->address.domain, remote->new_domain) == 0)
-        import->added++; /* checked as far as can be */
-    else
+    if (!remote->trying || !remote->new_domain || !remote_place_judge(remote, row, &code))
         code = row_append(remote, row);
     import_step(import);
     return code;
@@ -326,7 +323,8 @@ static int domain_post(struct remote *remote)
         return TOOL_DONE;
     remote->new_domain = remote->made_domain;
     return tool_fail(TOOL_DONE,
-                     "%s is not there yet: whether its addresses are free elsewhere was not asked",
+                     "%s is not there yet: its addresses are checked without the daemon, but not "
+                     "whether one of them is there already, reserved or in quarantine",
                      remote->made_domain);
 }
 

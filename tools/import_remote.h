@@ -46,6 +46,8 @@ struct remote {
     struct room room;
 
     const char *new_domain; /* is not there yet, in a dry run: nothing can be asked about it */
+    char asked_domain[STORE_DOMAIN_MAX + 1]; /* the last one that was asked for; "": none */
+    bool asked_is_ours;
     char made_domain[STORE_DOMAIN_MAX + 1]; /* added by us; "": none */
     char made_version[64];
 };
@@ -62,6 +64,12 @@ int remote_post(struct remote *remote, const char *path, const char *key, bool m
                 struct client_answer *answer);
 /* Remembers how to undo what was added. */
 int remote_done_add(struct remote *remote, const struct done *done);
+
+/* ---- import_place.c ---- */
+
+/* Is the row of the domain that is not there yet, or served by it? Then it is judged here: counted,
+ * or refused. Sets *code. */
+bool remote_place_judge(struct remote *remote, const struct row *row, int *code);
 
 /* ---- import_undo.c ---- */
 

@@ -199,6 +199,36 @@ def a_domain_moves_to_another_operator(daemon):
     other.stop()
 
 
+def a_dry_run_refuses_what_the_import_refuses(daemon):
+    """Also where the domain is not there yet."""
+    daemon.run("domain", "add", "opb.example", "--core", CORE)
+    daemon.run("address", "add", "bob@opb.example")
+    rows = [{"address": "a@opa.example"},
+            {"address": "b@opa.example", "hosting": "opc.example"},
+            {"address": "c@opa.example", "hosting": "opb.example"},
+            {"address": "d@opa.example", "state": "ported-in"},
+            {"address": "e@opa.example", "state": "moved", "hosting": "opc.example"},
+            {"address": "f@opa.example", "state": "ported-out"},
+            {"address": "g@opa.example", "state": "alias"},
+            {"address": "h@opa.example", "target": "a@opa.example"},
+            {"address": "i@opa.example", "target": "none@opa.example"},
+            {"address": "j@opa.example", "target": "bob@opb.example"},
+            {"address": "k@opa.example", "target": "none@opb.example"},
+            {"address": "l@opa.example", "target": "x@opx.example"},
+            {"address": "m@opx.example", "hosting": "opa.example"},
+            {"address": "n@opb.example", "hosting": "opa.example"},
+            {"address": "o@opa.example", "state": "hosted", "target": "a@opa.example"},
+            {"address": "p@opx.example", "hosting": "opx.example", "state": "moved"},
+            {"address": "q@opa.example", "owner": "x y"}]
+    path = daemon.write("in.jsonl", lines_of(*rows))
+    words = ["import", path, "--domain", "opa.example", "--core", CORE, "--keep-going"]
+    tried = daemon.json(*words, "--dry-run", code=REFUSED)
+    done = daemon.json(*words, code=REFUSED)
+    assert [(row["line"], row["type"]) for row in tried["refused"]] == \
+        [(row["line"], row["type"]) for row in done["refused"]], (tried, done)
+    assert tried["added"] == done["added"] and done["added"] >= 5, (tried, done)
+
+
 def a_domain_that_is_not_there_needs_a_core(daemon):
     path = daemon.write("in.jsonl", lines_of(
         {"junctor": "export", "version": 1, "domain": {"name": "opa.example"}},
@@ -632,6 +662,7 @@ TESTS = [
     export_follows_a_link,
     an_export_that_cannot_be_written_counts_nothing,
     a_domain_moves_to_another_operator,
+    a_dry_run_refuses_what_the_import_refuses,
     a_domain_that_is_not_there_needs_a_core,
     each_bad_line_is_named_and_nothing_is_added,
     each_bad_row_of_csv_is_named,
