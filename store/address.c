@@ -3,6 +3,8 @@
 #include "store/fault.h"
 #include "store/store.h"
 
+#include <stdio.h>
+
 #define USER_RULE "allowed are letters, digits, -_.!~*'()&=+$,;?/ and other characters as %%HH"
 
 /* What may stand unescaped in a user part: RFC 3261 section 25.1, unreserved and user-unreserved.
@@ -61,6 +63,36 @@ static int user_escape_decode(struct slice text, size_t position, char *octet,
     return 0;
 }
 
+/* The octets of the character at the front of `text`, if it is one of UTF-8 beyond ASCII; else 0.
+ */
+static size_t char_len(struct slice text)
+{
+    uint8_t lead = (uint8_t)text.p[0];
+    size_t len = lead >= 0xf0 && lead <= 0xf4 ? 4 : lead >= 0xe0 ? 3 : 2;
+    if (lead < 0xc2 || lead > 0xf4 || text.len < len)
+        return 0;
+    for (size_t i = 1; i < len; i++)
+        if (((uint8_t)text.p[i] & 0xc0) != 0x80)
+            return 0;
+    return len;
+}
+
+/* What a user part may not contain as it is, at the front of `text`. */
+static int char_refuse(struct slice text, size_t position, struct store_fault *fault)
+{
+    char quoted[FAULT_CHAR_MAX], escaped[3 * 4 + 1];
+    size_t len = char_len(text);
+    for (size_t i = 0; i < len; i++)
+        snprintf(escaped + 3 * i, 4, "%%%02X", (unsigned)(uint8_t)text.p[i]);
+    if (len)
+        return store_fault_set(fault, STATUS_MALFORMED,
+                               "the user part contains '%.*s' at position %zu; write it as %s",
+                               (int)len, text.p, position, escaped);
+    return store_fault_set(fault, STATUS_MALFORMED,
+                           "the user part contains %s at position %zu; " USER_RULE,
+                           store_fault_char(*text.p, quoted), position);
+}
+
 int store_user_canonical(struct slice user, char out[STORE_USER_MAX + 1], struct store_fault *fault)
 {
     static const char hex[] = "0123456789ABCDEF";
@@ -69,16 +101,14 @@ int store_user_canonical(struct slice user, char out[STORE_USER_MAX + 1], struct
     if (user.len == 0)
         return store_fault_set(fault, STATUS_MALFORMED, "the user part is empty");
     for (size_t i = 0; i < user.len && len <= STORE_USER_MAX; i++) {
-        char c = user.p[i], quoted[FAULT_CHAR_MAX];
+        char c = user.p[i];
         if (c == '%') {
             int ret = user_escape_decode(slice_skip(user, i), i + 1, &c, fault);
             if (ret)
                 return ret;
             i += 2;
         } else if (!user_char_is_plain(c)) {
-            return store_fault_set(fault, STATUS_MALFORMED,
-                                   "the user part contains %s at position %zu; " USER_RULE,
-                                   store_fault_char(c, quoted), i + 1);
+            return char_refuse(slice_skip(user, i), i + 1, fault);
         }
         if (user_char_is_plain(c)) {
             canonical[len++] = char_lower(c);
