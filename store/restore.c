@@ -66,14 +66,26 @@ static int target_check(const char *name, const char *path, bool replace, struct
 
 /* ---- the copy ---- */
 
-static int backup_copy(const char *file, const struct store_file *copy, struct store_fault *fault)
+/* Opens the backup, before anything is made for it. */
+static int backup_open(const char *file, const struct store_conf *conf, int *fd,
+                       struct store_fault *fault)
 {
-    int fd = open(file, O_RDONLY | O_CLOEXEC);
-    int ret = fd < 0 ? -errno : 0;
+    struct stat st;
+    *fd = open(file, O_RDONLY | O_CLOEXEC);
+    int ret = *fd < 0 || fstat(*fd, &st) ? -errno : 0;
     if (ret)
         return store_fault_set(fault, ret, "cannot open %.120s: %s", file, status_text(ret));
-    ret = store_file_copy(fd, copy->fd);
-    close(fd);
+    if (conf->map_size && (uint64_t)st.st_size > conf->map_size)
+        return store_fault_set(fault, STATUS_FULL,
+                               "%.120s has %llu bytes, and the store may grow to %llu", file,
+                               (unsigned long long)st.st_size, (unsigned long long)conf->map_size);
+    return 0;
+}
+
+static int backup_copy(const char *file, int fd, const struct store_file *copy,
+                       struct store_fault *fault)
+{
+    int ret = store_file_copy(fd, copy->fd);
     return ret ? store_fault_set(fault, ret, "cannot copy %.60s to %.60s: %s", file, copy->temp,
                                  status_text(ret))
                : 0;
@@ -106,7 +118,7 @@ static int old_keep(const char *name, const char *path, struct store_fault *faul
                : 0;
 }
 
-static int restore_alone(const char *file, const struct store_conf *conf, bool replace,
+static int restore_alone(const char *file, int fd, const struct store_conf *conf, bool replace,
                          struct store_fault *fault)
 {
     char name[PATH_MAX];
@@ -118,7 +130,7 @@ static int restore_alone(const char *file, const struct store_conf *conf, bool r
         ret = store_file_begin_alone(&copy, name, fault);
     if (ret)
         return ret;
-    ret = backup_copy(file, &copy, fault);
+    ret = backup_copy(file, fd, &copy, fault);
     if (ret == 0)
         ret = copy_verify(file, &copy, fault);
     if (ret == 0 && replace)
@@ -133,11 +145,15 @@ int store_restore(const char *file, const struct store_conf *conf, bool replace,
                   struct store_fault *fault)
 {
     struct store_alone alone;
-    int ret = store_alone_begin(&alone, conf->path, fault);
-    if (ret)
-        return ret;
-    ret = restore_alone(file, conf, replace, fault);
-    /* -EIO: in place, for what it is worth */
-    store_alone_end(&alone, conf->path, ret == 0 || ret == -EIO);
+    int fd, ret = backup_open(file, conf, &fd, fault);
+    if (ret == 0)
+        ret = store_alone_begin(&alone, conf->path, fault);
+    if (ret == 0) {
+        ret = restore_alone(file, fd, conf, replace, fault);
+        /* -EIO: in place, for what it is worth */
+        store_alone_end(&alone, conf->path, ret == 0 || ret == -EIO);
+    }
+    if (fd >= 0)
+        close(fd);
     return ret;
 }

@@ -5,10 +5,13 @@
 #include "base/status.h"
 #include "tools/offline.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 struct load {
     struct import *import;
@@ -245,12 +248,49 @@ static int load_run(struct load *load)
     return load_end(load, code);
 }
 
+/* A store for a dry run, where the one that is named is not there: nobody knows of it. */
+static int trial_begin(struct load *load, char folder[PATH_MAX])
+{
+    const char *temporary = getenv("TMPDIR");
+    int len = snprintf(folder, PATH_MAX, "%s/junctor-XXXXXX", temporary ? temporary : "/tmp");
+    if (len >= PATH_MAX || !mkdtemp(folder))
+        return tool_fail(TOOL_REFUSED, "%s: %s", folder, strerror(errno));
+    load->conf.path = folder;
+    return TOOL_DONE;
+}
+
+static void trial_end(const char *folder)
+{
+    char name[PATH_MAX + NAME_MAX + 2];
+    DIR *dir = opendir(folder);
+    for (struct dirent *entry; dir && (entry = readdir(dir)) != NULL;) {
+        snprintf(name, sizeof(name), "%s/%s", folder, entry->d_name);
+        if (entry->d_name[0] != '.')
+            unlink(name);
+    }
+    if (dir)
+        closedir(dir);
+    rmdir(folder);
+}
+
+static bool store_is_there(const char *folder)
+{
+    char name[PATH_MAX];
+    int len = snprintf(name, sizeof(name), "%s/data.mdb", folder);
+    return len >= PATH_MAX || access(name, F_OK) == 0 || errno != ENOENT;
+}
+
 int import_store(struct import *import)
 {
     struct load load = {.import = import};
+    char folder[PATH_MAX] = "";
     int code = offline_conf(import->tool, &load.conf);
+    if (!code && import->dry_run && !store_is_there(load.conf.path))
+        code = trial_begin(&load, folder);
     if (!code)
         code = load_run(&load);
+    if (load.conf.path == folder)
+        trial_end(folder);
     free(load.domains);
     return code;
 }
