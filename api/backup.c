@@ -41,17 +41,16 @@ static int file_decode(struct api_call *call, struct backup *backup)
 /* On a thread of its own. Two copies at once would only slow each other. */
 static int backup_make(struct api_call *call)
 {
-    static atomic_flag copying = ATOMIC_FLAG_INIT;
     struct backup *backup = call->memory;
     struct stat made;
-    if (atomic_flag_test_and_set(&copying))
+    if (atomic_flag_test_and_set(&call->api->copying))
         return -EBUSY;
     int status = store_backup(call->api->parts.store, backup->file, &backup->fault);
     if (!status && stat(backup->file, &made))
         status = -errno;
     if (!status)
         backup->bytes = made.st_size;
-    atomic_flag_clear(&copying);
+    atomic_flag_clear(&call->api->copying);
     return status;
 }
 
@@ -66,10 +65,10 @@ static int backup_failed(struct api_call *call, int status)
                                "%.512s: no backup can be made now: try again", backup->file);
     if (status == -EEXIST)
         kind = API_PROBLEM_EXISTS;
-    else if (status == -ENOSPC)
-        kind = API_PROBLEM_FULL;
     else if (status == STATUS_CORRUPT)
         kind = API_PROBLEM_INTERNAL;
+    if (*backup->fault.text)
+        return api_problem_set(&call->problem, kind, "file", "%s", why); /* names the file */
     return api_problem_set(&call->problem, kind, "file", "%.512s: %s", backup->file, why);
 }
 
