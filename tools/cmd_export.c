@@ -227,23 +227,15 @@ static int export_to_file(struct export *export, const char *name)
     return code;
 }
 
-static bool csv_is_asked(const struct tool *tool, const char *name)
-{
-    const char *format = tool_value(tool, OPT_FORMAT);
-    size_t len = strlen(name);
-    if (format)
-        return strcmp(format, "csv") == 0;
-    return len > 4 && strcmp(name + len - 4, ".csv") == 0;
-}
-
 int tool_export(struct tool *tool)
 {
     const char *name = tool_value(tool, OPT_OUTPUT);
     bool to_file = name && strcmp(name, "-") != 0;
-    struct export export = {.tool = tool,
-                            .out = stdout,
-                            .name = to_file ? name : "standard output",
-                            .is_csv = csv_is_asked(tool, to_file ? name : "")};
+    struct export export = {
+        .tool = tool,
+        .out = stdout,
+        .name = to_file ? name : "standard output",
+        .is_csv = rows_format_of(tool_value(tool, OPT_FORMAT), to_file ? name : "") == ROWS_CSV};
     tool_catch_interrupts();
     progress_begin(&export.progress, !to_file && isatty(STDOUT_FILENO), "exporting", 0);
     int code = to_file ? export_to_file(&export, name) : export_write(&export);

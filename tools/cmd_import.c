@@ -390,15 +390,6 @@ static int file_open(const char *name, FILE **in, uint64_t *size)
     return TOOL_DONE;
 }
 
-static enum rows_format format_choose(const struct tool *tool, const char *name)
-{
-    const char *format = tool_value(tool, OPT_FORMAT);
-    size_t len = strlen(name);
-    if (format)
-        return strcmp(format, "csv") == 0 ? ROWS_CSV : ROWS_JSONL;
-    return len > 4 && strcmp(name + len - 4, ".csv") == 0 ? ROWS_CSV : ROWS_JSONL;
-}
-
 /* ---- the command ---- */
 
 static int import_checked(struct import *import, struct rows_place start)
@@ -421,7 +412,8 @@ static int import_run(struct import *import, FILE *in)
     struct rows_fault fault;
     struct progress whole;
     progress_begin(&whole, true, "", 0);
-    if (rows_open(&import->rows, in, format_choose(tool, tool->operands[0]), &fault))
+    if (rows_open(&import->rows, in,
+                  rows_format_of(tool_value(tool, OPT_FORMAT), tool->operands[0]), &fault))
         return read_failed(import, &fault);
     int code = seen_init(&import->seen) ? tool_fail(TOOL_REFUSED, "out of memory")
                                         : import_checked(import, import->rows.first);

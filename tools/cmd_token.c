@@ -2,6 +2,7 @@
 #include "tools/tool.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 static const struct tool_resource tokens = {
     .folder = "/v1/tokens",
@@ -62,6 +63,27 @@ static int token_print(const struct tool *tool, const json_t *made)
     return TOOL_DONE;
 }
 
+/* A token for a domain that is not there is good for nothing, until that is added. */
+static int domains_warn(struct tool *tool)
+{
+    int code = TOOL_DONE;
+    for (size_t i = 0; code == TOOL_DONE && i < tool->given_count; i++) {
+        struct client_answer answer;
+        if (tool->given[i].option != OPT_DOMAIN || *tool->given[i].text == '\0')
+            continue;
+        char *path = tool_path("/v1/domains", tool->given[i].text);
+        struct client_request request = {.method = "GET", .path = path};
+        code = path ? tool_ask(tool, &request, &answer) : TOOL_REFUSED;
+        free(path);
+        if (code)
+            break;
+        if (answer.status == 404)
+            tool_fail(TOOL_DONE, "warning: %s is not one of your domains", tool->given[i].text);
+        json_decref(answer.json);
+    }
+    return code;
+}
+
 int tool_token_add(struct tool *tool)
 {
     struct client_answer answer;
@@ -70,7 +92,7 @@ int tool_token_add(struct tool *tool)
         return code;
     code = token_print(tool, answer.json);
     json_decref(answer.json);
-    return code;
+    return code ? code : domains_warn(tool);
 }
 
 int tool_token_list(struct tool *tool)

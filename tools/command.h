@@ -69,6 +69,8 @@ const char *choices_text(const char *choices, char *text, size_t size);
 /* "usage: junctor COMMAND ..." of one command, or of the program (NULL), on standard error.
  * Returns TOOL_USAGE. */
 int help_usage(const struct command *command);
+/* That no command is named so, and which begin like that, on standard error. Returns TOOL_USAGE. */
+int help_unknown(char **words, int count);
 /* Everything, or what the words name or begin to name, on standard output. Returns an exit code. */
 int help_all(void);
 int help_words(char **words, int count);

@@ -146,6 +146,34 @@ int help_all(void)
     return TOOL_DONE;
 }
 
+/* "add, list, show": the second words that follow the first one. Returns `text`. */
+static const char *group_text(const char *group, char *text, size_t size)
+{
+    size_t used = 0, len = strlen(group);
+    *text = '\0';
+    for (size_t i = 0; i < command_count && used < size; i++) {
+        const char *name = commands[i].name;
+        if (strncmp(name, group, len) == 0 && name[len] == ' ')
+            used += (size_t)snprintf(text + used, size - used, "%s%s", used ? ", " : "",
+                                     name + len + 1);
+    }
+    return text;
+}
+
+int help_unknown(char **words, int count)
+{
+    char follow[256];
+    if (!*group_text(words[0], follow, sizeof(follow)))
+        tool_fail(TOOL_USAGE, "there is no command \"%s%s%s\"", words[0], count > 1 ? " " : "",
+                  count > 1 ? words[1] : "");
+    else if (count == 1)
+        tool_fail(TOOL_USAGE, "%s: what follows is missing: %s", words[0], follow);
+    else
+        tool_fail(TOOL_USAGE, "there is no command \"%s %s\"; %s is followed by %s", words[0],
+                  words[1], words[0], follow);
+    return help_usage(NULL);
+}
+
 int help_words(char **words, int count)
 {
     int used, found = 0;
@@ -163,7 +191,5 @@ int help_words(char **words, int count)
     }
     if (found > 0)
         return TOOL_DONE;
-    tool_fail(TOOL_USAGE, "there is no command \"%s%s%s\"", words[0], count > 1 ? " " : "",
-              count > 1 ? words[1] : "");
-    return help_usage(NULL);
+    return help_unknown(words, count);
 }

@@ -5,6 +5,7 @@
 #include "config.h"
 
 #include <getopt.h>
+#include <inttypes.h>
 #include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,8 +63,9 @@ static int value_check(const struct command *command, const struct option_row *r
     char name[64], expected[128];
     uint64_t number;
     snprintf(name, sizeof(name), "--%s", row->name);
+    snprintf(expected, sizeof(expected), "a number of at most %" PRIu64, TOOL_NUMBER_MAX);
     if (row->kind == VALUE_NUMBER && slice_to_u64(slice_of(text), TOOL_NUMBER_MAX, &number))
-        return refuse(command, name, "a number", text);
+        return refuse(command, name, expected, text);
     if (row->kind == VALUE_CHOICE && !choice_is_known(row->choices, text))
         return refuse(command, name, choices_text(row->choices, expected, sizeof(expected)), text);
     if ((row->kind == VALUE_FILE || row->kind == VALUE_FOLDER) && *text == '\0')
@@ -104,9 +106,13 @@ static int options_check(const struct command *command, const struct tool *tool)
 static int operands_check(const struct command *command, const struct tool *tool)
 {
     int max = command_operand_count(command), count = tool->operand_count;
-    if (count < command->min || count > max) {
-        tool_fail(TOOL_USAGE, "%s: %s", command->name,
-                  count > max ? "there is too much" : "something is missing");
+    if (count > max) {
+        tool_fail(TOOL_USAGE, "%s: \"%s\" is too much", command->name, tool->operands[max]);
+        return help_usage(command);
+    }
+    if (count < command->min) {
+        tool_fail(TOOL_USAGE, "%s: %s is missing: %s", command->name,
+                  command->operands[count]->name, command->operands[count]->words);
         return help_usage(command);
     }
     for (int i = 0; i < count; i++) {
@@ -177,11 +183,8 @@ static int command_run(struct tool *tool, char **words, int count)
     if (count == 0)
         return help_usage(NULL);
     const struct command *command = command_find(words, count, &used);
-    if (!command) {
-        tool_fail(TOOL_USAGE, "there is no command \"%s%s%s\"", words[0], count > 1 ? " " : "",
-                  count > 1 ? words[1] : "");
-        return help_usage(NULL);
-    }
+    if (!command)
+        return help_unknown(words, count);
     tool->operands = words + used;
     tool->operand_count = count - used;
     tool->json = tool_has(tool, OPT_JSON);
@@ -197,7 +200,7 @@ static int command_run(struct tool *tool, char **words, int count)
 
 int main(int argc, char **argv)
 {
-    static struct tool tool;
+    struct tool tool = {.client = NULL};
     setlocale(LC_CTYPE, "C.UTF-8"); /* for the width of characters; nothing else depends on it */
     int code = options_parse(&tool, argc, argv);
     if (code)

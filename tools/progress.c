@@ -46,14 +46,19 @@ static void bar_write(FILE *out, unsigned percent, unsigned room)
     fprintf(out, "%3u%%  ", percent);
 }
 
+/* What may be left out of a narrow line. */
+enum detail { COUNT, RATE, ETA };
+
 static void numbers_write(FILE *out, const struct progress *progress,
-                          const struct progress_state *state, uint64_t elapsed_ms)
+                          const struct progress_state *state, uint64_t elapsed_ms,
+                          enum detail detail)
 {
     char count[PROGRESS_NUMBER_MAX], rate[PROGRESS_NUMBER_MAX];
     uint64_t per_s = elapsed_ms ? state->count * 1000 / elapsed_ms : 0;
-    fprintf(out, "%s addresses, %s/s", progress_number(state->count, count),
-            progress_number(per_s, rate));
-    if (progress->total && state->at && elapsed_ms >= ETA_AFTER_MS) {
+    fprintf(out, "%s addresses", progress_number(state->count, count));
+    if (detail >= RATE)
+        fprintf(out, ", %s/s", progress_number(per_s, rate));
+    if (detail >= ETA && progress->total && state->at && elapsed_ms >= ETA_AFTER_MS) {
         uint64_t left_s = (uint64_t)((double)(progress->total - state->at) * (double)elapsed_ms /
                                      (double)state->at / 1000);
         fprintf(out, ", ETA %02" PRIu64 ":%02" PRIu64, left_s / 60, left_s % 60);
@@ -62,17 +67,29 @@ static void numbers_write(FILE *out, const struct progress *progress,
         fprintf(out, ", %s refused", progress_number(state->refused, count));
 }
 
+/* The numbers that fit beside what the line says else. */
+static void numbers_fit(const struct progress *progress, const struct progress_state *state,
+                        uint64_t elapsed_ms, unsigned columns, char text[PROGRESS_LINE_MAX / 2])
+{
+    size_t beside = strlen(progress->what) + (progress->total ? strlen("  100%  ") : 2) + 1;
+    for (int detail = ETA; detail >= COUNT; detail--) {
+        FILE *out = fmemopen(text, PROGRESS_LINE_MAX / 2, "w");
+        if (!out)
+            return;
+        numbers_write(out, progress, state, elapsed_ms, (enum detail)detail);
+        fclose(out);
+        if (beside + strlen(text) <= columns)
+            return;
+    }
+}
+
 const char *progress_line(const struct progress *progress, const struct progress_state *state,
                           uint64_t elapsed_ms, unsigned columns, char text[PROGRESS_LINE_MAX])
 {
     char numbers[PROGRESS_LINE_MAX / 2] = "";
-    FILE *out = fmemopen(numbers, sizeof(numbers), "w");
     text[0] = '\0';
-    if (!out)
-        return text;
-    numbers_write(out, progress, state, elapsed_ms);
-    fclose(out);
-    out = fmemopen(text, PROGRESS_LINE_MAX, "w");
+    numbers_fit(progress, state, elapsed_ms, columns, numbers);
+    FILE *out = fmemopen(text, PROGRESS_LINE_MAX, "w");
     if (!out)
         return text;
     size_t used = strlen(progress->what) + strlen(numbers) + strlen("  [] 100%  ") + 1;

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
+#include <strings.h>
 
 #define BOM           "\xef\xbb\xbf" /* what some programs write before the first octet */
 #define EXPORT_KEY    "junctor"
@@ -19,6 +20,14 @@ const struct rows_field rows_fields[] = {
     {"auth_until", JSON_STRING, false}, {"version", JSON_INTEGER, false},
     {NULL, JSON_NULL, false},
 };
+
+enum rows_format rows_format_of(const char *format, const char *name)
+{
+    size_t len = strlen(name);
+    bool is_csv =
+        format ? strcmp(format, "csv") == 0 : len > 4 && strcasecmp(name + len - 4, ".csv") == 0;
+    return is_csv ? ROWS_CSV : ROWS_JSONL;
+}
 
 int rows_refuse(struct rows_fault *fault, uint64_t line, const char *format, ...)
 {
@@ -36,6 +45,23 @@ static size_t field_find(const char *name)
     while (rows_fields[i].name && strcmp(rows_fields[i].name, name) != 0)
         i++;
     return i;
+}
+
+/* Why a column has no such name. */
+static int column_refuse(const char *name, struct rows_fault *fault)
+{
+    size_t i = 0;
+    while (rows_fields[i].name && strcasecmp(rows_fields[i].name, name) != 0)
+        i++;
+    if (rows_fields[i].name)
+        rows_refuse(fault, 1, "%.64s: there is no such column; write it %s", name,
+                    rows_fields[i].name);
+    else if (strpbrk(name, ";\t"))
+        rows_refuse(fault, 1, "%.64s: there is no such column; columns are separated by commas",
+                    name);
+    else
+        rows_refuse(fault, 1, "%.64s: there is no such column", name);
+    return -EINVAL;
 }
 
 /* ---- lines of JSON ---- */
@@ -137,9 +163,10 @@ static int columns_read(struct rows *rows, struct rows_fault *fault)
     const char *name = rows->text;
     for (size_t i = 0; i < count; i++, name += strlen(name) + 1) {
         size_t field = field_find(name);
-        if (!rows_fields[field].name || (seen & UINT64_C(1) << field)) {
-            rows_refuse(fault, 1, "%.64s: %s", name,
-                        rows_fields[field].name ? "names two columns" : "there is no such column");
+        if (!rows_fields[field].name)
+            return column_refuse(name, fault);
+        if (seen & UINT64_C(1) << field) {
+            rows_refuse(fault, 1, "%.64s: names two columns", name);
             return -EINVAL;
         }
         seen |= UINT64_C(1) << field;

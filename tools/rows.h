@@ -28,6 +28,9 @@ struct rows_field {
 };
 extern const struct rows_field rows_fields[];
 
+/* What --format says (NULL: nothing), else what the file's name ends in, in any case. */
+enum rows_format rows_format_of(const char *format, const char *name);
+
 /* Where a row begins: enough to read it again. */
 struct rows_place {
     long offset;

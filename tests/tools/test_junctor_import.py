@@ -382,6 +382,57 @@ def one_cause_is_said_once(daemon):
     assert "has no domain, and none is named" in err and err.count("\n") == 1, err
 
 
+def a_dry_run_leaves_no_store(daemon):
+    path = daemon.write("in.jsonl", many(10))
+    words = ["import", path, "--domain", "opa.example", "--core", CORE, "--store"]
+    before = sorted(os.listdir(daemon.folder))
+    environment = {"TMPDIR": daemon.folder}
+    _, err = daemon.run(*words, daemon.path("new"), "--dry-run", says=True, environment=environment)
+    assert "10 addresses would be imported" in err, err
+    assert sorted(os.listdir(daemon.folder)) == before
+    _, err = daemon.run(*words, daemon.path("new"), says=True)
+    assert "10 addresses imported" in err and os.path.exists(daemon.path("new/data.mdb")), err
+
+
+def a_restore_that_fails_leaves_no_store(daemon):
+    _, err = daemon.run("restore", daemon.path("nothing"), "--store", daemon.path("new"),
+                        code=REFUSED)
+    assert "No such file" in err and not os.path.exists(daemon.path("new")), err
+
+
+def a_restore_looks_whether_the_backup_fits(daemon):
+    daemon.run("domain", "add", "opa.example", "--core", CORE)
+    daemon.run("import", daemon.write("in.jsonl", many(20000)), says=True)
+    daemon.run("backup", daemon.path("copy"))
+    size = os.stat(daemon.path("copy")).st_size
+    assert size > 1 << 20, size
+    words = ["restore", daemon.path("copy"), "--store", daemon.path("new"), "--map-size"]
+    _, err = daemon.run(*words, "1M", code=REFUSED)
+    assert "has %d bytes, and the store may grow to 1048576" % size in err, err
+    assert not os.path.exists(daemon.path("new"))
+    daemon.run(*words, "16M")
+
+
+def names_of_files_and_columns_are_taken_as_meant(daemon):
+    daemon.run("domain", "add", "opa.example", "--core", CORE)
+    _, err = daemon.run("import", daemon.write("IN.CSV", "address\na@opa.example\n"), says=True)
+    assert "1 addresses imported" in err, err
+    daemon.run("export", "--output", daemon.path("OUT.Csv"), says=True)
+    with open(daemon.path("OUT.Csv"), encoding="utf-8") as file:
+        assert file.readline().startswith("address,state")
+    for content, reason in (("Address\n", "Address: there is no such column; write it address"),
+                            ("address;owner\n", "columns are separated by commas")):
+        _, err = daemon.run("import", daemon.write("bad.csv", content), code=REFUSED)
+        assert reason in err, err
+
+
+def a_character_beyond_ascii_is_named(daemon):
+    daemon.run("domain", "add", "opa.example", "--core", CORE)
+    _, err = daemon.run("address", "add", "m\xfcller@opa.example", code=REFUSED)
+    assert "contains '\xfc' at position 2; write it as %C3%BC" in err, err
+    daemon.run("address", "add", "m%C3%BCller@opa.example")
+
+
 def files_that_cannot_be_read_are_named(daemon):
     for name, reason in ((daemon.path("nothing"), "No such file"), (daemon.folder, "Is a directory")):
         _, err = daemon.run("import", name, code=REFUSED)
@@ -638,6 +689,18 @@ def a_narrow_terminal_gets_a_short_line(daemon):
     assert lines and all(len(line) < 30 and "[" not in line for line in lines), lines
 
 
+def a_line_that_does_not_fit_loses_whole_parts(daemon):
+    daemon.run("domain", "add", "opa.example", "--core", CORE)
+    path = daemon.write("in.jsonl", many(3000))
+    for columns in (34, 40, 48):
+        code, got = on_terminal(daemon, columns, "import", path, "--dry-run")
+        assert code == DONE, got
+        lines = [line for line in re.findall(r"\r([^\r\n]*)\x1b\[K", got) if line]
+        for line in lines:
+            assert re.match(r"\w+  (\[#*\.*\] )? *\d+%  [\d,]+ addresses(, [\d,]+/s(, ETA \d+:\d\d)?)?$",
+                            line), (columns, line)
+
+
 def export_shows_progress_where_the_output_is_elsewhere(daemon):
     fill(daemon)
     code, got = on_terminal(daemon, 80, "export", "opa.example", "--output", daemon.path("x"))
@@ -671,6 +734,11 @@ TESTS = [
     of_many_refusals_people_get_the_first,
     refusals_come_in_the_order_of_lines,
     one_cause_is_said_once,
+    a_dry_run_leaves_no_store,
+    a_restore_that_fails_leaves_no_store,
+    a_restore_looks_whether_the_backup_fits,
+    names_of_files_and_columns_are_taken_as_meant,
+    a_character_beyond_ascii_is_named,
     files_that_cannot_be_read_are_named,
     aliases_come_after_their_targets,
     an_alias_of_what_was_refused_is_refused,
@@ -687,6 +755,7 @@ TESTS = [
     a_terminal_shows_progress,
     ordering_aliases_is_shown,
     a_narrow_terminal_gets_a_short_line,
+    a_line_that_does_not_fit_loses_whole_parts,
     export_shows_progress_where_the_output_is_elsewhere,
     without_a_terminal_there_is_one_line,
 ]

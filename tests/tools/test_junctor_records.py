@@ -151,6 +151,14 @@ def a_token_is_shown_once(daemon):
     assert "owner" in err, err
 
 
+def a_token_for_a_foreign_domain_is_warned_of(daemon):
+    daemon.fill()
+    out, err = daemon.run("token", "add", "--scope", "operator", "--domain", "nope.example",
+                          "--domain", "opa.example", "--quiet", says=True)
+    assert out.startswith("jct_"), out
+    assert err == "junctor: warning: nope.example is not one of your domains\n", err
+
+
 def an_auth_code_is_shown_once(daemon):
     daemon.fill()
     out, err = daemon.run("address", "auth-code", "ALICE@opa.example", says=True)
@@ -331,6 +339,7 @@ TESTS = [
     peers_have_a_policy,
     tables_align_characters_of_any_width,
     a_token_is_shown_once,
+    a_token_for_a_foreign_domain_is_warned_of,
     an_auth_code_is_shown_once,
     self_says_who_one_is,
     a_post_whose_answer_is_lost_is_done_once,
