@@ -99,7 +99,7 @@ static const struct refused refused[] = {
     {"a b@a.example", "the user part contains ' ' at position 2; " USER_RULE},
     {"tel:1@a.example", "the user part contains ':' at position 4; " USER_RULE},
     {"a\x01@a.example", "the user part contains byte 0x01 at position 2; " USER_RULE},
-    {"\xC3\xBC@a.example", "the user part contains byte 0xC3 at position 1; " USER_RULE},
+    {"\xC3\xBC@a.example", "the user part contains '\xC3\xBC' at position 1; write it as %C3%BC"},
     {"\"a\"@a.example", "the user part contains '\"' at position 1; " USER_RULE},
     {"bob%40opb.example@a.example",
      "the user part contains an escaped '@' (%40) at position 4; an address never has '@' in its "
