@@ -32,10 +32,11 @@
 #define API_MEMORY 131072
 /* A body over its bound, or of a refused request, is read on by so much, so that the client hears
  * the answer; then the connection is cut. */
-#define API_DISCARD_MAX        (16 * (size_t)API_MAX_BODY)
-#define API_MAX_RETIRED        4   /* servers that finish what an earlier certificate began */
-#define API_KEEPER_MS          250 /* how often the keeper looks */
-#define API_STOP_MS            5000 /* how long api_stop waits for slow clients, after the last verdict */
+#define API_DISCARD_MAX (16 * (size_t)API_MAX_BODY)
+#define API_MAX_RETIRED 4   /* servers that finish what an earlier certificate began */
+#define API_KEEPER_MS   250 /* how often the keeper looks */
+/* How long api_stop waits for slow clients, after the last verdict. */
+#define API_STOP_MS            5000
 #define API_HEALTH_CONNECTIONS 16 /* of the health listener */
 #define API_SOURCE_SHARE       4  /* one source address has at most this part of the connections */
 /* The time for a TLS handshake and a whole request of a connection on which nobody has proved yet

@@ -51,7 +51,7 @@ struct api {
     uint64_t started_unix_ms; /* Unix time */
     atomic_bool draining;
     _Atomic uint64_t ready_until_ms; /* the directory was proven writable not long before */
-    atomic_flag copying; /* a backup is being made */
+    atomic_flag copying;             /* a backup is being made */
 
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t reader_back;

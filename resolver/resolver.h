@@ -41,8 +41,8 @@ enum resolver_rule {
 struct resolver_answer {
     enum resolver_rule rule;
     char hosting[STORE_DOMAIN_MAX + 1]; /* "" for RESOLVER_UNKNOWN and RESOLVER_BLOCKED */
-    struct store_route route;           /* what the directory said; where it says `aliased`, the rule
-                                           is that of route.target */
+    struct store_route route; /* what the directory said; where it says `aliased`, the rule
+                                 is that of route.target */
 };
 
 /* Where does this address live? Needs a begun reader. Does not block or allocate.

@@ -70,7 +70,7 @@ static int target_check(const char *name, const char *path, bool replace, struct
 static int backup_open(const char *file, const struct store_conf *conf, int *fd,
                        struct store_fault *fault)
 {
-    struct stat st;
+    struct stat st = {.st_size = 0};
     *fd = open(file, O_RDONLY | O_CLOEXEC);
     int ret = *fd < 0 || fstat(*fd, &st) ? -errno : 0;
     if (ret)

@@ -61,15 +61,16 @@ struct seen_entry *seen_find(const struct seen *seen, const struct store_address
 static int grow(struct seen *seen)
 {
     struct seen bigger = *seen;
+    struct seen_entry *old = seen->entries;
     bigger.size = 2 * seen->size;
     bigger.entries = calloc(bigger.size, sizeof(*bigger.entries));
     if (!bigger.entries)
         return -ENOMEM;
     for (size_t i = 0; i < seen->size; i++)
-        if (seen->entries[i].used)
-            *place_find(&bigger, &seen->entries[i]) = seen->entries[i];
-    free(seen->entries);
+        if (old[i].used)
+            *place_find(&bigger, &old[i]) = old[i];
     *seen = bigger;
+    free(old);
     return 0;
 }
 

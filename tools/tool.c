@@ -86,7 +86,7 @@ int tool_refusal(struct tool *tool, const struct client_request *request,
 
 int tool_call(struct tool *tool, const struct client_request *request, struct client_answer *answer)
 {
-    struct client_answer got;
+    struct client_answer got = {.json = NULL};
     int code = tool_ask(tool, request, &got);
     if (code)
         return code;

@@ -375,7 +375,7 @@ static void a_map_without_room_is_told_and_nothing_changes(void **state)
 {
     struct migration *m = *state;
     struct dump before = data_dump(m);
-    m->f.conf.map_size = file_size(m) + 16 * 4096;
+    m->f.conf.map_size = file_size(m) + (size_t)16 * 4096;
     assert_int_equal(open_ret(m, STORE_WRITER), STATUS_FULL);
     assert_non_null(strstr(m->fault.text, "raise the limit"));
     assert_unchanged(m, before);
