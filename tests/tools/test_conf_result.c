@@ -13,26 +13,26 @@ static void assert_addr(const struct netaddr *addr, const char *expected)
     assert_string_equal(netaddr_format(addr, text), expected);
 }
 
-static void each_setting_reaches_its_place(void **state)
+static const char every_setting[] =
+    GOOD "workers = 3 log-level = debug\n"
+         "store { path = \"dir\" map-size = 64M max-readers = 200 journal-days = 3\n"
+         "        journal-size = 2M journal-max = 5M }\n"
+         "api { socket = \"a.sock\" mode = 0600 group = \"root\" max-connections = 9\n"
+         "      timeout-s = 7 request-timeout-s = 8 listen = \"[::1]:8443\"\n"
+         "      certificate = \"opb.pem\" key = \"opb.key\" health = \"127.0.0.1:9100\"\n"
+         "      rate = 6 reserved = {\"Sales\", \"%41b\"} }\n"
+         "allow = {\"127.0.21.0/24\", \"2001:db8::/32\"}\n"
+         "dns { upstreams = {\"192.0.2.53\", \"[::1]:5353\"} attempt-timeout-ms = 101\n"
+         "      timeout-ms = 102 }\n"
+         "timers { connect-ms = 103 first-response-ms = 104 search-ms = 105 idle-ms = 1106\n"
+         "         message-ms = 107 t1-ms = 108 t2-ms = 109 t4-ms = 110 }\n"
+         "limits { connections = 111 transactions = 112 dns-cache = 113 }\n";
+
+static void each_setting_of_the_directory_reaches_its_place(void **state)
 {
     char path[256];
     (void)state;
-    struct junctord_conf *conf = conf_load_good(
-        GOOD "workers = 3 log-level = debug\n"
-             "store { path = \"dir\" map-size = 64M max-readers = 200 journal-days = 3\n"
-             "        journal-size = 2M journal-max = 5M }\n"
-             "api { socket = \"a.sock\" mode = 0600 group = \"root\" max-connections = 9\n"
-             "      timeout-s = 7 request-timeout-s = 8 listen = \"[::1]:8443\"\n"
-             "      certificate = \"opb.pem\" key = \"opb.key\" health = \"127.0.0.1:9100\"\n"
-             "      rate = 6 reserved = {\"Sales\", \"%41b\"} }\n"
-             "allow = {\"127.0.21.0/24\", \"2001:db8::/32\"}\n"
-             "dns { upstreams = {\"192.0.2.53\", \"[::1]:5353\"} attempt-timeout-ms = 101\n"
-             "      timeout-ms = 102 }\n"
-             "timers { connect-ms = 103 first-response-ms = 104 search-ms = 105 idle-ms = 1106\n"
-             "         message-ms = 107 t1-ms = 108 t2-ms = 109 t4-ms = 110 }\n"
-             "limits { connections = 111 transactions = 112 dns-cache = 113 }\n");
-    const struct edge_conf *edge = &conf->edge;
-    assert_int_equal(edge->workers, 3);
+    struct junctord_conf *conf = conf_load_good(every_setting);
     assert_int_equal(conf->log_level, LOG_DEBUG);
     assert_string_equal(conf->store.path, conf_file("dir", path));
     assert_int_equal(conf->store.map_size, 64 << 20);
@@ -54,7 +54,16 @@ static void each_setting_reaches_its_place(void **state)
     assert_true(conf->store.journal_age_ms == (uint64_t)3 * 86400000);
     assert_int_equal(conf->store.journal_size, 2 << 20);
     assert_int_equal(conf->store.journal_max, 5 << 20);
+    conf_free(conf);
+}
 
+static void each_setting_of_the_edge_reaches_its_place(void **state)
+{
+    char path[256];
+    (void)state;
+    struct junctord_conf *conf = conf_load_good(every_setting);
+    const struct edge_conf *edge = &conf->edge;
+    assert_int_equal(edge->workers, 3);
     assert_int_equal(edge->allow_count, 2);
     assert_int_equal(edge->allow[0].bits, 24);
     assert_int_equal(edge->allow[1].bits, 32);
@@ -297,7 +306,8 @@ static void an_order_of_listeners_that_changes_is_named(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_setting_reaches_its_place),
+        cmocka_unit_test(each_setting_of_the_directory_reaches_its_place),
+        cmocka_unit_test(each_setting_of_the_edge_reaches_its_place),
         cmocka_unit_test(what_is_left_out_has_its_default),
         cmocka_unit_test(listeners_have_their_addresses_and_names),
         cmocka_unit_test(upstreams_on_loopback_are_trusted_unless_others_are_named),
