@@ -69,7 +69,8 @@ static int grow(struct seen *seen)
     for (size_t i = 0; i < seen->size; i++)
         if (old[i].used)
             *place_find(&bigger, &old[i]) = old[i];
-    *seen = bigger;
+    seen->entries = bigger.entries;
+    seen->size = bigger.size;
     free(old);
     return 0;
 }
