@@ -1,4 +1,5 @@
 /* Who serves an address, and what another address it may name: judged with the caller's eyes. */
+#include "api/address_state.h"
 #include "api/records.h"
 
 #include "base/status.h"
@@ -6,21 +7,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-
-/* What a state says about the address's own domain and the one that hosts it (enum
- * store_address_state). */
-enum host { AT_HOME, HOST_OURS, HOST_FOREIGN };
-static const struct {
-    bool home_is_ours;
-    enum host host;
-} state_rules[STORE_ADDRESS_TOMBSTONE] = {
-    [STORE_ADDRESS_HOSTED] = {true, AT_HOME},
-    [STORE_ADDRESS_PORTED_IN] = {false, HOST_OURS},
-    [STORE_ADDRESS_PORTED_OUT] = {true, HOST_FOREIGN},
-    [STORE_ADDRESS_MOVED] = {false, HOST_FOREIGN},
-    [STORE_ADDRESS_PREPARED] = {false, HOST_OURS},
-    [STORE_ADDRESS_ALIAS] = {true, AT_HOME},
-};
 
 /* One placing. "Mine": ours, and within the caller's scope; a user's own addresses can be in every
  * domain of ours. To an operator only what is his is ours, as host. */
@@ -64,12 +50,8 @@ static enum store_address_state state_derive(const struct place *place)
 {
     const struct store_record *record = place->record;
     bool has_target = record->target.user[0] != '\0';
-    if (place->body->has_target || (has_target && is_at_home(record)))
-        return STORE_ADDRESS_ALIAS;
-    if (is_at_home(record))
-        return STORE_ADDRESS_HOSTED;
-    return place->home_is_mine && !place->host_is_ours ? STORE_ADDRESS_PORTED_OUT
-                                                       : STORE_ADDRESS_PORTED_IN;
+    return api_state_derive(record, place->body->has_target || (has_target && is_at_home(record)),
+                            place->home_is_mine);
 }
 
 /* The domain that is ours where the state says so must be one that the caller may use; and what
@@ -77,8 +59,8 @@ static enum store_address_state state_derive(const struct place *place)
 static int state_check(struct place *place)
 {
     const struct store_record *record = place->record;
-    bool home = state_rules[record->state].home_is_ours;
-    enum host host = state_rules[record->state].host;
+    bool home = api_state_home_is_ours(record->state);
+    enum api_host host = api_state_host(record->state);
     if (home && !place->home_is_mine && (place->call->who.bits & API_USER))
         return refuse(place, "address", record->address.domain,
                       "is not one of our domains: addresses can be claimed in domains of this "
@@ -87,17 +69,20 @@ static int state_check(struct place *place)
         return refuse(place, "address", record->address.domain,
                       "is not one of our domains: add it first, or name the one of ours that "
                       "hosts the address");
-    if (host == AT_HOME && !is_at_home(record))
+    if (host == API_AT_HOME && !is_at_home(record))
         return refuse(place, "hosting", record->hosting,
                       "an address of this state is served by its own domain");
-    if (host == HOST_OURS && !place->host_is_mine)
+    if (host == API_HOST_OURS && !place->host_is_mine)
         return refuse(place, "hosting", record->hosting,
                       "neither this domain nor the address's own is one of ours");
     if (!home && place->home_is_ours)
-        return refuse(place, host == HOST_OURS ? "hosting" : "state",
-                      host == HOST_OURS ? record->hosting : record->address.domain,
+        return refuse(place, host == API_HOST_OURS ? "hosting" : "state",
+                      host == API_HOST_OURS ? record->hosting : record->address.domain,
                       "is ours, as the address's own domain is, which serves it already");
-    if (host == HOST_FOREIGN && place->host_is_ours)
+    if (host == API_HOST_OTHER && is_at_home(record))
+        return refuse(place, "hosting", record->hosting,
+                      "is the address's own domain; an address of this state is served by another");
+    if (host == API_HOST_FOREIGN && place->host_is_ours)
         return refuse(place, "hosting", record->hosting,
                       "is ours; an address of this state is served by another operator");
     return 0;
@@ -157,7 +142,7 @@ static int target_check(struct place *place, bool is_batch)
 static void hosting_default(struct place *place, bool derive)
 {
     struct store_record *record = place->record;
-    bool at_home = derive ? place->body->has_target : state_rules[record->state].host == AT_HOME;
+    bool at_home = derive ? place->body->has_target : api_state_host(record->state) == API_AT_HOME;
     if (!*record->hosting || (!place->body->has_hosting && at_home))
         memcpy(record->hosting, record->address.domain, sizeof(record->hosting));
 }

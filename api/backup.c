@@ -65,6 +65,8 @@ static int backup_failed(struct api_call *call, int status)
                                "%.512s: no backup can be made now: try again", backup->file);
     if (status == -EEXIST)
         kind = API_PROBLEM_EXISTS;
+    else if (status == -ENOSPC || status == -EDQUOT || status == -EFBIG)
+        kind = API_PROBLEM_FULL;
     else if (status == STATUS_CORRUPT)
         kind = API_PROBLEM_INTERNAL;
     if (*backup->fault.text)
@@ -84,22 +86,12 @@ static int backup_made(struct api_call *call, const struct store_verdict *verdic
         json_pack("{s:s, s:I}", "file", backup->file, "bytes", (json_int_t)backup->bytes), 0);
 }
 
-/* A copy is made each time it is asked for: a key could not keep it from that. */
-static int key_refuse(struct api_call *call)
-{
-    if (!call->idempotency_key)
-        return 0;
-    return api_problem_set(&call->problem, API_PROBLEM_HEADER, "Idempotency-Key",
-                           "Idempotency-Key: a backup takes none; a file that was written is not "
-                           "written again (409)");
-}
-
 int api_backup_post(struct api_call *call)
 {
     struct backup *backup = call->memory = calloc(1, sizeof(*backup));
     if (!backup)
         return api_problem_set(&call->problem, API_PROBLEM_BUSY, NULL, "out of memory");
-    if (key_refuse(call) || file_decode(call, backup))
+    if (file_decode(call, backup))
         return -EPROTO;
     return api_run(call, backup->file, backup_make, backup_made);
 }

@@ -39,7 +39,7 @@
     X(BUSY, 503, "busy", "The daemon is busy")                                                     \
     X(READ_ONLY, 503, "read-only", "The directory cannot be written here")                         \
     X(CLOCK, 503, "clock", "The daemon's clock cannot be trusted")                                 \
-    X(FULL, 507, "full", "The directory is full")
+    X(FULL, 507, "full", "There is no room left")
 
 enum api_problem_kind {
 #define API_PROBLEM_ENUM(name, status, type, title) API_PROBLEM_##name,

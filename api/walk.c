@@ -300,6 +300,9 @@ static int directory_ask(struct walk *walk)
         return status;
     if (answer->route.domain_is_ours && !api_may_domain(call, walk->address.domain))
         return STATUS_NOTFOUND;
+    /* ported to another operator of this node: for this one it left */
+    if (answer->rule == RESOLVER_HOSTED && !api_may_domain(call, answer->hosting))
+        answer->rule = RESOLVER_PORTED_OUT;
     return records_explain(walk);
 }
 

@@ -107,6 +107,19 @@ static int core_answer(struct store_reader *reader, const struct store_address *
     return 0;
 }
 
+/* Ported between two of our domains: it never leaves the house. */
+static int host_settle(struct store_reader *reader, struct store_host *host)
+{
+    const struct store_domain *domain;
+    bool is_ours;
+    if (host->state != STORE_ADDRESS_PORTED_OUT)
+        return 0;
+    int ret = answer_of(domain_find(reader, host->hosting, &domain), &is_ours);
+    if (ret == 0 && is_ours)
+        host->state = STORE_ADDRESS_PORTED_IN;
+    return ret;
+}
+
 int store_route(struct store_reader *reader, const struct store_address *address,
                 struct store_route *route)
 {
@@ -119,6 +132,8 @@ int store_route(struct store_reader *reader, const struct store_address *address
         ret = alias_answer(reader, &host, &is_found, &target);
     else if (is_found && host.state == STORE_ADDRESS_PREPARED)
         is_found = false;
+    if (ret == 0 && is_found)
+        ret = host_settle(reader, &host);
     if (ret == 0)
         ret = core_answer(reader, address, is_found ? &host : NULL, route);
     if (ret)

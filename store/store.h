@@ -183,8 +183,8 @@ int store_domain_list(struct store_reader *reader, const char *after, size_t max
 enum store_address_state {
     STORE_ADDRESS_HOSTED,     /* an address of our domain, served by its core */
     STORE_ADDRESS_PORTED_IN,  /* of a foreign domain, served by the core of `hosting`, ours */
-    STORE_ADDRESS_PORTED_OUT, /* of our domain, served by `hosting`, another domain: foreign to the
-                                 operator of the address, if not to this node */
+    STORE_ADDRESS_PORTED_OUT, /* of our domain, served by `hosting`, another domain: mostly foreign,
+                                 or another one of ours */
     STORE_ADDRESS_MOVED,      /* of a foreign domain, was served here, now by `hosting`, foreign;
                                  forgotten at until_ms unless that is 0 */
     STORE_ADDRESS_PREPARED,   /* of a foreign domain, will be served by `hosting`, ours: not yet
@@ -242,7 +242,8 @@ struct store_route {
     bool blocked;       /* when address_found: also for a TOMBSTONE */
     bool aliased;       /* the address is an alias: `target` is the address that it finally names */
     enum store_address_state state;     /* when address_found; ALIAS: of a foreign address that the
-                                           directory does not know */
+                                           directory does not know; PORTED_IN also where one of our
+                                           domains serves an address of another */
     char hosting[STORE_DOMAIN_MAX + 1]; /* when address_found; ALIAS: the target's domain */
     struct store_address target;        /* when aliased */
     struct store_domain core; /* when domain_is_ours, or the hosting domain is ours: the domain

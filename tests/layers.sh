@@ -31,6 +31,7 @@ cmocka.*                                  tests
 
 # The headers that other rooms may include: all of base, of each other room ROOM/ROOM.h, and these.
 public_headers='
+api/address_state.h
 api/json.h
 api/problem.h
 peering/transport/tls.h

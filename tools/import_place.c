@@ -2,24 +2,11 @@
  * domain, so they are judged here, as it will when it has it. */
 #include "tools/import_remote.h"
 
+#include "api/address_state.h"
 #include "api/json.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-/* What a state says about the address's own domain and the one that hosts it. */
-enum host { AT_HOME, HOST_OURS, HOST_FOREIGN };
-static const struct {
-    bool home_is_ours;
-    enum host host;
-} state_rules[STORE_ADDRESS_TOMBSTONE] = {
-    [STORE_ADDRESS_HOSTED] = {true, AT_HOME},
-    [STORE_ADDRESS_PORTED_IN] = {false, HOST_OURS},
-    [STORE_ADDRESS_PORTED_OUT] = {true, HOST_FOREIGN},
-    [STORE_ADDRESS_MOVED] = {false, HOST_FOREIGN},
-    [STORE_ADDRESS_PREPARED] = {false, HOST_OURS},
-    [STORE_ADDRESS_ALIAS] = {true, AT_HOME},
-};
 
 /* What the daemon answers to a GET: is it there? */
 static int there_ask(struct remote *remote, const char *folder, const char *name, bool *is_there)
@@ -55,7 +42,7 @@ static int domain_is_ours(struct remote *remote, const char *name, bool *is_ours
 
 static bool has_default_host(const struct api_address_body *body)
 {
-    return body->has_state ? state_rules[body->record.state].host == AT_HOME : body->has_target;
+    return body->has_state ? api_state_host(body->record.state) == API_AT_HOME : body->has_target;
 }
 
 /* Why the row would be refused; NULL where it would not for this. */
@@ -63,26 +50,24 @@ static const char *place_fault(struct api_address_body *body, bool home_is_ours,
 {
     struct store_record *record = &body->record;
     bool at_home = strcmp(record->hosting, record->address.domain) == 0;
-    if (!body->has_state && body->has_target)
-        record->state = STORE_ADDRESS_ALIAS;
-    else if (!body->has_state && at_home)
-        record->state = STORE_ADDRESS_HOSTED;
-    else if (!body->has_state)
-        record->state =
-            home_is_ours && !host_is_ours ? STORE_ADDRESS_PORTED_OUT : STORE_ADDRESS_PORTED_IN;
+    if (!body->has_state)
+        record->state = api_state_derive(record, body->has_target, home_is_ours);
     if (record->state != STORE_ADDRESS_ALIAS && body->has_target)
         return "only an alias has a target";
     if (record->state == STORE_ADDRESS_ALIAS && !*record->target.user)
         return "an alias needs a target";
-    enum host host = state_rules[record->state].host;
-    if (host == AT_HOME && !at_home)
+    enum api_host host = api_state_host(record->state);
+    if (host == API_AT_HOME && !at_home)
         return "an address of this state is served by its own domain";
-    if (state_rules[record->state].home_is_ours != home_is_ours)
+    if (api_state_home_is_ours(record->state) != home_is_ours)
         return home_is_ours ? "an address of this state is not of a domain of ours"
                             : "an address of this state is of a domain of ours";
-    if (host != AT_HOME && (host == HOST_OURS) != host_is_ours)
-        return host_is_ours ? "an address of this state is served by another operator"
-                            : "an address of this state is served by a domain of ours";
+    if (host == API_HOST_OTHER && at_home)
+        return "an address of this state is served by another domain";
+    if (host == API_HOST_FOREIGN && host_is_ours)
+        return "an address of this state is served by another operator";
+    if (host == API_HOST_OURS && !host_is_ours)
+        return "an address of this state is served by a domain of ours";
     return NULL;
 }
 

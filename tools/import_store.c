@@ -1,6 +1,7 @@
 /* An import into a store that no daemon has open: one bulk load, all of it or nothing. */
 #include "tools/import.h"
 
+#include "api/address_state.h"
 #include "api/json.h"
 #include "base/status.h"
 #include "tools/offline.h"
@@ -115,16 +116,9 @@ static void place_derive(const struct load *load, struct api_address_body *body)
     struct store_record *record = &body->record;
     if (!body->has_hosting)
         memcpy(record->hosting, record->address.domain, sizeof(record->hosting));
-    if (body->has_state)
-        return;
-    if (body->has_target)
-        record->state = STORE_ADDRESS_ALIAS;
-    else if (strcmp(record->hosting, record->address.domain) == 0)
-        record->state = STORE_ADDRESS_HOSTED;
-    else if (is_ours(load, record->address.domain))
-        record->state = STORE_ADDRESS_PORTED_OUT;
-    else
-        record->state = STORE_ADDRESS_PORTED_IN;
+    if (!body->has_state)
+        record->state =
+            api_state_derive(record, body->has_target, is_ours(load, record->address.domain));
 }
 
 static const char *refusal_text(const struct load *load, const struct store_record *record,

@@ -194,15 +194,14 @@ static void a_repeated_undo_says_how_many_it_took_away(void **state)
     }
 }
 
-static void a_backup_takes_no_key(void **state)
+static void a_backup_is_never_written_twice(void **state)
 {
     const struct fixture *fixture = *state;
     char body[150];
     snprintf(body, sizeof(body), "{\"file\": \"%s/backup.mdb\"}", fixture->folder);
     struct request post = keyed(NULL, "/v1/backups", body);
-    expect_problem(fixture, &post, 400, "invalid-header", "Idempotency-Key", "a backup takes none");
-    post.headers = NULL;
     expect_status(fixture, &post, 201);
+    expect_problem(fixture, &post, 409, "exists", "file", "backup.mdb");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, repeat_setup, fixture_teardown)
@@ -215,7 +214,7 @@ int main(void)
         TEST(nothing_is_judged_again),
         TEST(a_key_is_for_one_body),
         TEST(a_repeated_undo_says_how_many_it_took_away),
-        TEST(a_backup_takes_no_key),
+        TEST(a_backup_is_never_written_twice),
     };
     curl_global_init(CURL_GLOBAL_DEFAULT);
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -68,7 +68,7 @@ def every_kind_of_write_is_refused(root, there):
             ("POST", "/v1/peers", {"domain": "more.example"}, None),
             ("POST", "/v1/tokens", {"scope": "admin"}, None)):
         refused = root.refused(method, path, FULL, body, headers)
-        assert refused.json["title"] == "The directory is full"
+        assert refused.json["title"] == "There is no room left"
     assert root.ask("GET", "/v1/domains/opa.example").etag == version
 
 
