@@ -18,8 +18,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define DRY_RUNS_MAX  16                     /* together: each is a transaction of its own */
-#define RECORDS_MAX   (4 * STORE_IMPORT_MAX) /* of imports together: how long others wait */
+#define DRY_RUNS_MAX  16 /* together: each is a transaction of its own */
+#define RECORDS_MAX   ((size_t)4 * STORE_IMPORT_MAX) /* of imports together: how long others wait */
 #define NS_PER_S      UINT64_C(1000000000)
 #define LINGER_SHARE  4       /* of the last commit's time, one part is worth waiting */
 #define LINGER_MAX_NS 1000000 /* and no more than this */

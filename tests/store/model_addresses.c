@@ -517,7 +517,7 @@ static void undo_one(struct model *model, const struct store_command *command,
         model_refuse(outcome, STATUS_CONFLICT);
     if (old && is_led_to(model, &old->address))
         model_refuse(outcome, STATUS_INUSE);
-    if (outcome->refusal_count)
+    if (!old || outcome->refusal_count)
         return;
     const struct model_entry *entry = model_entry(model, old->version);
     struct store_record before;

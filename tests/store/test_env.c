@@ -136,7 +136,7 @@ static void a_file_that_was_cut_is_refused(void **state)
     assert_int_equal(fixture_domain_add(&f, "opa.example"), 0);
     fixture_close(&f);
     snprintf(name, sizeof(name), "%s/data.mdb", f.path);
-    assert_int_equal(truncate(name, 3 * 4096), 0);
+    assert_int_equal(truncate(name, (off_t)3 * 4096), 0);
     assert_int_equal(open_ret(&f, STORE_WRITER, &fault), STATUS_CORRUPT);
     assert_non_null(strstr(fault.text, "shorter than it was written"));
     assert_int_equal(open_ret(&f, STORE_READER, &fault), STATUS_CORRUPT);

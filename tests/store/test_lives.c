@@ -641,7 +641,7 @@ static int undo_status(struct fixture *f, const char *address, uint64_t version)
 {
     struct store_record record = owned(address, "").record;
     struct store_verdict verdict;
-    int status;
+    int status = -1;
     record.version = version;
     struct store_command command = batch_of(STORE_ADDRESS_UNDO, &record, 1, &status);
     assert_int_equal(store_submit(f->store, &command, &verdict), 0);
