@@ -16,7 +16,7 @@ static int address_changed(struct api_call *call, const struct store_verdict *ve
     return api_record_changed(call, &api_kind_address, verdict);
 }
 
-/* A user may say these only; `names` ends with NULL. */
+/* A user may say these only; `names` ends with NULL. After what the fields are was checked. */
 static int user_fields_check(struct api_call *call, const char *const *names)
 {
     const char *name;
@@ -85,8 +85,8 @@ int api_address_post(struct api_call *call)
     static const char *const user_fields[] = {"address", "target", NULL};
     struct api_address_body body;
     char key[API_MAX_KEY_TEXT];
-    if (user_fields_check(call, user_fields) ||
-        api_address_decode(call->body, &body, &call->problem) || new_judge(call, &body))
+    if (api_address_decode(call->body, &body, &call->problem) ||
+        user_fields_check(call, user_fields) || new_judge(call, &body))
         return -EPROTO;
     call->command.op = STORE_ADDRESS_ADD;
     call->command.expected_version = STORE_ANY_VERSION;
@@ -139,9 +139,8 @@ int api_address_patch(struct api_call *call)
         api_record_expect(call, record->version, key))
         return -EPROTO;
     struct store_record before = *record;
-    if (user_fields_check(call, user_fields) ||
-        api_address_merge(call->body, &body, &call->problem) ||
-        patch_place(call, &body, before.state))
+    if (api_address_merge(call->body, &body, &call->problem) ||
+        user_fields_check(call, user_fields) || patch_place(call, &body, before.state))
         return -EPROTO;
     auth_follow(&before, record);
     if (is_unchanged(&before, record))

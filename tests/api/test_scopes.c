@@ -511,6 +511,9 @@ static void a_user_claims_what_is_free(void **state)
         expect_problem(fixture, as(user_2, POST("/v1/addresses", body)), 403, "forbidden", field,
                        "is the operator's to set");
     }
+    expect_problem(fixture,
+                   as(user_2, POST("/v1/addresses", "{\"address\": \"y@opa.example\", \"x\": 1}")),
+                   400, "invalid-field", "x", "no such field");
 }
 
 static void the_operators_list_is_reserved_too(void **state)
