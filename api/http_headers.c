@@ -1,6 +1,7 @@
 /* What the headers of a request say: how large it is, what its body is, and on what condition. */
 #include "api/http.h"
 
+#include "base/chars.h"
 #include "base/slice.h"
 
 #include <string.h>
@@ -14,13 +15,25 @@ const char *api_header_get(const struct api_exchange *exchange, const char *name
 struct framing {
     unsigned lengths, codings, hosts;
     bool is_chunked; /* the last coding */
+    bool is_odd;     /* a name that is none */
 };
+
+/* RFC 9110 section 5.6.2; libmicrohttpd takes "Content-Length " for another header. */
+static bool is_token(const char *name)
+{
+    static const char marks[] = "!#$%&'*+-.^_`|~";
+    for (const char *p = name; *p; p++)
+        if (!char_is_alnum(*p) && !strchr(marks, *p))
+            return false;
+    return *name != '\0';
+}
 
 static enum MHD_Result framing_add(void *arg, enum MHD_ValueKind kind, const char *name,
                                    const char *value)
 {
     struct framing *framing = arg;
     (void)kind;
+    framing->is_odd = framing->is_odd || !is_token(name);
     if (slice_eq_nocase(slice_of(name), SLICE("Host")))
         framing->hosts++;
     if (slice_eq_nocase(slice_of(name), SLICE("Content-Length")))
@@ -43,6 +56,8 @@ static int framing_check(struct api_exchange *exchange)
 {
     struct framing framing = {.lengths = 0};
     MHD_get_connection_values(exchange->connection, MHD_HEADER_KIND, framing_add, &framing);
+    if (framing.is_odd)
+        return framing_refuse(exchange, "headers", "one has a name that is no token (RFC 9110)");
     if (framing.lengths > 0 && framing.codings > 0)
         return framing_refuse(exchange, "Content-Length", "stands there with Transfer-Encoding");
     if (framing.lengths > 1)

@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ROOM_KEPT     ((uint64_t)2 << 20) /* bytes of the map that are never an import's */
+#define ROOM_JOURNALS 3 /* of what an import takes, the journal is a third at most */
+
 /* Lives in call->memory between the handler and its answer. */
 struct import {
     bool keep_going;
@@ -129,6 +132,24 @@ static bool is_refused_for_record(const struct import *import, int status)
     return !import->keep_going && i < import->count && import->statuses[i] == status;
 }
 
+/* What an import and its way back may need in all: more, and the store would be full before all is
+ * added or taken back, or the journal would forget what there is to take back. */
+static int room_add(struct api_call *call)
+{
+    struct store_stats stats;
+    if (!call->dry_run)
+        return 0;
+    if (api_stats_read(call, &stats))
+        return -EPROTO;
+    uint64_t taken = stats.map_used + ROOM_KEPT;
+    uint64_t room = taken < stats.map_size ? stats.map_size - taken : 0;
+    if (room > ROOM_JOURNALS * stats.journal_size)
+        room = ROOM_JOURNALS * stats.journal_size;
+    return json_object_set_new(call->reply, "room", json_integer((json_int_t)room))
+               ? out_of_memory(call)
+               : 0;
+}
+
 /* Which records a repeated request was refused is not known any more: null. */
 static int import_done(struct api_call *call, const struct store_verdict *verdict)
 {
@@ -147,7 +168,7 @@ static int import_done(struct api_call *call, const struct store_verdict *verdic
     failed = failed ||
              json_object_set_new(call->reply, "added", json_integer((json_int_t)verdict->count));
     call->status = 200;
-    return failed ? out_of_memory(call) : 0;
+    return failed ? out_of_memory(call) : room_add(call);
 }
 
 int api_import_post(struct api_call *call)
@@ -167,7 +188,7 @@ int api_import_post(struct api_call *call)
         return -EPROTO;
     size_t refused = json_array_size(json_object_get(call->reply, "refused"));
     if (import->count == 0 || (refused && !import->keep_going))
-        return 0;
+        return room_add(call);
     call->then_always = true;
     return batch_submit(call, import, STORE_ADDRESS_IMPORT, import_done);
 }

@@ -92,6 +92,13 @@ int store_env_check_size(MDB_env *env)
     return (uint64_t)st.st_size / stat.ms_psize > info.me_last_pgno ? 0 : STATUS_CORRUPT;
 }
 
+uint64_t store_journal_size(const struct store_conf *conf)
+{
+    uint64_t wanted = conf->journal_size ? conf->journal_size : STORE_JOURNAL_SIZE;
+    uint64_t most = store_map_size(conf) / STORE_JOURNAL_SHARE;
+    return wanted < most ? wanted : most;
+}
+
 /* Opens `path` with what all have alike; `flags` are LMDB's. */
 static int env_open_at(struct store *store, const struct store_conf *conf, const char *path,
                        unsigned flags, struct store_fault *fault)
@@ -218,6 +225,7 @@ int store_open(const struct store_conf *conf, enum store_mode mode, struct store
         return store_fault_set(fault, -ENOMEM, "no memory to open the store");
     opened->mode = mode;
     opened->lock_fd = -1;
+    opened->journal_size = store_journal_size(conf);
     int ret = store_build(opened, conf, fault);
     if (ret) {
         store_close(opened);

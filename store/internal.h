@@ -26,6 +26,7 @@
 #define STORE_EXPIRE_MAX      1000 /* records, or journal entries, one command of the timer drops */
 #define STORE_JOURNAL_AGE_MS  ((uint64_t)365 * 24 * 3600 * 1000)
 #define STORE_JOURNAL_SIZE    ((uint64_t)256 << 20)
+#define STORE_JOURNAL_SHARE   4    /* of the map, one part is the journal's at most */
 #define STORE_ALIASES_MAX     1000 /* that may lead to an address that becomes one itself */
 #define STORE_LOG_KEEP        10000
 #define STORE_LOG_AGE_MS      ((uint64_t)24 * 3600 * 1000)
@@ -78,6 +79,7 @@ struct store {
     enum store_mode mode;
     int lock_fd;                 /* holds the flock of the one writer; -1 in a reader */
     struct store_writer *writer; /* NULL in a reader */
+    uint64_t journal_size;       /* past which its oldest entries go */
 };
 
 struct store_txn {
@@ -168,6 +170,8 @@ int store_migrate_check(struct store *store, uint32_t from, struct store_fault *
 int store_lock_take(const char *path, int *lock_fd, struct store_fault *fault);
 /* In whole pages. */
 size_t store_map_size(const struct store_conf *conf);
+/* What is configured, as far as the map has room for it. */
+uint64_t store_journal_size(const struct store_conf *conf);
 /* LMDB believes the meta page; past the end of a shorter file the map would be a trap. Returns 0,
  * STATUS_CORRUPT or -errno. */
 int store_env_check_size(MDB_env *env);

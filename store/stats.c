@@ -81,6 +81,7 @@ static int map_add(const struct store_txn *txn, struct store_stats *stats)
     mdb_env_stat(txn->store->env, &stat);
     stats->map_used = (uint64_t)(info.me_last_pgno + 1 - free_pages) * stat.ms_psize;
     stats->map_size = info.me_mapsize;
+    stats->journal_size = txn->store->journal_size;
     return 0;
 }
 

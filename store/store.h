@@ -115,10 +115,12 @@ struct store_conf {
 
     /* What the writer's timer drops; each 0 for the default. */
     uint64_t journal_age_ms; /* entries older than this; 0: 365 days */
-    uint64_t journal_size; /* bytes; the oldest go first, as far as the cursors allow; 0: 256 MiB */
-    uint64_t journal_max;  /* bytes; past it no cursor holds an entry; 0: twice journal_size */
-    uint64_t log_keep;     /* commands that stay readable in the log, however old and large; 0: the
-                              last 10,000, none older than a day, all in a 16th of the map */
+    uint64_t journal_size;   /* bytes, and a quarter of the map at most; the oldest go first, as far
+                                as   the cursors allow; 0: 256 MiB */
+    uint64_t journal_max; /* bytes, and half of the map at most; past it no cursor holds an entry;
+                             0: twice journal_size */
+    uint64_t log_keep;    /* commands that stay readable in the log, however old and large; 0: the
+                             last 10,000, none older than a day, all in a 16th of the map */
 
     store_clock_h *clock; /* NULL: CLOCK_REALTIME */
     store_alarm_h *alarm; /* NULL: nobody is told */
@@ -394,6 +396,7 @@ struct store_stats {
     uint64_t first_sequence,
         last_sequence;            /* of the journal; first_sequence > last_sequence: it is empty */
     uint64_t journal_bytes;       /* in whole pages */
+    uint64_t journal_size;        /* bytes, past which it is trimmed */
     uint64_t log_first, log_last; /* indexes of commands in the log */
     uint64_t cursors_lost;
     uint64_t store_time_ms;

@@ -12,9 +12,14 @@ void store_timer_init(struct store_timer *timer, const struct store_conf *conf)
 {
     *timer = (struct store_timer){
         .journal_age_ms = conf->journal_age_ms ? conf->journal_age_ms : STORE_JOURNAL_AGE_MS,
-        .journal_size = conf->journal_size ? conf->journal_size : STORE_JOURNAL_SIZE,
+        .journal_size = store_journal_size(conf),
+        .journal_max = conf->journal_max,
     };
-    timer->journal_max = conf->journal_max ? conf->journal_max : 2 * timer->journal_size;
+    uint64_t twice = 2 * timer->journal_size, most = store_map_size(conf) / 2;
+    if (timer->journal_max == 0)
+        timer->journal_max = twice;
+    if (timer->journal_max > most)
+        timer->journal_max = most;
 }
 
 static struct store_command timer_command(enum store_op op, uint64_t now_ms)

@@ -10,6 +10,10 @@
 
 #define STATUS_NO_ROOM 507 /* of HTTP */
 
+/* Octets of the store for a row, and for each octet of its JSON: more than was ever measured. */
+#define NEED_ROW   640
+#define NEED_OCTET 3
+
 int remote_append(struct remote *remote, const char *text)
 {
     return buf_append(&remote->body, slice_of(text));
@@ -129,6 +133,28 @@ int remote_done_add(struct remote *remote, const struct done *done)
     return TOOL_DONE;
 }
 
+/* ---- room for the way back ---- */
+
+/* What adding these rows takes in the store, and taking them back: tables, indexes and the journal
+ * of both, with pages that are half empty. */
+static void need_add(struct remote *remote, size_t count)
+{
+    remote->need += count * NEED_ROW + buf_len(&remote->body) * NEED_OCTET;
+}
+
+/* Would all of it fit, and back? A full store would else keep what was added so far. */
+static int room_check(const struct remote *remote)
+{
+    if (remote->need <= remote->room)
+        return TOOL_DONE;
+    progress_clear(&remote->import->progress);
+    return tool_fail(TOOL_REFUSED,
+                     "the store has no room for all of them: adding them, and taking them back if "
+                     "one is refused, may need %" PRIu64 " MiB of its map and journal, which have "
+                     "%" PRIu64 "; it takes a larger map-size in junctord.conf, or --keep-going",
+                     remote->need >> 20, remote->room >> 20);
+}
+
 /* ---- a chunk ---- */
 
 /* The body that holds `count` rows of the chunk. */
@@ -152,6 +178,9 @@ static int part_took(struct remote *remote, size_t from, size_t count, const jso
     json_int_t sequence = json_integer_value(json_object_get(answer, "sequence"));
     int code = TOOL_DONE;
     refusals_take(remote, from, count, answer);
+    const json_t *room = json_object_get(answer, "room");
+    if (room)
+        remote->room = (uint64_t)json_integer_value(room);
     if (!remote->trying || import->dry_run)
         import->added += (uint64_t)added;
     if (!remote->trying)
@@ -173,6 +202,8 @@ static int part_send(struct remote *remote, size_t from, size_t count)
     struct client_answer answer;
     if (part_body(remote, from, count, remote->trying || remote->import->keep_going))
         return tool_fail(TOOL_REFUSED, "out of memory");
+    if (remote->trying)
+        need_add(remote, count);
     client_key_make(remote->import->tool->client, sent.key);
     int code = remote_post(remote, "/v1/import", sent.key, count > 1, &answer);
     if (code == TOOL_UNREACHABLE && !remote->trying)
@@ -184,37 +215,6 @@ static int part_send(struct remote *remote, size_t from, size_t count)
     return code;
 }
 
-/* ---- room for the way back ---- */
-
-/* Is there still so much room in the store that what was added can be taken back, with one part
- * more? The journal keeps both ways: taking back costs at most three fifths of what adding did,
- * most where the file is in no order. What may not be asked is not known: then it is tried. */
-static int room_check(struct remote *remote)
-{
-    struct tool *tool = remote->import->tool;
-    struct room *room = &remote->room;
-    struct client_request request = {.method = "GET", .path = "/v1/status"};
-    struct client_answer answer;
-    char why[CLIENT_MAX_WHY];
-    if (remote->trying || remote->import->keep_going || tool_try(tool, &request, &answer, why))
-        return TOOL_DONE;
-    const json_t *store = json_object_get(answer.json, "store");
-    uint64_t size = (uint64_t)json_integer_value(json_object_get(store, "map_size"));
-    uint64_t used = (uint64_t)json_integer_value(json_object_get(store, "map_used"));
-    json_decref(answer.json);
-    if (remote->done_count == 0)
-        *room = (struct room){used, used};
-    uint64_t part = used > room->used ? used - room->used : 0;
-    uint64_t grown = used > room->before ? used - room->before : 0;
-    room->used = used;
-    if (size == 0 || used + grown / 5 * 3 + 2 * part <= size)
-        return TOOL_DONE;
-    progress_clear(&remote->import->progress);
-    return tool_fail(TOOL_REFUSED,
-                     "the store has no room for all of them: with more, what was added could not "
-                     "be taken back; it takes a larger map-size in junctord.conf, or --keep-going");
-}
-
 /* Sends the rows that have come together, in as many parts as the daemon has room for. */
 static int chunk_send(struct remote *remote)
 {
@@ -223,9 +223,7 @@ static int chunk_send(struct remote *remote)
     while (code == TOOL_DONE && sent < remote->count) {
         size_t left = remote->count - sent;
         size_t count = left < remote->batch ? left : remote->batch;
-        code = room_check(remote);
-        if (!code)
-            code = part_send(remote, sent, count);
+        code = part_send(remote, sent, count);
         if (code == REMOTE_FULL) {
             remote->batch = count / 2;
             code = TOOL_DONE;
@@ -360,10 +358,12 @@ static int remote_run(struct remote *remote, struct rows_place start)
     int code = domain_ensure(remote);
     if (code)
         return code;
-    if (import->dry_run)
-        return rows_send(remote, start, true);
-    if (!import->keep_going)
+    if (import->dry_run || !import->keep_going)
         code = rows_send(remote, start, true);
+    if (!code && !import->keep_going)
+        code = room_check(remote);
+    if (import->dry_run)
+        return code;
     if (!code && !import->keep_going && import->refused > 0)
         code = TOOL_REFUSED;
     if (!code)
@@ -384,6 +384,7 @@ int import_remote(struct import *import)
     remote->import = import;
     remote->trying = true;
     remote->batch = STORE_IMPORT_MAX;
+    remote->room = UINT64_MAX; /* until the daemon tells */
     buf_init(&remote->items, IMPORT_BODY_MAX + 4096);
     buf_init(&remote->body, IMPORT_BODY_MAX + 8192);
     int code = tool_connect(import->tool);

@@ -15,11 +15,6 @@ struct done {
     uint8_t level;
 };
 
-/* How full the store is, in octets: before anything was added, and when it was last asked. */
-struct room {
-    uint64_t before, used;
-};
-
 /* What was sent and never answered. */
 struct pending {
     struct done done; /* count 0: nothing */
@@ -43,7 +38,7 @@ struct remote {
     struct done *done;
     size_t done_count;
     struct pending pending;
-    struct room room;
+    uint64_t need, room; /* octets: what all takes at most, back and forth, and what there is */
 
     const char *new_domain; /* is not there yet, in a dry run: nothing can be asked about it */
     char asked_domain[STORE_DOMAIN_MAX + 1]; /* the last one that was asked for; "": none */

@@ -58,6 +58,8 @@ static void a_request_of_two_ends_is_refused_and_the_last(void **state)
         ASK "Content-Length: 2\r\nContent-Length: 38\r\n\r\n{}" NEXT,
         ASK "Content-Length: 0\r\ncontent-length: 38\r\n\r\n" NEXT,
         ASK "Transfer-Encoding: gzip\r\n\r\n" NEXT,
+        ASK "Content-Length : 5\r\n\r\n" NEXT,
+        ASK "Transfer-Encoding\t: chunked\r\n\r\n" NEXT,
         ASK "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" NEXT,
         "GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n"
         "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n" NEXT,
