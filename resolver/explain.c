@@ -30,22 +30,44 @@ const char *resolver_failure_text(const struct resolver_outcome *outcome, char *
     return text;
 }
 
+/* The bytes as text, cut where they are too many; what is not printable becomes '?'. */
+static const char *printable(struct slice bytes, char *text, size_t size)
+{
+    size_t len = bytes.len < size - 1 ? bytes.len : size - 1;
+    for (size_t i = 0; i < len; i++)
+        text[i] = bytes.p[i] >= ' ' && bytes.p[i] < 0x7f ? bytes.p[i] : '?';
+    text[len] = '\0';
+    return text;
+}
+
+static void tell_tlsa(const struct resolver_teller *teller, const char *name,
+                      const struct resolver_tlsa *tlsa, const char *tags)
+{
+    char hex[2 * 64 + 1] = ""; /* SHA-512 and shorter ones whole */
+    for (size_t i = 0; i < tlsa->data.len && i < sizeof(hex) / 2; i++)
+        snprintf(hex + 2 * i, 3, "%02x", (unsigned)(uint8_t)tlsa->data.p[i]);
+    resolver_tell(teller, "TLSA %s: %u %u %u %s %s", name, tlsa->usage, tlsa->selector,
+                  tlsa->matching, hex, tags);
+}
+
 static void tell_naptr(const struct resolver_teller *teller, const char *name,
                        const struct resolver_naptr *naptr, const char *tags)
 {
     const char *refusal = resolver_naptr_refusal(naptr);
-    resolver_tell(teller, "NAPTR %s: %u %u \"%s\" \"%s\" %s%s %s%s%s", name, naptr->order,
-                  naptr->preference, naptr->flags, naptr->service,
-                  naptr->has_regexp ? "(an expression) " : "",
-                  naptr->replacement[0] ? naptr->replacement : ".", tags,
-                  refusal ? " ignored: " : "", refusal ? refusal : "");
+    char regexp[RESOLVER_LINE_MAX / 4];
+    resolver_tell(
+        teller, "NAPTR %s: %u %u \"%s\" \"%s\" %s%s%s%s %s%s%s", name, naptr->order,
+        naptr->preference, naptr->flags, naptr->service, naptr->regexp.len > 0 ? "\"" : "",
+        printable(naptr->regexp, regexp, sizeof(regexp)), naptr->regexp.len > 0 ? "\" " : "",
+        naptr->replacement[0] ? naptr->replacement : ".", tags, refusal ? " ignored: " : "",
+        refusal ? refusal : "");
 }
 
 static void tell_record(const struct resolver_teller *teller, const char *name,
                         enum resolver_type type, const struct resolver_record *record,
                         const char *tags)
 {
-    char ip[INET6_ADDRSTRLEN];
+    char ip[INET6_ADDRSTRLEN], text[RESOLVER_LINE_MAX / 4];
     switch (type) {
     case RESOLVER_A:
         inet_ntop(AF_INET, &record->a, ip, sizeof(ip));
@@ -62,6 +84,13 @@ static void tell_record(const struct resolver_teller *teller, const char *name,
         return;
     case RESOLVER_NAPTR:
         tell_naptr(teller, name, &record->naptr, tags);
+        return;
+    case RESOLVER_TXT:
+        resolver_tell(teller, "TXT %s: \"%s\" %s", name,
+                      printable(record->txt.text, text, sizeof(text)), tags);
+        return;
+    case RESOLVER_TLSA:
+        tell_tlsa(teller, name, &record->tlsa, tags);
         return;
     }
 }

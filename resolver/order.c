@@ -8,7 +8,7 @@ const char *resolver_naptr_refusal(const struct resolver_naptr *naptr)
         return "only SIPS+D2T counts between edges";
     if (!slice_eq_nocase(slice_of(naptr->flags), SLICE("s")))
         return "only the flag \"s\" leads to SRV records";
-    if (naptr->has_regexp)
+    if (naptr->regexp.len > 0)
         return "an expression and the flag \"s\" exclude each other";
     if (naptr->replacement[0] == '\0')
         return "it has no replacement";

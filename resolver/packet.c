@@ -137,35 +137,73 @@ static uint32_t min32(uint32_t a, uint32_t b)
     return a < b ? a : b;
 }
 
-/* A <character-string>, cut where it is longer; bytes that no service or flag has become '?'. */
-static void string_of(const ldns_rdf *rdf, char *text, size_t max)
+static struct slice bytes_of(const ldns_rdf *rdf)
 {
-    size_t len = ldns_rdf_size(rdf) > 0 ? ldns_rdf_size(rdf) - 1 : 0;
-    if (len > max)
-        len = max;
-    for (size_t i = 0; i < len; i++) {
-        char c = (char)ldns_rdf_data(rdf)[i + 1];
-        text[i] = c > ' ' && c < 0x7f && c != '"' && c != '\\' ? c : '?';
-    }
-    text[len] = '\0';
+    return slice_make((const char *)ldns_rdf_data(rdf), ldns_rdf_size(rdf));
 }
 
-static int srv_of(const ldns_rr *rr, struct resolver_srv *srv)
+/* The octets of a <character-string>, without the length before them. */
+static struct slice string_of(const ldns_rdf *rdf)
+{
+    return slice_skip(bytes_of(rdf), 1);
+}
+
+/* A word of a NAPTR, cut where it is longer; bytes that no service or flag has become '?'. */
+static const char *word_keep(struct resolver_set *set, const ldns_rdf *rdf, size_t max)
+{
+    struct slice string = string_of(rdf);
+    char word[UINT8_MAX];
+    size_t len = string.len < max ? string.len : max;
+    for (size_t i = 0; i < len; i++) {
+        char c = string.p[i];
+        word[i] = c > ' ' && c < 0x7f && c != '"' && c != '\\' ? c : '?';
+    }
+    return resolver_set_text(set, slice_make(word, len));
+}
+
+/* NULL where it is no name we could ask for. */
+static const char *name_keep(struct resolver_set *set, const ldns_rdf *rdf)
+{
+    char name[RESOLVER_NAME_MAX + 1];
+    return name_of(rdf, name) == 0 ? resolver_set_text(set, slice_of(name)) : NULL;
+}
+
+static int srv_of(const ldns_rr *rr, struct resolver_set *set, struct resolver_srv *srv)
 {
     srv->priority = ldns_rdf2native_int16(ldns_rr_rdf(rr, 0));
     srv->weight = ldns_rdf2native_int16(ldns_rr_rdf(rr, 1));
     srv->port = ldns_rdf2native_int16(ldns_rr_rdf(rr, 2));
-    return name_of(ldns_rr_rdf(rr, 3), srv->target);
+    srv->target = name_keep(set, ldns_rr_rdf(rr, 3));
+    return srv->target ? 0 : STATUS_MALFORMED;
 }
 
-static int naptr_of(const ldns_rr *rr, struct resolver_naptr *naptr)
+static int naptr_of(const ldns_rr *rr, struct resolver_set *set, struct resolver_naptr *naptr)
 {
     naptr->order = ldns_rdf2native_int16(ldns_rr_rdf(rr, 0));
     naptr->preference = ldns_rdf2native_int16(ldns_rr_rdf(rr, 1));
-    string_of(ldns_rr_rdf(rr, 2), naptr->flags, RESOLVER_FLAGS_MAX);
-    string_of(ldns_rr_rdf(rr, 3), naptr->service, RESOLVER_SERVICE_MAX);
-    naptr->has_regexp = ldns_rdf_size(ldns_rr_rdf(rr, 4)) > 1;
-    return name_of(ldns_rr_rdf(rr, 5), naptr->replacement);
+    naptr->flags = word_keep(set, ldns_rr_rdf(rr, 2), RESOLVER_FLAGS_MAX);
+    naptr->service = word_keep(set, ldns_rr_rdf(rr, 3), RESOLVER_SERVICE_MAX);
+    naptr->regexp = resolver_set_bytes(set, string_of(ldns_rr_rdf(rr, 4)));
+    naptr->replacement = name_keep(set, ldns_rr_rdf(rr, 5));
+    return naptr->replacement ? 0 : STATUS_MALFORMED;
+}
+
+/* The strings are kept one behind the other, so together they are one run of bytes. */
+static int txt_of(const ldns_rr *rr, struct resolver_set *set, struct resolver_txt *txt)
+{
+    txt->text = resolver_set_bytes(set, slice_make(NULL, 0));
+    for (size_t i = 0; i < ldns_rr_rd_count(rr); i++)
+        txt->text.len += resolver_set_bytes(set, string_of(ldns_rr_rdf(rr, i))).len;
+    return 0;
+}
+
+static int tlsa_of(const ldns_rr *rr, struct resolver_set *set, struct resolver_tlsa *tlsa)
+{
+    tlsa->usage = ldns_rdf2native_int8(ldns_rr_rdf(rr, 0));
+    tlsa->selector = ldns_rdf2native_int8(ldns_rr_rdf(rr, 1));
+    tlsa->matching = ldns_rdf2native_int8(ldns_rr_rdf(rr, 2));
+    tlsa->data = resolver_set_bytes(set, bytes_of(ldns_rr_rdf(rr, 3)));
+    return 0;
 }
 
 static int address_of(const ldns_rr *rr, void *address, size_t size)
@@ -176,25 +214,55 @@ static int address_of(const ldns_rr *rr, void *address, size_t size)
     return 0;
 }
 
-static int record_of(const ldns_rr *rr, enum resolver_type type, struct resolver_record *record)
-{
-    static const struct {
-        enum resolver_type type;
-        size_t fields;
-    } shapes[] = {{RESOLVER_A, 1}, {RESOLVER_AAAA, 1}, {RESOLVER_SRV, 4}, {RESOLVER_NAPTR, 6}};
-    for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++)
-        if (shapes[i].type == type && ldns_rr_rd_count(rr) != shapes[i].fields)
-            return STATUS_MALFORMED;
+/* The types' RDATA as ldns splits it. */
+static const struct shape {
+    enum resolver_type type;
+    size_t fields;     /* TXT: at least */
+    size_t text_field; /* the first one that is kept as text */
+} shapes[] = {{RESOLVER_A, 1, 1},   {RESOLVER_AAAA, 1, 1},  {RESOLVER_SRV, 4, 3},
+              {RESOLVER_TXT, 1, 0}, {RESOLVER_NAPTR, 6, 2}, {RESOLVER_TLSA, 4, 3}};
 
-    switch (type) {
+static const struct shape *shape_of(enum resolver_type type)
+{
+    size_t i = 0;
+    while (shapes[i].type != type)
+        i++;
+    return &shapes[i];
+}
+
+/* At most so many octets the record's text takes: no field is longer in text than on the wire, and
+ * each may need an end. */
+static size_t text_size(const ldns_rr *rr)
+{
+    size_t size = 0;
+    for (size_t i = shape_of((enum resolver_type)ldns_rr_get_type(rr))->text_field;
+         i < ldns_rr_rd_count(rr); i++)
+        size += ldns_rdf_size(ldns_rr_rdf(rr, i)) + 1;
+    return size;
+}
+
+/* Appends a record to the set; text of one that cannot be used stays behind, for it has its room.
+ */
+static int record_of(const ldns_rr *rr, struct resolver_set *set)
+{
+    struct resolver_record *record = &set->records[set->count];
+    size_t fields = shape_of(set->type)->fields, count = ldns_rr_rd_count(rr);
+    if (set->type == RESOLVER_TXT ? count < fields : count != fields)
+        return STATUS_MALFORMED;
+
+    switch (set->type) {
     case RESOLVER_A:
         return address_of(rr, &record->a, sizeof(record->a));
     case RESOLVER_AAAA:
         return address_of(rr, &record->aaaa, sizeof(record->aaaa));
     case RESOLVER_SRV:
-        return srv_of(rr, &record->srv);
+        return srv_of(rr, set, &record->srv);
     case RESOLVER_NAPTR:
-        return naptr_of(rr, &record->naptr);
+        return naptr_of(rr, set, &record->naptr);
+    case RESOLVER_TXT:
+        return txt_of(rr, set, &record->txt);
+    case RESOLVER_TLSA:
+        return tlsa_of(rr, set, &record->tlsa);
     }
     return STATUS_MALFORMED;
 }
@@ -265,29 +333,46 @@ static bool chain_owns(const struct chain *chain, const ldns_rr_list *answer,
     return true;
 }
 
+/* Does the record answer the question? */
+static bool is_wanted(const struct chain *chain, const ldns_rr *rr, enum resolver_type type)
+{
+    return ldns_rr_get_type(rr) == (ldns_rr_type)type && owned_by(rr, chain_end(chain));
+}
+
+/* An empty set with room for the answer's records: what the cache keeps carries no other. */
+static struct resolver_set *set_for(const struct chain *chain, const ldns_rr_list *answer,
+                                    enum resolver_type type)
+{
+    size_t count = 0, text_max = 0;
+    for (size_t i = 0; i < ldns_rr_list_rr_count(answer); i++) {
+        const ldns_rr *rr = ldns_rr_list_rr(answer, i);
+        if (!is_wanted(chain, rr, type))
+            continue;
+        count++;
+        text_max += text_size(rr);
+    }
+    return resolver_set_alloc(type, count, text_max);
+}
+
 /* The records of `type` at the end of the chain; status STATUS_NODATA where there is none. */
 static struct resolver_set *collect(const struct chain *chain, const ldns_rr_list *answer,
                                     enum resolver_type type)
 {
-    struct resolver_set *set = resolver_set_alloc(type, RESOLVER_RECORDS_MAX);
+    struct resolver_set *set = set_for(chain, answer, type);
     if (!set)
         return NULL;
     set->status = STATUS_NODATA;
     set->ttl_s = chain->ttl_s;
     for (size_t i = 0; i < ldns_rr_list_rr_count(answer); i++) {
         const ldns_rr *rr = ldns_rr_list_rr(answer, i);
-        if (ldns_rr_get_type(rr) != (ldns_rr_type)type || !owned_by(rr, chain_end(chain)))
+        if (!is_wanted(chain, rr, type))
             continue;
         set->status = 0;
         set->ttl_s = min32(set->ttl_s, ttl_of(rr));
-        if (set->count < RESOLVER_RECORDS_MAX &&
-            record_of(rr, type, &set->records[set->count]) == 0)
+        if (record_of(rr, set) == 0)
             set->count++;
     }
-    /* A cached set should not carry room for records that it does not have. */
-    size_t size = sizeof(*set) + set->count * sizeof(set->records[0]);
-    struct resolver_set *fitting = realloc(set, size);
-    return fitting ? fitting : set;
+    return set;
 }
 
 /* ---- negative answers (RFC 2308) ---- */

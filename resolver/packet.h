@@ -14,8 +14,8 @@
 
 #define RESOLVER_EDNS_SIZE   1232 /* UDP answer that no path fragments (DNS flag day 2020) */
 #define RESOLVER_QUERY_MAX   512  /* header, one name of 255, type, class and OPT need 286 */
-#define RESOLVER_RRS_MAX     512  /* records in one answer, all sections; more is hostile */
-#define RESOLVER_ALIASES_MAX 8    /* CNAME records from the name asked to the name that answers */
+#define RESOLVER_RRS_MAX     RESOLVER_RECORDS_MAX /* in all sections of one answer; more is hostile */
+#define RESOLVER_ALIASES_MAX 8 /* CNAME records from the name asked to the name that answers */
 
 /* What makes a question hard to forge an answer for: its id and the case of its letters. */
 struct resolver_entropy {

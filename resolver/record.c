@@ -5,15 +5,36 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
-struct resolver_set *resolver_set_alloc(enum resolver_type type, size_t max)
+struct resolver_set *resolver_set_alloc(enum resolver_type type, size_t max, size_t text_max)
 {
-    struct resolver_set *set = calloc(1, sizeof(*set) + max * sizeof(set->records[0]));
+    struct resolver_set *set = calloc(1, sizeof(*set) + max * sizeof(set->records[0]) + text_max);
     if (!set)
         return NULL;
     set->refs = 1;
     set->type = type;
+    set->text = (char *)&set->records[max];
+    set->text_left = text_max;
     return set;
+}
+
+struct slice resolver_set_bytes(struct resolver_set *set, struct slice bytes)
+{
+    assert(bytes.len <= set->text_left);
+    struct slice kept = slice_make(set->text, bytes.len);
+    if (bytes.len > 0)
+        memcpy(set->text, bytes.p, bytes.len);
+    set->text += bytes.len;
+    set->text_left -= bytes.len;
+    return kept;
+}
+
+const char *resolver_set_text(struct resolver_set *set, struct slice text)
+{
+    struct slice kept = resolver_set_bytes(set, text);
+    resolver_set_bytes(set, slice_make("", 1));
+    return kept.p;
 }
 
 struct resolver_set *resolver_set_ref(struct resolver_set *set)
@@ -43,6 +64,10 @@ const char *resolver_type_name(enum resolver_type type)
         return "SRV";
     case RESOLVER_NAPTR:
         return "NAPTR";
+    case RESOLVER_TXT:
+        return "TXT";
+    case RESOLVER_TLSA:
+        return "TLSA";
     }
     return "?";
 }

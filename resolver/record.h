@@ -11,25 +11,43 @@
 #include <stdint.h>
 
 #define RESOLVER_NAME_MAX    253 /* octets of a name in text, without final dot (RFC 1035 2.3.4) */
-#define RESOLVER_RECORDS_MAX 32  /* records kept of one set; twice the hops a lookup may have */
+#define RESOLVER_RECORDS_MAX 512 /* records of one set: all that an answer may have */
 #define RESOLVER_FLAGS_MAX   8   /* of a NAPTR; one letter is in use */
 #define RESOLVER_SERVICE_MAX 63  /* of a NAPTR */
 
 /* The types this resolver asks for, with their numbers on the wire. */
-enum resolver_type { RESOLVER_A = 1, RESOLVER_AAAA = 28, RESOLVER_SRV = 33, RESOLVER_NAPTR = 35 };
+enum resolver_type {
+    RESOLVER_A = 1,
+    RESOLVER_TXT = 16,
+    RESOLVER_AAAA = 28,
+    RESOLVER_SRV = 33,
+    RESOLVER_NAPTR = 35,
+    RESOLVER_TLSA = 52
+};
 
-/* Names are lower-case text without final dot; the root is the empty string. */
+/* Text and bytes of a record lie in its set's own memory and live as long as the set. Names are
+ * lower-case text without final dot; the root is the empty string. */
 struct resolver_srv {
     uint16_t priority, weight, port;
-    char target[RESOLVER_NAME_MAX + 1]; /* "": decidedly no service (RFC 2782) */
+    const char *target; /* "": decidedly no service (RFC 2782) */
 };
 
 struct resolver_naptr {
     uint16_t order, preference;
-    bool has_regexp;
-    char flags[RESOLVER_FLAGS_MAX + 1]; /* longer ones are cut: none of them is usable */
-    char service[RESOLVER_SERVICE_MAX + 1];
-    char replacement[RESOLVER_NAME_MAX + 1];
+    const char *flags;   /* at most RESOLVER_FLAGS_MAX; longer ones are cut: none is usable */
+    const char *service; /* at most RESOLVER_SERVICE_MAX, cut likewise */
+    struct slice regexp; /* at most 255 octets, as they came: a NUL may be among them */
+    const char *replacement;
+};
+
+struct resolver_txt {
+    struct slice text; /* the record's strings one after the other, as they came */
+};
+
+/* RFC 6698 section 2.1. */
+struct resolver_tlsa {
+    uint8_t usage, selector, matching;
+    struct slice data;
 };
 
 struct resolver_record {
@@ -38,10 +56,13 @@ struct resolver_record {
         struct in6_addr aaaa;
         struct resolver_srv srv;
         struct resolver_naptr naptr;
+        struct resolver_txt txt;
+        struct resolver_tlsa tlsa;
     };
 };
 
-/* The answer to one question. Reference counted; never changed once it is shared. */
+/* The answer to one question, one piece of memory: the records, then their text. Reference counted;
+ * never changed once it is shared. */
 struct resolver_set {
     unsigned refs;
     enum resolver_type type;
@@ -49,16 +70,22 @@ struct resolver_set {
     bool validated; /* AD bit of every answer on the way, each from a trusted upstream */
     uint32_t ttl_s; /* smallest on the way; of a negative answer by RFC 2308 */
     size_t count;   /* 0 with status 0: there are records, but none that can be used */
+    char *text;     /* where the next text goes */
+    size_t text_left;
     struct resolver_record records[];
 };
 
-/* A set with room for `max` records, one reference, status 0 and no record. NULL without memory. */
-struct resolver_set *resolver_set_alloc(enum resolver_type type, size_t max);
+/* A set with room for `max` records and for `text_max` octets of text, one reference, status 0 and
+ * no record. NULL without memory. */
+struct resolver_set *resolver_set_alloc(enum resolver_type type, size_t max, size_t text_max);
+/* Copies bytes into the set. A text takes one octet more, for its end. The room must suffice. */
+struct slice resolver_set_bytes(struct resolver_set *set, struct slice bytes);
+const char *resolver_set_text(struct resolver_set *set, struct slice text);
 struct resolver_set *resolver_set_ref(struct resolver_set *set);
 /* Drops one reference. Accepts NULL. Returns NULL. */
 struct resolver_set *resolver_set_unref(struct resolver_set *set);
 
-/* "A", "AAAA", "SRV", "NAPTR". */
+/* "A", "SRV" ... */
 const char *resolver_type_name(enum resolver_type type);
 
 /* Copies a name of letters, digits, '-' and '_' in labels of 1..63 octets, at most

@@ -64,8 +64,8 @@ unsigned dns_type_number(const char *type)
     static const struct {
         const char *name;
         unsigned number;
-    } types[] = {{"A", 1},     {"NS", 2},   {"CNAME", 5}, {"SOA", 6},
-                 {"AAAA", 28}, {"SRV", 33}, {"NAPTR", 35}};
+    } types[] = {{"A", 1},    {"NS", 2},    {"CNAME", 5}, {"SOA", 6},
+                 {"TXT", 16}, {"AAAA", 28}, {"SRV", 33},  {"NAPTR", 35}};
     for (size_t i = 0; i < COUNT_OF(types); i++)
         if (strcmp(types[i].name, type) == 0)
             return types[i].number;
@@ -83,6 +83,10 @@ static void put_ip(struct dns_packet *packet, int family, const char *text)
 static void put_rdata(struct dns_packet *packet, unsigned type, char *const *field)
 {
     switch (type) {
+    case 16:
+        for (int i = 0; *field[i]; i++)
+            put_string(packet, field[i]);
+        return;
     case 1:
         put_ip(packet, AF_INET, field[0]);
         return;

@@ -22,7 +22,7 @@ static int cache_teardown(void **state)
 static void put(struct resolver_cache *cache, const char *name, enum resolver_type type, int status,
                 uint32_t ttl_s, uint64_t now_ms)
 {
-    struct resolver_set *set = resolver_set_alloc(type, 0);
+    struct resolver_set *set = resolver_set_alloc(type, 0, 0);
     assert_non_null(set);
     set->status = status;
     set->ttl_s = ttl_s;

@@ -26,9 +26,9 @@ static void naptr_add(struct resolver_set *set, unsigned order, unsigned prefere
     struct resolver_naptr *naptr = &set->records[set->count++].naptr;
     naptr->order = (uint16_t)order;
     naptr->preference = (uint16_t)preference;
-    snprintf(naptr->flags, sizeof(naptr->flags), "%s", flags);
-    snprintf(naptr->service, sizeof(naptr->service), "%s", service);
-    snprintf(naptr->replacement, sizeof(naptr->replacement), "%s", replacement);
+    naptr->flags = flags;
+    naptr->service = service;
+    naptr->replacement = replacement;
 }
 
 static void srv_add(struct resolver_set *set, unsigned priority, unsigned weight,
@@ -38,14 +38,14 @@ static void srv_add(struct resolver_set *set, unsigned priority, unsigned weight
     srv->priority = (uint16_t)priority;
     srv->weight = (uint16_t)weight;
     srv->port = 5061;
-    snprintf(srv->target, sizeof(srv->target), "%s", target);
+    srv->target = target;
 }
 
 static void only_sips_d2t_with_flag_s_is_usable(void **state)
 {
     static const struct {
         const char *flags, *service, *replacement;
-        bool has_regexp, usable;
+        bool with_regexp, usable;
     } cases[] = {
         {"s", "SIPS+D2T", "_sips._tcp.opb.example", false, true},
         {"S", "sips+d2t", "_sips._tcp.opb.example", false,
@@ -68,7 +68,8 @@ static void only_sips_d2t_with_flag_s_is_usable(void **state)
         struct resolver_set *set = set_clear(&room);
         size_t order[RESOLVER_NAPTR_MAX];
         naptr_add(set, 1, 1, cases[i].flags, cases[i].service, cases[i].replacement);
-        set->records[0].naptr.has_regexp = cases[i].has_regexp;
+        if (cases[i].with_regexp)
+            set->records[0].naptr.regexp = SLICE("!^.*$!sip:x@opb.example!");
         assert_int_equal(resolver_order_naptr(set, order), cases[i].usable ? 1 : 0);
         assert_int_equal(resolver_naptr_refusal(&set->records[0].naptr) == NULL, cases[i].usable);
     }
