@@ -9,13 +9,19 @@
 struct resolver_cache {
     struct table *table;
     struct list used; /* entries, least recently used first */
-    size_t max;
+    struct resolver_cache_conf conf;
+    uint64_t age;                                            /* purges so far */
+    char purged[RESOLVER_PURGES_MAX][RESOLVER_NAME_MAX + 1]; /* purge number n at n % MAX */
 };
 
 struct entry {
     struct table_link hashed;
     struct list used;
-    uint64_t expires_ms;
+    uint64_t expires_ms, ends_ms; /* fresh until, stale until */
+    uint64_t recheck_ms;          /* not before */
+    uint64_t age;                 /* purges that it has outlived */
+    uint32_t kept_s;              /* for so long it was fresh from the start */
+    unsigned uses;
     struct resolver_set *set;
     char name[]; /* terminated */
 };
@@ -53,14 +59,14 @@ static void entry_drop(struct resolver_cache *cache, struct entry *entry)
     free(entry);
 }
 
-struct resolver_cache *resolver_cache_alloc(size_t max)
+struct resolver_cache *resolver_cache_alloc(const struct resolver_cache_conf *conf)
 {
     struct resolver_cache *cache = calloc(1, sizeof(*cache));
     if (!cache)
         return NULL;
     list_init(&cache->used);
-    cache->max = max;
-    cache->table = table_alloc(max);
+    cache->conf = *conf;
+    cache->table = table_alloc(conf->max);
     return cache->table ? cache : resolver_cache_free(cache);
 }
 
@@ -81,51 +87,130 @@ size_t resolver_cache_count(const struct resolver_cache *cache)
     return table_count(cache->table);
 }
 
-struct resolver_set *resolver_cache_get(struct resolver_cache *cache, const char *name,
-                                        enum resolver_type type, uint64_t now_ms, uint32_t *ttl_s)
+/* ---- purges ---- */
+
+void resolver_cache_purge(struct resolver_cache *cache, const char *name)
+{
+    memcpy(cache->purged[cache->age % RESOLVER_PURGES_MAX], name, strlen(name) + 1);
+    cache->age++;
+}
+
+uint64_t resolver_cache_age(const struct resolver_cache *cache)
+{
+    return cache->age;
+}
+
+/* Was the entry purged since it was last looked at? A purge only notes the name, and entries are
+ * compared with it when they are next used. */
+static bool is_purged(const struct resolver_cache *cache, struct entry *entry)
+{
+    if (cache->age - entry->age > RESOLVER_PURGES_MAX)
+        return true;
+    for (; entry->age < cache->age; entry->age++)
+        if (resolver_name_is_below(entry->name, cache->purged[entry->age % RESOLVER_PURGES_MAX]))
+            return true;
+    return false;
+}
+
+/* ---- get ---- */
+
+static bool is_dead(const struct resolver_cache *cache, struct entry *entry, uint64_t now_ms)
+{
+    return entry->ends_ms <= now_ms || is_purged(cache, entry);
+}
+
+static bool is_about_to_end(const struct entry *entry, uint64_t now_ms)
+{
+    uint64_t whole_ms = (uint64_t)entry->kept_s * 1000;
+    return entry->uses > RESOLVER_POPULAR &&
+           entry->expires_ms - now_ms <= whole_ms / RESOLVER_RENEW_PART;
+}
+
+bool resolver_cache_get(struct resolver_cache *cache, const char *name, enum resolver_type type,
+                        uint64_t now_ms, struct resolver_cached *cached)
 {
     struct entry_key key = {name, type};
     struct entry *entry = entry_find(cache, &key);
     if (!entry)
-        return NULL;
-    if (entry->expires_ms <= now_ms) {
+        return false;
+    if (is_dead(cache, entry, now_ms)) {
         entry_drop(cache, entry);
-        return NULL;
+        return false;
     }
     list_remove(&entry->used);
     list_append(&cache->used, &entry->used);
-    *ttl_s = (uint32_t)((entry->expires_ms - now_ms + 999) / 1000);
-    return entry->set;
+    entry->uses++;
+    bool stale = entry->expires_ms <= now_ms;
+    *cached = (struct resolver_cached){
+        .set = entry->set,
+        .ttl_s =
+            stale ? RESOLVER_STALE_TTL_S : (uint32_t)((entry->expires_ms - now_ms + 999) / 1000),
+        .stale = stale,
+        .failed = entry->recheck_ms != 0,
+        .recheck = now_ms >= entry->recheck_ms && (stale || is_about_to_end(entry, now_ms)),
+    };
+    return true;
 }
 
-static uint32_t kept_s(const struct resolver_set *set)
+void resolver_cache_failed(struct resolver_cache *cache, const char *name, enum resolver_type type,
+                           uint64_t now_ms)
 {
-    uint32_t max_s = set->status == 0 ? RESOLVER_TTL_MAX_S : RESOLVER_TTL_NEGATIVE_S;
-    if (set->ttl_s < RESOLVER_TTL_MIN_S)
-        return RESOLVER_TTL_MIN_S;
-    return set->ttl_s < max_s ? set->ttl_s : max_s;
+    struct entry_key key = {name, type};
+    struct entry *entry = entry_find(cache, &key);
+    if (entry)
+        entry->recheck_ms = now_ms + RESOLVER_RECHECK_MS;
 }
 
-void resolver_cache_put(struct resolver_cache *cache, const char *name, struct resolver_set *set,
-                        uint64_t now_ms)
+/* ---- put ---- */
+
+static uint32_t kept_s(const struct resolver_cache *cache, const struct resolver_set *set)
+{
+    uint32_t max_s = cache->conf.ttl_max_s;
+    if (set->status != 0 && max_s > RESOLVER_TTL_NEGATIVE_S)
+        max_s = RESOLVER_TTL_NEGATIVE_S;
+    uint32_t ttl_s = set->ttl_s > cache->conf.ttl_min_s ? set->ttl_s : cache->conf.ttl_min_s;
+    return ttl_s < max_s ? ttl_s : max_s;
+}
+
+/* Old records may lead a call, for the far end proves itself; an old "there is none" may not, nor
+ * anything that proves an identity or a port. */
+static uint32_t stale_s(const struct resolver_cache *cache, const struct resolver_set *set)
+{
+    bool leads = set->type == RESOLVER_SRV || set->type == RESOLVER_A || set->type == RESOLVER_AAAA;
+    return set->status == 0 && leads ? cache->conf.stale_s : 0;
+}
+
+static struct entry *entry_add(struct resolver_cache *cache, const struct entry_key *key)
+{
+    if (table_count(cache->table) >= cache->conf.max)
+        entry_drop(cache, container_of(list_first(&cache->used), struct entry, used));
+    size_t name_size = strlen(key->name) + 1;
+    struct entry *entry = calloc(1, sizeof(*entry) + name_size);
+    if (!entry)
+        return NULL;
+    memcpy(entry->name, key->name, name_size);
+    if (table_put(cache->table, &entry->hashed, entry_hash(cache, key)) < 0) {
+        free(entry);
+        return NULL;
+    }
+    list_append(&cache->used, &entry->used);
+    return entry;
+}
+
+uint32_t resolver_cache_put(struct resolver_cache *cache, const char *name,
+                            struct resolver_set *set, uint64_t age, uint64_t now_ms)
 {
     struct entry_key key = {name, set->type};
     struct entry *entry = entry_find(cache, &key);
     if (entry)
         entry_drop(cache, entry);
-    if (table_count(cache->table) >= cache->max)
-        entry_drop(cache, container_of(list_first(&cache->used), struct entry, used));
-
-    size_t name_size = strlen(name) + 1;
-    entry = calloc(1, sizeof(*entry) + name_size);
-    if (!entry)
-        return;
-    memcpy(entry->name, name, name_size);
-    if (table_put(cache->table, &entry->hashed, entry_hash(cache, &key)) < 0) {
-        free(entry);
-        return;
-    }
+    uint32_t fresh_s = kept_s(cache, set);
+    if (fresh_s == 0 || !(entry = entry_add(cache, &key)))
+        return fresh_s;
     entry->set = resolver_set_ref(set);
-    entry->expires_ms = now_ms + (uint64_t)kept_s(set) * 1000;
-    list_append(&cache->used, &entry->used);
+    entry->kept_s = fresh_s;
+    entry->age = age;
+    entry->expires_ms = now_ms + (uint64_t)fresh_s * 1000;
+    entry->ends_ms = entry->expires_ms + (uint64_t)stale_s(cache, set) * 1000;
+    return fresh_s;
 }

@@ -108,8 +108,11 @@ void resolver_tell_outcome(const struct resolver_teller *teller, const char *nam
     }
 
     char tags[64];
-    snprintf(tags, sizeof(tags), "(%s%sTTL %u)", outcome->cached ? "cached, " : "",
-             outcome->set->validated ? "validated, " : "", outcome->ttl_s);
+    snprintf(tags, sizeof(tags), "(%s%sTTL %u)",
+             outcome->stale    ? "stale, "
+             : outcome->cached ? "cached, "
+                               : "",
+             outcome->validated ? "validated, " : "", outcome->ttl_s);
     if (outcome->status == STATUS_NXDOMAIN)
         resolver_tell(teller, "%s %s: NXDOMAIN, there is no such name %s", resolver_type_name(type),
                       name, tags);

@@ -20,7 +20,7 @@
 
 #define RESOLVER_ROUNDS        2     /* times that a silent upstream is asked one question */
 #define RESOLVER_SILENT_MAX    3     /* timeouts in a row after which an upstream counts as down */
-#define RESOLVER_DOWN_MS       10000 /* and is asked last */
+#define RESOLVER_DOWN_MS       10000 /* and is asked last, but by one question in so long */
 #define RESOLVER_SETTLE_MS     300   /* with the first target known, wait so long for the others */
 #define RESOLVER_LOCATIONS_MAX 4096  /* lookups under way at once */
 
@@ -32,19 +32,21 @@ struct table;
 /* Owned by whoever called resolver_alloc; freed in the close callback of `tick`. */
 struct resolver {
     uv_loop_t *loop;
+    uint64_t ahead_ms;     /* of the loop's clock: how a test lets time pass */
     uv_timer_t tick;       /* due when the first of `timers` is */
     struct timers *timers; /* one per question and per location */
     struct resolver_conf conf;
     struct resolver_cache *cache;
     struct table *questions;
+    struct list asked; /* the questions again */
     struct list locations;
     struct list spare; /* ended locations, at most RESOLVER_LOCATIONS_MAX */
     size_t location_count;
     struct {
-        unsigned silent; /* timeouts since its last answer */
+        unsigned silent; /* timeouts and refused packets since its last answer */
         uint64_t down_until_ms;
     } upstreams[RESOLVER_MAX_UPSTREAMS];
-    struct resolver_stats stats; /* but for the last two, which are counted elsewhere */
+    struct resolver_stats stats; /* but for the gauges, which are counted elsewhere */
     bool closing;
 };
 
@@ -65,9 +67,11 @@ struct resolver_outcome {
                                  STATUS_SERVFAIL or -ETIMEDOUT, with `cause` */
     struct resolver_set *set; /* valid during the call: take a reference to keep it */
     uint32_t ttl_s;           /* what is left of it */
+    bool validated;           /* the set is, and it is not stale */
     bool cached;
-    const char *cause;       /* "SERVFAIL", "no answer" ...; lives for ever */
-    int io_error;            /* -errno of the socket, or 0 */
+    bool stale;        /* past its TTL, for nobody could be asked: it may lead, and prove nothing */
+    const char *cause; /* "SERVFAIL", "no answer" ...; lives for ever */
+    int io_error;      /* -errno of the socket, or 0 */
     struct netaddr upstream; /* who failed; AF_UNSPEC where it was nobody */
 };
 
@@ -86,10 +90,16 @@ struct resolver_wait {
  * name    as resolver_name_copy makes it; copied */
 void resolver_ask(struct resolver *resolver, const char *name, enum resolver_type type,
                   struct resolver_wait *wait, resolver_outcome_h *handler, void *arg);
+/* The same for what proves an identity or a port (TLSA, address records, ENUM): only trusted
+ * upstreams are asked, only their answers count, and no answer is stale. */
+void resolver_ask_trusted(struct resolver *resolver, const char *name, enum resolver_type type,
+                          struct resolver_wait *wait, resolver_outcome_h *handler, void *arg);
 /* A question that nobody waits for is given up. Harmless when it does not wait. */
 void resolver_wait_cancel(struct resolver_wait *wait);
 /* Whom the question was sent to last; AF_UNSPEC when it does not wait. */
 struct netaddr resolver_wait_upstream(const struct resolver_wait *wait);
+/* Ends every question with STATUS_CANCELLED. */
+void resolver_questions_end(struct resolver *resolver);
 
 /* ---- locations (locate.c) ---- */
 

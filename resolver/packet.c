@@ -377,17 +377,6 @@ static struct resolver_set *collect(const struct chain *chain, const ldns_rr_lis
 
 /* ---- negative answers (RFC 2308) ---- */
 
-static bool is_at_or_above(const char *zone, const char *name)
-{
-    size_t zone_len = strlen(zone);
-    size_t name_len = strlen(name);
-    if (zone_len == 0)
-        return true;
-    if (zone_len > name_len || strcmp(name + name_len - zone_len, zone) != 0)
-        return false;
-    return zone_len == name_len || name[name_len - zone_len - 1] == '.';
-}
-
 /* The SOA of the zone that `name` is in, or NULL. */
 static const ldns_rr *authority_soa(const ldns_rr_list *authority, const char *name)
 {
@@ -395,7 +384,7 @@ static const ldns_rr *authority_soa(const ldns_rr_list *authority, const char *n
         const ldns_rr *rr = ldns_rr_list_rr(authority, i);
         char owner[RESOLVER_NAME_MAX + 1];
         if (ldns_rr_get_type(rr) == LDNS_RR_TYPE_SOA && ldns_rr_rd_count(rr) == 7 &&
-            name_of(ldns_rr_owner(rr), owner) == 0 && is_at_or_above(owner, name))
+            name_of(ldns_rr_owner(rr), owner) == 0 && resolver_name_is_below(name, owner))
             return rr;
     }
     return NULL;

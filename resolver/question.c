@@ -11,22 +11,30 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Owned by the table of questions; ends with question_finish or when the last waiter leaves. */
+/* Owned by the table of questions; ends with question_finish, or when the last waiter leaves one
+ * that is asked for the waiters' sake only. */
 struct resolver_question {
     struct table_link hashed;
+    struct list link; /* in the resolver's list */
     struct resolver *resolver;
     struct list waits;
     char name[RESOLVER_NAME_MAX + 1];
     enum resolver_type type;
+    bool trusted_only; /* for those who want no other answer */
+    bool for_cache;    /* goes on without waiters */
+    bool stale_told;   /* took so long that a stale answer was given, and is to all who come */
+    struct timer stale_timer;
+    uint64_t cache_age; /* at the start */
 
     /* What the answers so far add up to. */
     char asked[RESOLVER_NAME_MAX + 1]; /* the name, or the end of its CNAME chain */
     unsigned aliases;
     uint32_t ttl_s;
-    bool validated;
+    bool trusted, validated;
 
     /* The attempts: upstreams in this order, those that were silent once more. */
     size_t order[RESOLVER_MAX_UPSTREAMS];
+    size_t order_count;
     bool gave_up[RESOLVER_MAX_UPSTREAMS]; /* answered that it cannot tell */
     size_t position;                      /* in `order`, of the next attempt */
     unsigned round;
@@ -43,6 +51,7 @@ struct resolver_question {
 struct question_key {
     const char *name;
     enum resolver_type type;
+    bool trusted_only;
 };
 
 static bool question_matches(const struct table_link *link, const void *key)
@@ -50,7 +59,8 @@ static bool question_matches(const struct table_link *link, const void *key)
     const struct resolver_question *question =
         container_of(link, const struct resolver_question, hashed);
     const struct question_key *wanted = key;
-    return question->type == wanted->type && strcmp(question->name, wanted->name) == 0;
+    return question->type == wanted->type && question->trusted_only == wanted->trusted_only &&
+           strcmp(question->name, wanted->name) == 0;
 }
 
 static uint64_t question_hash(const struct table *table, const struct question_key *key)
@@ -60,20 +70,30 @@ static uint64_t question_hash(const struct table *table, const struct question_k
     return table_hash_more(table, hash, slice_make((const char *)&type, sizeof(type)));
 }
 
+static struct resolver_question *question_find(const struct resolver *resolver,
+                                               const struct question_key *key)
+{
+    struct table_link *link = table_find(
+        resolver->questions, question_hash(resolver->questions, key), question_matches, key);
+    return link ? container_of(link, struct resolver_question, hashed) : NULL;
+}
+
 /* ---- the end ---- */
 
 static void question_detach(struct resolver_question *question)
 {
     timer_stop(question->resolver->timers, &question->timer);
+    timer_stop(question->resolver->timers, &question->stale_timer);
     question->exchange = resolver_exchange_stop(question->exchange);
     table_remove(question->resolver->questions, &question->hashed);
+    list_remove(&question->link);
 }
 
-/* Tells everybody. A waiter may meanwhile cancel others, ask anew or free the resolver. */
-static void question_finish(struct resolver_question *question,
-                            const struct resolver_outcome *outcome)
+/* Tells everybody. A waiter may meanwhile cancel others, ask anew or free the resolver, and with it
+ * a question that is not detached. */
+static void question_tell(struct resolver_question *question,
+                          const struct resolver_outcome *outcome)
 {
-    question_detach(question);
     struct list waits;
     list_init(&waits);
     list_each (link, next, &question->waits) {
@@ -87,16 +107,113 @@ static void question_finish(struct resolver_question *question,
         list_remove(link);
         wait->handler(outcome, wait->arg);
     }
+}
+
+static void question_finish(struct resolver_question *question,
+                            const struct resolver_outcome *outcome)
+{
+    question_detach(question);
+    question_tell(question, outcome);
     free(question);
 }
 
 static void question_answer(struct resolver_question *question, struct resolver_set *set)
 {
     struct resolver *resolver = question->resolver;
-    resolver_cache_put(resolver->cache, question->name, set, resolver_now_ms(resolver));
-    struct resolver_outcome outcome = {.status = set->status, .set = set, .ttl_s = set->ttl_s};
+    struct resolver_outcome outcome = {
+        .status = set->status, .set = set, .validated = set->validated};
+    outcome.ttl_s = resolver_cache_put(resolver->cache, question->name, set, question->cache_age,
+                                       resolver_now_ms(resolver));
     question_finish(question, &outcome);
     resolver_set_unref(set);
+}
+
+static struct resolver_outcome outcome_of_cached(const struct resolver_cached *cached)
+{
+    return (struct resolver_outcome){.status = cached->set->status,
+                                     .set = cached->set,
+                                     .ttl_s = cached->ttl_s,
+                                     .validated = cached->set->validated && !cached->stale,
+                                     .cached = true,
+                                     .stale = cached->stale};
+}
+
+/* Where the cache has an answer past its TTL: those who wait get that. Returns whether it has. */
+static bool question_tell_stale(struct resolver_question *question)
+{
+    struct resolver *resolver = question->resolver;
+    struct resolver_cached cached;
+    if (question->trusted_only ||
+        !resolver_cache_get(resolver->cache, question->name, question->type,
+                            resolver_now_ms(resolver), &cached))
+        return false;
+    for (struct list *link = question->waits.next; link != &question->waits; link = link->next)
+        resolver->stats.stale_hits++;
+    struct resolver_outcome outcome = outcome_of_cached(&cached);
+    resolver_set_ref(cached.set);
+    question_tell(question, &outcome);
+    resolver_set_unref(cached.set);
+    return true;
+}
+
+/* Nobody could answer. */
+static void question_fail(struct resolver_question *question)
+{
+    struct resolver *resolver = question->resolver;
+    struct resolver_outcome failure = question->failure;
+    resolver->stats.failures++;
+    resolver_cache_failed(resolver->cache, question->name, question->type,
+                          resolver_now_ms(resolver));
+    question_detach(question);
+    if (!question_tell_stale(question))
+        question_tell(question, &failure);
+    free(question);
+}
+
+/* The answer takes long, and the old one is better than none in time. The question goes on. */
+static void stale_due(void *arg)
+{
+    struct resolver_question *question = arg;
+    question->for_cache = question->stale_told = true;
+    question_tell_stale(question);
+}
+
+/* ---- upstreams ---- */
+
+/* One that is down is tried by one question in RESOLVER_DOWN_MS. */
+static bool upstream_is_down(struct resolver *resolver, size_t upstream, uint64_t now_ms)
+{
+    if (resolver->upstreams[upstream].silent < RESOLVER_SILENT_MAX)
+        return false;
+    if (resolver->upstreams[upstream].down_until_ms > now_ms)
+        return true;
+    resolver->upstreams[upstream].down_until_ms = now_ms + RESOLVER_DOWN_MS;
+    return false;
+}
+
+static void upstream_was_silent(struct resolver *resolver, size_t upstream)
+{
+    if (++resolver->upstreams[upstream].silent >= RESOLVER_SILENT_MAX)
+        resolver->upstreams[upstream].down_until_ms = resolver_now_ms(resolver) + RESOLVER_DOWN_MS;
+}
+
+/* In their configured order, but those that are down last. */
+static void order_upstreams(struct resolver_question *question)
+{
+    struct resolver *resolver = question->resolver;
+    uint64_t now_ms = resolver_now_ms(resolver);
+    size_t down[RESOLVER_MAX_UPSTREAMS], down_count = 0;
+    question->order_count = 0;
+    for (size_t i = 0; i < resolver->conf.upstream_count; i++) {
+        if (question->trusted_only && !resolver->conf.upstreams[i].trusted)
+            continue;
+        if (upstream_is_down(resolver, i, now_ms))
+            down[down_count++] = i;
+        else
+            question->order[question->order_count++] = i;
+    }
+    for (size_t i = 0; i < down_count; i++)
+        question->order[question->order_count++] = down[i];
 }
 
 /* ---- attempts ---- */
@@ -126,9 +243,7 @@ static void attempt_timed_out(void *arg)
     struct resolver_question *question = arg;
     struct resolver *resolver = question->resolver;
     resolver->stats.timeouts++;
-    if (++resolver->upstreams[question->upstream].silent >= RESOLVER_SILENT_MAX)
-        resolver->upstreams[question->upstream].down_until_ms =
-            resolver_now_ms(resolver) + RESOLVER_DOWN_MS;
+    upstream_was_silent(resolver, question->upstream);
     question->exchange = resolver_exchange_stop(question->exchange);
     note_failure(question, -ETIMEDOUT, "no answer", 0);
     question_next(question);
@@ -172,9 +287,8 @@ static int attempt_start(struct resolver_question *question)
 /* Asks the next upstream, or ends the question where none is left. */
 static void question_next(struct resolver_question *question)
 {
-    size_t count = question->resolver->conf.upstream_count;
     for (; question->round < RESOLVER_ROUNDS; question->round++, question->position = 0) {
-        while (question->position < count) {
+        while (question->position < question->order_count) {
             question->upstream = question->order[question->position++];
             if (question->gave_up[question->upstream])
                 continue;
@@ -184,21 +298,16 @@ static void question_next(struct resolver_question *question)
             give_up_upstream(question, "cannot be asked", status);
         }
     }
-    struct resolver_outcome failure = question->failure;
-    question_finish(question, &failure);
+    question_fail(question);
 }
 
-/* Begins the attempts for question->asked: upstreams in their configured order, but those that were
- * silent lately last. */
+/* Begins the attempts for question->asked. */
 static void question_begin(struct resolver_question *question)
 {
-    const struct resolver *resolver = question->resolver;
-    uint64_t now_ms = resolver_now_ms(resolver);
-    size_t count = 0;
-    for (int down = 0; down <= 1; down++)
-        for (size_t i = 0; i < resolver->conf.upstream_count; i++)
-            if ((resolver->upstreams[i].down_until_ms > now_ms) == down)
-                question->order[count++] = i;
+    order_upstreams(question);
+    if (question->order_count == 0)
+        question->failure =
+            (struct resolver_outcome){.status = STATUS_SERVFAIL, .cause = "no upstream is trusted"};
     memset(question->gave_up, 0, sizeof(question->gave_up));
     question->position = 0;
     question->round = 0;
@@ -212,8 +321,7 @@ static void follow_alias(struct resolver_question *question, const struct resolv
     question->aliases += reply->aliases;
     if (question->aliases > RESOLVER_ALIASES_MAX) {
         note_failure(question, STATUS_SERVFAIL, "a chain of too many CNAME records", 0);
-        struct resolver_outcome failure = question->failure;
-        question_finish(question, &failure);
+        question_fail(question);
         return;
     }
     memcpy(question->asked, reply->alias, sizeof(question->asked));
@@ -235,16 +343,19 @@ static void reply_came(struct resolver_question *question, struct resolver_reply
     bool trusted = resolver->conf.upstreams[question->upstream].trusted;
     resolver->stats.answers++;
     resolver->upstreams[question->upstream].silent = 0;
-    resolver->upstreams[question->upstream].down_until_ms = 0;
+    if (reply->kind == RESOLVER_REPLY_ANSWER || reply->kind == RESOLVER_REPLY_ALIAS) {
+        question->trusted = question->trusted && trusted;
+        question->validated = question->validated && trusted && reply->authentic;
+    }
     switch (reply->kind) {
     case RESOLVER_REPLY_ANSWER:
-        reply->set->validated = question->validated && trusted && reply->authentic;
+        reply->set->trusted = question->trusted;
+        reply->set->validated = question->validated;
         if (reply->set->ttl_s > question->ttl_s)
             reply->set->ttl_s = question->ttl_s;
         question_answer(question, reply->set);
         return;
     case RESOLVER_REPLY_ALIAS:
-        question->validated = question->validated && trusted && reply->authentic;
         if (question->ttl_s > reply->ttl_s)
             question->ttl_s = reply->ttl_s;
         follow_alias(question, reply);
@@ -283,6 +394,8 @@ static bool message_came(int status, struct slice bytes, void *arg)
         reply_came(question, &reply);
         return false;
     }
+    if (!question->tcp)
+        upstream_was_silent(question->resolver, question->upstream);
     give_up_upstream(question, "no answer", status);
     question_next(question);
     return false;
@@ -291,69 +404,129 @@ static bool message_came(int status, struct slice bytes, void *arg)
 /* ---- asking ---- */
 
 static struct resolver_question *question_alloc(struct resolver *resolver,
-                                                const struct question_key *key, uint64_t hash)
+                                                const struct question_key *key)
 {
     struct resolver_question *question = calloc(1, sizeof(*question));
     if (!question)
         return NULL;
     question->resolver = resolver;
     question->type = key->type;
+    question->trusted_only = key->trusted_only;
     memcpy(question->name, key->name, strlen(key->name) + 1);
     memcpy(question->asked, question->name, sizeof(question->asked));
     question->ttl_s = UINT32_MAX;
-    question->validated = true;
+    question->trusted = question->validated = true;
+    question->cache_age = resolver_cache_age(resolver->cache);
     list_init(&question->waits);
     timer_init(&question->timer);
-    if (table_put(resolver->questions, &question->hashed, hash) < 0) {
+    timer_init(&question->stale_timer);
+    if (table_put(resolver->questions, &question->hashed, question_hash(resolver->questions, key)) <
+        0) {
         free(question);
         return NULL;
     }
+    list_append(&resolver->asked, &question->link);
     return question;
 }
 
-static bool answer_from_cache(struct resolver *resolver, const struct question_key *key,
-                              struct resolver_wait *wait)
+/* Asks for the cache's sake, unless it is under way. Where there is no room it is left undone. */
+static void renew(struct resolver *resolver, const struct question_key *key)
 {
-    struct resolver_outcome outcome = {.cached = true};
-    outcome.set = resolver_cache_get(resolver->cache, key->name, key->type,
-                                     resolver_now_ms(resolver), &outcome.ttl_s);
-    if (!outcome.set)
+    struct resolver_question *question = question_find(resolver, key);
+    if (question || !(question = question_alloc(resolver, key)))
+        return;
+    resolver->stats.renewals++;
+    question->for_cache = true;
+    question->stale_told = true;
+    question_begin(question);
+}
+
+/* Is this answer good enough now? A stale one is where an answer was waited for in vain before. */
+static bool is_good(const struct resolver *resolver, const struct question_key *key,
+                    const struct resolver_cached *cached)
+{
+    if (key->trusted_only)
+        return cached->set->trusted && !cached->stale;
+    if (!cached->stale || cached->failed)
+        return true;
+    const struct resolver_question *question = question_find(resolver, key);
+    return question && question->stale_told;
+}
+
+/* Answers at once where the cache can. Else *stale tells whether it has something for later. */
+static bool answer_from_cache(struct resolver *resolver, const struct question_key *key,
+                              struct resolver_wait *wait, bool *stale)
+{
+    struct resolver_cached cached;
+    if (!resolver_cache_get(resolver->cache, key->name, key->type, resolver_now_ms(resolver),
+                            &cached))
         return false;
-    resolver->stats.cache_hits++;
-    outcome.status = outcome.set->status;
+    *stale = cached.stale && !key->trusted_only;
+    if (!is_good(resolver, key, &cached))
+        return false;
+    if (cached.stale)
+        resolver->stats.stale_hits++;
+    else
+        resolver->stats.cache_hits++;
+    struct resolver_outcome outcome = outcome_of_cached(&cached);
+    resolver_set_ref(cached.set);
+    if (cached.recheck)
+        renew(resolver, key);
     wait->handler(&outcome, wait->arg);
+    resolver_set_unref(cached.set);
     return true;
+}
+
+static void refuse(const struct resolver_wait *wait, int status, const char *cause)
+{
+    struct resolver_outcome outcome = {.status = status, .cause = cause};
+    wait->handler(&outcome, wait->arg);
+}
+
+static void ask(struct resolver *resolver, const struct question_key *key,
+                struct resolver_wait *wait)
+{
+    bool stale = false;
+    list_init(&wait->link);
+    wait->question = NULL;
+    if (resolver->closing) {
+        refuse(wait, STATUS_CANCELLED, "the resolver is being closed");
+        return;
+    }
+    if (answer_from_cache(resolver, key, wait, &stale))
+        return;
+
+    struct resolver_question *question = question_find(resolver, key);
+    bool begins = !question;
+    if (begins && !(question = question_alloc(resolver, key))) {
+        refuse(wait, STATUS_SERVFAIL, "too many questions under way");
+        return;
+    }
+    wait->question = question;
+    list_append(&question->waits, &wait->link);
+    if (stale && !timer_is_running(&question->stale_timer))
+        resolver_timer_start(resolver, &question->stale_timer, resolver->conf.stale_wait_ms,
+                             stale_due, question);
+    if (begins)
+        question_begin(question);
 }
 
 void resolver_ask(struct resolver *resolver, const char *name, enum resolver_type type,
                   struct resolver_wait *wait, resolver_outcome_h *handler, void *arg)
 {
-    struct question_key key = {name, type};
-    list_init(&wait->link);
-    wait->question = NULL;
+    struct question_key key = {name, type, false};
     wait->handler = handler;
     wait->arg = arg;
-    if (answer_from_cache(resolver, &key, wait))
-        return;
+    ask(resolver, &key, wait);
+}
 
-    uint64_t hash = question_hash(resolver->questions, &key);
-    struct table_link *link = table_find(resolver->questions, hash, question_matches, &key);
-    struct resolver_question *question;
-    if (link) {
-        question = container_of(link, struct resolver_question, hashed);
-    } else {
-        question = question_alloc(resolver, &key, hash);
-        if (!question) {
-            struct resolver_outcome failure = {.status = STATUS_SERVFAIL,
-                                               .cause = "too many questions under way"};
-            handler(&failure, arg);
-            return;
-        }
-    }
-    wait->question = question;
-    list_append(&question->waits, &wait->link);
-    if (!link)
-        question_begin(question);
+void resolver_ask_trusted(struct resolver *resolver, const char *name, enum resolver_type type,
+                          struct resolver_wait *wait, resolver_outcome_h *handler, void *arg)
+{
+    struct question_key key = {name, type, true};
+    wait->handler = handler;
+    wait->arg = arg;
+    ask(resolver, &key, wait);
 }
 
 void resolver_wait_cancel(struct resolver_wait *wait)
@@ -361,7 +534,7 @@ void resolver_wait_cancel(struct resolver_wait *wait)
     struct resolver_question *question = wait->question;
     list_remove(&wait->link);
     wait->question = NULL;
-    if (!question || !list_is_empty(&question->waits))
+    if (!question || question->for_cache || !list_is_empty(&question->waits))
         return;
     question_detach(question);
     free(question);
@@ -373,4 +546,13 @@ struct netaddr resolver_wait_upstream(const struct resolver_wait *wait)
     memset(&none, 0, sizeof(none));
     const struct resolver_question *question = wait->question;
     return question ? question->resolver->conf.upstreams[question->upstream].addr : none;
+}
+
+void resolver_questions_end(struct resolver *resolver)
+{
+    static const struct resolver_outcome cancelled = {.status = STATUS_CANCELLED,
+                                                      .cause = "the resolver is being closed"};
+    struct list *link;
+    while ((link = list_first(&resolver->asked)))
+        question_finish(container_of(link, struct resolver_question, link), &cancelled);
 }

@@ -67,7 +67,8 @@ struct resolver_set {
     unsigned refs;
     enum resolver_type type;
     int status;     /* 0, STATUS_NXDOMAIN or STATUS_NODATA: each is an answer */
-    bool validated; /* AD bit of every answer on the way, each from a trusted upstream */
+    bool trusted;   /* every answer on the way is of a trusted upstream */
+    bool validated; /* and each has the AD bit */
     uint32_t ttl_s; /* smallest on the way; of a negative answer by RFC 2308 */
     size_t count;   /* 0 with status 0: there are records, but none that can be used */
     char *text;     /* where the next text goes */
@@ -92,5 +93,8 @@ const char *resolver_type_name(enum resolver_type type);
  * RESOLVER_NAME_MAX in all, in lower case. Returns 0 or -EINVAL (anything else, also a final dot
  * and the empty name). */
 int resolver_name_copy(struct slice text, char name[RESOLVER_NAME_MAX + 1]);
+
+/* Is the name `zone` or below it? Both as resolver_name_copy makes them; "" is the root. */
+bool resolver_name_is_below(const char *name, const char *zone);
 
 #endif

@@ -6,13 +6,15 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
-#define DEFAULT_ATTEMPT_MS 1000
-#define DEFAULT_LOOKUP_MS  3000
-#define DEFAULT_CACHE_MAX  65536
+#define DEFAULT_ATTEMPT_MS    1000
+#define DEFAULT_LOOKUP_MS     3000
+#define DEFAULT_CACHE_MAX     65536
+#define DEFAULT_STALE_WAIT_MS 500   /* so that a lookup of several steps still ends in time */
+#define DEFAULT_TTL_MAX_S     86400 /* a mistyped TTL heals within a day */
 
 uint64_t resolver_now_ms(const struct resolver *resolver)
 {
-    return uv_now(resolver->loop);
+    return uv_now(resolver->loop) + resolver->ahead_ms;
 }
 
 int resolver_random(void *bytes, size_t size)
@@ -81,6 +83,10 @@ static void conf_fill(struct resolver_conf *conf)
         conf->lookup_timeout_ms = DEFAULT_LOOKUP_MS;
     if (conf->cache_max == 0)
         conf->cache_max = DEFAULT_CACHE_MAX;
+    if (conf->stale_wait_ms == 0)
+        conf->stale_wait_ms = DEFAULT_STALE_WAIT_MS;
+    if (conf->ttl_max_s == 0)
+        conf->ttl_max_s = DEFAULT_TTL_MAX_S;
 }
 
 int resolver_alloc(uv_loop_t *loop, const struct resolver_conf *conf, struct resolver **resolver)
@@ -93,11 +99,16 @@ int resolver_alloc(uv_loop_t *loop, const struct resolver_conf *conf, struct res
     made->loop = loop;
     made->conf = *conf;
     conf_fill(&made->conf);
+    list_init(&made->asked);
     list_init(&made->locations);
     list_init(&made->spare);
-    made->timers = timers_alloc(RESOLVER_MAX_INFLIGHT + RESOLVER_LOCATIONS_MAX);
+    made->timers = timers_alloc(2 * RESOLVER_MAX_INFLIGHT + RESOLVER_LOCATIONS_MAX);
     made->questions = table_alloc(RESOLVER_MAX_INFLIGHT);
-    made->cache = resolver_cache_alloc(made->conf.cache_max);
+    made->cache =
+        resolver_cache_alloc(&(struct resolver_cache_conf){.max = made->conf.cache_max,
+                                                           .ttl_min_s = made->conf.ttl_min_s,
+                                                           .ttl_max_s = made->conf.ttl_max_s,
+                                                           .stale_s = made->conf.stale_s});
     if (!made->timers || !made->questions || !made->cache) {
         resolver_release(made);
         return -ENOMEM;
@@ -113,9 +124,14 @@ void resolver_free(struct resolver *resolver)
     if (!resolver || resolver->closing)
         return;
     resolver->closing = true;
-    /* Without lookups nobody waits for a question, so this ends the questions too. */
     resolver_locations_end(resolver);
+    resolver_questions_end(resolver);
     uv_close((uv_handle_t *)&resolver->tick, tick_closed);
+}
+
+void resolver_purge(struct resolver *resolver, const char *name)
+{
+    resolver_cache_purge(resolver->cache, name);
 }
 
 void resolver_stats_get(const struct resolver *resolver, struct resolver_stats *stats)
@@ -123,4 +139,6 @@ void resolver_stats_get(const struct resolver *resolver, struct resolver_stats *
     *stats = resolver->stats;
     stats->cache_entries = resolver_cache_count(resolver->cache);
     stats->inflight = table_count(resolver->questions);
+    for (size_t i = 0; i < resolver->conf.upstream_count; i++)
+        stats->upstreams_down += resolver->upstreams[i].silent >= RESOLVER_SILENT_MAX;
 }

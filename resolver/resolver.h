@@ -65,7 +65,12 @@ struct resolver_conf {
     size_t upstream_count;
     unsigned attempt_timeout_ms; /* per question and upstream; 0: 1000 */
     unsigned lookup_timeout_ms;  /* per resolver_locate; 0: 3000 */
+    unsigned stale_wait_ms;      /* before a stale answer is used; 0: 500 */
     size_t cache_max;            /* record sets kept; 0: 65536 */
+    unsigned ttl_min_s;          /* a shorter TTL counts as this; 0: TTL 0 is not kept */
+    unsigned ttl_max_s;          /* a longer one as this; 0: 86400 */
+    unsigned
+        stale_s; /* SRV, A and AAAA may be used so long beyond their TTL where nobody answers */
 };
 
 /* Returns 0, -EINVAL (no upstream) or -ENOMEM. `conf` is copied. */
@@ -117,9 +122,20 @@ int resolver_locate(struct resolver *resolver, const struct resolver_target *tar
 /* `done` will not be called any more. */
 void resolver_locate_cancel(struct resolver_location *location);
 
+/* Forgets what is known of a domain name and of all names below it, so that it is asked anew. The
+ * name as resolver_name_copy makes it. Does not block. */
+void resolver_purge(struct resolver *resolver, const char *name);
+
 struct resolver_stats {
-    uint64_t questions, answers, timeouts, hostile, cache_hits;
-    size_t cache_entries, inflight;
+    uint64_t questions;  /* sent */
+    uint64_t answers;    /* messages that fit a question */
+    uint64_t timeouts;   /* attempts that nobody answered */
+    uint64_t hostile;    /* messages that fit none, or contradict themselves; dropped */
+    uint64_t cache_hits; /* fresh ones */
+    uint64_t stale_hits;
+    uint64_t renewals; /* questions asked ahead of time, for answers in use */
+    uint64_t failures; /* questions that nobody could answer */
+    size_t cache_entries, inflight, upstreams_down; /* now */
 };
 void resolver_stats_get(const struct resolver *resolver, struct resolver_stats *stats);
 
