@@ -10,6 +10,7 @@
 #include "base/netaddr.h"
 #include "base/timers.h"
 #include "resolver/cache.h"
+#include "resolver/packet.h"
 #include "resolver/record.h"
 #include "resolver/resolver.h"
 
@@ -21,6 +22,7 @@
 #define RESOLVER_ROUNDS        2     /* times that a silent upstream is asked one question */
 #define RESOLVER_SILENT_MAX    3     /* timeouts in a row after which an upstream counts as down */
 #define RESOLVER_DOWN_MS       10000 /* and is asked last, but by one question in so long */
+#define RESOLVER_ENTROPY_AHEAD 7     /* what the kernel gives in one piece, 256 octets */
 #define RESOLVER_SETTLE_MS     300   /* with the first target known, wait so long for the others */
 #define RESOLVER_LOCATIONS_MAX 4096  /* lookups under way at once */
 
@@ -28,6 +30,7 @@
 enum resolver_transport { RESOLVER_UDP, RESOLVER_TCP, RESOLVER_TLS, RESOLVER_SCTP };
 
 struct table;
+struct resolver_net;
 
 /* Owned by whoever called resolver_alloc; freed in the close callback of `tick`. */
 struct resolver {
@@ -36,7 +39,10 @@ struct resolver {
     uv_timer_t tick;       /* due when the first of `timers` is */
     struct timers *timers; /* one per question and per location */
     struct resolver_conf conf;
+    struct resolver_net *net;
     struct resolver_cache *cache;
+    struct resolver_entropy entropy[RESOLVER_ENTROPY_AHEAD]; /* for the next questions */
+    size_t entropy_left;
     struct table *questions;
     struct list asked; /* the questions again */
     struct list locations;

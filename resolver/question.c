@@ -261,7 +261,7 @@ static int attempt_send(struct resolver_question *question, bool tcp)
                                       attempt_timed_out, question);
     if (status < 0)
         return status;
-    status = resolver_exchange_start(resolver->loop, addr, tcp, bytes, message_came, question,
+    status = resolver_exchange_start(resolver->net, addr, tcp, bytes, message_came, question,
                                      &question->exchange);
     if (status < 0) {
         timer_stop(resolver->timers, &question->timer);
@@ -274,11 +274,16 @@ static int attempt_send(struct resolver_question *question, bool tcp)
 
 static int attempt_start(struct resolver_question *question)
 {
-    struct resolver_entropy entropy;
-    int status = resolver_random(&entropy, sizeof(entropy));
-    if (status < 0)
-        return status;
-    status = resolver_query_encode(question->asked, question->type, &entropy, &question->query);
+    struct resolver *resolver = question->resolver;
+    if (resolver->entropy_left == 0) {
+        int status = resolver_random(resolver->entropy, sizeof(resolver->entropy));
+        if (status < 0)
+            return status;
+        resolver->entropy_left = RESOLVER_ENTROPY_AHEAD;
+    }
+    int status =
+        resolver_query_encode(question->asked, question->type,
+                              &resolver->entropy[--resolver->entropy_left], &question->query);
     if (status < 0)
         return status;
     return attempt_send(question, false);

@@ -1,6 +1,7 @@
 #include "resolver/internal.h"
 
 #include "base/table.h"
+#include "resolver/upstream.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -113,6 +114,11 @@ int resolver_alloc(uv_loop_t *loop, const struct resolver_conf *conf, struct res
         resolver_release(made);
         return -ENOMEM;
     }
+    int status = resolver_net_open(loop, &made->net);
+    if (status < 0) {
+        resolver_release(made);
+        return status;
+    }
     uv_timer_init(loop, &made->tick); /* cannot fail */
     made->tick.data = made;
     *resolver = made;
@@ -126,6 +132,7 @@ void resolver_free(struct resolver *resolver)
     resolver->closing = true;
     resolver_locations_end(resolver);
     resolver_questions_end(resolver);
+    resolver_net_close(resolver->net);
     uv_close((uv_handle_t *)&resolver->tick, tick_closed);
 }
 

@@ -73,7 +73,7 @@ struct resolver_conf {
         stale_s; /* SRV, A and AAAA may be used so long beyond their TTL where nobody answers */
 };
 
-/* Returns 0, -EINVAL (no upstream) or -ENOMEM. `conf` is copied. */
+/* Returns 0, -EINVAL (no upstream), -ENOMEM or -EMFILE. `conf` is copied. */
 int resolver_alloc(uv_loop_t *loop, const struct resolver_conf *conf, struct resolver **resolver);
 /* Ends every lookup with STATUS_CANCELLED and closes its handles; memory is freed from the loop, so
  * run it until the handles are gone. Accepts NULL. */

@@ -1,20 +1,34 @@
 #include "resolver/upstream.h"
 
 #include "base/buf.h"
+#include "base/list.h"
 #include "base/status.h"
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #define READS_PER_TURN 16 /* so that a flood on one socket does not starve the loop */
+#define READY_PER_TURN 64 /* sockets; the loop comes back for more */
 #define LENGTH_LEN     2  /* of the length before each message on TCP */
 
-/* Owned by whoever started it until it stops; then by the loop until the handle is closed. */
-struct resolver_exchange {
+/* Owned by the resolver; freed in the close callback of `poll`. */
+struct resolver_net {
     uv_poll_t poll;
-    int fd;
+    int fd;              /* the epoll set; -1 when closed */
+    bool busy;           /* handlers are being called */
+    struct list stopped; /* exchanges that events at hand may still point to */
+    struct list spare;   /* exchanges to be used again */
+};
+
+/* Owned by whoever started it until it stops. */
+struct resolver_exchange {
+    struct list link;
+    struct resolver_net *net;
+    int fd; /* -1 when stopped */
     bool tcp;
     struct buf out; /* TCP: what is still to be written */
     struct buf in;  /* TCP: the answer as far as it came */
@@ -22,22 +36,46 @@ struct resolver_exchange {
     void *arg;
 };
 
-static void exchange_closed(uv_handle_t *handle)
+/* ---- life of an exchange ---- */
+
+static struct resolver_exchange *exchange_alloc(struct resolver_net *net)
 {
-    struct resolver_exchange *exchange = handle->data;
+    struct list *link = list_pop(&net->spare);
+    struct resolver_exchange *exchange =
+        link ? container_of(link, struct resolver_exchange, link) : malloc(sizeof(*exchange));
+    if (!exchange)
+        return NULL;
+    memset(exchange, 0, sizeof(*exchange));
+    list_init(&exchange->link);
+    exchange->net = net;
+    return exchange;
+}
+
+static void exchange_recycle(struct resolver_exchange *exchange)
+{
+    struct resolver_net *net = exchange->net;
     buf_done(&exchange->out);
     buf_done(&exchange->in);
-    free(exchange);
+    list_append(net->busy ? &net->stopped : &net->spare, &exchange->link);
 }
 
 struct resolver_exchange *resolver_exchange_stop(struct resolver_exchange *exchange)
 {
     if (!exchange)
         return NULL;
-    /* uv_close takes the descriptor out of the poll set; it may be closed at once after. */
-    uv_close((uv_handle_t *)&exchange->poll, exchange_closed);
+    /* A process that is being forked may hold the socket open beyond close. */
+    epoll_ctl(exchange->net->fd, EPOLL_CTL_DEL, exchange->fd, NULL);
     close(exchange->fd);
+    exchange->fd = -1;
+    exchange_recycle(exchange);
     return NULL;
+}
+
+/* The socket is of interest for reading, or for writing. */
+static int exchange_watch(struct resolver_exchange *exchange, int operation, uint32_t events)
+{
+    struct epoll_event event = {.events = events, .data.ptr = exchange};
+    return epoll_ctl(exchange->net->fd, operation, exchange->fd, &event) < 0 ? -errno : 0;
 }
 
 static void exchange_fail(struct resolver_exchange *exchange, int status)
@@ -70,8 +108,6 @@ static void udp_readable(struct resolver_exchange *exchange)
 
 /* ---- TCP ---- */
 
-static void poll_ready(uv_poll_t *poll, int status, int events);
-
 static void tcp_writable(struct resolver_exchange *exchange)
 {
     struct slice out = buf_bytes(&exchange->out);
@@ -83,7 +119,7 @@ static void tcp_writable(struct resolver_exchange *exchange)
     if (len > 0)
         buf_consume(&exchange->out, (size_t)len);
     if (buf_len(&exchange->out) == 0)
-        uv_poll_start(&exchange->poll, UV_READABLE, poll_ready);
+        exchange_watch(exchange, EPOLL_CTL_MOD, EPOLLIN);
 }
 
 /* The length of the whole frame, as far as it is known. */
@@ -123,29 +159,76 @@ static void tcp_readable(struct resolver_exchange *exchange)
         buf_consume(&exchange->in, buf_len(&exchange->in));
 }
 
-/* What is wrong with the socket: libuv says -EBADF whatever it is. */
-static int socket_error(int fd, int status)
-{
-    int error = 0;
-    socklen_t len = sizeof(error);
-    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0 || error == 0)
-        return status;
-    return -error;
-}
+/* ---- the set ---- */
 
-static void poll_ready(uv_poll_t *poll, int status, int events)
+/* An error of the socket is found by the call that is tried. */
+static void exchange_ready(struct resolver_exchange *exchange, uint32_t events)
 {
-    struct resolver_exchange *exchange = poll->data;
-    if (status < 0) {
-        exchange_fail(exchange, socket_error(exchange->fd, status));
-        return;
-    }
     if (!exchange->tcp)
         udp_readable(exchange);
-    else if (events & UV_WRITABLE)
+    else if (events & EPOLLOUT)
         tcp_writable(exchange);
     else
         tcp_readable(exchange);
+}
+
+static void net_ready(uv_poll_t *poll, int status, int events)
+{
+    struct resolver_net *net = poll->data;
+    struct epoll_event ready[READY_PER_TURN];
+    (void)status, (void)events;
+    int count = epoll_wait(net->fd, ready, READY_PER_TURN, 0);
+    net->busy = true;
+    for (int i = 0; i < count && net->fd >= 0; i++) {
+        struct resolver_exchange *exchange = ready[i].data.ptr;
+        if (exchange->fd >= 0)
+            exchange_ready(exchange, ready[i].events);
+    }
+    net->busy = false;
+    struct list *link;
+    while ((link = list_pop(&net->stopped)))
+        list_append(&net->spare, link);
+}
+
+int resolver_net_open(uv_loop_t *loop, struct resolver_net **net)
+{
+    struct resolver_net *made = calloc(1, sizeof(*made));
+    if (!made)
+        return -ENOMEM;
+    list_init(&made->stopped);
+    list_init(&made->spare);
+    made->poll.data = made;
+    made->fd = epoll_create1(EPOLL_CLOEXEC);
+    int status = made->fd < 0 ? -errno : uv_poll_init(loop, &made->poll, made->fd);
+    if (status < 0) {
+        if (made->fd >= 0)
+            close(made->fd);
+        free(made);
+        return status;
+    }
+    uv_poll_start(&made->poll, UV_READABLE, net_ready); /* fails only with a bad handle */
+    uv_unref((uv_handle_t *)&made->poll); /* a question's timer keeps the loop alive */
+    *net = made;
+    return 0;
+}
+
+static void net_closed(uv_handle_t *handle)
+{
+    struct resolver_net *net = handle->data;
+    struct list *link;
+    while ((link = list_pop(&net->spare)))
+        free(container_of(link, struct resolver_exchange, link));
+    free(net);
+}
+
+void resolver_net_close(struct resolver_net *net)
+{
+    if (!net)
+        return;
+    /* uv_close takes the descriptor out of the loop's set; it may be closed at once after. */
+    uv_close((uv_handle_t *)&net->poll, net_closed);
+    close(net->fd);
+    net->fd = -1;
 }
 
 /* ---- start ---- */
@@ -180,39 +263,32 @@ static int open_socket(const struct netaddr *upstream, bool tcp)
     return fd;
 }
 
-int resolver_exchange_start(uv_loop_t *loop, const struct netaddr *upstream, bool tcp,
+int resolver_exchange_start(struct resolver_net *net, const struct netaddr *upstream, bool tcp,
                             struct slice query, resolver_exchange_h *handler, void *arg,
                             struct resolver_exchange **exchange)
 {
-    struct resolver_exchange *started = calloc(1, sizeof(*started));
+    struct resolver_exchange *started = exchange_alloc(net);
     if (!started)
         return -ENOMEM;
     started->tcp = tcp;
     started->handler = handler;
     started->arg = arg;
-    started->poll.data = started;
     int status = started->fd = open_socket(upstream, tcp);
     if (status < 0)
-        goto fail_memory;
+        goto fail;
     status = tcp ? tcp_queue(started, query) : udp_send(started, query);
     if (status < 0)
-        goto fail_socket;
-    status = uv_poll_init(loop, &started->poll, started->fd);
+        goto fail;
+    status = exchange_watch(started, EPOLL_CTL_ADD, tcp ? EPOLLOUT : EPOLLIN);
     if (status < 0)
-        goto fail_socket;
-    status = uv_poll_start(&started->poll, tcp ? UV_WRITABLE : UV_READABLE, poll_ready);
-    if (status < 0) {
-        resolver_exchange_stop(started);
-        return status;
-    }
+        goto fail;
     *exchange = started;
     return 0;
 
-fail_socket:
-    close(started->fd);
-fail_memory:
-    buf_done(&started->out);
-    buf_done(&started->in);
-    free(started);
+fail:
+    if (started->fd >= 0)
+        close(started->fd);
+    started->fd = -1;
+    exchange_recycle(started);
     return status;
 }

@@ -1,6 +1,10 @@
 /* One attempt at one upstream server: a socket of its own until the answer or the end. A UDP socket
  * per question gives each a random source port, and connect() lets nothing but the upstream's
- * answers in (RFC 5452 section 9). Everything runs on the loop's thread. */
+ * answers in (RFC 5452 section 9). Everything runs on the loop's thread.
+ *
+ * The sockets live for one answer, thousands a second, so they are not handles of the loop, which
+ * would cost each of them five system calls more: they are in an epoll set of their own, and that
+ * is what the loop waits for. */
 #ifndef JUNCTOR_RESOLVER_UPSTREAM_H
 #define JUNCTOR_RESOLVER_UPSTREAM_H
 
@@ -15,7 +19,13 @@
                                 */
 #define RESOLVER_TCP_MAX 16384 /* a message over TCP; 512 records of address size fit */
 
+struct resolver_net;
 struct resolver_exchange;
+
+/* The set of sockets. Returns 0 or -errno. */
+int resolver_net_open(uv_loop_t *loop, struct resolver_net **net);
+/* Every exchange must have been stopped. Its memory is freed from the loop. Accepts NULL. */
+void resolver_net_close(struct resolver_net *net);
 
 /* A message came (status 0, `bytes` valid during the call), or the socket failed (status -errno or
  * STATUS_CLOSED; nothing more will come). Returns whether to keep listening; after false, or after
@@ -24,12 +34,12 @@ typedef bool resolver_exchange_h(int status, struct slice bytes, void *arg);
 
 /* Sends `query` (copied) over UDP, or over TCP with a length before it (RFC 1035 section 4.2.2).
  * `handler` is never called from inside. Returns 0 with *exchange set, or -errno. */
-int resolver_exchange_start(uv_loop_t *loop, const struct netaddr *upstream, bool tcp,
+int resolver_exchange_start(struct resolver_net *net, const struct netaddr *upstream, bool tcp,
                             struct slice query, resolver_exchange_h *handler, void *arg,
                             struct resolver_exchange **exchange);
 
-/* `handler` will not be called any more; the memory is freed from the loop. Accepts NULL. Must not
- * be called from inside `handler`. Returns NULL. */
+/* `handler` will not be called any more. Accepts NULL. Must not be called from inside the
+ * exchange's own `handler`. Returns NULL. */
 struct resolver_exchange *resolver_exchange_stop(struct resolver_exchange *exchange);
 
 #endif
