@@ -111,6 +111,12 @@ const struct conf_setting conf_settings[] = {
      CONF(edge.resolver.attempt_timeout_ms), NULL, "wait for one answer of one upstream"},
     {"dns", "timeout-ms", CONF_NUMBER, 50, 60000, "3000", CONF_FIXED,
      CONF(edge.resolver.lookup_timeout_ms), NULL, "wait for the whole lookup of a domain"},
+    {"dns", "ttl-min-s", CONF_NUMBER, 0, 3600, "1", CONF_FIXED, CONF(edge.resolver.ttl_min_s), NULL,
+     "an answer with a shorter TTL is kept so long; 0: an answer with TTL 0 is not kept"},
+    {"dns", "ttl-max-s", CONF_NUMBER, 1, 604800, "86400", CONF_FIXED, CONF(edge.resolver.ttl_max_s),
+     NULL, "an answer with a longer TTL is kept so long"},
+    {"dns", "stale-s", CONF_NUMBER, 0, 2592000, "86400", CONF_FIXED, CONF(edge.resolver.stale_s),
+     NULL, "SRV, A and AAAA records are used so long beyond their TTL while no upstream answers"},
 
     {"timers", "connect-ms", CONF_NUMBER, 50, 60000, "3000", CONF_FIXED,
      CONF(edge.transport.connect_timeout_ms), NULL, "connecting and TLS handshake, per target"},

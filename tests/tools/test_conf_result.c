@@ -23,7 +23,7 @@ static const char every_setting[] =
          "      rate = 6 reserved = {\"Sales\", \"%41b\"} }\n"
          "allow = {\"127.0.21.0/24\", \"2001:db8::/32\"}\n"
          "dns { upstreams = {\"192.0.2.53\", \"[::1]:5353\"} attempt-timeout-ms = 101\n"
-         "      timeout-ms = 102 }\n"
+         "      timeout-ms = 102 ttl-min-s = 114 ttl-max-s = 115 stale-s = 116 }\n"
          "timers { connect-ms = 103 first-response-ms = 104 search-ms = 105 idle-ms = 1106\n"
          "         message-ms = 107 t1-ms = 108 t2-ms = 109 t4-ms = 110 }\n"
          "limits { connections = 111 transactions = 112 dns-cache = 113 }\n";
@@ -72,6 +72,9 @@ static void each_setting_of_the_edge_reaches_its_place(void **state)
     assert_addr(&edge->resolver.upstreams[1].addr, "[::1]:5353");
     assert_int_equal(edge->resolver.attempt_timeout_ms, 101);
     assert_int_equal(edge->resolver.lookup_timeout_ms, 102);
+    assert_int_equal(edge->resolver.ttl_min_s, 114);
+    assert_int_equal(edge->resolver.ttl_max_s, 115);
+    assert_int_equal(edge->resolver.stale_s, 116);
     assert_int_equal(edge->transport.connect_timeout_ms, 103);
     assert_int_equal(edge->first_response_ms, 104);
     assert_int_equal(edge->search_ms, 105);
