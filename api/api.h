@@ -62,9 +62,10 @@ struct api_conf {
 /* What the API works on. All of it must outlive the API, but for `resolver` and the domains of
  * `tls`, which are copied. */
 struct api_parts {
-    struct store *store;     /* in mode STORE_WRITER, else every change is refused */
-    const struct edge *edge; /* NULL: the status has no edge part */
+    struct store *store; /* in mode STORE_WRITER, else every change is refused */
+    struct edge *edge;   /* NULL: the status has no edge part */
     void (*edge_stats)(const struct edge *edge, struct edge_stats *stats); /* edge_stats_get */
+    void (*dns_purge)(struct edge *edge, const char *name); /* edge_dns_purge; NULL with `edge` */
     const struct resolver_conf *resolver; /* how the edge looks calls up; at least one upstream */
     const struct tls_conf *tls; /* whose certificates the edge has; NULL: unknown, no warnings */
     struct log *log;            /* may be NULL */

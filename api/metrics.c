@@ -174,6 +174,37 @@ static int directory_add(struct api_call *call, struct metrics *metrics)
 
 /* ---- the edge ---- */
 
+static void dns_add(struct metrics *metrics, const struct resolver_stats *stats)
+{
+    const struct {
+        const char *name, *type, *help;
+        uint64_t value;
+    } rows[] = {
+        {"junctor_dns_questions_total", "counter", "DNS questions sent to upstreams.",
+         stats->questions},
+        {"junctor_dns_answers_total", "counter", "DNS answers that fitted a question.",
+         stats->answers},
+        {"junctor_dns_timeouts_total", "counter", "DNS questions an upstream left unanswered.",
+         stats->timeouts},
+        {"junctor_dns_hostile_total", "counter",
+         "DNS messages dropped: they fitted no question, or were malformed.", stats->hostile},
+        {"junctor_dns_failures_total", "counter", "DNS questions that no upstream could answer.",
+         stats->failures},
+        {"junctor_dns_cache_hits_total", "counter", "DNS questions answered from the cache.",
+         stats->cache_hits},
+        {"junctor_dns_stale_hits_total", "counter",
+         "DNS questions answered beyond the TTL, for no upstream answered.", stats->stale_hits},
+        {"junctor_dns_renewals_total", "counter", "Answers in use asked for ahead of their end.",
+         stats->renewals},
+        {"junctor_dns_cache_entries", "gauge", "DNS answers in the caches.", stats->cache_entries},
+        {"junctor_dns_inflight", "gauge", "DNS questions under way.", stats->inflight},
+        {"junctor_dns_upstreams_down", "gauge",
+         "DNS upstreams that do not answer, added over the workers.", stats->upstreams_down},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        number_add(metrics, rows[i].name, rows[i].type, rows[i].help, rows[i].value);
+}
+
 /* Nothing where no edge runs in this process. */
 static void edge_add(struct metrics *metrics, const struct api_parts *parts)
 {
@@ -200,6 +231,7 @@ static void edge_add(struct metrics *metrics, const struct api_parts *parts)
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         number_add(metrics, rows[i].name, rows[i].type, rows[i].help, rows[i].value);
+    dns_add(metrics, &stats.dns);
 }
 
 /* ---- the API ---- */

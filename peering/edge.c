@@ -12,9 +12,17 @@
 
 struct edge {
     struct edge_conf conf;
-    unsigned started; /* workers whose threads run */
+    unsigned started;  /* workers whose threads run */
+    uv_mutex_t orders; /* held by whoever gives one */
     struct worker workers[];
 };
+
+static void order_all(struct edge *edge, const struct worker_order *order)
+{
+    uv_mutex_lock(&edge->orders);
+    worker_order_all(edge->workers, edge->started, order);
+    uv_mutex_unlock(&edge->orders);
+}
 
 static int draw(void *bytes, size_t len)
 {
@@ -107,9 +115,11 @@ int edge_start(const struct edge_conf *conf, struct store *store, struct log *lo
     }
     new->conf = *conf;
     new->conf.tls = (struct tls_conf){NULL, 0, NULL}; /* its strings are the caller's */
+    uv_mutex_init(&new->orders);                      /* cannot fail */
     status = open_workers(new, tls, store, log, why);
     tls_context_unref(tls);
     if (status != 0) {
+        uv_mutex_destroy(&new->orders);
         free(new);
         return status;
     }
@@ -130,7 +140,7 @@ int edge_reload(struct edge *edge, const struct edge_conf *conf, char why[EDGE_M
         return status;
     const struct worker_order order = {
         .what = WORKER_RELOAD, .tls = tls, .allow = conf->allow, .allow_count = conf->allow_count};
-    worker_order_all(edge->workers, edge->started, &order);
+    order_all(edge, &order);
     tls_context_unref(tls);
     return 0;
 }
@@ -138,7 +148,13 @@ int edge_reload(struct edge *edge, const struct edge_conf *conf, char why[EDGE_M
 void edge_drain(struct edge *edge)
 {
     const struct worker_order order = {.what = WORKER_DRAIN};
-    worker_order_all(edge->workers, edge->started, &order);
+    order_all(edge, &order);
+}
+
+void edge_dns_purge(struct edge *edge, const char *name)
+{
+    const struct worker_order order = {.what = WORKER_PURGE, .name = name};
+    order_all(edge, &order);
 }
 
 bool edge_idle(const struct edge *edge)
@@ -154,14 +170,26 @@ void edge_stop(struct edge *edge)
     const struct worker_order stop = {.what = WORKER_STOP}, finish = {.what = WORKER_FINISH};
     if (!edge)
         return;
-    worker_order_all(edge->workers, edge->started, &stop);
-    worker_order_all(edge->workers, edge->started, &finish);
+    order_all(edge, &stop);
+    order_all(edge, &finish);
     for (unsigned i = 0; i < edge->conf.workers; i++)
         if (i < edge->started)
             worker_join(&edge->workers[i]);
         else
             worker_close(&edge->workers[i]);
+    uv_mutex_destroy(&edge->orders);
     free(edge);
+}
+
+static void dns_stats_add(struct resolver_stats *stats, const struct worker *worker)
+{
+    union {
+        struct resolver_stats stats;
+        uint64_t numbers[WORKER_DNS_STATS];
+    } sum = {*stats};
+    for (size_t i = 0; i < WORKER_DNS_STATS; i++)
+        sum.numbers[i] += atomic_load_explicit(&worker->dns[i], memory_order_relaxed);
+    *stats = sum.stats;
 }
 
 static uint64_t counted(const _Atomic uint64_t *counter)
@@ -183,5 +211,6 @@ void edge_stats_get(const struct edge *edge, struct edge_stats *stats)
         stats->responses += counted(&worker->counters.responses);
         stats->dropped += counted(&worker->counters.dropped);
         stats->handed_over += counted(&worker->counters.handed_over);
+        dns_stats_add(&stats->dns, worker);
     }
 }

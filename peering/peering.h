@@ -3,8 +3,8 @@
  * edge_start makes `workers` threads, each with its own event loop, sockets, connections,
  * transactions, timers and DNS cache; they share nothing on a message's path but the store. A
  * message that belongs to another worker goes there through an inbox. The functions below are
- * called from the control thread (main); they never touch a worker's memory but give it an order
- * and wait until it has carried that out. */
+ * called from the control thread (main), unless they say "any thread"; they never touch a worker's
+ * memory but give it an order and wait until it has carried that out. */
 #ifndef JUNCTOR_PEERING_PEERING_H
 #define JUNCTOR_PEERING_PEERING_H
 
@@ -58,6 +58,10 @@ void edge_drain(struct edge *edge);
 /* Has every request got its final response? (Transactions that only repeat one may still run.) */
 bool edge_idle(const struct edge *edge);
 
+/* Every worker forgets what DNS said of a name and of all names below it; `name` is what
+ * resolver_purge_name made. Any thread; waits for the workers, milliseconds. */
+void edge_dns_purge(struct edge *edge, const char *name);
+
 /* Ends the workers and frees everything. Accepts NULL. */
 void edge_stop(struct edge *edge);
 
@@ -65,6 +69,7 @@ struct edge_stats {
     unsigned workers;
     size_t transactions, connections, peers;
     uint64_t requests, forwarded, refused, responses, dropped, handed_over;
+    struct resolver_stats dns;
 };
 void edge_stats_get(const struct edge *edge, struct edge_stats *stats); /* any thread */
 

@@ -77,7 +77,14 @@ static void on_timer(uv_timer_t *timer)
 static void publish(struct worker *worker)
 {
     struct transport_stats stats;
+    union {
+        struct resolver_stats stats;
+        uint64_t numbers[WORKER_DNS_STATS];
+    } dns;
     transport_stats_get(worker->proxy.transport, &stats);
+    resolver_stats_get(worker->proxy.resolver, &dns.stats);
+    for (size_t i = 0; i < WORKER_DNS_STATS; i++)
+        atomic_store_explicit(&worker->dns[i], dns.numbers[i], memory_order_relaxed);
     atomic_store_explicit(&worker->undecided, worker->proxy.undecided, memory_order_relaxed);
     atomic_store_explicit(&worker->transactions, txn_layer_count(worker->proxy.txns),
                           memory_order_relaxed);
@@ -124,6 +131,9 @@ static void carry_out(struct worker *worker, const struct worker_order *order)
         if (!proxy->draining)
             transport_stop_accepting(proxy->transport);
         proxy->draining = true;
+        return;
+    case WORKER_PURGE:
+        resolver_purge(proxy->resolver, order->name);
         return;
     case WORKER_STOP:
         close_handles(worker);

@@ -12,15 +12,19 @@
 
 #define WORKER_INBOX_SIZE 1048576 /* bytes on their way from one worker to one other */
 
-/* What the control thread wants. It waits until the worker has done it, so orders never queue. */
+/* What the edge wants. It waits until the worker has done it, so orders never queue. */
 struct worker_order {
-    enum { WORKER_RELOAD, WORKER_DRAIN, WORKER_STOP, WORKER_FINISH } what;
+    enum { WORKER_RELOAD, WORKER_DRAIN, WORKER_PURGE, WORKER_STOP, WORKER_FINISH } what;
     /* WORKER_STOP ends everything but the inbox; once all workers have done that, nobody hands over
      * any more, and WORKER_FINISH ends the loop. */
     struct tls_context *tls; /* WORKER_RELOAD: the worker takes a reference of its own */
     const struct netprefix *allow;
     size_t allow_count;
+    const char *name; /* WORKER_PURGE */
 };
+
+/* struct resolver_stats as an array. */
+#define WORKER_DNS_STATS (sizeof(struct resolver_stats) / sizeof(uint64_t))
 
 struct worker {
     unsigned index, count;
@@ -37,6 +41,7 @@ struct worker {
     struct proxy proxy;
     struct proxy_counters counters;
     _Atomic size_t undecided, transactions, connections, peers; /* as of the last turn */
+    _Atomic uint64_t dns[WORKER_DNS_STATS];
 };
 
 /* Makes a worker ready to run, in the control thread: memory, sockets, snapshot.
@@ -44,7 +49,9 @@ struct worker {
 int worker_open(struct worker *worker, const struct edge_conf *conf, struct tls_context *tls,
                 struct store *store, struct log *log, char why[EDGE_MAX_WHY]);
 int worker_start(struct worker *worker); /* starts the thread */
-/* Control thread: tells the first `count` workers of a team and returns when each has done it. */
+/* Tells the first `count` workers of a team and returns when each has done it. One thread at a
+ * time.
+ */
 void worker_order_all(struct worker *team, unsigned count, const struct worker_order *order);
 /* After WORKER_FINISH: waits for the thread, frees everything. */
 void worker_join(struct worker *worker);

@@ -141,6 +141,15 @@ void resolver_purge(struct resolver *resolver, const char *name)
     resolver_cache_purge(resolver->cache, name);
 }
 
+int resolver_purge_name(struct slice text, char name[RESOLVER_PURGE_MAX + 1])
+{
+    if (store_domain_canonical(text, name, NULL) == 0)
+        return 0;
+    if (text.len > 0 && text.p[text.len - 1] == '.')
+        text.len--;
+    return resolver_name_copy(text, name);
+}
+
 void resolver_stats_get(const struct resolver *resolver, struct resolver_stats *stats)
 {
     *stats = resolver->stats;

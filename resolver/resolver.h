@@ -122,10 +122,16 @@ int resolver_locate(struct resolver *resolver, const struct resolver_target *tar
 /* `done` will not be called any more. */
 void resolver_locate_cancel(struct resolver_location *location);
 
-/* Forgets what is known of a domain name and of all names below it, so that it is asked anew. The
- * name as resolver_name_copy makes it. Does not block. */
-void resolver_purge(struct resolver *resolver, const char *name);
+#define RESOLVER_PURGE_MAX 253 /* octets of a name in text */
 
+/* Forgets what is known of a domain name and of all names below it, so that it is asked anew. The
+ * name as resolver_purge_name makes it. Does not block. */
+void resolver_purge(struct resolver *resolver, const char *name);
+/* From what a person writes: a domain, or any other name in ASCII such as "_sips._tcp.opb.example";
+ * one final dot is dropped. Returns 0 or -EINVAL. */
+int resolver_purge_name(struct slice text, char name[RESOLVER_PURGE_MAX + 1]);
+
+/* Numbers of 64 bits only: a worker publishes them as an array. */
 struct resolver_stats {
     uint64_t questions;  /* sent */
     uint64_t answers;    /* messages that fit a question */
@@ -135,7 +141,7 @@ struct resolver_stats {
     uint64_t stale_hits;
     uint64_t renewals; /* questions asked ahead of time, for answers in use */
     uint64_t failures; /* questions that nobody could answer */
-    size_t cache_entries, inflight, upstreams_down; /* now */
+    uint64_t cache_entries, inflight, upstreams_down; /* now */
 };
 void resolver_stats_get(const struct resolver *resolver, struct resolver_stats *stats);
 

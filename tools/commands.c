@@ -22,6 +22,8 @@ static const struct operand number = {"NUMBER", "a telephone number such as +493
                                       VALUE_TEXT, NULL};
 static const struct operand token = {"ID", "the id of a token", VALUE_TEXT, NULL};
 static const struct operand cursor = {"NAME", "the name of a cursor", VALUE_TEXT, NULL};
+static const struct operand dns_name = {"NAME", "a domain name such as opb.example", VALUE_TEXT,
+                                        NULL};
 static const struct operand file = {"FILE", "the name of a file", VALUE_FILE, NULL};
 static const struct operand shell = {"bash|zsh", "bash or zsh", VALUE_CHOICE, "bash zsh"};
 static const struct operand way = {"ADDRESS|NUMBER", "an address such as bob@opb.example",
@@ -190,6 +192,11 @@ const struct command commands[] = {
      .min = 1,
      .run = tool_route,
      .help = "show each step a call would take, and why"},
+    {"dns purge",
+     {&dns_name},
+     .min = 1,
+     .run = tool_dns_purge,
+     .help = "forget what DNS said of a name and of all names below it"},
     {"status", .run = tool_status, .help = "show how the daemon is"},
     {"completion",
      {&shell},

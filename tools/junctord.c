@@ -295,6 +295,7 @@ static int start_api(struct daemon *daemon)
     const struct api_parts parts = {.store = daemon->store,
                                     .edge = daemon->edge,
                                     .edge_stats = edge_stats_get,
+                                    .dns_purge = edge_dns_purge,
                                     .resolver = &daemon->conf->edge.resolver,
                                     .tls = &daemon->conf->edge.tls,
                                     .log = daemon->log};

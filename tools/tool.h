@@ -95,7 +95,7 @@ tool_command_h tool_number_add, tool_number_list, tool_number_show, tool_number_
 tool_command_h tool_peer_add, tool_peer_list, tool_peer_show, tool_peer_set, tool_peer_del;
 tool_command_h tool_token_add, tool_token_list, tool_token_show, tool_token_del, tool_self;
 tool_command_h tool_cursor_list, tool_cursor_show, tool_cursor_del;
-tool_command_h tool_journal, tool_backup, tool_restore, tool_export, tool_import;
+tool_command_h tool_journal, tool_dns_purge, tool_backup, tool_restore, tool_export, tool_import;
 tool_command_h tool_route, tool_status, tool_completion;
 
 /* ---- options ---- */

@@ -286,7 +286,7 @@ static void status_counts_directory_and_edge(void **state)
     fixture->api = NULL;
     fixture_start(fixture, &(struct api_parts){.store = fixture->store,
                                                .resolver = &fixture->resolver,
-                                               .edge = (const struct edge *)fixture,
+                                               .edge = (struct edge *)fixture,
                                                .edge_stats = stats_tell});
     http(fixture, GET("/v1/status"), &response);
     json_t *expected =

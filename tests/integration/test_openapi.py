@@ -486,6 +486,13 @@ def test_a_backup(root, admin, place):
     admin.refused("POST", "/v1/backups", 403, "forbidden", {"file": file + "2"})
 
 
+def test_what_dns_said_is_forgotten(root, operator):
+    assert root.done("POST", "/v1/dns/purge", {"name": "OPB.example"}, 200).json == {
+        "name": "opb.example"}
+    root.refused("POST", "/v1/dns/purge", 400, "invalid-field", {"name": "a b"}, field="name")
+    operator.refused("POST", "/v1/dns/purge", 403, "forbidden", {"name": "opb.example"})
+
+
 def test_a_route_is_explained(root, operator):
     assert root.get("/v1/route/alice@opa.example")["rule"] == "hosted"
     assert operator.get("/v1/route/zoe@opa.example")["hosting"] is None

@@ -18,6 +18,7 @@ import time
 
 LIMIT_S = 30
 JUNCTORD = os.path.abspath(os.path.join(os.environ.get("top_builddir", "."), "tools/junctord"))
+JUNCTOR = os.path.abspath(os.path.join(os.environ.get("top_builddir", "."), "tools/junctor"))
 
 CONFIG = """\
 workers = 2
@@ -60,6 +61,11 @@ def wait_for(ready, what):
 
 def run(*args):
     return subprocess.run([JUNCTORD, *args], stdin=subprocess.DEVNULL, capture_output=True,
+                          text=True, timeout=LIMIT_S, check=False)
+
+
+def junctor(*args):
+    return subprocess.run([JUNCTOR, *args], stdin=subprocess.DEVNULL, capture_output=True,
                           text=True, timeout=LIMIT_S, check=False)
 
 
@@ -184,6 +190,9 @@ class Place:
         connection.close()
         return status
 
+    def junctor(self, *args):
+        return junctor("--socket", self.path("api.sock"), *args)
+
     def serve_https(self):
         """Adds HTTPS and the health listener to the configuration; before a start."""
         self.https = free_port(socket.SOCK_STREAM)
@@ -283,6 +292,15 @@ def a_started_daemon_serves_sip_tls_and_http(place):
     check(place.options() == 200, "OPTIONS is answered")
     check(place.http("GET", "/healthz") == 200, "the API answers")
     check(place.certificate(), "the outside listener shows a certificate")
+
+
+def every_worker_forgets_what_dns_said(place):
+    place.start()
+    check(place.http("POST", "/v1/dns/purge", '{"name": "opb.example"}') == 200, "a purge is done")
+    check(place.http("POST", "/v1/dns/purge", '{"name": "a b"}') == 400, "a wrong name is refused")
+    done = place.junctor("dns", "purge", "OPB.example")
+    check((done.returncode, done.stdout) == (0, "opb.example forgotten\n"), done)
+    check(place.junctor("dns", "purge", "a b").returncode == 1, "the command says so, too")
 
 
 def a_second_daemon_on_the_same_store_does_not_start(place):
@@ -435,6 +453,7 @@ TESTS = [
     names_of_files_are_relative_to_the_configuration,
     what_cannot_start_says_why_and_exits_1,
     a_started_daemon_serves_sip_tls_and_http,
+    every_worker_forgets_what_dns_said,
     a_second_daemon_on_the_same_store_does_not_start,
     a_broken_configuration_is_refused_and_the_old_one_stays,
     a_reload_takes_certificates_and_names_what_needs_a_restart,
