@@ -6,8 +6,10 @@ packages_build="autoconf automake gcc libc6-dev make pkg-config
   liblmdb-dev libmicrohttpd-dev libssl-dev libuv1-dev"
 # the lab: DNS servers, certificates, phones
 packages_lab="baresip-core knot openssl python3 unbound"
-# the tests: also real cores, what runs the tests, and what judges the API's description and metrics
-packages_test="curl kamailio kamailio-tls-modules prometheus python3-jsonschema python3-pytest zsh"
+# the tests: also real cores, what runs the tests, what judges the API's description, metrics and
+# zones, and what the resolver is measured against
+packages_test="curl kamailio kamailio-tls-modules libevent-dev libunbound-dev prometheus
+  python3-jsonschema python3-pytest zsh"
 # npm fetches the validator of tests/openapi; another one than Debian's, with a node of its own, will do
 command -v npm >/dev/null || packages_test="$packages_test nodejs npm"
 
