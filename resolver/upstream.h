@@ -17,7 +17,7 @@
 #define RESOLVER_UDP_MAX                                                                           \
     4096                       /* a datagram longer than this is not the answer: we asked for 1232 \
                                 */
-#define RESOLVER_TCP_MAX 16384 /* a message over TCP; 512 records of address size fit */
+#define RESOLVER_TCP_MAX 65535 /* a message over TCP: all that its length can say */
 
 struct resolver_net;
 struct resolver_exchange;

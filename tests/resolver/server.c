@@ -1,5 +1,6 @@
 #include "tests/resolver/server.h"
 
+#include "base/list.h"
 #include "tests/test.h"
 
 #include <arpa/inet.h>
@@ -186,6 +187,12 @@ static void drip(uv_timer_t *timer)
         connection->out_sent++;
 }
 
+static void written(uv_write_t *write, int status)
+{
+    (void)status;
+    connection_close(container_of(write, struct connection, write));
+}
+
 static void answer_tcp(struct connection *connection, const uint8_t *query, size_t len)
 {
     const struct server_rule *rule = find_rule(connection->server, query, len);
@@ -208,7 +215,8 @@ static void answer_tcp(struct connection *connection, const uint8_t *query, size
         return;
     }
     uv_buf_t buf = uv_buf_init((char *)connection->out, (unsigned)connection->out_len);
-    uv_write(&connection->write, (uv_stream_t *)&connection->tcp, &buf, 1, NULL);
+    uv_write(&connection->write, (uv_stream_t *)&connection->tcp, &buf, 1,
+             act & SERVER_TCP_LONG ? written : NULL);
 }
 
 static void tcp_alloc(uv_handle_t *handle, size_t size, uv_buf_t *buf)

@@ -27,7 +27,7 @@ enum server_act {
     SERVER_HUGE = 1024,         /* ... of 5000 octets */
     SERVER_DRIP = 2048,         /* over TCP: octet by octet */
     SERVER_TCP_CLOSE = 4096,    /* TCP: closed without an answer */
-    SERVER_TCP_LONG = 8192      /* TCP: announces 65535 octets */
+    SERVER_TCP_LONG = 8192      /* TCP: announces 65535 octets, and closes before */
 };
 
 struct server_rule {

@@ -735,6 +735,8 @@ static void number_of_records_is_bounded(void **state)
     dns_add(&packet, DNS_ADDITIONAL, "opb.example 300 A 192.0.2.1");
     bytes = slice_make((char *)packet.bytes, packet.len);
     assert_int_equal(try_decode(&query, bytes, &reply), STATUS_MALFORMED);
+    packet.bytes[DNS_ANSWER] = packet.bytes[DNS_ANSWER + 1] = 0xff; /* says that there are 65,535 */
+    assert_int_equal(try_decode(&query, bytes, &reply), STATUS_MALFORMED);
 }
 
 /* Also the lengths at which a text fills its room to the last octet. */

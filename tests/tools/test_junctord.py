@@ -303,6 +303,14 @@ def every_worker_forgets_what_dns_said(place):
     check(place.junctor("dns", "purge", "a b").returncode == 1, "the command says so, too")
 
 
+def the_workers_tell_what_they_ask_dns(place):
+    place.serve_https()
+    place.start()
+    told = place.probe("/metrics")[1]
+    names = set(re.findall(r"^junctor_dns_\w+", told, re.M))
+    check(len(names) == 11 and "junctor_dns_questions_total" in names, names)
+
+
 def a_second_daemon_on_the_same_store_does_not_start(place):
     place.start()
     done = run("-c", place.config)
@@ -454,6 +462,7 @@ TESTS = [
     what_cannot_start_says_why_and_exits_1,
     a_started_daemon_serves_sip_tls_and_http,
     every_worker_forgets_what_dns_said,
+    the_workers_tell_what_they_ask_dns,
     a_second_daemon_on_the_same_store_does_not_start,
     a_broken_configuration_is_refused_and_the_old_one_stays,
     a_reload_takes_certificates_and_names_what_needs_a_restart,
