@@ -558,6 +558,6 @@ void resolver_questions_end(struct resolver *resolver)
     static const struct resolver_outcome cancelled = {.status = STATUS_CANCELLED,
                                                       .cause = "the resolver is being closed"};
     struct list *link;
-    while ((link = list_first(&resolver->asked)))
+    while ((link = list_pop(&resolver->asked)))
         question_finish(container_of(link, struct resolver_question, link), &cancelled);
 }

@@ -12,35 +12,46 @@
 #include <unistd.h>
 
 #define READS_PER_TURN 16 /* so that a flood on one socket does not starve the loop */
+#define RESTING_MAX    64 /* sockets kept for the next questions */
 #define READY_PER_TURN 64 /* sockets; the loop comes back for more */
 #define LENGTH_LEN     2  /* of the length before each message on TCP */
 
 /* Owned by the resolver; freed in the close callback of `poll`. */
 struct resolver_net {
     uv_poll_t poll;
-    int fd;              /* the epoll set; -1 when closed */
-    bool busy;           /* handlers are being called */
-    struct list stopped; /* exchanges that events at hand may still point to */
-    struct list spare;   /* exchanges to be used again */
+    int fd;                 /* the epoll set; -1 when closed */
+    bool busy;              /* handlers are being called */
+    struct list stopped;    /* exchanges that events at hand may still point to */
+    struct list spare;      /* exchanges without a socket */
+    struct list resting[2]; /* with one of the family, by is_inet6; in the set, and nobody's */
+    size_t resting_count;
 };
 
 /* Owned by whoever started it until it stops. */
 struct resolver_exchange {
     struct list link;
     struct resolver_net *net;
-    int fd; /* -1 when stopped */
-    bool tcp;
-    struct buf out; /* TCP: what is still to be written */
-    struct buf in;  /* TCP: the answer as far as it came */
-    resolver_exchange_h *handler;
+    int fd; /* -1: none */
+    bool inet6, tcp;
+    struct buf out;               /* TCP: what is still to be written */
+    struct buf in;                /* TCP: the answer as far as it came */
+    resolver_exchange_h *handler; /* NULL when stopped */
     void *arg;
 };
 
 /* ---- life of an exchange ---- */
 
-static struct resolver_exchange *exchange_alloc(struct resolver_net *net)
+/* With a resting socket where there is one and UDP is asked for. */
+static struct resolver_exchange *exchange_alloc(struct resolver_net *net, bool inet6, bool tcp)
 {
-    struct list *link = list_pop(&net->spare);
+    struct list *link = tcp ? NULL : list_pop(&net->resting[inet6]);
+    int fd = -1;
+    if (link) {
+        fd = container_of(link, struct resolver_exchange, link)->fd;
+        net->resting_count--;
+    } else {
+        link = list_pop(&net->spare);
+    }
     struct resolver_exchange *exchange =
         link ? container_of(link, struct resolver_exchange, link) : malloc(sizeof(*exchange));
     if (!exchange)
@@ -48,25 +59,62 @@ static struct resolver_exchange *exchange_alloc(struct resolver_net *net)
     memset(exchange, 0, sizeof(*exchange));
     list_init(&exchange->link);
     exchange->net = net;
+    exchange->fd = fd;
+    exchange->inet6 = inet6;
+    exchange->tcp = tcp;
     return exchange;
+}
+
+static void exchange_put_away(struct resolver_exchange *exchange)
+{
+    struct resolver_net *net = exchange->net;
+    list_append(exchange->fd < 0 ? &net->spare : &net->resting[exchange->inet6], &exchange->link);
 }
 
 static void exchange_recycle(struct resolver_exchange *exchange)
 {
     struct resolver_net *net = exchange->net;
+    exchange->handler = NULL;
     buf_done(&exchange->out);
     buf_done(&exchange->in);
-    list_append(net->busy ? &net->stopped : &net->spare, &exchange->link);
+    if (net->busy)
+        list_append(&net->stopped, &exchange->link);
+    else
+        exchange_put_away(exchange);
+}
+
+/* A process that is being forked may hold the socket open beyond close, so it leaves the set first.
+ */
+static void exchange_close(struct resolver_exchange *exchange)
+{
+    epoll_ctl(exchange->net->fd, EPOLL_CTL_DEL, exchange->fd, NULL);
+    close(exchange->fd);
+    exchange->fd = -1;
+}
+
+/* Gives up the socket's port; the next connect draws another. From then on nothing comes in, so
+ * after the last datagram that is there it is silent. Returns whether it is. */
+static bool socket_rest(int fd)
+{
+    static const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+    char rest;
+    if (connect(fd, &nobody, sizeof(nobody)) < 0)
+        return false;
+    for (int i = 0; i < READS_PER_TURN; i++)
+        if (recv(fd, &rest, sizeof(rest), 0) < 0 && errno == EAGAIN)
+            return true;
+    return false;
 }
 
 struct resolver_exchange *resolver_exchange_stop(struct resolver_exchange *exchange)
 {
     if (!exchange)
         return NULL;
-    /* A process that is being forked may hold the socket open beyond close. */
-    epoll_ctl(exchange->net->fd, EPOLL_CTL_DEL, exchange->fd, NULL);
-    close(exchange->fd);
-    exchange->fd = -1;
+    struct resolver_net *net = exchange->net;
+    if (!exchange->tcp && net->resting_count < RESTING_MAX && socket_rest(exchange->fd))
+        net->resting_count++;
+    else
+        exchange_close(exchange);
     exchange_recycle(exchange);
     return NULL;
 }
@@ -181,13 +229,13 @@ static void net_ready(uv_poll_t *poll, int status, int events)
     net->busy = true;
     for (int i = 0; i < count && net->fd >= 0; i++) {
         struct resolver_exchange *exchange = ready[i].data.ptr;
-        if (exchange->fd >= 0)
+        if (exchange->handler)
             exchange_ready(exchange, ready[i].events);
     }
     net->busy = false;
     struct list *link;
     while ((link = list_pop(&net->stopped)))
-        list_append(&net->spare, link);
+        exchange_put_away(container_of(link, struct resolver_exchange, link));
 }
 
 int resolver_net_open(uv_loop_t *loop, struct resolver_net **net)
@@ -197,6 +245,8 @@ int resolver_net_open(uv_loop_t *loop, struct resolver_net **net)
         return -ENOMEM;
     list_init(&made->stopped);
     list_init(&made->spare);
+    list_init(&made->resting[0]);
+    list_init(&made->resting[1]);
     made->poll.data = made;
     made->fd = epoll_create1(EPOLL_CLOEXEC);
     int status = made->fd < 0 ? -errno : uv_poll_init(loop, &made->poll, made->fd);
@@ -212,12 +262,23 @@ int resolver_net_open(uv_loop_t *loop, struct resolver_net **net)
     return 0;
 }
 
+static void exchanges_free(struct list *list)
+{
+    struct list *link;
+    while ((link = list_pop(list))) {
+        struct resolver_exchange *exchange = container_of(link, struct resolver_exchange, link);
+        if (exchange->fd >= 0)
+            close(exchange->fd);
+        free(exchange);
+    }
+}
+
 static void net_closed(uv_handle_t *handle)
 {
     struct resolver_net *net = handle->data;
-    struct list *link;
-    while ((link = list_pop(&net->spare)))
-        free(container_of(link, struct resolver_exchange, link));
+    exchanges_free(&net->spare);
+    exchanges_free(&net->resting[0]);
+    exchanges_free(&net->resting[1]);
     free(net);
 }
 
@@ -248,47 +309,46 @@ static int tcp_queue(struct resolver_exchange *exchange, struct slice query)
     return status < 0 ? status : buf_append(&exchange->out, query);
 }
 
-/* A connected (UDP) or connecting (TCP) socket. The kernel draws the source port. */
-static int open_socket(const struct netaddr *upstream, bool tcp)
+/* Connected (UDP) or connecting (TCP). The kernel draws the source port. */
+static int socket_connect(int fd, const struct netaddr *upstream)
 {
-    int type = (tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_NONBLOCK | SOCK_CLOEXEC;
-    int fd = socket(upstream->sa.sa_family, type, 0);
-    if (fd < 0)
+    if (connect(fd, &upstream->sa, netaddr_len(upstream)) < 0 && errno != EINPROGRESS)
         return -errno;
-    if (connect(fd, &upstream->sa, netaddr_len(upstream)) < 0 && errno != EINPROGRESS) {
-        int status = -errno;
-        close(fd);
-        return status;
-    }
-    return fd;
+    return 0;
+}
+
+/* A socket of its own, in the set. */
+static int exchange_open(struct resolver_exchange *exchange)
+{
+    int family = exchange->inet6 ? AF_INET6 : AF_INET;
+    int type = (exchange->tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_NONBLOCK | SOCK_CLOEXEC;
+    exchange->fd = socket(family, type, 0);
+    if (exchange->fd < 0)
+        return -errno;
+    return exchange_watch(exchange, EPOLL_CTL_ADD, exchange->tcp ? EPOLLOUT : EPOLLIN);
 }
 
 int resolver_exchange_start(struct resolver_net *net, const struct netaddr *upstream, bool tcp,
                             struct slice query, resolver_exchange_h *handler, void *arg,
                             struct resolver_exchange **exchange)
 {
-    struct resolver_exchange *started = exchange_alloc(net);
+    struct resolver_exchange *started =
+        exchange_alloc(net, upstream->sa.sa_family == AF_INET6, tcp);
     if (!started)
         return -ENOMEM;
-    started->tcp = tcp;
     started->handler = handler;
     started->arg = arg;
-    int status = started->fd = open_socket(upstream, tcp);
-    if (status < 0)
-        goto fail;
-    status = tcp ? tcp_queue(started, query) : udp_send(started, query);
-    if (status < 0)
-        goto fail;
-    status = exchange_watch(started, EPOLL_CTL_ADD, tcp ? EPOLLOUT : EPOLLIN);
-    if (status < 0)
-        goto fail;
+    int status = started->fd < 0 ? exchange_open(started) : 0;
+    if (status == 0)
+        status = socket_connect(started->fd, upstream);
+    if (status == 0)
+        status = tcp ? tcp_queue(started, query) : udp_send(started, query);
+    if (status < 0) {
+        if (started->fd >= 0)
+            exchange_close(started);
+        exchange_recycle(started);
+        return status;
+    }
     *exchange = started;
     return 0;
-
-fail:
-    if (started->fd >= 0)
-        close(started->fd);
-    started->fd = -1;
-    exchange_recycle(started);
-    return status;
 }

@@ -2,9 +2,10 @@
  * per question gives each a random source port, and connect() lets nothing but the upstream's
  * answers in (RFC 5452 section 9). Everything runs on the loop's thread.
  *
- * The sockets live for one answer, thousands a second, so they are not handles of the loop, which
+ * There may be thousands of questions a second, so the sockets are not handles of the loop, which
  * would cost each of them five system calls more: they are in an epoll set of their own, and that
- * is what the loop waits for. */
+ * is what the loop waits for. A UDP socket that has done its work gives up its port, and gets
+ * another one for the next question. */
 #ifndef JUNCTOR_RESOLVER_UPSTREAM_H
 #define JUNCTOR_RESOLVER_UPSTREAM_H
 

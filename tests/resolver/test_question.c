@@ -12,7 +12,7 @@
 
 #define SERVERS    2
 #define PATIENT_MS 20000 /* no attempt of a test needs nearly as long, however slow the machine */
-#define TTL_S      10000 /* of what is put into the cache */
+#define TTL_S      UINT64_C(10000) /* of what is put into the cache */
 #define STALE_S    50000
 
 struct asked {
@@ -197,7 +197,7 @@ static void remember(struct world *world, enum resolver_type type, uint64_t ago_
     struct netaddr addr;
     assert_non_null(set);
     assert_int_equal(netaddr_from_ip(&addr, SLICE("192.0.2.9"), 0), 0);
-    set->ttl_s = TTL_S;
+    set->ttl_s = (uint32_t)TTL_S;
     set->trusted = set->validated = true;
     if (type == RESOLVER_A)
         set->records[set->count++].a = addr.in4.sin_addr;
