@@ -16,6 +16,11 @@
 
 #define READY_TRIES 300 /* ... of at least 50 ms until knotd must answer */
 
+/* A stream of lookups, in which the server dies. */
+#define STREAM_LOOKUPS 1500
+#define STREAM_DEATH   500
+#define STREAM_PACE_MS 2
+
 struct world {
     const char *knotd;
     char dir[64];
@@ -29,6 +34,9 @@ struct world {
     char hops[1024];
     char why[1024];
     char trace[8192];
+
+    uv_timer_t pace; /* of a stream */
+    unsigned started, ended, failed;
 };
 
 static const char zone_text[] = "$ORIGIN opb.example.\n"
@@ -45,7 +53,11 @@ static const char zone_text[] = "$ORIGIN opb.example.\n"
                                 "spare CNAME far\n"
                                 "far A 127.0.20.3\n"
                                 "plain A 127.0.20.4\n"
-                                "_sips._tcp.none SRV 0 0 0 .\n";
+                                "_sips._tcp.none SRV 0 0 0 .\n"
+                                "brief NAPTR 10 10 \"s\" \"SIPS+D2T\" \"\" _sips._tcp.brief\n"
+                                "_sips._tcp.brief 1 SRV 10 60 5061 edge.brief\n"
+                                "edge.brief 1 A 127.0.20.5\n"
+                                "edge.brief 1 AAAA ::1\n";
 
 static void write_zone(FILE *file)
 {
@@ -191,7 +203,8 @@ static int world_setup(void **state)
     world->knotd = find_knotd();
     test_folder_make(world->dir, sizeof(world->dir));
     knotd_start(world);
-    struct resolver_conf conf = {.upstream_count = 1, .lookup_timeout_ms = 20000};
+    struct resolver_conf conf = {
+        .upstream_count = 1, .lookup_timeout_ms = 20000, .ttl_min_s = 1, .stale_s = 86400};
     conf.upstreams[0].addr = world->addr;
     if (resolver_alloc(&world->loop, &conf, &world->resolver) < 0)
         return -1;
@@ -199,14 +212,22 @@ static int world_setup(void **state)
     return 0;
 }
 
+static void knotd_end(struct world *world, int signal_number)
+{
+    int status;
+    if (world->pid <= 0)
+        return;
+    kill(world->pid, signal_number);
+    waitpid(world->pid, &status, 0);
+    world->pid = 0;
+}
+
 static int world_teardown(void **state)
 {
     struct world *world = *state;
-    if (world->pid > 0) {
+    knotd_end(world, SIGTERM);
+    if (*world->dir) {
         char command[128];
-        int status;
-        kill(world->pid, SIGTERM);
-        waitpid(world->pid, &status, 0);
         snprintf(command, sizeof(command), "rm -rf %s", world->dir);
         if (system(command) !=
             0) /* NOLINT(cert-env33-c,bugprone-command-processor): our own path */
@@ -282,6 +303,45 @@ static void second_lookup_comes_from_the_cache(void **state)
     assert_int_equal(after.hostile, 0);
 }
 
+static void streamed(int status, const struct resolver_hop *hops, size_t count, const char *why,
+                     void *arg)
+{
+    struct world *world = arg;
+    (void)hops, (void)count;
+    if (status != 0 && world->failed++ == 0)
+        snprintf(world->why, sizeof(world->why), "%s", why);
+    world->ended++;
+}
+
+static void stream_due(uv_timer_t *pace)
+{
+    struct world *world = pace->data;
+    struct resolver_target target = {.profile = RESOLVER_PEER, .host = "brief.opb.example"};
+    struct resolver_location *location;
+    if (world->started == STREAM_DEATH)
+        knotd_end(world, SIGKILL);
+    assert_int_equal(resolver_locate(world->resolver, &target, streamed, NULL, world, &location),
+                     0);
+    if (++world->started == STREAM_LOOKUPS)
+        uv_close((uv_handle_t *)pace, NULL);
+}
+
+/* The last test, for the server does not come back. */
+static void server_that_dies_fails_no_lookup_that_had_an_answer(void **state)
+{
+    struct world *world = *state;
+    struct resolver_stats stats;
+    uv_timer_init(&world->loop, &world->pace);
+    world->pace.data = world;
+    uv_timer_start(&world->pace, stream_due, 0, STREAM_PACE_MS);
+    while (world->ended < STREAM_LOOKUPS)
+        uv_run(&world->loop, UV_RUN_ONCE);
+    if (world->failed > 0)
+        fail_msg("%u of %u failed, the first: %s", world->failed, world->ended, world->why);
+    resolver_stats_get(world->resolver, &stats);
+    assert_true(stats.failures > 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -290,6 +350,7 @@ int main(void)
         cmocka_unit_test(names_are_told_apart_that_lead_nowhere),
         cmocka_unit_test(answer_too_long_for_udp_comes_over_tcp),
         cmocka_unit_test(second_lookup_comes_from_the_cache),
+        cmocka_unit_test(server_that_dies_fails_no_lookup_that_had_an_answer),
     };
     if (!find_knotd()) {
         puts("1..0 # SKIP knotd is not installed: install the Debian package knot");
