@@ -4,6 +4,7 @@
 
 #include "base/status.h"
 #include "base/table.h"
+#include "resolver/health.h"
 #include "resolver/packet.h"
 #include "resolver/upstream.h"
 
@@ -178,44 +179,6 @@ static void stale_due(void *arg)
     question_tell_stale(question);
 }
 
-/* ---- upstreams ---- */
-
-/* One that is down is tried by one question in RESOLVER_DOWN_MS. */
-static bool upstream_is_down(struct resolver *resolver, size_t upstream, uint64_t now_ms)
-{
-    if (resolver->upstreams[upstream].silent < RESOLVER_SILENT_MAX)
-        return false;
-    if (resolver->upstreams[upstream].down_until_ms > now_ms)
-        return true;
-    resolver->upstreams[upstream].down_until_ms = now_ms + RESOLVER_DOWN_MS;
-    return false;
-}
-
-static void upstream_was_silent(struct resolver *resolver, size_t upstream)
-{
-    if (++resolver->upstreams[upstream].silent >= RESOLVER_SILENT_MAX)
-        resolver->upstreams[upstream].down_until_ms = resolver_now_ms(resolver) + RESOLVER_DOWN_MS;
-}
-
-/* In their configured order, but those that are down last. */
-static void order_upstreams(struct resolver_question *question)
-{
-    struct resolver *resolver = question->resolver;
-    uint64_t now_ms = resolver_now_ms(resolver);
-    size_t down[RESOLVER_MAX_UPSTREAMS], down_count = 0;
-    question->order_count = 0;
-    for (size_t i = 0; i < resolver->conf.upstream_count; i++) {
-        if (question->trusted_only && !resolver->conf.upstreams[i].trusted)
-            continue;
-        if (upstream_is_down(resolver, i, now_ms))
-            down[down_count++] = i;
-        else
-            question->order[question->order_count++] = i;
-    }
-    for (size_t i = 0; i < down_count; i++)
-        question->order[question->order_count++] = down[i];
-}
-
 /* ---- attempts ---- */
 
 static void question_next(struct resolver_question *question);
@@ -243,7 +206,7 @@ static void attempt_timed_out(void *arg)
     struct resolver_question *question = arg;
     struct resolver *resolver = question->resolver;
     resolver->stats.timeouts++;
-    upstream_was_silent(resolver, question->upstream);
+    resolver_upstream_silent(resolver, question->upstream);
     question->exchange = resolver_exchange_stop(question->exchange);
     note_failure(question, -ETIMEDOUT, "no answer", 0);
     question_next(question);
@@ -309,7 +272,8 @@ static void question_next(struct resolver_question *question)
 /* Begins the attempts for question->asked. */
 static void question_begin(struct resolver_question *question)
 {
-    order_upstreams(question);
+    question->order_count =
+        resolver_upstreams_order(question->resolver, question->trusted_only, question->order);
     if (question->order_count == 0)
         question->failure =
             (struct resolver_outcome){.status = STATUS_SERVFAIL, .cause = "no upstream is trusted"};
@@ -347,7 +311,7 @@ static void reply_came(struct resolver_question *question, struct resolver_reply
     struct resolver *resolver = question->resolver;
     bool trusted = resolver->conf.upstreams[question->upstream].trusted;
     resolver->stats.answers++;
-    resolver->upstreams[question->upstream].silent = 0;
+    resolver_upstream_answered(resolver, question->upstream);
     if (reply->kind == RESOLVER_REPLY_ANSWER || reply->kind == RESOLVER_REPLY_ALIAS) {
         question->trusted = question->trusted && trusted;
         question->validated = question->validated && trusted && reply->authentic;
@@ -400,7 +364,7 @@ static bool message_came(int status, struct slice bytes, void *arg)
         return false;
     }
     if (!question->tcp)
-        upstream_was_silent(question->resolver, question->upstream);
+        resolver_upstream_silent(question->resolver, question->upstream);
     give_up_upstream(question, "no answer", status);
     question_next(question);
     return false;

@@ -1,0 +1,41 @@
+#include "resolver/health.h"
+
+#include <string.h>
+
+static bool is_down(struct resolver *resolver, size_t upstream, uint64_t now_ms)
+{
+    if (resolver->upstreams[upstream].silent < RESOLVER_SILENT_MAX)
+        return false;
+    if (resolver->upstreams[upstream].down_until_ms > now_ms)
+        return true;
+    resolver->upstreams[upstream].down_until_ms = now_ms + RESOLVER_DOWN_MS;
+    return false;
+}
+
+void resolver_upstream_silent(struct resolver *resolver, size_t upstream)
+{
+    if (++resolver->upstreams[upstream].silent >= RESOLVER_SILENT_MAX)
+        resolver->upstreams[upstream].down_until_ms = resolver_now_ms(resolver) + RESOLVER_DOWN_MS;
+}
+
+void resolver_upstream_answered(struct resolver *resolver, size_t upstream)
+{
+    resolver->upstreams[upstream].silent = 0;
+}
+
+size_t resolver_upstreams_order(struct resolver *resolver, bool trusted_only,
+                                size_t order[RESOLVER_MAX_UPSTREAMS])
+{
+    uint64_t now_ms = resolver_now_ms(resolver);
+    size_t down[RESOLVER_MAX_UPSTREAMS], count = 0, down_count = 0;
+    for (size_t i = 0; i < resolver->conf.upstream_count; i++) {
+        if (trusted_only && !resolver->conf.upstreams[i].trusted)
+            continue;
+        if (is_down(resolver, i, now_ms))
+            down[down_count++] = i;
+        else
+            order[count++] = i;
+    }
+    memcpy(order + count, down, down_count * sizeof(down[0]));
+    return count + down_count;
+}
