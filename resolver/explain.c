@@ -1,7 +1,7 @@
 #include "resolver/explain.h"
 
 #include "base/status.h"
-#include "resolver/order.h"
+#include "resolver/service.h"
 
 #include <arpa/inet.h>
 #include <stdarg.h>
@@ -53,7 +53,7 @@ static void tell_tlsa(const struct resolver_teller *teller, const char *name,
 static void tell_naptr(const struct resolver_teller *teller, const char *name,
                        const struct resolver_naptr *naptr, const char *tags)
 {
-    const char *refusal = resolver_naptr_refusal(naptr);
+    const char *refusal = teller->services ? resolver_naptr_refusal(naptr, teller->services) : NULL;
     char regexp[RESOLVER_LINE_MAX / 4];
     resolver_tell(
         teller, "NAPTR %s: %u %u \"%s\" \"%s\" %s%s%s%s %s%s%s", name, naptr->order,
@@ -128,12 +128,7 @@ void resolver_tell_outcome(const struct resolver_teller *teller, const char *nam
 void resolver_tell_hop(const struct resolver_teller *teller, size_t place,
                        const struct resolver_hop *hop)
 {
-    static const char *const names[] = {[RESOLVER_UDP] = "UDP",
-                                        [RESOLVER_TCP] = "TCP",
-                                        [RESOLVER_TLS] = "TLS",
-                                        [RESOLVER_SCTP] = "SCTP"};
     char addr[NETADDR_TEXT_MAX];
-    bool known = hop->transport < sizeof(names) / sizeof(names[0]);
-    resolver_tell(teller, "%zu. %s %s (%s)", place, known ? names[hop->transport] : "?",
+    resolver_tell(teller, "%zu. %s %s (%s)", place, resolver_transport_name(hop->transport),
                   netaddr_format(&hop->addr, addr), hop->host);
 }

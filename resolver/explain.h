@@ -9,6 +9,8 @@
 struct resolver_teller {
     resolver_trace_h *trace; /* may be NULL: nothing is told */
     void *arg;
+    unsigned
+        services; /* which NAPTR count, for those that do not the reason is told; 0: no matter */
 };
 
 /* One free line. */

@@ -24,10 +24,8 @@
 #define RESOLVER_DOWN_MS       10000 /* and is asked last, but by one question in so long */
 #define RESOLVER_ENTROPY_AHEAD 7     /* what the kernel gives in one piece, 256 octets */
 #define RESOLVER_SETTLE_MS     300   /* with the first target known, wait so long for the others */
+#define RESOLVER_MAX_TARGETS   16    /* hosts that the records of one domain may lead to */
 #define RESOLVER_LOCATIONS_MAX 4096  /* lookups under way at once */
-
-/* The numbers of enum sip_transport, which lies above this folder. */
-enum resolver_transport { RESOLVER_UDP, RESOLVER_TCP, RESOLVER_TLS, RESOLVER_SCTP };
 
 struct table;
 struct resolver_net;

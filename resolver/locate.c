@@ -6,6 +6,7 @@
 #include "base/status.h"
 #include "resolver/explain.h"
 #include "resolver/order.h"
+#include "resolver/service.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -13,11 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SIP_PORT  5060
-#define SIPS_PORT 5061
-
-#define ASKS_MAX (2 * RESOLVER_MAX_HOPS)  /* AAAA and A of each target */
-#define HELD_MAX (1 + RESOLVER_NAPTR_MAX) /* the NAPTR set and the SRV sets */
+#define ASKS_MAX (2 * RESOLVER_MAX_TARGETS) /* AAAA and A of each target */
+#define HELD_MAX (1 + RESOLVER_NAPTR_MAX)   /* the NAPTR set and the SRV sets */
 
 enum locate_step {
     LOCATE_START,    /* entered by resolver_locate; left by the timer, so never from inside it */
@@ -37,7 +35,9 @@ struct ask {
 
 struct target {
     const char *host; /* in a held set, or of the location */
-    uint16_t port;
+    uint16_t port, weight;
+    uint8_t transport;
+    unsigned rank; /* those of a lower one come first, those of the same are drawn by weight */
 };
 
 /* Owned by the resolver's list of locations until `done` was called or it is cancelled; then
@@ -60,9 +60,11 @@ struct resolver_location {
 
     bool from_naptr; /* a NAPTR record named the SRV sets */
     bool from_srv;   /* an SRV record named the targets */
-    char srv_name[RESOLVER_NAME_MAX + 1];
-    struct target targets[RESOLVER_MAX_HOPS];
+    char srv_names[RESOLVER_NAPTR_MAX][RESOLVER_NAME_MAX + 1];
+    uint8_t srv_transports[RESOLVER_NAPTR_MAX]; /* of the SRV sets that are asked */
+    struct target targets[RESOLVER_MAX_TARGETS];
     size_t target_count;
+    unsigned rank; /* of the last one */
     struct resolver_set *held[HELD_MAX];
     size_t held_count;
 };
@@ -136,12 +138,13 @@ static void pending_drop(struct resolver_location *location)
 
 static void deadline_passed(void *arg);
 
-/* With an address of the most preferred target at hand, a slow server of some other name must not
+/* With an address of a most preferred target at hand, a slow server of some other name must not
  * hold up the call. */
 static void settle(struct resolver_location *location, const struct ask *ask)
 {
-    bool first_target = ask - location->asks < 2;
-    if (location->settling || !first_target || ask->outcome.status != 0)
+    const struct target *target = &location->targets[(ask - location->asks) / 2];
+    bool preferred = target->rank == location->targets[0].rank;
+    if (location->settling || !preferred || ask->outcome.status != 0)
         return;
     location->settling = true;
     resolver_timer_start(location->resolver, &location->timer, RESOLVER_SETTLE_MS, deadline_passed,
@@ -225,10 +228,16 @@ static void fail_by(struct resolver_location *location, const struct ask *ask)
 
 /* ---- addresses ---- */
 
-static void target_add(struct resolver_location *location, const char *host, uint16_t port)
+/* Puts a target behind those of its rank; before them where its weight is 0, which gives it the
+ * very small chance that RFC 2782 wants. */
+static void target_add(struct resolver_location *location, const struct target *target)
 {
-    if (location->target_count < RESOLVER_MAX_HOPS)
-        location->targets[location->target_count++] = (struct target){host, port};
+    if (location->target_count == RESOLVER_MAX_TARGETS)
+        return;
+    size_t at = location->target_count++;
+    for (; at > 0 && target->weight == 0 && location->targets[at - 1].rank == target->rank; at--)
+        location->targets[at] = location->targets[at - 1];
+    location->targets[at] = *target;
 }
 
 static void addresses_start(struct resolver_location *location)
@@ -238,18 +247,6 @@ static void addresses_start(struct resolver_location *location)
         ask_add(location, RESOLVER_A, location->targets[i].host);
     }
     asks_start(location, LOCATE_ADDRESSES);
-}
-
-static uint8_t transport_of(const struct resolver_target *target)
-{
-    return target->profile == RESOLVER_PEER ? RESOLVER_TLS : target->transport;
-}
-
-static uint16_t port_of(const struct resolver_target *target)
-{
-    if (target->port)
-        return target->port;
-    return transport_of(target) == RESOLVER_TLS ? SIPS_PORT : SIP_PORT;
 }
 
 static size_t hops_collect(const struct resolver_location *location,
@@ -264,7 +261,7 @@ static size_t hops_collect(const struct resolver_location *location,
                                                 addrs, RESOLVER_MAX_HOPS - count);
         for (size_t a = 0; a < found; a++, count++) {
             hops[count].addr = addrs[a];
-            hops[count].transport = transport_of(&location->target);
+            hops[count].transport = target->transport;
             memcpy(hops[count].host, target->host, strlen(target->host) + 1);
         }
     }
@@ -282,12 +279,14 @@ static void location_succeed(struct resolver_location *location, const struct re
 /* Which questions found nothing. */
 static const char *nothing_text(const struct resolver_target *target)
 {
-    if (target->profile == RESOLVER_PEER && target->port == 0)
-        return "no NAPTR SIPS+D2T, no SRV _sips._tcp and no address records (AAAA, A)";
-    if (target->profile == RESOLVER_PEER)
-        return "no address records (AAAA, A); nothing else was asked, for a port was given (RFC "
-               "3263 section 4.2)";
-    return "no address records (AAAA, A)";
+    if (resolver_target_asks_naptr(target))
+        return target->profile == RESOLVER_PEER
+                   ? "no NAPTR SIPS+D2T, no SRV _sips._tcp and no address records (AAAA, A)"
+                   : "no NAPTR, no SRV and no address records (AAAA, A)";
+    if (resolver_target_asks_srv(target))
+        return "no SRV and no address records (AAAA, A)";
+    return "no address records (AAAA, A); nothing else was asked, for a port was given (RFC "
+           "3263 section 4.2)";
 }
 
 static void addresses_done(struct resolver_location *location)
@@ -312,31 +311,44 @@ static void addresses_done(struct resolver_location *location)
 
 static void addresses_of_domain(struct resolver_location *location)
 {
-    target_add(location, location->target.host, port_of(&location->target));
+    const struct resolver_target *asked = &location->target;
+    const struct target target = {.host = asked->host,
+                                  .port = resolver_target_port(asked),
+                                  .transport = (uint8_t)resolver_target_transport(asked)};
+    target_add(location, &target);
     addresses_start(location);
 }
 
 /* ---- SRV ---- */
 
-/* The targets of one SRV set in the order they are to be tried. */
-static void srv_targets(struct resolver_location *location, const struct resolver_set *set,
-                        uint64_t seed)
+/* The targets of the nth SRV set: by priority, and where there are too many of one, those that were
+ * drawn first. */
+static void srv_targets(struct resolver_location *location, size_t nth, uint64_t seed)
 {
+    const struct resolver_set *set = location->asks[nth].outcome.set;
     size_t order[RESOLVER_RECORDS_MAX];
     size_t count = resolver_order_srv(set, seed, order);
     for (size_t i = 0; i < count; i++) {
         const struct resolver_srv *srv = &set->records[order[i]].srv;
+        if (i == 0 || srv->priority != set->records[order[i - 1]].srv.priority)
+            location->rank++;
+        const struct target target = {.host = srv->target,
+                                      .port = srv->port,
+                                      .weight = srv->weight,
+                                      .transport = location->srv_transports[nth],
+                                      .rank = location->rank};
         if (srv->target[0] != '\0')
-            target_add(location, srv->target, srv->port);
+            target_add(location, &target);
     }
 }
 
-static bool any_records(const struct resolver_location *location)
+/* The first SRV set with records, though they lead nowhere; or NULL. */
+static const struct ask *ask_with_records(const struct resolver_location *location)
 {
     for (size_t i = 0; i < location->ask_count; i++)
         if (location->asks[i].outcome.status == 0)
-            return true;
-    return false;
+            return &location->asks[i];
+    return NULL;
 }
 
 static void srv_done(struct resolver_location *location)
@@ -345,25 +357,26 @@ static void srv_done(struct resolver_location *location)
     resolver_random(&seed, sizeof(seed));
     for (size_t i = 0; i < location->ask_count; i++)
         if (location->asks[i].outcome.set)
-            srv_targets(location, location->asks[i].outcome.set, seed + i);
+            srv_targets(location, i, seed + i);
 
-    const struct ask *failed = failed_ask(location);
+    const struct ask *failed = failed_ask(location), *with_records = ask_with_records(location);
     if (failed && (location->late || location->target_count == 0)) {
         fail_by(location, failed);
     } else if (location->target_count > 0) {
         location->from_srv = true;
         asks_hold(location);
         addresses_start(location);
-    } else if (any_records(location)) {
+    } else if (with_records) {
         location_fail(location, STATUS_NOHOP,
-                      "SRV %s: its target is \".\" or no host name: no SIP over TLS is offered",
-                      location->asks[0].name);
+                      "SRV %s: its target is \".\" or no host name: no SIP%s is offered",
+                      with_records->name,
+                      location->target.profile == RESOLVER_PEER ? " over TLS" : "");
     } else if (location->from_naptr) {
         location_fail(location, STATUS_NOHOP, "NAPTR leads to SRV %s, which does not exist",
                       location->asks[0].name);
     } else {
-        resolver_tell(&location->teller, "no SRV records: the domain's own addresses, port %d",
-                      SIPS_PORT);
+        resolver_tell(&location->teller, "no SRV records: the domain's own addresses, port %u",
+                      resolver_target_port(&location->target));
         asks_hold(location);
         addresses_of_domain(location);
     }
@@ -371,18 +384,29 @@ static void srv_done(struct resolver_location *location)
 
 /* ---- NAPTR ---- */
 
+static void srv_ask(struct resolver_location *location, const char *name, int transport)
+{
+    location->srv_transports[location->ask_count] = (uint8_t)transport;
+    ask_add(location, RESOLVER_SRV, name);
+}
+
 static void srv_of_domain(struct resolver_location *location)
 {
-    resolver_tell(&location->teller, "no NAPTR for SIP over TLS: SRV _sips._tcp is next");
-    int len = snprintf(location->srv_name, sizeof(location->srv_name), "_sips._tcp.%s",
-                       location->target.host);
-    asks_hold(location);
-    if (len > RESOLVER_NAME_MAX) { /* no such name can exist */
-        addresses_of_domain(location);
-        return;
+    unsigned wanted = resolver_target_srv(&location->target);
+    for (int transport = RESOLVER_UDP; transport <= RESOLVER_SCTP; transport++) {
+        char *name = location->srv_names[transport];
+        if (!(wanted & RESOLVER_BIT(transport)))
+            continue;
+        int len = snprintf(name, sizeof(location->srv_names[0]), "%s.%s",
+                           resolver_service_label((enum resolver_transport)transport),
+                           location->target.host);
+        if (len <= RESOLVER_NAME_MAX) /* else no such name can exist */
+            srv_ask(location, name, transport);
     }
-    ask_add(location, RESOLVER_SRV, location->srv_name);
-    asks_start(location, LOCATE_SRV);
+    if (location->ask_count > 0)
+        asks_start(location, LOCATE_SRV);
+    else
+        addresses_of_domain(location);
 }
 
 static void naptr_done(struct resolver_location *location)
@@ -398,15 +422,18 @@ static void naptr_done(struct resolver_location *location)
     }
     const struct resolver_set *set = outcome->set;
     size_t order[RESOLVER_NAPTR_MAX];
-    size_t count = resolver_order_naptr(set, order);
+    size_t count = resolver_order_naptr(set, location->teller.services, order);
+    asks_hold(location);
     if (count == 0) {
+        resolver_tell(&location->teller, "no NAPTR for SIP%s: SRV is next",
+                      location->target.profile == RESOLVER_PEER ? " over TLS" : "");
         srv_of_domain(location);
         return;
     }
     location->from_naptr = true;
-    asks_hold(location);
     for (size_t i = 0; i < count; i++)
-        ask_add(location, RESOLVER_SRV, set->records[order[i]].naptr.replacement);
+        srv_ask(location, set->records[order[i]].naptr.replacement,
+                resolver_naptr_transport(&set->records[order[i]].naptr));
     asks_start(location, LOCATE_SRV);
 }
 
@@ -454,8 +481,8 @@ static void start_due(void *arg)
 {
     struct resolver_location *location = arg;
     const struct resolver_target *target = &location->target;
-    struct resolver_hop hop = {.transport = transport_of(target)};
-    if (netaddr_from_ip(&hop.addr, slice_of(target->host), port_of(target)) == 0) {
+    struct resolver_hop hop = {.transport = (uint8_t)resolver_target_transport(target)};
+    if (netaddr_from_ip(&hop.addr, slice_of(target->host), resolver_target_port(target)) == 0) {
         memcpy(hop.host, target->host, sizeof(hop.host));
         location_succeed(location, &hop, 1);
         return;
@@ -466,12 +493,14 @@ static void start_due(void *arg)
         location_fail(location, STATUS_SERVFAIL, "no memory for a timer");
         return;
     }
-    if (target->profile == RESOLVER_CORE || target->port != 0) {
+    if (resolver_target_asks_naptr(target)) {
+        ask_add(location, RESOLVER_NAPTR, target->host);
+        asks_start(location, LOCATE_NAPTR);
+    } else if (resolver_target_asks_srv(target)) {
+        srv_of_domain(location);
+    } else {
         addresses_of_domain(location);
-        return;
     }
-    ask_add(location, RESOLVER_NAPTR, target->host);
-    asks_start(location, LOCATE_NAPTR);
 }
 
 /* ---- the public functions ---- */
@@ -495,12 +524,18 @@ static struct resolver_location *location_alloc(struct resolver *resolver)
     return location;
 }
 
+static bool is_transport(const struct resolver_target *target)
+{
+    return target->profile == RESOLVER_PEER || target->transport <= RESOLVER_SCTP ||
+           target->transport == RESOLVER_ANY;
+}
+
 /* A host name in lower case, or an IP literal as it is. */
 static int target_copy(const struct resolver_target *from, struct resolver_target *to)
 {
     struct netaddr addr;
     *to = *from;
-    if (memchr(from->host, '\0', sizeof(from->host)) == NULL)
+    if (memchr(from->host, '\0', sizeof(from->host)) == NULL || !is_transport(from))
         return -EINVAL;
     if (netaddr_from_ip(&addr, slice_of(from->host), 0) == 0)
         return 0;
@@ -521,7 +556,7 @@ int resolver_locate(struct resolver *resolver, const struct resolver_target *tar
         return -ENOMEM;
     made->target = copy;
     made->done = done;
-    made->teller = (struct resolver_teller){trace, arg};
+    made->teller = (struct resolver_teller){trace, arg, resolver_target_services(&copy)};
     int status = resolver_timer_start(resolver, &made->timer, 0, start_due, made);
     if (status < 0) {
         free(made);

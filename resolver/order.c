@@ -1,32 +1,22 @@
 #include "resolver/order.h"
 
-#include <string.h>
+#include "resolver/service.h"
 
-const char *resolver_naptr_refusal(const struct resolver_naptr *naptr)
-{
-    if (!slice_eq_nocase(slice_of(naptr->service), SLICE("SIPS+D2T")))
-        return "only SIPS+D2T counts between edges";
-    if (!slice_eq_nocase(slice_of(naptr->flags), SLICE("s")))
-        return "only the flag \"s\" leads to SRV records";
-    if (naptr->regexp.len > 0)
-        return "an expression and the flag \"s\" exclude each other";
-    if (naptr->replacement[0] == '\0')
-        return "it has no replacement";
-    return NULL;
-}
+#include <string.h>
 
 static bool naptr_before(const struct resolver_naptr *a, const struct resolver_naptr *b)
 {
     return a->order != b->order ? a->order < b->order : a->preference < b->preference;
 }
 
-size_t resolver_order_naptr(const struct resolver_set *set, size_t order[RESOLVER_NAPTR_MAX])
+size_t resolver_order_naptr(const struct resolver_set *set, unsigned allowed,
+                            size_t order[RESOLVER_NAPTR_MAX])
 {
     size_t sorted[RESOLVER_RECORDS_MAX];
     size_t usable = 0;
     for (size_t i = 0; i < set->count; i++) {
         const struct resolver_naptr *naptr = &set->records[i].naptr;
-        if (resolver_naptr_refusal(naptr))
+        if (resolver_naptr_refusal(naptr, allowed))
             continue;
         size_t at = usable++;
         for (; at > 0 && naptr_before(naptr, &set->records[sorted[at - 1]].naptr); at--)
@@ -43,8 +33,8 @@ size_t resolver_order_naptr(const struct resolver_set *set, size_t order[RESOLVE
     return count;
 }
 
-/* splitmix64: spreads one random number over the few draws of a set. Load sharing needs no more. */
-static uint64_t draw(uint64_t *state)
+/* splitmix64 */
+uint64_t resolver_order_draw(uint64_t *state)
 {
     uint64_t z = *state += 0x9e3779b97f4a7c15U;
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9U;
@@ -67,7 +57,7 @@ static void draw_by_weight(const struct resolver_set *set, size_t *order, size_t
     uint32_t sum = 0;
     for (size_t i = begin; i < end; i++)
         sum += set->records[order[i]].srv.weight;
-    uint64_t wanted = draw(state) % ((uint64_t)sum + 1);
+    uint64_t wanted = resolver_order_draw(state) % ((uint64_t)sum + 1);
 
     size_t chosen = begin;
     uint32_t running = set->records[order[begin]].srv.weight;

@@ -11,14 +11,14 @@
 
 #define RESOLVER_NAPTR_MAX 4 /* NAPTR records of one domain whose SRV sets are asked */
 
-/* Why this NAPTR does not count between edges: half a sentence for people, or NULL where it does
- * (service SIPS+D2T, flag "s", a replacement and no expression). */
-const char *resolver_naptr_refusal(const struct resolver_naptr *naptr);
+/* Indexes of the records of a NAPTR set that are usable for the transports `allowed` (service.h),
+ * by preference; of the lowest order only, for a client must not go on to another order once one
+ * matched (RFC 3403 section 4.1). Returns how many. */
+size_t resolver_order_naptr(const struct resolver_set *set, unsigned allowed,
+                            size_t order[RESOLVER_NAPTR_MAX]);
 
-/* Indexes of the usable records of a NAPTR set by preference; of the lowest order only, for a
- * client must not go on to another order once one matched (RFC 3403 section 4.1). Returns how
- * many. */
-size_t resolver_order_naptr(const struct resolver_set *set, size_t order[RESOLVER_NAPTR_MAX]);
+/* The next number of a cheap sequence: load sharing needs no better. */
+uint64_t resolver_order_draw(uint64_t *state);
 
 /* Indexes of all records of an SRV set: by priority, within one priority drawn by weight
  * (RFC 2782). The same seed gives the same order. Returns how many. */

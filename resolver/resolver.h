@@ -83,25 +83,36 @@ void resolver_free(struct resolver *resolver);
 enum resolver_profile {
     RESOLVER_PEER, /* TLS only: NAPTR SIPS+D2T, else SRV _sips._tcp, else A/AAAA with port 5061.
                       With `port` set: A/AAAA and that port */
-    RESOLVER_CORE  /* as configured: `host` (IP literal or name), port and transport */
+    RESOLVER_CORE  /* RFC 3263 as configured: a port leads to A/AAAA; else a transport to its SRV,
+                      then A/AAAA with its default port; neither to NAPTR SIP+D2U, SIP+D2T or
+                      SIPS+D2T, then SRV _sip._udp and _sip._tcp, then A/AAAA over UDP */
+};
+
+/* The numbers of enum sip_transport, which lies above this folder. */
+enum resolver_transport {
+    RESOLVER_UDP,
+    RESOLVER_TCP,
+    RESOLVER_TLS,
+    RESOLVER_SCTP,
+    RESOLVER_ANY = 255 /* of a target: not given */
 };
 
 struct resolver_target {
     enum resolver_profile profile;
     char host[STORE_DOMAIN_MAX + 1]; /* canonical domain; for RESOLVER_CORE also an IP literal */
     uint16_t port;                   /* 0: not given */
-    uint8_t transport;               /* RESOLVER_CORE: number of enum sip_transport */
+    uint8_t transport;               /* RESOLVER_CORE: of enum resolver_transport */
 };
 
 struct resolver_hop {
     struct netaddr addr;             /* with port */
-    uint8_t transport;               /* number of enum sip_transport */
+    uint8_t transport;               /* of enum resolver_transport, never RESOLVER_ANY */
     char host[STORE_DOMAIN_MAX + 1]; /* the SRV target or name it came from */
 };
 
 /* Called exactly once, later, from the loop (never from inside resolver_locate).
  * status 0: hops[0..count) in order of preference, count 1..RESOLVER_MAX_HOPS, valid during the
- * call only. Else: STATUS_NXDOMAIN, STATUS_NOHOP (the domain offers no SIP over TLS),
+ * call only. Else: STATUS_NXDOMAIN, STATUS_NOHOP (the domain offers no SIP, or none over TLS),
  * STATUS_SERVFAIL, -ETIMEDOUT, STATUS_CANCELLED; `why` is then a sentence naming the question, such
  * as "opb.example: SRV _sips._tcp.opb.example: SERVFAIL from 127.0.0.53:53". */
 typedef void resolver_locate_h(int status, const struct resolver_hop *hops, size_t count,

@@ -3,6 +3,7 @@
 
 #include "base/status.h"
 #include "peering/sip/sip.h"
+#include "resolver/service.h"
 #include "tests/resolver/server.h"
 #include "tests/test.h"
 
@@ -17,11 +18,12 @@
 #define PATIENT_MS 20000 /* no lookup of a test needs nearly as long, however slow the machine */
 
 struct result {
+    bool core;
     unsigned calls;
     int status;
     size_t count;
     struct resolver_hop hops[RESOLVER_MAX_HOPS];
-    char hops_text[1024]; /* "host=addr host=addr" */
+    char hops_text[1024]; /* "host=addr host=addr", from a core "UDP host=addr" */
     char why[WHY_MAX];
     char trace[8192]; /* lines */
     struct resolver_location *location;
@@ -128,8 +130,10 @@ static void located(int status, const struct resolver_hop *hops, size_t count, c
     for (size_t i = 0; i < count; i++) {
         char addr[NETADDR_TEXT_MAX];
         result->hops[i] = hops[i];
-        len += (size_t)snprintf(result->hops_text + len, sizeof(result->hops_text) - len, "%s%s=%s",
-                                i ? " " : "", hops[i].host, netaddr_format(&hops[i].addr, addr));
+        len += (size_t)snprintf(
+            result->hops_text + len, sizeof(result->hops_text) - len, "%s%s%s%s=%s", i ? " " : "",
+            result->core ? resolver_transport_name(hops[i].transport) : "", result->core ? " " : "",
+            hops[i].host, netaddr_format(&hops[i].addr, addr));
     }
     result->world->done++;
     uv_stop(&result->world->loop); /* UV_RUN_ONCE would wait for a socket after a timer's work */
@@ -149,6 +153,7 @@ static struct result *start(struct world *world, const struct resolver_target *t
     assert_true(world->started < RESULTS);
     struct result *result = &world->results[world->started++];
     result->world = world;
+    result->core = target->profile == RESOLVER_CORE;
     assert_int_equal(
         resolver_locate(world->resolver, target, located, traced, result, &result->location), 0);
     assert_int_equal(result->calls, 0); /* never from inside */
@@ -435,61 +440,188 @@ static const struct route_case route_cases[] = {
      "A o.example: a chain of too many CNAME records from %s"},
 };
 
-static void steps_lead_where_rfc_3263_says(void **state)
+/* What RFC 3263 lets a core be found by: each with the transport of its hops. */
+static const struct core_case {
+    struct route_case route;
+    uint8_t transport; /* configured */
+} core_cases[] = {
+    {{"a port leads to addresses",
+      "c.example",
+      5080,
+      {ONE_OF("c.example", "A", "c.example 9 A 192.0.2.1"), NONE_OF("c.example", "AAAA")},
+      0,
+      "TCP c.example=192.0.2.1:5080"},
+     SIP_TCP},
+    {{"a port without a transport: UDP",
+      "c.example",
+      5080,
+      {ONE_OF("c.example", "A", "c.example 9 A 192.0.2.1"), NONE_OF("c.example", "AAAA")},
+      0,
+      "UDP c.example=192.0.2.1:5080"},
+     RESOLVER_ANY},
+    {{"a transport leads to its SRV",
+      "c.example",
+      0,
+      {ONE_OF("_sip._udp.c.example", "SRV", "_sip._udp.c.example 9 SRV 1 1 5070 e.example"),
+       ONE_OF("e.example", "A", "e.example 9 A 192.0.2.1"), NONE_OF("e.example", "AAAA")},
+      0,
+      "UDP e.example=192.0.2.1:5070"},
+     SIP_UDP},
+    {{"TCP",
+      "c.example",
+      0,
+      {ONE_OF("_sip._tcp.c.example", "SRV", "_sip._tcp.c.example 9 SRV 1 1 5070 e.example"),
+       ONE_OF("e.example", "A", "e.example 9 A 192.0.2.1"), NONE_OF("e.example", "AAAA")},
+      0,
+      "TCP e.example=192.0.2.1:5070"},
+     SIP_TCP},
+    {{"TLS",
+      "c.example",
+      0,
+      {ONE_OF("_sips._tcp.c.example", "SRV", "_sips._tcp.c.example 9 SRV 1 1 5070 e.example"),
+       ONE_OF("e.example", "A", "e.example 9 A 192.0.2.1"), NONE_OF("e.example", "AAAA")},
+      0,
+      "TLS e.example=192.0.2.1:5070"},
+     SIP_TLS},
+    {{"no SRV: addresses with the transport's port",
+      "c.example",
+      0,
+      {NO_NAME("_sip._tcp.c.example", "SRV"), ONE_OF("c.example", "A", "c.example 9 A 192.0.2.1"),
+       NONE_OF("c.example", "AAAA")},
+      0,
+      "TCP c.example=192.0.2.1:5060"},
+     SIP_TCP},
+    {{"no SRV for TLS: port 5061",
+      "c.example",
+      0,
+      {NONE_OF("_sips._tcp.c.example", "SRV"), ONE_OF("c.example", "A", "c.example 9 A 192.0.2.1"),
+       NONE_OF("c.example", "AAAA")},
+      0,
+      "TLS c.example=192.0.2.1:5061"},
+     SIP_TLS},
+    {{"SRV target \".\" of the transport",
+      "c.example",
+      0,
+      {ONE_OF("_sip._udp.c.example", "SRV", "_sip._udp.c.example 9 SRV 0 0 0 ."),
+       ONE_OF("c.example", "A", "c.example 9 A 192.0.2.1"), NONE_OF("c.example", "AAAA")},
+      STATUS_NOHOP,
+      "c.example: SRV _sip._udp.c.example: its target is \".\" or no host name: no SIP is offered"},
+     SIP_UDP},
+    {{"NAPTR chooses the transport",
+      "c.example",
+      0,
+      {{"c.example",
+        "NAPTR",
+        0,
+        0,
+        {"c.example 9 NAPTR 10 20 s SIP+D2U - _sip._udp.c.example",
+         "c.example 9 NAPTR 10 10 s SIP+D2T - _sip._tcp.c.example",
+         "c.example 9 NAPTR 10 5 s SIP+D2S - _sip._sctp.c.example"},
+        {NULL}},
+       ONE_OF("_sip._udp.c.example", "SRV", "_sip._udp.c.example 9 SRV 1 1 5070 e.example"),
+       ONE_OF("_sip._tcp.c.example", "SRV", "_sip._tcp.c.example 9 SRV 1 1 5071 e.example"),
+       ONE_OF("e.example", "A", "e.example 9 A 192.0.2.1"),
+       NONE_OF("e.example", "AAAA")},
+      0,
+      "TCP e.example=192.0.2.1:5071 UDP e.example=192.0.2.1:5070"},
+     RESOLVER_ANY},
+    {{"NAPTR may choose TLS for sip:, too",
+      "c.example",
+      0,
+      {ONE_OF("c.example", "NAPTR", "c.example 9 NAPTR 10 20 s SIPS+D2T - _sips._tcp.c.example"),
+       ONE_OF("_sips._tcp.c.example", "SRV", "_sips._tcp.c.example 9 SRV 1 1 5071 e.example"),
+       ONE_OF("e.example", "A", "e.example 9 A 192.0.2.1"), NONE_OF("e.example", "AAAA")},
+      0,
+      "TLS e.example=192.0.2.1:5071"},
+     RESOLVER_ANY},
+    {{"no NAPTR: SRV of UDP and TCP",
+      "c.example",
+      0,
+      {NONE_OF("c.example", "NAPTR"), NONE_OF("_sip._udp.c.example", "SRV"),
+       ONE_OF("_sip._tcp.c.example", "SRV", "_sip._tcp.c.example 9 SRV 1 1 5071 e.example"),
+       ONE_OF("e.example", "A", "e.example 9 A 192.0.2.1"), NONE_OF("e.example", "AAAA")},
+      0,
+      "TCP e.example=192.0.2.1:5071"},
+     RESOLVER_ANY},
+    {{"one of two SRV sets fails",
+      "c.example",
+      0,
+      {NONE_OF("c.example", "NAPTR"), FAILING("_sip._udp.c.example", "SRV"),
+       ONE_OF("_sip._tcp.c.example", "SRV", "_sip._tcp.c.example 9 SRV 1 1 5071 e.example"),
+       ONE_OF("e.example", "A", "e.example 9 A 192.0.2.1"), NONE_OF("e.example", "AAAA")},
+      0,
+      "TCP e.example=192.0.2.1:5071"},
+     RESOLVER_ANY},
+    {{"neither NAPTR nor SRV: UDP",
+      "c.example",
+      0,
+      {NONE_OF("c.example", "NAPTR"), NONE_OF("_sip._udp.c.example", "SRV"),
+       NO_NAME("_sip._tcp.c.example", "SRV"), ONE_OF("c.example", "A", "c.example 9 A 192.0.2.1"),
+       NONE_OF("c.example", "AAAA")},
+      0,
+      "UDP c.example=192.0.2.1:5060"},
+     RESOLVER_ANY},
+    {{"nothing at all",
+      "c.example",
+      0,
+      {NONE_OF("c.example", "NAPTR"), NONE_OF("_sip._udp.c.example", "SRV"),
+       NONE_OF("_sip._tcp.c.example", "SRV"), NONE_OF("c.example", "A"),
+       NONE_OF("c.example", "AAAA")},
+      STATUS_NOHOP,
+      "c.example: no NAPTR, no SRV and no address records (AAAA, A)"},
+     RESOLVER_ANY},
+    {{"no is not unknown: SRV of the transport",
+      "c.example",
+      0,
+      {FAILING("_sip._udp.c.example", "SRV"), ONE_OF("c.example", "A", "c.example 9 A 192.0.2.1")},
+      STATUS_SERVFAIL,
+      "SRV _sip._udp.c.example: SERVFAIL from %s"},
+     SIP_UDP},
+    {{"IP literal without a port",
+      "127.0.0.1",
+      0,
+      {{.name = NULL}},
+      0,
+      "UDP 127.0.0.1=127.0.0.1:5060"},
+     SIP_UDP},
+    {{"IP literal over TLS", "127.0.0.1", 0, {{.name = NULL}}, 0, "TLS 127.0.0.1=127.0.0.1:5061"},
+     SIP_TLS},
+    {{"IP literal without a transport", "::1", 5070, {{.name = NULL}}, 0, "UDP ::1=[::1]:5070"},
+     RESOLVER_ANY},
+};
+
+static void assert_route(struct world *world, enum resolver_profile profile, uint8_t transport,
+                         const struct route_case *c)
 {
-    struct world *world = *state;
-    for (size_t i = 0; i < COUNT_OF(route_cases); i++) {
-        const struct route_case *c = &route_cases[i];
-        world->servers[0].rules = c->rules;
-        world_open(world, 1, PATIENT_MS, PATIENT_MS);
-        struct result *result = locate(world, c->host, c->port);
-        char upstream[NETADDR_TEXT_MAX], want[512];
-        netaddr_format(&world->servers[0].addr, upstream);
-        snprintf(want, sizeof(want), c->hops, upstream);
-        const char *got = c->status == 0 ? result->hops_text : result->why;
-        if (result->status != c->status || strcmp(got, want) != 0)
-            fail_msg("%s: %d '%s', not %d '%s'; why '%s', trace:\n%s", c->name, result->status, got,
-                     c->status, want, result->why, result->trace);
-        resolver_free(world->resolver);
-        world->resolver = NULL;
-        memset(result, 0, sizeof(*result));
-        world->started = 0;
-    }
+    struct resolver_target target = {.profile = profile, .port = c->port, .transport = transport};
+    snprintf(target.host, sizeof(target.host), "%s", c->host);
+    world->servers[0].rules = c->rules;
+    world_open(world, 1, PATIENT_MS, PATIENT_MS);
+    struct result *result = start(world, &target);
+    run_until(world, world->done + 1);
+    char upstream[NETADDR_TEXT_MAX], want[512];
+    netaddr_format(&world->servers[0].addr, upstream);
+    snprintf(want, sizeof(want), c->hops, upstream);
+    const char *got = c->status == 0 ? result->hops_text : result->why;
+    if (result->status != c->status || strcmp(got, want) != 0)
+        fail_msg("%s: %d '%s', not %d '%s'; why '%s', trace:\n%s", c->name, result->status, got,
+                 c->status, want, result->why, result->trace);
+    resolver_free(world->resolver);
+    world->resolver = NULL;
+    memset(result, 0, sizeof(*result));
+    world->started = 0;
 }
 
-static void core_is_asked_as_configured(void **state)
+static void steps_lead_where_rfc_3263_says(void **state)
 {
-    static const struct server_rule rules[] = {
-        ONE_OF("core.opb.example", "A", "core.opb.example 9 A 192.0.2.1"),
-        NONE_OF("core.opb.example", "AAAA"),
-        {.name = NULL}};
-    static const struct {
-        const char *host;
-        uint16_t port;
-        enum sip_transport transport;
-        const char *hops;
-    } cases[] = {
-        {"core.opb.example", 0, SIP_UDP, "core.opb.example=192.0.2.1:5060"},
-        {"core.opb.example", 0, SIP_TCP, "core.opb.example=192.0.2.1:5060"},
-        {"core.opb.example", 0, SIP_TLS, "core.opb.example=192.0.2.1:5061"},
-        {"core.opb.example", 5080, SIP_UDP, "core.opb.example=192.0.2.1:5080"},
-        {"127.0.0.1", 0, SIP_UDP, "127.0.0.1=127.0.0.1:5060"},
-        {"::1", 5070, SIP_TCP, "::1=[::1]:5070"},
-    };
-    struct world *world = *state;
-    world->servers[0].rules = rules;
-    world_open(world, 1, PATIENT_MS, PATIENT_MS);
-    for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        struct resolver_target target = {.profile = RESOLVER_CORE,
-                                         .port = cases[i].port,
-                                         .transport = (uint8_t)cases[i].transport};
-        snprintf(target.host, sizeof(target.host), "%s", cases[i].host);
-        struct result *result = start(world, &target);
-        run_until(world, world->done + 1);
-        assert_int_equal(result->status, 0);
-        assert_string_equal(result->hops_text, cases[i].hops);
-        assert_int_equal(result->hops[0].transport, cases[i].transport);
-    }
+    for (size_t i = 0; i < COUNT_OF(route_cases); i++)
+        assert_route(*state, RESOLVER_PEER, 0, &route_cases[i]);
+}
+
+static void core_is_found_by_what_is_configured(void **state)
+{
+    for (size_t i = 0; i < COUNT_OF(core_cases); i++)
+        assert_route(*state, RESOLVER_CORE, core_cases[i].transport, &core_cases[i].route);
 }
 
 static void hops_are_bounded(void **state)
@@ -1016,7 +1148,7 @@ int main(void)
         cmocka_unit_test(transport_numbers_are_those_of_sip),
         WORLD_TEST(naptr_leads_over_srv_to_addresses),
         WORLD_TEST(steps_lead_where_rfc_3263_says),
-        WORLD_TEST(core_is_asked_as_configured),
+        WORLD_TEST(core_is_found_by_what_is_configured),
         WORLD_TEST(hops_are_bounded),
         WORLD_TEST(bad_names_are_refused_at_once),
         WORLD_TEST(resolver_needs_an_upstream),

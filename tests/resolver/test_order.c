@@ -1,5 +1,6 @@
 #include "resolver/order.h"
 
+#include "resolver/service.h"
 #include "tests/test.h"
 
 #include <arpa/inet.h>
@@ -70,8 +71,11 @@ static void only_sips_d2t_with_flag_s_is_usable(void **state)
         naptr_add(set, 1, 1, cases[i].flags, cases[i].service, cases[i].replacement);
         if (cases[i].with_regexp)
             set->records[0].naptr.regexp = SLICE("!^.*$!sip:x@opb.example!");
-        assert_int_equal(resolver_order_naptr(set, order), cases[i].usable ? 1 : 0);
-        assert_int_equal(resolver_naptr_refusal(&set->records[0].naptr) == NULL, cases[i].usable);
+        assert_int_equal(resolver_order_naptr(set, RESOLVER_SERVICES_PEER, order),
+                         cases[i].usable ? 1 : 0);
+        assert_int_equal(resolver_naptr_refusal(&set->records[0].naptr, RESOLVER_SERVICES_PEER) ==
+                             NULL,
+                         cases[i].usable);
     }
 }
 
@@ -84,9 +88,32 @@ static void naptr_goes_by_preference_within_the_lowest_usable_order(void **state
     naptr_add(set, 20, 1, "s", "SIPS+D2T", "late.example");
     naptr_add(set, 10, 50, "s", "SIPS+D2T", "second.example");
     naptr_add(set, 10, 7, "s", "SIPS+D2T", "first.example");
-    assert_int_equal(resolver_order_naptr(set, order), 2);
+    assert_int_equal(resolver_order_naptr(set, RESOLVER_SERVICES_PEER, order), 2);
     assert_int_equal(order[0], 3);
     assert_int_equal(order[1], 2);
+}
+
+static void naptr_for_a_core_names_each_transport(void **state)
+{
+    static const struct {
+        const char *service;
+        int transport;
+        bool usable;
+    } cases[] = {{"SIP+D2U", RESOLVER_UDP, true},
+                 {"sip+d2t", RESOLVER_TCP, true},
+                 {"SIPS+D2T", RESOLVER_TLS, true},
+                 {"SIP+D2S", RESOLVER_SCTP, false}, /* the proxy does not speak it */
+                 {"SIPS+D2U", -1, false},
+                 {"E2U+sip", -1, false}};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct resolver_set *set = set_clear(&room);
+        naptr_add(set, 1, 1, "s", cases[i].service, "x.example");
+        const struct resolver_naptr *naptr = &set->records[0].naptr;
+        assert_int_equal(resolver_naptr_transport(naptr), cases[i].transport);
+        assert_int_equal(resolver_naptr_refusal(naptr, RESOLVER_SERVICES_CORE) == NULL,
+                         cases[i].usable);
+    }
 }
 
 static void naptr_choice_is_bounded(void **state)
@@ -96,7 +123,7 @@ static void naptr_choice_is_bounded(void **state)
     size_t order[RESOLVER_NAPTR_MAX];
     for (unsigned i = 0; i < RESOLVER_RECORDS_MAX; i++)
         naptr_add(set, 1, RESOLVER_RECORDS_MAX - i, "s", "SIPS+D2T", "x.example");
-    assert_int_equal(resolver_order_naptr(set, order), RESOLVER_NAPTR_MAX);
+    assert_int_equal(resolver_order_naptr(set, RESOLVER_SERVICES_PEER, order), RESOLVER_NAPTR_MAX);
     for (size_t i = 0; i < RESOLVER_NAPTR_MAX; i++)
         assert_int_equal(order[i], RESOLVER_RECORDS_MAX - 1 - i);
 }
@@ -219,6 +246,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_sips_d2t_with_flag_s_is_usable),
         cmocka_unit_test(naptr_goes_by_preference_within_the_lowest_usable_order),
+        cmocka_unit_test(naptr_for_a_core_names_each_transport),
         cmocka_unit_test(naptr_choice_is_bounded),
         cmocka_unit_test(srv_goes_by_priority_whatever_the_seed),
         cmocka_unit_test(srv_order_is_a_permutation_even_of_a_full_set),
