@@ -2,7 +2,9 @@
  *
  * A lookup's way: locate.c takes it from step to step (NAPTR, SRV, addresses); each step is a
  * handful of questions; question.c answers them from the cache or asks the upstreams in turn,
- * once for all who wait; upstream.c is one such attempt. order.c decides, explain.c tells. */
+ * once for all who wait; upstream.c is one such attempt. order.c and service.c decide, explain.c
+ * tells. What comes of it is a plan (plan.c), in which each request makes its own search
+ * (search.c). */
 #ifndef JUNCTOR_RESOLVER_INTERNAL_H
 #define JUNCTOR_RESOLVER_INTERNAL_H
 
@@ -11,6 +13,7 @@
 #include "base/timers.h"
 #include "resolver/cache.h"
 #include "resolver/packet.h"
+#include "resolver/plan.h"
 #include "resolver/record.h"
 #include "resolver/resolver.h"
 
@@ -24,7 +27,6 @@
 #define RESOLVER_DOWN_MS       10000 /* and is asked last, but by one question in so long */
 #define RESOLVER_ENTROPY_AHEAD 7     /* what the kernel gives in one piece, 256 octets */
 #define RESOLVER_SETTLE_MS     300   /* with the first target known, wait so long for the others */
-#define RESOLVER_MAX_TARGETS   16    /* hosts that the records of one domain may lead to */
 #define RESOLVER_LOCATIONS_MAX 4096  /* lookups under way at once */
 
 struct table;
@@ -41,6 +43,9 @@ struct resolver {
     struct resolver_cache *cache;
     struct resolver_entropy entropy[RESOLVER_ENTROPY_AHEAD]; /* for the next questions */
     size_t entropy_left;
+    struct resolver_plans *plans;
+    unsigned plan_purges; /* what was asked before the last one is not kept */
+    uint64_t lottery;     /* state of the draws among hosts of one rank */
     struct table *questions;
     struct list asked; /* the questions again */
     struct list locations;

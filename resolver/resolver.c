@@ -12,6 +12,7 @@
 #define DEFAULT_CACHE_MAX     65536
 #define DEFAULT_STALE_WAIT_MS 500   /* so that a lookup of several steps still ends in time */
 #define DEFAULT_TTL_MAX_S     86400 /* a mistyped TTL heals within a day */
+#define ANSWERS_PER_PLAN      4     /* SRV and addresses of one host; most have more */
 
 uint64_t resolver_now_ms(const struct resolver *resolver)
 {
@@ -64,6 +65,7 @@ static void resolver_release(struct resolver *resolver)
 {
     resolver_locations_free(resolver);
     resolver_cache_free(resolver->cache);
+    resolver_plans_free(resolver->plans);
     if (resolver->questions)
         table_free(resolver->questions);
     if (resolver->timers)
@@ -110,7 +112,9 @@ int resolver_alloc(uv_loop_t *loop, const struct resolver_conf *conf, struct res
                                                            .ttl_min_s = made->conf.ttl_min_s,
                                                            .ttl_max_s = made->conf.ttl_max_s,
                                                            .stale_s = made->conf.stale_s});
-    if (!made->timers || !made->questions || !made->cache) {
+    made->plans = resolver_plans_alloc(made->conf.cache_max / ANSWERS_PER_PLAN + 1);
+    resolver_random(&made->lottery, sizeof(made->lottery)); /* else the load is shared less well */
+    if (!made->timers || !made->questions || !made->cache || !made->plans) {
         resolver_release(made);
         return -ENOMEM;
     }
@@ -139,6 +143,27 @@ void resolver_free(struct resolver *resolver)
 void resolver_purge(struct resolver *resolver, const char *name)
 {
     resolver_cache_purge(resolver->cache, name);
+    resolver->plan_purges++;
+    resolver_plans_drop(resolver->plans, name);
+}
+
+/* ---- plans ---- */
+
+struct resolver_plan *resolver_plan_get(struct resolver *resolver,
+                                        const struct resolver_target *target)
+{
+    uint64_t now_ms = resolver_now_ms(resolver);
+    struct resolver_plan *plan = resolver_plans_find(resolver->plans, target, now_ms);
+    if (plan) {
+        resolver->stats.plan_hits++;
+        return plan;
+    }
+    plan = resolver_plan_literal(target);
+    if (!plan)
+        return NULL;
+    resolver_plans_keep(resolver->plans, plan, now_ms + RESOLVER_PLAN_MAX_S * 1000U);
+    resolver_plan_unref(plan);
+    return resolver_plans_find(resolver->plans, target, now_ms);
 }
 
 int resolver_purge_name(struct slice text, char name[RESOLVER_PURGE_MAX + 1])
@@ -154,6 +179,7 @@ void resolver_stats_get(const struct resolver *resolver, struct resolver_stats *
 {
     *stats = resolver->stats;
     stats->cache_entries = resolver_cache_count(resolver->cache);
+    stats->plans = resolver_plans_count(resolver->plans);
     stats->inflight = table_count(resolver->questions);
     for (size_t i = 0; i < resolver->conf.upstream_count; i++)
         stats->upstreams_down += resolver->upstreams[i].silent >= RESOLVER_SILENT_MAX;

@@ -142,6 +142,48 @@ void resolver_purge(struct resolver *resolver, const char *name);
  * one final dot is dropped. Returns 0 or -EINVAL. */
 int resolver_purge_name(struct slice text, char name[RESOLVER_PURGE_MAX + 1]);
 
+/* ---- plans ---- */
+
+/* What DNS says about a target, put together: its hosts by rank and weight, with their addresses.
+ * Immutable; kept for as long as the shortest TTL of its parts. */
+struct resolver_plan;
+
+/* The plan that is kept for a target, or NULL: then resolver_plan_find. Asks nobody, and allocates
+ * nothing but the plan of an IP address that is new. Valid until the next call into the resolver; a
+ * search keeps it.
+ * target    its host in lower case */
+struct resolver_plan *resolver_plan_get(struct resolver *resolver,
+                                        const struct resolver_target *target);
+
+/* As resolver_locate_h, with a plan in place of its hops: NULL where status is not 0, else valid
+ * during the call. */
+typedef void resolver_plan_h(int status, struct resolver_plan *plan, const char *why, void *arg);
+
+/* Makes the plan of a target and keeps it. Otherwise as resolver_locate. */
+int resolver_plan_find(struct resolver *resolver, const struct resolver_target *target,
+                       resolver_plan_h *found, void *arg, struct resolver_location **location);
+
+/* One request's way through the hops of a plan. Lives in the caller; cleared to zero it has no
+ * hops. Each search draws for itself, so what one call meets changes no other. */
+struct resolver_search { /* private */
+    struct resolver_plan *plan;
+    struct resolver *resolver;
+    uint16_t left;                /* a bit for each host of the rank that was not drawn */
+    uint8_t rank_begin, rank_end; /* its hosts; end 0: not begun */
+    uint8_t host, addr;           /* where the next hop is */
+    uint8_t given;
+};
+
+/* Takes a reference to the plan. `resolver` must live until the last resolver_search_next. */
+void resolver_search_begin(struct resolver_search *search, struct resolver *resolver,
+                           struct resolver_plan *plan);
+/* The next hop; false where there is none, or RESOLVER_MAX_HOPS were given. */
+bool resolver_search_next(struct resolver_search *search, struct resolver_hop *hop);
+/* Will there be another one? */
+bool resolver_search_more(const struct resolver_search *search);
+/* Harmless where it was not begun. */
+void resolver_search_done(struct resolver_search *search);
+
 /* Numbers of 64 bits only: a worker publishes them as an array. */
 struct resolver_stats {
     uint64_t questions;  /* sent */
@@ -152,7 +194,8 @@ struct resolver_stats {
     uint64_t stale_hits;
     uint64_t renewals; /* questions asked ahead of time, for answers in use */
     uint64_t failures; /* questions that nobody could answer */
-    uint64_t cache_entries, inflight, upstreams_down; /* now */
+    uint64_t plan_hits;
+    uint64_t cache_entries, inflight, plans, upstreams_down; /* now */
 };
 void resolver_stats_get(const struct resolver *resolver, struct resolver_stats *stats);
 

@@ -32,6 +32,11 @@ static bool is_any(const struct resolver_target *target)
     return target->profile == RESOLVER_CORE && target->transport == RESOLVER_ANY;
 }
 
+bool resolver_target_is_valid(const struct resolver_target *target)
+{
+    return target->profile == RESOLVER_PEER || target->transport < SERVICES || is_any(target);
+}
+
 unsigned resolver_target_services(const struct resolver_target *target)
 {
     if (target->profile == RESOLVER_PEER)

@@ -22,6 +22,8 @@ uint16_t resolver_service_port(enum resolver_transport transport);
 /* "TLS" */
 const char *resolver_transport_name(uint8_t transport);
 
+/* Is its transport one of ours, or RESOLVER_ANY? The rest is for such targets only. */
+bool resolver_target_is_valid(const struct resolver_target *target);
 /* The transports whose NAPTR services count for this target. */
 unsigned resolver_target_services(const struct resolver_target *target);
 /* Those whose SRV sets are asked where no NAPTR names one (RFC 3263 section 4.1: _sips only for

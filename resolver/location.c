@@ -1,0 +1,346 @@
+/* The life of a lookup: its questions, its deadline, its end. */
+#include "resolver/location.h"
+
+#include "base/status.h"
+#include "resolver/service.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- the end ---- */
+
+static void asks_drop(struct resolver_location *location)
+{
+    for (size_t i = 0; i < location->ask_count; i++) {
+        struct ask *ask = &location->asks[i];
+        if (!ask->answered)
+            resolver_wait_cancel(&ask->wait);
+        resolver_set_unref(ask->outcome.set);
+    }
+    location->ask_count = 0;
+}
+
+/* After this nothing in the resolver points at the location. */
+static void location_detach(struct resolver_location *location)
+{
+    struct resolver *resolver = location->resolver;
+    location->finished = true;
+    timer_stop(resolver->timers, &location->timer);
+    asks_drop(location);
+    for (size_t i = 0; i < location->held_count; i++)
+        resolver_set_unref(location->held[i]);
+    location->held_count = 0;
+    list_remove(&location->link);
+    resolver->location_count--;
+}
+
+static void location_recycle(struct resolver_location *location)
+{
+    list_append(&location->resolver->spare, &location->link);
+}
+
+static void location_finish(struct resolver_location *location, int status,
+                            struct resolver_plan *plan, const struct resolver_hop *hops,
+                            size_t count, const char *why)
+{
+    location_detach(location);
+    if (location->found)
+        location->found(status, plan, why, location->teller.arg);
+    else
+        location->done(status, hops, count, why, location->teller.arg);
+    location_recycle(location);
+}
+
+void resolver_location_fail(struct resolver_location *location, int status, const char *format, ...)
+{
+    char text[RESOLVER_LINE_MAX];
+    char why[RESOLVER_LINE_MAX + STORE_DOMAIN_MAX + 3];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    snprintf(why, sizeof(why), "%s: %s", location->target.host, text);
+    resolver_tell(&location->teller, "%s", why);
+    location_finish(location, status, NULL, NULL, 0, why);
+}
+
+/* Is the name the domain's, or below it? */
+static bool is_of_domain(const struct resolver_location *location, const char *name)
+{
+    size_t len = strlen(name), host_len = strlen(location->target.host);
+    return len >= host_len && strcmp(name + len - host_len, location->target.host) == 0 &&
+           (len == host_len || name[len - host_len - 1] == '.');
+}
+
+/* The question stands in the reason; the domain before it only where that does not name it. What it
+ * was answered has been told already. */
+void resolver_location_fail_by(struct resolver_location *location, const struct ask *ask)
+{
+    char text[RESOLVER_LINE_MAX / 2], why[RESOLVER_LINE_MAX + STORE_DOMAIN_MAX + 3];
+    bool named = is_of_domain(location, ask->name);
+    snprintf(why, sizeof(why), "%s%s%s %s: %s", named ? "" : location->target.host,
+             named ? "" : ": ", resolver_type_name(ask->type), ask->name,
+             resolver_failure_text(&ask->outcome, text, sizeof(text)));
+    location_finish(location, ask->outcome.status, NULL, NULL, 0, why);
+}
+
+/* Keeps the plan as long as what it is made of. */
+static void plan_keep(struct resolver_location *location, struct resolver_plan *plan)
+{
+    struct resolver *resolver = location->resolver;
+    unsigned max_s = location->partial ? RESOLVER_PLAN_PARTIAL_S : RESOLVER_PLAN_MAX_S;
+    uint64_t now_ms = resolver_now_ms(resolver), max_ms = now_ms + (uint64_t)max_s * 1000;
+    uint64_t until_ms = location->until_ms < max_ms ? location->until_ms : max_ms;
+    if (until_ms > now_ms && location->purges == resolver->plan_purges)
+        resolver_plans_keep(resolver->plans, plan, until_ms);
+}
+
+/* The hops of one search; tells them. */
+static size_t hops_list(struct resolver_location *location, struct resolver_plan *plan,
+                        struct resolver_hop hops[RESOLVER_MAX_HOPS])
+{
+    struct resolver_search search;
+    size_t count = 0;
+    resolver_search_begin(&search, location->resolver, plan);
+    while (count < RESOLVER_MAX_HOPS && resolver_search_next(&search, &hops[count])) {
+        resolver_tell_hop(&location->teller, count + 1, &hops[count]);
+        count++;
+    }
+    resolver_search_done(&search);
+    return count;
+}
+
+void resolver_location_succeed(struct resolver_location *location, struct resolver_plan *plan)
+{
+    struct resolver_hop hops[RESOLVER_MAX_HOPS];
+    plan_keep(location, plan);
+    size_t count = location->found ? 0 : hops_list(location, plan, hops);
+    location_finish(location, 0, plan, hops, count, "");
+    resolver_plan_unref(plan);
+}
+
+/* ---- asking ---- */
+
+static void pending_drop(struct resolver_location *location)
+{
+    if (--location->pending == 0)
+        resolver_location_step_done(location);
+}
+
+static void deadline_passed(void *arg);
+
+/* With an address of a most preferred target at hand, a slow server of some other name must not
+ * hold up the call. */
+static void settle(struct resolver_location *location, const struct ask *ask)
+{
+    const struct host *host = &location->hosts[(ask - location->asks) / 2];
+    bool preferred = host->rank == location->hosts[0].rank;
+    if (location->settling || !preferred || ask->outcome.status != 0)
+        return;
+    location->settling = true;
+    resolver_timer_start(location->resolver, &location->timer, RESOLVER_SETTLE_MS, deadline_passed,
+                         location);
+}
+
+/* Until when does what is known hold? */
+static void note_end(struct resolver_location *location, const struct resolver_outcome *outcome)
+{
+    uint64_t end_ms = resolver_now_ms(location->resolver) + (uint64_t)outcome->ttl_s * 1000;
+    if (!outcome->set)
+        location->partial = true;
+    else if (end_ms < location->until_ms)
+        location->until_ms = end_ms;
+}
+
+static void ask_answered(const struct resolver_outcome *outcome, void *arg)
+{
+    struct ask *ask = arg;
+    struct resolver_location *location = ask->location;
+    ask->answered = true;
+    ask->outcome = *outcome;
+    if (outcome->set)
+        resolver_set_ref(outcome->set);
+    note_end(location, outcome);
+    if (location->step == LOCATE_ADDRESSES)
+        settle(location, ask);
+    pending_drop(location);
+}
+
+void resolver_location_add(struct resolver_location *location, enum resolver_type type,
+                           const char *name)
+{
+    struct ask *ask = &location->asks[location->ask_count++];
+    memset(ask, 0, sizeof(*ask));
+    ask->location = location;
+    ask->name = name;
+    ask->type = type;
+}
+
+/* The count is one too high meanwhile, so that answers from the cache cannot
+ * end the step before everything is asked. */
+void resolver_location_ask(struct resolver_location *location, enum locate_step step)
+{
+    location->step = step;
+    location->pending = location->ask_count + 1;
+    for (size_t i = 0; i < location->ask_count; i++) {
+        struct ask *ask = &location->asks[i];
+        resolver_ask(location->resolver, ask->name, ask->type, &ask->wait, ask_answered, ask);
+    }
+    pending_drop(location);
+}
+
+void resolver_location_hold(struct resolver_location *location)
+{
+    for (size_t i = 0; i < location->ask_count; i++) {
+        if (location->asks[i].outcome.set)
+            location->held[location->held_count++] = location->asks[i].outcome.set;
+        location->asks[i].outcome.set = NULL;
+    }
+    location->ask_count = 0;
+}
+
+const struct ask *resolver_location_failed(const struct resolver_location *location)
+{
+    for (size_t i = 0; i < location->ask_count; i++)
+        if (!location->asks[i].outcome.set)
+            return &location->asks[i];
+    return NULL;
+}
+
+/* What is not answered by now is unknown; what is may suffice. */
+static void deadline_passed(void *arg)
+{
+    struct resolver_location *location = arg;
+    location->late = location->partial = true;
+    for (size_t i = 0; i < location->ask_count; i++) {
+        struct ask *ask = &location->asks[i];
+        if (ask->answered)
+            continue;
+        ask->answered = true;
+        ask->outcome.status = -ETIMEDOUT;
+        ask->outcome.cause = "no answer in time";
+        ask->outcome.upstream = resolver_wait_upstream(&ask->wait);
+        resolver_wait_cancel(&ask->wait);
+    }
+    resolver_location_step_done(location);
+}
+
+static void start_due(void *arg)
+{
+    struct resolver_location *location = arg;
+    const struct resolver *resolver = location->resolver;
+    struct resolver_plan *plan = resolver_plan_literal(&location->target);
+    if (plan)
+        resolver_location_succeed(location, plan);
+    else if (resolver_timer_start(location->resolver, &location->timer,
+                                  resolver->conf.lookup_timeout_ms, deadline_passed, location) < 0)
+        resolver_location_fail(location, STATUS_SERVFAIL, "no memory for a timer");
+    else
+        resolver_location_start(location);
+}
+
+/* ---- the public functions ---- */
+
+static struct resolver_location *location_alloc(struct resolver *resolver)
+{
+    struct list *spare = list_first(&resolver->spare);
+    struct resolver_location *location;
+    if (spare) {
+        list_remove(spare);
+        location = container_of(spare, struct resolver_location, link);
+    } else {
+        location = malloc(sizeof(*location));
+        if (!location)
+            return NULL;
+    }
+    memset(location, 0, sizeof(*location));
+    list_init(&location->link);
+    timer_init(&location->timer);
+    location->resolver = resolver;
+    location->until_ms = UINT64_MAX;
+    location->purges = resolver->plan_purges;
+    return location;
+}
+
+/* A host name in lower case, or an IP literal as it is. */
+static int target_copy(const struct resolver_target *from, struct resolver_target *to)
+{
+    struct netaddr addr;
+    *to = *from;
+    if (memchr(from->host, '\0', sizeof(from->host)) == NULL || !resolver_target_is_valid(from))
+        return -EINVAL;
+    if (netaddr_from_ip(&addr, slice_of(from->host), 0) == 0)
+        return 0;
+    return resolver_name_copy(slice_of(from->host), to->host);
+}
+
+static int location_begin(struct resolver *resolver, const struct resolver_target *target,
+                          struct resolver_location **location)
+{
+    struct resolver_target copy;
+    if (target_copy(target, &copy) < 0)
+        return -EINVAL;
+    if (resolver->closing || resolver->location_count >= RESOLVER_LOCATIONS_MAX)
+        return -EAGAIN;
+    struct resolver_location *made = location_alloc(resolver);
+    if (!made)
+        return -ENOMEM;
+    made->target = copy;
+    int status = resolver_timer_start(resolver, &made->timer, 0, start_due, made);
+    if (status < 0) {
+        free(made);
+        return status;
+    }
+    list_append(&resolver->locations, &made->link);
+    resolver->location_count++;
+    *location = made;
+    return 0;
+}
+
+int resolver_locate(struct resolver *resolver, const struct resolver_target *target,
+                    resolver_locate_h *done, resolver_trace_h *trace, void *arg,
+                    struct resolver_location **location)
+{
+    int status = location_begin(resolver, target, location);
+    if (status < 0)
+        return status;
+    (*location)->done = done;
+    (*location)->teller = (struct resolver_teller){trace, arg, resolver_target_services(target)};
+    return 0;
+}
+
+int resolver_plan_find(struct resolver *resolver, const struct resolver_target *target,
+                       resolver_plan_h *found, void *arg, struct resolver_location **location)
+{
+    int status = location_begin(resolver, target, location);
+    if (status < 0)
+        return status;
+    (*location)->found = found;
+    (*location)->teller = (struct resolver_teller){NULL, arg, resolver_target_services(target)};
+    return 0;
+}
+
+void resolver_locate_cancel(struct resolver_location *location)
+{
+    if (location->finished)
+        return;
+    location_detach(location);
+    location_recycle(location);
+}
+
+void resolver_locations_end(struct resolver *resolver)
+{
+    struct list *link;
+    while ((link = list_first(&resolver->locations)))
+        location_finish(container_of(link, struct resolver_location, link), STATUS_CANCELLED, NULL,
+                        NULL, 0, "the resolver is being closed");
+}
+
+void resolver_locations_free(struct resolver *resolver)
+{
+    list_each (link, next, &resolver->spare)
+        free(container_of(link, struct resolver_location, link));
+}

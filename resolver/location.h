@@ -1,0 +1,105 @@
+/* One lookup under way (private to location.c and locate.c). location.c is its life: it asks what a
+ * step needs, waits for the answers, keeps the deadline and tells the end. locate.c is the steps.
+ */
+#ifndef JUNCTOR_RESOLVER_LOCATION_H
+#define JUNCTOR_RESOLVER_LOCATION_H
+
+#include "resolver/explain.h"
+#include "resolver/internal.h"
+#include "resolver/order.h"
+
+#define ASKS_MAX (2 * RESOLVER_MAX_TARGETS) /* AAAA and A of each target */
+#define HELD_MAX (1 + RESOLVER_NAPTR_MAX)   /* the NAPTR set and the SRV sets */
+
+enum locate_step {
+    LOCATE_START,    /* entered by resolver_locate; left by the timer, so never from inside it */
+    LOCATE_NAPTR,    /* the NAPTR set of the domain is asked */
+    LOCATE_SRV,      /* the SRV sets that NAPTR names, or those of the domain */
+    LOCATE_ADDRESSES /* AAAA and A of each target, in order of preference */
+};
+
+struct ask {
+    struct resolver_wait wait;
+    struct resolver_location *location;
+    const char *name; /* in a held set, or of the location */
+    enum resolver_type type;
+    bool answered;
+    struct resolver_outcome outcome; /* its set is a reference of ours */
+};
+
+struct host {
+    const char *name; /* in a held set, or of the location */
+    uint16_t port, weight;
+    uint8_t transport;
+    unsigned rank; /* those of a lower one come first, those of the same are drawn by weight */
+};
+
+/* An SRV set that is asked for. */
+struct srv_set {
+    const char *name; /* in a held set, or of the location */
+    uint8_t transport;
+};
+
+/* Owned by the resolver's list of locations until `done` was called or it is cancelled; then
+ * spare, so that after warm-up a lookup needs no heap. */
+struct resolver_location {
+    struct list link;
+    struct resolver *resolver;
+    struct resolver_target target;
+    resolver_locate_h *done; /* this one or the other is set */
+    resolver_plan_h *found;
+    struct resolver_teller teller;
+    struct timer timer; /* the start, then the deadline */
+    enum locate_step step;
+    bool finished;
+    bool late; /* the deadline has passed: no further questions */
+    bool settling;
+
+    struct ask asks[ASKS_MAX];
+    size_t ask_count;
+    size_t pending; /* asks without answer */
+
+    uint64_t until_ms; /* the first answer's end */
+    bool partial;      /* something could not be found out */
+    unsigned purges;   /* of plans, when it began */
+
+    bool from_naptr; /* a NAPTR record named the SRV sets */
+    bool from_srv;   /* an SRV record named the targets */
+    char srv_names[RESOLVER_NAPTR_MAX][RESOLVER_NAME_MAX + 1];
+    struct srv_set srv_sets[RESOLVER_NAPTR_MAX];
+    size_t srv_count;
+    struct host hosts[RESOLVER_MAX_TARGETS];
+    size_t host_count;
+    unsigned rank; /* of the last one */
+    struct resolver_set *held[HELD_MAX];
+    size_t held_count;
+};
+
+/* ---- locate.c ---- */
+
+/* The first step. */
+void resolver_location_start(struct resolver_location *location);
+/* Everything that the step asked is answered, or the deadline has passed. */
+void resolver_location_step_done(struct resolver_location *location);
+
+/* ---- location.c ---- */
+
+void resolver_location_add(struct resolver_location *location, enum resolver_type type,
+                           const char *name);
+/* Asks what was added. */
+void resolver_location_ask(struct resolver_location *location, enum locate_step step);
+/* Keeps the sets of the finished step, for the next one uses names in them. */
+void resolver_location_hold(struct resolver_location *location);
+/* The first ask that could not be answered, or NULL. */
+const struct ask *resolver_location_failed(const struct resolver_location *location);
+
+/* The ends: afterwards the location is gone. `format` says what is wrong; the domain is put before
+ * it. */
+void resolver_location_fail(struct resolver_location *location, int status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* For want of this answer. */
+void resolver_location_fail_by(struct resolver_location *location, const struct ask *ask);
+/* With a plan, whose reference is taken over. */
+void resolver_location_succeed(struct resolver_location *location, struct resolver_plan *plan);
+
+#endif

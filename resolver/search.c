@@ -1,0 +1,90 @@
+/* The way of one request through the hops of a plan: rank by rank, within a rank by weight
+ * (RFC 2782), of each host its addresses as they stand (RFC 8305). Nothing is drawn before it is
+ * wanted, for most calls take the first hop. */
+#include "resolver/internal.h"
+#include "resolver/order.h"
+#include "resolver/plan.h"
+
+#include <string.h>
+
+_Static_assert(RESOLVER_MAX_TARGETS <= 16, "a search has one bit for each host");
+_Static_assert(RESOLVER_MAX_HOPS <= 16, "a search has one bit for each address of a host");
+
+void resolver_search_begin(struct resolver_search *search, struct resolver *resolver,
+                           struct resolver_plan *plan)
+{
+    memset(search, 0, sizeof(*search));
+    search->resolver = resolver;
+    search->plan = resolver_plan_ref(plan);
+}
+
+void resolver_search_done(struct resolver_search *search)
+{
+    search->plan = resolver_plan_unref(search->plan);
+}
+
+bool resolver_search_more(const struct resolver_search *search)
+{
+    return search->plan && search->given < search->plan->addr_count &&
+           search->given < RESOLVER_MAX_HOPS;
+}
+
+/* The host that is drawn among those left of the rank, begin..end. */
+static unsigned host_draw(struct resolver_search *search)
+{
+    const struct resolver_plan_host *hosts = search->plan->hosts;
+    unsigned host = search->rank_begin;
+    uint32_t sum = 0, running = 0;
+    for (unsigned i = host; i < search->rank_end; i++)
+        if (search->left & 1U << i)
+            sum += hosts[i].weight;
+    uint64_t draw = resolver_order_draw(&search->resolver->lottery) >> 32;
+    uint64_t wanted = draw * ((uint64_t)sum + 1) >> 32; /* 0..sum */
+    for (; host < search->rank_end; host++) {
+        if (!(search->left & 1U << host))
+            continue;
+        running += hosts[host].weight;
+        if (running >= wanted)
+            break;
+    }
+    return host;
+}
+
+/* Turns to the next host. Returns false where there is none. */
+static bool host_next(struct resolver_search *search)
+{
+    const struct resolver_plan *plan = search->plan;
+    if (search->left == 0) {
+        if (search->rank_end == plan->host_count)
+            return false;
+        search->rank_begin = search->rank_end;
+        search->rank_end = plan->hosts[search->rank_begin].rank_end;
+        search->left = (uint16_t)((1U << search->rank_end) - (1U << search->rank_begin));
+    }
+    search->host = (uint8_t)host_draw(search);
+    search->left &= (uint16_t) ~(1U << search->host);
+    search->addr = 0;
+    return true;
+}
+
+static void hop_fill(const struct resolver_plan *plan, const struct resolver_plan_host *host,
+                     unsigned addr, struct resolver_hop *hop)
+{
+    const char *name = plan->text + host->name;
+    hop->addr = plan->addrs[host->first + addr];
+    hop->transport = host->transport;
+    memcpy(hop->host, name, strlen(name) + 1);
+}
+
+bool resolver_search_next(struct resolver_search *search, struct resolver_hop *hop)
+{
+    if (!resolver_search_more(search))
+        return false;
+    const struct resolver_plan *plan = search->plan;
+    bool begun = search->rank_end > 0;
+    if ((!begun || search->addr == plan->hosts[search->host].count) && !host_next(search))
+        return false;
+    hop_fill(plan, &plan->hosts[search->host], search->addr++, hop);
+    search->given++;
+    return true;
+}
