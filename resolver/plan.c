@@ -16,8 +16,8 @@ static size_t text_size(const char *text)
 
 /* Where the next pieces of a plan being made go. */
 struct cursor {
-    struct netaddr *addrs;
     char *text;
+    struct netaddr *addrs;
 };
 
 static uint16_t text_add(struct resolver_plan *plan, struct cursor *cursor, const char *text)
@@ -41,6 +41,11 @@ static void host_add(struct resolver_plan *plan, struct cursor *cursor,
     plan->addr_count += (uint16_t)part->addr_count;
 }
 
+static size_t aligned(size_t size, size_t align)
+{
+    return (size + align - 1) / align * align;
+}
+
 /* An empty one with room for these parts. */
 static struct resolver_plan *plan_alloc(const struct resolver_target *target,
                                         const struct resolver_plan_part *parts, size_t part_count,
@@ -56,15 +61,15 @@ static struct resolver_plan *plan_alloc(const struct resolver_target *target,
         text += text_size(names[i]);
 
     struct resolver_plan *plan = NULL;
-    size_t hosts_size = part_count * sizeof(plan->hosts[0]);
-    size_t over = (offsetof(struct resolver_plan, hosts) + hosts_size) % _Alignof(struct netaddr);
-    hosts_size += over > 0 ? _Alignof(struct netaddr) - over : 0;
+    size_t addrs_at = offsetof(struct resolver_plan, hosts) + part_count * sizeof(plan->hosts[0]);
+    size_t text_at = addrs_at;
+    addrs_at = aligned(addrs_at + text, _Alignof(struct netaddr));
     if (addrs > 0)
-        plan = calloc(1, sizeof(*plan) + hosts_size + addrs * sizeof(*plan->addrs) + text);
+        plan = calloc(1, addrs_at + addrs * sizeof(*plan->addrs));
     if (!plan)
         return NULL;
-    cursor->addrs = (struct netaddr *)((char *)plan->hosts + hosts_size);
-    cursor->text = (char *)(cursor->addrs + addrs);
+    cursor->text = (char *)plan + text_at;
+    cursor->addrs = (struct netaddr *)((char *)plan + addrs_at);
     plan->addrs = cursor->addrs;
     plan->text = cursor->text;
     return plan;
