@@ -4,13 +4,14 @@
  * handful of questions; question.c answers them from the cache or asks the upstreams in turn,
  * once for all who wait; upstream.c is one such attempt. order.c and service.c decide, explain.c
  * tells. What comes of it is a plan (plan.c), in which each request makes its own search
- * (search.c). */
+ * (search.c), past what failed lately (avoid.c). */
 #ifndef JUNCTOR_RESOLVER_INTERNAL_H
 #define JUNCTOR_RESOLVER_INTERNAL_H
 
 #include "base/list.h"
 #include "base/netaddr.h"
 #include "base/timers.h"
+#include "resolver/avoid.h"
 #include "resolver/cache.h"
 #include "resolver/packet.h"
 #include "resolver/plan.h"
@@ -44,6 +45,7 @@ struct resolver {
     struct resolver_entropy entropy[RESOLVER_ENTROPY_AHEAD]; /* for the next questions */
     size_t entropy_left;
     struct resolver_plans *plans;
+    struct resolver_avoid *avoid;
     unsigned plan_purges; /* what was asked before the last one is not kept */
     uint64_t lottery;     /* state of the draws among hosts of one rank */
     struct table *questions;

@@ -104,8 +104,9 @@ static size_t hops_list(struct resolver_location *location, struct resolver_plan
 {
     struct resolver_search search;
     size_t count = 0;
-    resolver_search_begin(&search, location->resolver, plan);
-    while (count < RESOLVER_MAX_HOPS && resolver_search_next(&search, &hops[count])) {
+    resolver_search_begin(&search, location->resolver, plan, location->target.host);
+    while (resolver_search_more(&search) && (resolver_search_next(&search, &hops[count]) ||
+                                             resolver_search_next_avoided(&search, &hops[count]))) {
         resolver_tell_hop(&location->teller, count + 1, &hops[count]);
         count++;
     }

@@ -14,7 +14,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define RESOLVER_MAX_TARGETS    16   /* hosts that the records of one target may lead to */
 #define RESOLVER_PLAN_MAX_S     3600 /* then its parts are looked at again, whatever their TTL */
 #define RESOLVER_PLAN_PARTIAL_S 5    /* of a plan that lacks what could not be found out */
 

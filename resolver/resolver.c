@@ -66,6 +66,7 @@ static void resolver_release(struct resolver *resolver)
     resolver_locations_free(resolver);
     resolver_cache_free(resolver->cache);
     resolver_plans_free(resolver->plans);
+    resolver_avoid_free(resolver->avoid);
     if (resolver->questions)
         table_free(resolver->questions);
     if (resolver->timers)
@@ -113,8 +114,9 @@ int resolver_alloc(uv_loop_t *loop, const struct resolver_conf *conf, struct res
                                                            .ttl_max_s = made->conf.ttl_max_s,
                                                            .stale_s = made->conf.stale_s});
     made->plans = resolver_plans_alloc(made->conf.cache_max / ANSWERS_PER_PLAN + 1);
+    made->avoid = resolver_avoid_alloc();
     resolver_random(&made->lottery, sizeof(made->lottery)); /* else the load is shared less well */
-    if (!made->timers || !made->questions || !made->cache || !made->plans) {
+    if (!made->timers || !made->questions || !made->cache || !made->plans || !made->avoid) {
         resolver_release(made);
         return -ENOMEM;
     }
@@ -175,10 +177,27 @@ int resolver_purge_name(struct slice text, char name[RESOLVER_PURGE_MAX + 1])
     return resolver_name_copy(text, name);
 }
 
+/* ---- hops ---- */
+
+void resolver_hop_failed(struct resolver *resolver, const struct resolver_hop *hop,
+                         const char *domain)
+{
+    const struct resolver_avoid_key key = {&hop->addr, hop->transport, domain};
+    resolver_avoid_failed(resolver->avoid, &key, resolver_now_ms(resolver));
+}
+
+void resolver_hop_worked(struct resolver *resolver, const struct resolver_hop *hop,
+                         const char *domain)
+{
+    const struct resolver_avoid_key key = {&hop->addr, hop->transport, domain};
+    resolver_avoid_worked(resolver->avoid, &key);
+}
+
 void resolver_stats_get(const struct resolver *resolver, struct resolver_stats *stats)
 {
     *stats = resolver->stats;
     stats->cache_entries = resolver_cache_count(resolver->cache);
+    stats->avoided = resolver_avoid_count(resolver->avoid);
     stats->plans = resolver_plans_count(resolver->plans);
     stats->inflight = table_count(resolver->questions);
     for (size_t i = 0; i < resolver->conf.upstream_count; i++)

@@ -21,6 +21,7 @@
 #include <uv.h>
 
 #define RESOLVER_MAX_UPSTREAMS 4
+#define RESOLVER_MAX_TARGETS   16   /* hosts that the records of one target may lead to */
 #define RESOLVER_MAX_HOPS      16   /* next hops of one location: bounds the search of one call */
 #define RESOLVER_MAX_INFLIGHT  1024 /* questions on the wire at once */
 
@@ -164,25 +165,39 @@ int resolver_plan_find(struct resolver *resolver, const struct resolver_target *
                        resolver_plan_h *found, void *arg, struct resolver_location **location);
 
 /* One request's way through the hops of a plan. Lives in the caller; cleared to zero it has no
- * hops. Each search draws for itself, so what one call meets changes no other. */
+ * hops. Each search draws for itself and has every hop once: what another call met changes at most
+ * the order, for hops that failed lately come last. */
 struct resolver_search { /* private */
     struct resolver_plan *plan;
     struct resolver *resolver;
-    uint16_t left;                /* a bit for each host of the rank that was not drawn */
-    uint8_t rank_begin, rank_end; /* its hosts; end 0: not begun */
-    uint8_t host, addr;           /* where the next hop is */
+    const char *domain;
+    uint16_t avoided[RESOLVER_MAX_TARGETS]; /* a bit for each address of each host */
+    uint16_t left;                          /* a bit for each host of the rank that was not drawn */
+    uint8_t rank_begin, rank_end;           /* its hosts; end 0: not begun */
+    uint8_t host, addr;                     /* where the next hop is */
     uint8_t given;
 };
 
-/* Takes a reference to the plan. `resolver` must live until the last resolver_search_next. */
+/* Takes a reference to the plan. `resolver` must live until the last hop was asked for.
+ * domain    what the far side must prove over TLS, "" where nobody does; must live as long */
 void resolver_search_begin(struct resolver_search *search, struct resolver *resolver,
-                           struct resolver_plan *plan);
-/* The next hop; false where there is none, or RESOLVER_MAX_HOPS were given. */
+                           struct resolver_plan *plan, const char *domain);
+/* The next hop that is not avoided, to be tried now: it may be the test of one that failed. false
+ * where there is none. */
 bool resolver_search_next(struct resolver_search *search, struct resolver_hop *hop);
-/* Will there be another one? */
+/* Then, the next of those that were passed over. Both together give at most RESOLVER_MAX_HOPS. */
+bool resolver_search_next_avoided(struct resolver_search *search, struct resolver_hop *hop);
+/* Will one of the two have another hop? */
 bool resolver_search_more(const struct resolver_search *search);
 /* Harmless where it was not begun. */
 void resolver_search_done(struct resolver_search *search);
+
+/* What became of a hop, so that the searches to come know: it was not reached, did not prove
+ * `domain`, did not answer or said that it is out of service; or it answered. */
+void resolver_hop_failed(struct resolver *resolver, const struct resolver_hop *hop,
+                         const char *domain);
+void resolver_hop_worked(struct resolver *resolver, const struct resolver_hop *hop,
+                         const char *domain);
 
 /* Numbers of 64 bits only: a worker publishes them as an array. */
 struct resolver_stats {
@@ -195,7 +210,7 @@ struct resolver_stats {
     uint64_t renewals; /* questions asked ahead of time, for answers in use */
     uint64_t failures; /* questions that nobody could answer */
     uint64_t plan_hits;
-    uint64_t cache_entries, inflight, plans, upstreams_down; /* now */
+    uint64_t cache_entries, inflight, plans, avoided, upstreams_down; /* now */
 };
 void resolver_stats_get(const struct resolver *resolver, struct resolver_stats *stats);
 

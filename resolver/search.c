@@ -11,9 +11,10 @@ _Static_assert(RESOLVER_MAX_TARGETS <= 16, "a search has one bit for each host")
 _Static_assert(RESOLVER_MAX_HOPS <= 16, "a search has one bit for each address of a host");
 
 void resolver_search_begin(struct resolver_search *search, struct resolver *resolver,
-                           struct resolver_plan *plan)
+                           struct resolver_plan *plan, const char *domain)
 {
     memset(search, 0, sizeof(*search));
+    search->domain = domain;
     search->resolver = resolver;
     search->plan = resolver_plan_ref(plan);
 }
@@ -67,24 +68,62 @@ static bool host_next(struct resolver_search *search)
     return true;
 }
 
-static void hop_fill(const struct resolver_plan *plan, const struct resolver_plan_host *host,
-                     unsigned addr, struct resolver_hop *hop)
+/* Turns to the next address. Returns false where there is none. */
+static bool addr_next(struct resolver_search *search)
 {
+    bool begun = search->rank_end > 0;
+    if (begun && search->addr + 1 < search->plan->hosts[search->host].count) {
+        search->addr++;
+        return true;
+    }
+    return host_next(search);
+}
+
+static bool is_avoided(const struct resolver_search *search)
+{
+    const struct resolver_plan_host *host = &search->plan->hosts[search->host];
+    const struct resolver_avoid_key key = {&search->plan->addrs[host->first + search->addr],
+                                           host->transport, search->domain};
+    return resolver_avoid_is(search->resolver->avoid, &key, resolver_now_ms(search->resolver));
+}
+
+static void hop_give(struct resolver_search *search, size_t host_index, size_t addr,
+                     struct resolver_hop *hop)
+{
+    const struct resolver_plan *plan = search->plan;
+    const struct resolver_plan_host *host = &plan->hosts[host_index];
     const char *name = plan->text + host->name;
     hop->addr = plan->addrs[host->first + addr];
     hop->transport = host->transport;
     memcpy(hop->host, name, strlen(name) + 1);
+    search->given++;
 }
 
 bool resolver_search_next(struct resolver_search *search, struct resolver_hop *hop)
 {
     if (!resolver_search_more(search))
         return false;
-    const struct resolver_plan *plan = search->plan;
-    bool begun = search->rank_end > 0;
-    if ((!begun || search->addr == plan->hosts[search->host].count) && !host_next(search))
+    while (addr_next(search)) {
+        if (!is_avoided(search)) {
+            hop_give(search, search->host, search->addr, hop);
+            return true;
+        }
+        search->avoided[search->host] |= (uint16_t)(1U << search->addr);
+    }
+    return false;
+}
+
+bool resolver_search_next_avoided(struct resolver_search *search, struct resolver_hop *hop)
+{
+    if (!resolver_search_more(search))
         return false;
-    hop_fill(plan, &plan->hosts[search->host], search->addr++, hop);
-    search->given++;
-    return true;
+    for (size_t host = 0; host < search->plan->host_count; host++) {
+        unsigned avoided = search->avoided[host];
+        if (avoided == 0)
+            continue;
+        search->avoided[host] &= (uint16_t)(avoided - 1);
+        hop_give(search, host, (size_t)__builtin_ctz(avoided), hop);
+        return true;
+    }
+    return false;
 }

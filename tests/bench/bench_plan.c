@@ -72,7 +72,7 @@ static double round_ns(const struct filling *filling, size_t count, const uint32
         struct resolver_plan *plan = resolver_plan_get(filling->resolver, target);
         if (!plan)
             bench_fail("the plan of %s is gone", target->host);
-        resolver_search_begin(&search, filling->resolver, plan);
+        resolver_search_begin(&search, filling->resolver, plan, "");
         if (!resolver_search_next(&search, &hop))
             bench_fail("the plan of %s has no hop", target->host);
         resolver_search_done(&search);

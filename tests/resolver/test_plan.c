@@ -95,7 +95,7 @@ static void hops_print(struct world *world, struct resolver_plan *plan)
     char addr[NETADDR_TEXT_MAX];
     size_t len = 0;
     world->hops[0] = '\0';
-    resolver_search_begin(&search, world->resolver, plan);
+    resolver_search_begin(&search, world->resolver, plan, "");
     while (resolver_search_next(&search, &hop))
         len += (size_t)snprintf(world->hops + len, sizeof(world->hops) - len, "%s%s=%s",
                                 len ? " " : "", hop.host, netaddr_format(&hop.addr, addr));
@@ -179,7 +179,7 @@ static void plan_at_hand_needs_no_memory(void **state)
     for (int i = 0; i < 1000; i++) {
         struct resolver_search search;
         struct resolver_hop hop;
-        resolver_search_begin(&search, world->resolver, plan_at_hand(world, "opb.example"));
+        resolver_search_begin(&search, world->resolver, plan_at_hand(world, "opb.example"), "");
         assert_true(resolver_search_next(&search, &hop));
         resolver_search_done(&search);
     }
@@ -345,7 +345,7 @@ static size_t search_all(struct resolver *resolver, struct resolver_plan *plan,
     struct resolver_search search;
     struct resolver_hop hop;
     size_t count = 0;
-    resolver_search_begin(&search, resolver, plan);
+    resolver_search_begin(&search, resolver, plan, "");
     while (resolver_search_more(&search)) {
         assert_true(resolver_search_next(&search, &hop));
         order[count++] = host_of(&hop);
@@ -434,7 +434,7 @@ static void search_is_bounded_in_hops(void **state)
     struct resolver_plan *plan = resolver_plan_make(&target, parts, 2, NULL, 0);
     struct resolver_search search;
     struct resolver_hop hop;
-    resolver_search_begin(&search, world->resolver, plan);
+    resolver_search_begin(&search, world->resolver, plan, "");
     for (size_t i = 0; i < RESOLVER_MAX_HOPS; i++) {
         assert_true(resolver_search_next(&search, &hop));
         assert_string_equal(hop.host, i + 1 < RESOLVER_MAX_HOPS ? "a.example" : "b.example");
@@ -462,11 +462,87 @@ static void search_outlives_the_plan_in_the_cache(void **state)
     struct resolver_hop hop;
     world->server.rules = opb_rules;
     find(world, "opb.example");
-    resolver_search_begin(&search, world->resolver, plan_at_hand(world, "opb.example"));
+    resolver_search_begin(&search, world->resolver, plan_at_hand(world, "opb.example"), "");
     resolver_purge(world->resolver, "opb.example");
     assert_true(resolver_search_next(&search, &hop));
     assert_string_equal(hop.host, "edge.p.example");
     resolver_search_done(&search);
+}
+
+/* ---- past what failed ---- */
+
+/* Makes the hop fail for those who search in opb.example. */
+static void fail_host(struct world *world, struct resolver_plan *plan, size_t host)
+{
+    struct resolver_hop hop = {.transport = plan->hosts[host].transport};
+    hop.addr = plan->addrs[plan->hosts[host].first];
+    resolver_hop_failed(world->resolver, &hop, "opb.example");
+}
+
+static void assert_search(struct world *world, struct resolver_plan *plan, const char *domain,
+                          const char *hops, const char *avoided)
+{
+    struct resolver_search search;
+    struct resolver_hop hop;
+    resolver_search_begin(&search, world->resolver, plan, domain);
+    for (; *hops; hops++) {
+        assert_true(resolver_search_next(&search, &hop));
+        assert_int_equal(host_of(&hop), *hops - '0');
+    }
+    assert_false(resolver_search_next(&search, &hop));
+    for (; *avoided; avoided++) {
+        assert_true(resolver_search_more(&search));
+        assert_true(resolver_search_next_avoided(&search, &hop));
+        assert_int_equal(host_of(&hop), *avoided - '0');
+    }
+    assert_false(resolver_search_more(&search));
+    assert_false(resolver_search_next_avoided(&search, &hop));
+    resolver_search_done(&search);
+}
+
+static void hop_that_failed_comes_last(void **state)
+{
+    static const struct resolver_plan_part parts[] = {{.rank = 0, .transport = RESOLVER_TLS},
+                                                      {.rank = 1, .transport = RESOLVER_TLS},
+                                                      {.rank = 2, .transport = RESOLVER_TLS}};
+    struct world *world = *state;
+    struct resolver_plan *plan = plan_of("opb.example", parts, COUNT_OF(parts));
+    assert_search(world, plan, "opb.example", "012", "");
+    fail_host(world, plan, 0);
+    assert_search(world, plan, "opb.example", "12", "0");
+    assert_search(world, plan, "opc.example", "012", ""); /* who proves something else there */
+    fail_host(world, plan, 1);
+    fail_host(world, plan, 2);
+    assert_search(world, plan, "opb.example", "", "012"); /* avoided is not refused */
+    const struct resolver_hop hop = {.addr = plan->addrs[0], .transport = RESOLVER_TLS};
+    resolver_hop_worked(world->resolver, &hop, "opb.example");
+    assert_search(world, plan, "opb.example", "0", "12");
+    struct resolver_stats stats;
+    resolver_stats_get(world->resolver, &stats);
+    assert_int_equal(stats.avoided, 2);
+    resolver_plan_unref(plan);
+}
+
+static void rest_of_a_rank_shares_the_load_of_one_that_failed(void **state)
+{
+    enum { DRAWS = 20000 };
+    static const struct resolver_plan_part parts[] = {
+        {.weight = 60}, {.weight = 20}, {.weight = 20}};
+    struct world *world = *state;
+    struct resolver_plan *plan = plan_of("opb.example", parts, COUNT_OF(parts));
+    unsigned first[3] = {0};
+    fail_host(world, plan, 0);
+    for (int i = 0; i < DRAWS; i++) {
+        struct resolver_search search;
+        struct resolver_hop hop;
+        resolver_search_begin(&search, world->resolver, plan, "opb.example");
+        assert_true(resolver_search_next(&search, &hop));
+        first[host_of(&hop)]++;
+        resolver_search_done(&search);
+    }
+    assert_int_equal(first[0], 0);
+    assert_in_range(first[1], DRAWS * 0.48, DRAWS * 0.52);
+    resolver_plan_unref(plan);
 }
 
 /* ---- the cache ---- */
@@ -553,6 +629,8 @@ int main(void)
         WORLD_TEST(search_is_bounded_in_hops),
         WORLD_TEST(search_not_begun_has_no_hops),
         WORLD_TEST(search_outlives_the_plan_in_the_cache),
+        WORLD_TEST(hop_that_failed_comes_last),
+        WORLD_TEST(rest_of_a_rank_shares_the_load_of_one_that_failed),
         cmocka_unit_test(full_cache_drops_what_was_not_used_lately),
         cmocka_unit_test(newer_plan_takes_the_place_of_the_older),
         cmocka_unit_test(host_without_address_is_left_out),
