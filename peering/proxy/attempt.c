@@ -50,7 +50,7 @@ static int connect_hop(struct attempt *attempt, struct conn **conn)
     if (key.transport == SIP_TLS) {
         snprintf(key.our_domain, sizeof(key.our_domain), "%s", plan->hosted);
         snprintf(key.far_domain, sizeof(key.far_domain), "%s",
-                 plan->side == TRANSPORT_OUTSIDE ? plan->peer : plan->hosted);
+                 context_far_domain(attempt->context));
     }
     return transport_connect(proxy_of(attempt)->transport, &key, conn);
 }
@@ -96,6 +96,19 @@ static void trace_sent(const struct attempt *attempt, const struct sip_msg *msg)
     proxy_trace(proxy_of(attempt), "sent", msg, attempt->out, &attempt->hop.addr, attempt->conn);
 }
 
+/* The calls to come shall know. */
+static void hop_failed(const struct attempt *attempt)
+{
+    resolver_hop_failed(proxy_of(attempt)->resolver, &attempt->hop,
+                        context_far_domain(attempt->context));
+}
+
+static void hop_worked(const struct attempt *attempt)
+{
+    resolver_hop_worked(proxy_of(attempt)->resolver, &attempt->hop,
+                        context_far_domain(attempt->context));
+}
+
 static void fail(struct attempt *attempt);
 
 static void on_timer(void *arg)
@@ -110,6 +123,8 @@ static void on_timer(void *arg)
         context_add_cause(attempt->context, "%s at %s: no %sresponse in time", attempt->hop.host,
                           netaddr_format(&attempt->hop.addr, text),
                           attempt->provisional ? "final " : "");
+    if (!attempt->abandoned && !attempt->provisional)
+        hop_failed(attempt);
     fail(attempt);
 }
 
@@ -275,6 +290,10 @@ static void on_response(struct txn_client *txn, const struct sip_msg *response, 
         on_provisional(attempt, response->status);
     else
         timer_stop(proxy_of(attempt)->timers, &attempt->timer);
+    if (response->status == 503)
+        hop_failed(attempt);
+    else
+        hop_worked(attempt);
     if (response->status == 503 && !attempt->abandoned) {
         context_add_cause(context, "%s answered 503", attempt->hop.host);
         context->answered_503 = true;
@@ -293,20 +312,10 @@ static void on_timeout(struct txn_client *txn, void *arg)
     if (attempt->abandoned)
         return;
     context_add_cause(attempt->context, "%s: no final response in time", attempt->hop.host);
+    if (!attempt->provisional)
+        hop_failed(attempt);
     attempt->abandoned = true;
     context_attempt_failed(attempt->context);
-}
-
-/* A connection that was open before may have been dead without our knowing: once
- * per request its hop gets a second chance on a new one. */
-static bool retry_hop(struct attempt *attempt)
-{
-    struct context *context = attempt->context;
-    if (!attempt->reused || context->retried || context->hop_next == 0)
-        return false;
-    context->retried = true;
-    context->hop_next--;
-    return true;
 }
 
 static void on_conn(struct conn *conn, enum conn_state state, const char *why, void *arg)
@@ -322,8 +331,11 @@ static void on_conn(struct conn *conn, enum conn_state state, const char *why, v
     /* After a provisional response the far side may answer on a connection of its own. */
     if (attempt->provisional)
         return;
-    if (!attempt->abandoned && !retry_hop(attempt))
+    /* One that was open before may have been dead without our knowing. */
+    if (!attempt->abandoned && (!attempt->reused || !context_retry_hop(attempt->context))) {
         context_add_cause(attempt->context, "%s", why);
+        hop_failed(attempt);
+    }
     fail(attempt);
 }
 

@@ -21,6 +21,8 @@ static void context_free(struct context *context)
     mark_decided(context);
     list_remove(&context->link);
     timer_stop(context->proxy->timers, &context->search_timer);
+    for (size_t i = 0; i < context->target_next; i++)
+        resolver_search_done(&context->searches[i]);
     conn_unref(context->origin.conn);
     arena_free(context->arena);
 }
@@ -131,69 +133,76 @@ void context_add_cause(struct context *context, const char *format, ...)
 
 static void try_next(struct context *context);
 
-static void located(int status, const struct resolver_hop *hops, size_t count, const char *why,
-                    void *arg)
+const char *context_far_domain(const struct context *context)
+{
+    const struct plan *plan = context->plan;
+    return plan->side == TRANSPORT_OUTSIDE ? plan->peer : plan->hosted;
+}
+
+/* The search in the target turned to last. */
+static void search_begin(struct context *context, struct resolver_plan *found)
+{
+    resolver_search_begin(&context->searches[context->target_next - 1], context->proxy->resolver,
+                          found, context_far_domain(context));
+}
+
+static void located(int status, struct resolver_plan *found, const char *why, void *arg)
 {
     struct context *context = arg;
     context_enter(context);
     context->location = NULL;
-    context->hops = NULL;
-    context->hop_count = context->hop_next = 0;
-    if (status == 0) {
-        struct slice copy =
-            arena_copy(context->arena, slice_make((const char *)hops, count * sizeof(*hops)));
-        context->hops = (struct resolver_hop *)copy.p;
-        context->hop_count = copy.p ? count : 0;
-    } else {
+    if (status == 0)
+        search_begin(context, found);
+    else
         context_add_cause(context, "%s", why);
-    }
     try_next(context);
     context_leave(context);
 }
 
-/* A core's IP address needs no resolver. */
-static bool hop_from_ip(struct context *context, const struct resolver_target *target)
+/* Returns whether hops may be there now; else `located` will go on. */
+static bool turn_to_next_target(struct context *context)
 {
-    struct netaddr addr;
-    uint16_t port = target->port;
-    enum sip_transport transport = target->profile == RESOLVER_PEER ? SIP_TLS : target->transport;
-    if (port == 0)
-        port = transport == SIP_TLS ? 5061 : 5060;
-    if (netaddr_from_ip(&addr, slice_of(target->host), port) != 0)
-        return false;
-    context->hop_next = 0;
-    context->hops = arena_zero(context->arena, sizeof(*context->hops));
-    context->hop_count = context->hops ? 1 : 0;
-    if (context->hops) {
-        context->hops->addr = addr;
-        context->hops->transport = (uint8_t)transport;
-        snprintf(context->hops->host, sizeof(context->hops->host), "%s", target->host);
-    }
-    return true;
-}
-
-/* Returns whether hops may be there now; else `located` will go on, or the target failed. */
-static bool locate_next_target(struct context *context)
-{
+    struct resolver *resolver = context->proxy->resolver;
     const struct resolver_target *target = &context->plan->targets[context->target_next++];
-    if (hop_from_ip(context, target))
+    struct resolver_plan *found = resolver_plan_get(resolver, target);
+    if (found) {
+        search_begin(context, found);
         return true;
-    int status = resolver_locate(context->proxy->resolver, target, located, NULL, context,
-                                 &context->location);
+    }
+    int status = resolver_plan_find(resolver, target, located, context, &context->location);
     if (status == 0)
         return false;
     context_add_cause(context, "%s: %s", target->host, status_text(status));
     return true;
 }
 
+/* The hops of the target turned to last; of all targets, once there is no other to turn to, those
+ * that were passed over because they failed lately. */
+static bool next_hop(struct context *context)
+{
+    size_t turned_to = context->target_next;
+    bool again = context->hop_again;
+    context->hop_again = false;
+    if (again)
+        return true;
+    if (turned_to > 0 && resolver_search_next(&context->searches[turned_to - 1], &context->hop))
+        return true;
+    if (turned_to < context->plan->target_count && !context->plan->in_order)
+        return false;
+    for (size_t i = 0; i < turned_to; i++)
+        if (resolver_search_next_avoided(&context->searches[i], &context->hop))
+            return true;
+    return false;
+}
+
 static void try_next(struct context *context)
 {
     while (!context->final_sent && !context->cancelled && !context->search_over) {
-        if (context->hop_next < context->hop_count) {
-            if (attempt_start(context, &context->hops[context->hop_next++]) == 0)
+        if (next_hop(context)) {
+            if (attempt_start(context, &context->hop) == 0)
                 return;
         } else if (context->target_next < context->plan->target_count) {
-            if (!locate_next_target(context))
+            if (!turn_to_next_target(context))
                 return;
         } else {
             break;
@@ -202,10 +211,20 @@ static void try_next(struct context *context)
     give_up(context);
 }
 
+bool context_retry_hop(struct context *context)
+{
+    if (context->retried)
+        return false;
+    context->retried = context->hop_again = true;
+    return true;
+}
+
 bool context_has_more(const struct context *context)
 {
-    return context->hop_next < context->hop_count ||
-           context->target_next < context->plan->target_count;
+    bool more = context->hop_again || context->target_next < context->plan->target_count;
+    for (size_t i = 0; !more && i < context->target_next; i++)
+        more = resolver_search_more(&context->searches[i]);
+    return more;
 }
 
 void context_attempt_failed(struct context *context)
@@ -226,8 +245,7 @@ static void on_search_timer(void *arg)
         resolver_locate_cancel(context->location);
     context->location = NULL;
     if (context->current) {
-        context_add_cause(context, "%s: no response in time",
-                          context->hops[context->hop_next - 1].host);
+        context_add_cause(context, "%s: no response in time", context->hop.host);
         attempt_abandon(context->current);
         context->current = NULL;
     }
@@ -318,7 +336,8 @@ static struct context *context_alloc(struct proxy *proxy, const struct origin *o
     struct arena *arena = arena_alloc(proxy->pool, PROXY_CONTEXT_LIMIT);
     struct context *context = arena ? arena_zero(arena, sizeof(*context)) : NULL;
     if (!context || !(context->request = sip_msg_copy(arena, request)) ||
-        !(context->plan = plan_copy(arena, plan))) {
+        !(context->plan = plan_copy(arena, plan)) ||
+        !(context->searches = arena_zero(arena, plan->target_count * sizeof(*context->searches)))) {
         arena_free(arena);
         return NULL;
     }

@@ -116,6 +116,7 @@ static void plan_to_core(const struct sip_msg *request, const struct sip_nameadd
                          const struct store_domain *group, struct plan *plan)
 {
     plan->side = TRANSPORT_INSIDE;
+    plan->in_order = true;
     snprintf(plan->hosted, sizeof(plan->hosted), "%s", group->name);
     plan_core_targets(plan, group, next->bytes.len ? &next->uri : &request->uri);
     plan_keep_tls(request, plan);

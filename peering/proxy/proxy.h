@@ -169,6 +169,7 @@ struct plan {
     char assert_identity[STORE_DOMAIN_MAX + 1]; /* P-Asserted-Identity to add towards the core for
                                                    an anonymous caller; "" for none */
     size_t own_routes; /* topmost Route values that are ours and are removed */
+    bool in_order; /* the first target has the dialog: it is tried first even if it failed lately */
     size_t target_count;
     struct resolver_target targets[PLAN_MAX_TARGETS]; /* last: a context keeps only those in use */
 };
@@ -225,12 +226,13 @@ struct context {
     unsigned busy;             /* calls into this context on the stack: not freed under them */
     struct list clients;       /* struct client: client transactions that have not ended */
 
-    size_t target_next;                 /* of plan.targets */
+    size_t target_next;                 /* of plan.targets: the first not turned to yet */
     struct resolver_location *location; /* a lookup under way */
-    struct resolver_hop *hops;          /* of the current target */
-    size_t hop_count, hop_next;
-    struct attempt *current; /* NULL: none waits for an answer */
-    bool retried;            /* a reused connection broke: its hop got a second chance */
+    struct resolver_search *searches;   /* one for each target turned to */
+    struct resolver_hop hop;            /* the one tried last */
+    struct attempt *current;            /* NULL: none waits for an answer */
+    bool hop_again;                     /* it is to be tried once more: a reused connection broke */
+    bool retried;                       /* this happened already */
 
     struct timer search_timer;
     bool undecided;    /* counted in proxy->undecided */
@@ -256,6 +258,10 @@ void context_enter(struct context *context);
 void context_leave(struct context *context);
 
 /* attempt.c reports to its context: */
+/* What the far side of a hop must prove; "" where nothing. */
+const char *context_far_domain(const struct context *context);
+/* The hop tried last gets a second chance, once per request. Returns whether it does. */
+bool context_retry_hop(struct context *context);
 /* Notes why a target failed, for the Warning of the final answer. */
 void context_add_cause(struct context *context, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -126,6 +126,37 @@ static void the_core_that_has_the_dialog_gets_its_requests(void **state)
     expect(&stand->b2, "ACK", text);
 }
 
+/* One worker, so that every request knows what became of those before it, and as patient with a
+ * core as the test is. */
+static void use_one_worker(struct stand *stand)
+{
+    stand->conf.workers = 1;
+    stand->conf.first_response_ms = WAIT_MS;
+    stand->conf.search_ms = 3 * WAIT_MS;
+    stand_restart(stand);
+}
+
+/* The INVITE of this call; others that come before it are repeated ones. */
+static void expect_invite(const struct core *core, const struct call *call, char text[8192])
+{
+    do
+        expect(core, "INVITE", text);
+    while (!strstr(text, call->id));
+}
+
+/* A call that core b1 does not take, so that it goes to b2. */
+static void let_b1_fail(struct stand *stand)
+{
+    struct call call = invite("sip:bob@two.example");
+    char sent[8192], text[8192];
+    send_request(stand, &stand->a, &call);
+    expect_invite(&stand->b1, &call, sent);
+    answer(stand, &stand->b1, sent, "503 Service Unavailable");
+    expect_invite(&stand->b2, &call, sent);
+    answer(stand, &stand->b2, sent, "486 Busy Here");
+    expect(&stand->a, "SIP/2.0 486", text);
+}
+
 static void a_silent_or_full_core_is_passed_over(void **state)
 {
     struct stand *stand = *state;
@@ -137,6 +168,7 @@ static void a_silent_or_full_core_is_passed_over(void **state)
     answer(stand, &stand->b2, sent, "200 OK");
     expect(&stand->a, "SIP/2.0 200", text);
 
+    use_one_worker(stand);
     while (receive(&stand->b1, text, QUIET_MS))
         ; /* retransmissions of the first */
     call = invite("sip:bob@two.example");
@@ -147,6 +179,65 @@ static void a_silent_or_full_core_is_passed_over(void **state)
     answer(stand, &stand->b2, sent, "503 Service Unavailable");
     expect(&stand->a, "SIP/2.0 480", text);
     assert_non_null(strstr(text, "Warning: 399 127.0.0.1 \"127.0.0.1 answered 503; "));
+}
+
+/* The next INVITE that reaches one of the two cores reaches this one, and is answered. */
+static void call_through(struct stand *stand, struct core *core, struct core *other)
+{
+    struct call call = invite("sip:bob@two.example");
+    char sent[8192], text[8192];
+    send_request(stand, &stand->a, &call);
+    expect_invite(core, &call, sent);
+    answer(stand, core, sent, "486 Busy Here");
+    expect(&stand->a, "SIP/2.0 486", text);
+    while (receive(other, text, QUIET_MS)) /* an ACK, perhaps */
+        assert_null(strstr(text, call.id));
+}
+
+static void a_core_that_failed_is_the_last_until_it_answers(void **state)
+{
+    struct stand *stand = *state;
+    struct call call;
+    char sent[8192], text[8192];
+    use_one_worker(stand);
+    let_b1_fail(stand);
+    call_through(stand, &stand->b2, &stand->b1);
+    call = invite("sip:bob@two.example");
+    send_request(stand, &stand->a, &call);
+    expect_invite(&stand->b2, &call, sent);
+    answer(stand, &stand->b2, sent, "503 Service Unavailable");
+    expect_invite(&stand->b1, &call, sent);
+    answer(stand, &stand->b1, sent, "486 Busy Here");
+    expect(&stand->a, "SIP/2.0 486", text);
+    call_through(stand, &stand->b1, &stand->b2);
+}
+
+static void a_dialog_stays_with_its_core_whatever_failed(void **state)
+{
+    struct stand *stand = *state;
+    struct call call = invite("sip:bob@two.example"), info;
+    char sent[8192], text[8192], towards_a[1024], towards_b[1024], routes[2200], uri[64];
+    use_one_worker(stand);
+    send_request(stand, &stand->a, &call);
+    expect(&stand->b1, "INVITE", sent);
+    header_of(sent, "Record-Route", 0, towards_b);
+    header_of(sent, "Record-Route", 1, towards_a);
+    answer(stand, &stand->b1, sent, "200 OK");
+    expect(&stand->a, "SIP/2.0 200", text);
+    let_b1_fail(stand);
+    snprintf(uri, sizeof(uri), "sip:bob@127.0.0.1:%u", stand->b1.port);
+    snprintf(routes, sizeof(routes), "Route: %s,%s\r\n", towards_a, towards_b);
+    info = call;
+    info.method = "INFO";
+    info.cseq = 2;
+    info.uri = uri;
+    info.headers = routes;
+    info.to_tag = "bobs";
+    send_request(stand, &stand->a, &info);
+    expect(&stand->b1, "INFO", sent);
+    answer(stand, &stand->b1, sent, "200 OK");
+    while (receive(&stand->b2, text, QUIET_MS))
+        assert_null(strstr(text, "INFO"));
 }
 
 static void a_flood_of_ringing_does_not_drown_the_answer(void **state)
@@ -322,6 +413,8 @@ int main(void)
         STAND_TEST(the_route_of_a_core_on_our_own_address_stays),
         STAND_TEST(the_core_that_has_the_dialog_gets_its_requests),
         STAND_TEST(a_silent_or_full_core_is_passed_over),
+        STAND_TEST(a_core_that_failed_is_the_last_until_it_answers),
+        STAND_TEST(a_dialog_stays_with_its_core_whatever_failed),
         STAND_TEST(a_flood_of_ringing_does_not_drown_the_answer),
         STAND_TEST(a_response_without_the_callers_via_is_not_passed_on),
         STAND_TEST(an_unknown_method_passes_unchanged),
