@@ -100,16 +100,23 @@ uint64_t resolver_cache_age(const struct resolver_cache *cache)
     return cache->age;
 }
 
+bool resolver_cache_is_purged(const struct resolver_cache *cache, const char *name, uint64_t age)
+{
+    if (cache->age - age > RESOLVER_PURGES_MAX)
+        return true;
+    for (; age < cache->age; age++)
+        if (resolver_name_is_below(name, cache->purged[age % RESOLVER_PURGES_MAX]))
+            return true;
+    return false;
+}
+
 /* Was the entry purged since it was last looked at? A purge only notes the name, and entries are
  * compared with it when they are next used. */
 static bool is_purged(const struct resolver_cache *cache, struct entry *entry)
 {
-    if (cache->age - entry->age > RESOLVER_PURGES_MAX)
-        return true;
-    for (; entry->age < cache->age; entry->age++)
-        if (resolver_name_is_below(entry->name, cache->purged[entry->age % RESOLVER_PURGES_MAX]))
-            return true;
-    return false;
+    bool purged = resolver_cache_is_purged(cache, entry->name, entry->age);
+    entry->age = cache->age;
+    return purged;
 }
 
 /* ---- get ---- */
@@ -159,6 +166,18 @@ void resolver_cache_failed(struct resolver_cache *cache, const char *name, enum 
     struct entry *entry = entry_find(cache, &key);
     if (entry)
         entry->recheck_ms = now_ms + RESOLVER_RECHECK_MS;
+}
+
+void resolver_cache_used(struct resolver_cache *cache, const char *name, unsigned uses)
+{
+    static const enum resolver_type types[] = {RESOLVER_NAPTR, RESOLVER_SRV, RESOLVER_AAAA,
+                                               RESOLVER_A};
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+        struct entry_key key = {name, types[i]};
+        struct entry *entry = entry_find(cache, &key);
+        if (entry)
+            entry->uses += uses;
+    }
 }
 
 /* ---- put ---- */

@@ -60,5 +60,9 @@ void resolver_cache_failed(struct resolver_cache *cache, const char *name, enum 
 void resolver_cache_purge(struct resolver_cache *cache, const char *name);
 /* Grows with every purge: an answer to a question asked before a purge may be old. */
 uint64_t resolver_cache_age(const struct resolver_cache *cache);
+/* Was this name purged, or one above it, since the cache was of that age? */
+bool resolver_cache_is_purged(const struct resolver_cache *cache, const char *name, uint64_t age);
+/* What is kept of the name was used so often by those who keep it elsewhere. */
+void resolver_cache_used(struct resolver_cache *cache, const char *name, unsigned uses);
 
 #endif

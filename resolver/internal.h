@@ -46,8 +46,7 @@ struct resolver {
     size_t entropy_left;
     struct resolver_plans *plans;
     struct resolver_avoid *avoid;
-    unsigned plan_purges; /* what was asked before the last one is not kept */
-    uint64_t lottery;     /* state of the draws among hosts of one rank */
+    uint64_t lottery; /* state of the draws among hosts of one rank */
     struct table *questions;
     struct list asked; /* the questions again */
     struct list locations;
@@ -112,7 +111,22 @@ struct netaddr resolver_wait_upstream(const struct resolver_wait *wait);
 /* Ends every question with STATUS_CANCELLED. */
 void resolver_questions_end(struct resolver *resolver);
 
-/* ---- locations (locate.c) ---- */
+/* ---- plans (plans.c) ---- */
+
+/* Keeps a plan while it is fresh and `stale_s` beyond. Its age is that of the cache when its first
+ * question was asked. */
+void resolver_plan_keep(struct resolver *resolver, struct resolver_plan *plan, uint64_t until_ms,
+                        unsigned stale_s);
+/* Is there a plan that could do where nobody answers? */
+bool resolver_plan_has_stale(struct resolver *resolver, const struct resolver_target *target);
+/* That plan, borrowed, which is at hand again for a little while; or NULL. (RFC 8767: it is made of
+ * SRV, A and AAAA records, and leads to who must prove himself.) */
+struct resolver_plan *resolver_plan_stale(struct resolver *resolver,
+                                          const struct resolver_target *target);
+/* DNS says that there is no way to this target any more. */
+void resolver_plan_forget(struct resolver *resolver, const struct resolver_target *target);
+
+/* ---- locations (location.c) ---- */
 
 /* Ends every lookup with STATUS_CANCELLED. */
 void resolver_locations_end(struct resolver *resolver);

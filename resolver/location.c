@@ -54,6 +54,18 @@ static void location_finish(struct resolver_location *location, int status,
     location_recycle(location);
 }
 
+/* Without an answer an old plan does; "no" is an answer. */
+static void location_end(struct resolver_location *location, int status, const char *why)
+{
+    bool unknown = status == STATUS_SERVFAIL || status == -ETIMEDOUT;
+    struct resolver_plan *plan = NULL;
+    if (location->found && unknown)
+        plan = resolver_plan_stale(location->resolver, &location->target);
+    else if (!unknown)
+        resolver_plan_forget(location->resolver, &location->target);
+    location_finish(location, plan ? 0 : status, plan, NULL, 0, why);
+}
+
 void resolver_location_fail(struct resolver_location *location, int status, const char *format, ...)
 {
     char text[RESOLVER_LINE_MAX];
@@ -64,7 +76,7 @@ void resolver_location_fail(struct resolver_location *location, int status, cons
     va_end(args);
     snprintf(why, sizeof(why), "%s: %s", location->target.host, text);
     resolver_tell(&location->teller, "%s", why);
-    location_finish(location, status, NULL, NULL, 0, why);
+    location_end(location, status, why);
 }
 
 /* Is the name the domain's, or below it? */
@@ -84,7 +96,7 @@ void resolver_location_fail_by(struct resolver_location *location, const struct 
     snprintf(why, sizeof(why), "%s%s%s %s: %s", named ? "" : location->target.host,
              named ? "" : ": ", resolver_type_name(ask->type), ask->name,
              resolver_failure_text(&ask->outcome, text, sizeof(text)));
-    location_finish(location, ask->outcome.status, NULL, NULL, 0, why);
+    location_end(location, ask->outcome.status, why);
 }
 
 /* Keeps the plan as long as what it is made of. */
@@ -94,8 +106,8 @@ static void plan_keep(struct resolver_location *location, struct resolver_plan *
     unsigned max_s = location->partial ? RESOLVER_PLAN_PARTIAL_S : RESOLVER_PLAN_MAX_S;
     uint64_t now_ms = resolver_now_ms(resolver), max_ms = now_ms + (uint64_t)max_s * 1000;
     uint64_t until_ms = location->until_ms < max_ms ? location->until_ms : max_ms;
-    if (until_ms > now_ms && location->purges == resolver->plan_purges)
-        resolver_plans_keep(resolver->plans, plan, until_ms);
+    plan->age = location->age;
+    resolver_plan_keep(resolver, plan, until_ms, location->partial ? 0 : resolver->conf.stale_s);
 }
 
 /* The hops of one search; tells them. */
@@ -184,6 +196,10 @@ void resolver_location_add(struct resolver_location *location, enum resolver_typ
  * end the step before everything is asked. */
 void resolver_location_ask(struct resolver_location *location, enum locate_step step)
 {
+    if (location->hurried && step != LOCATE_NAPTR)
+        location->hurried = resolver_timer_start(location->resolver, &location->timer,
+                                                 location->resolver->conf.lookup_timeout_ms,
+                                                 deadline_passed, location) < 0;
     location->step = step;
     location->pending = location->ask_count + 1;
     for (size_t i = 0; i < location->ask_count; i++) {
@@ -229,15 +245,25 @@ static void deadline_passed(void *arg)
     resolver_location_step_done(location);
 }
 
+/* There are stale answers for all but NAPTR: where that is not to be had at once, a stale plan does
+ * for the whole. */
+static unsigned patience_ms(struct resolver_location *location)
+{
+    const struct resolver_conf *conf = &location->resolver->conf;
+    location->hurried = location->found && resolver_target_asks_naptr(&location->target) &&
+                        conf->stale_wait_ms < conf->lookup_timeout_ms &&
+                        resolver_plan_has_stale(location->resolver, &location->target);
+    return location->hurried ? conf->stale_wait_ms : conf->lookup_timeout_ms;
+}
+
 static void start_due(void *arg)
 {
     struct resolver_location *location = arg;
-    const struct resolver *resolver = location->resolver;
     struct resolver_plan *plan = resolver_plan_literal(&location->target);
     if (plan)
         resolver_location_succeed(location, plan);
-    else if (resolver_timer_start(location->resolver, &location->timer,
-                                  resolver->conf.lookup_timeout_ms, deadline_passed, location) < 0)
+    else if (resolver_timer_start(location->resolver, &location->timer, patience_ms(location),
+                                  deadline_passed, location) < 0)
         resolver_location_fail(location, STATUS_SERVFAIL, "no memory for a timer");
     else
         resolver_location_start(location);
@@ -262,7 +288,7 @@ static struct resolver_location *location_alloc(struct resolver *resolver)
     timer_init(&location->timer);
     location->resolver = resolver;
     location->until_ms = UINT64_MAX;
-    location->purges = resolver->plan_purges;
+    location->age = resolver_cache_age(resolver->cache);
     return location;
 }
 

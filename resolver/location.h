@@ -54,6 +54,7 @@ struct resolver_location {
     bool finished;
     bool late; /* the deadline has passed: no further questions */
     bool settling;
+    bool hurried; /* the deadline is that of the first step, for the sake of a stale plan */
 
     struct ask asks[ASKS_MAX];
     size_t ask_count;
@@ -61,7 +62,7 @@ struct resolver_location {
 
     uint64_t until_ms; /* the first answer's end */
     bool partial;      /* something could not be found out */
-    unsigned purges;   /* of plans, when it began */
+    uint64_t age;      /* of the cache when it began */
 
     bool from_naptr; /* a NAPTR record named the SRV sets */
     bool from_srv;   /* an SRV record named the targets */

@@ -169,7 +169,7 @@ static struct resolver_plan *plan_find(const struct resolver_plans *plans,
     return link ? container_of(link, struct resolver_plan, hashed) : NULL;
 }
 
-static void plan_drop(struct resolver_plans *plans, struct resolver_plan *plan)
+void resolver_plans_drop(struct resolver_plans *plans, struct resolver_plan *plan)
 {
     table_remove(plans->table, &plan->hashed);
     list_remove(&plan->ring);
@@ -192,7 +192,7 @@ struct resolver_plans *resolver_plans_free(struct resolver_plans *plans)
     if (!plans)
         return NULL;
     list_each (link, next, &plans->ring)
-        plan_drop(plans, container_of(link, struct resolver_plan, ring));
+        resolver_plans_drop(plans, container_of(link, struct resolver_plan, ring));
     if (plans->table)
         table_free(plans->table);
     free(plans);
@@ -210,11 +210,12 @@ struct resolver_plan *resolver_plans_find(struct resolver_plans *plans,
     struct resolver_plan *plan = plan_find(plans, target);
     if (!plan)
         return NULL;
-    if (plan->expires_ms <= now_ms) {
-        plan_drop(plans, plan);
+    if (plan->ends_ms <= now_ms) {
+        resolver_plans_drop(plans, plan);
         return NULL;
     }
     plan->recent = true;
+    plan->uses++;
     return plan;
 }
 
@@ -225,7 +226,7 @@ static void make_room(struct resolver_plans *plans)
         struct list *link = list_pop(&plans->ring);
         struct resolver_plan *plan = container_of(link, struct resolver_plan, ring);
         if (!plan->recent) {
-            plan_drop(plans, plan);
+            resolver_plans_drop(plans, plan);
             continue;
         }
         plan->recent = false;
@@ -233,8 +234,7 @@ static void make_room(struct resolver_plans *plans)
     }
 }
 
-void resolver_plans_keep(struct resolver_plans *plans, struct resolver_plan *plan,
-                         uint64_t expires_ms)
+void resolver_plans_keep(struct resolver_plans *plans, struct resolver_plan *plan)
 {
     struct resolver_target target = {.profile = (enum resolver_profile)plan->profile,
                                      .port = plan->port,
@@ -242,36 +242,11 @@ void resolver_plans_keep(struct resolver_plans *plans, struct resolver_plan *pla
     memcpy(target.host, plan->text, text_size(plan->text));
     struct resolver_plan *older = plan_find(plans, &target);
     if (older)
-        plan_drop(plans, older);
+        resolver_plans_drop(plans, older);
     make_room(plans);
     uint64_t hash = plan_hash(plans, plan->text, plan->port, plan->profile, plan->transport);
     if (table_put(plans->table, &plan->hashed, hash) < 0)
         return;
-    plan->expires_ms = expires_ms;
     list_append(&plans->ring, &plan->ring);
     resolver_plan_ref(plan);
-}
-
-static bool is_at_or_below(const char *name, const char *top)
-{
-    size_t len = strlen(name), top_len = strlen(top);
-    return len >= top_len && strcmp(name + len - top_len, top) == 0 &&
-           (len == top_len || top_len == 0 || name[len - top_len - 1] == '.');
-}
-
-static bool plan_asked(const struct resolver_plan *plan, const char *name)
-{
-    for (size_t at = 0; at < plan->text_len; at += text_size(plan->text + at))
-        if (is_at_or_below(plan->text + at, name))
-            return true;
-    return false;
-}
-
-void resolver_plans_drop(struct resolver_plans *plans, const char *name)
-{
-    list_each (link, next, &plans->ring) {
-        struct resolver_plan *plan = container_of(link, struct resolver_plan, ring);
-        if (plan_asked(plan, name))
-            plan_drop(plans, plan);
-    }
 }

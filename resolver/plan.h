@@ -31,8 +31,11 @@ struct resolver_plan_host {
 struct resolver_plan {
     struct table_link hashed;
     struct list ring; /* of the cache; in the order in which they are looked at for dropping */
-    uint64_t expires_ms;
+    uint64_t renew_ms, expires_ms, ends_ms; /* about to end, fresh until, stale until */
+    uint64_t age;                           /* purges that it has outlived */
     unsigned refs;
+    unsigned uses;
+    bool renewing; /* its successor is being made */
     uint16_t port;
     uint8_t profile, transport;
     bool recent; /* used since it was looked at */
@@ -75,14 +78,14 @@ struct resolver_plans *resolver_plans_alloc(size_t max);
 struct resolver_plans *resolver_plans_free(struct resolver_plans *plans);
 size_t resolver_plans_count(const struct resolver_plans *plans);
 
-/* The fresh plan, borrowed, or NULL. The target's host must be in lower case to be found. */
+/* The plan, fresh or stale, borrowed; or NULL. The target's host must be in lower case to be found.
+ */
 struct resolver_plan *resolver_plans_find(struct resolver_plans *plans,
                                           const struct resolver_target *target, uint64_t now_ms);
-/* Keeps the plan (one more reference) until `expires_ms`, in place of an older one of its target;
+/* Keeps the plan (one more reference) until its end, in place of an older one of its target;
  * silently does not where memory is out, for a cache may forget. */
-void resolver_plans_keep(struct resolver_plans *plans, struct resolver_plan *plan,
-                         uint64_t expires_ms);
-/* Drops every plan for which this name, or one below it, was asked. */
-void resolver_plans_drop(struct resolver_plans *plans, const char *name);
+void resolver_plans_keep(struct resolver_plans *plans, struct resolver_plan *plan);
+/* Drops a plan that was found. */
+void resolver_plans_drop(struct resolver_plans *plans, struct resolver_plan *plan);
 
 #endif

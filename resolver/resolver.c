@@ -145,27 +145,6 @@ void resolver_free(struct resolver *resolver)
 void resolver_purge(struct resolver *resolver, const char *name)
 {
     resolver_cache_purge(resolver->cache, name);
-    resolver->plan_purges++;
-    resolver_plans_drop(resolver->plans, name);
-}
-
-/* ---- plans ---- */
-
-struct resolver_plan *resolver_plan_get(struct resolver *resolver,
-                                        const struct resolver_target *target)
-{
-    uint64_t now_ms = resolver_now_ms(resolver);
-    struct resolver_plan *plan = resolver_plans_find(resolver->plans, target, now_ms);
-    if (plan) {
-        resolver->stats.plan_hits++;
-        return plan;
-    }
-    plan = resolver_plan_literal(target);
-    if (!plan)
-        return NULL;
-    resolver_plans_keep(resolver->plans, plan, now_ms + RESOLVER_PLAN_MAX_S * 1000U);
-    resolver_plan_unref(plan);
-    return resolver_plans_find(resolver->plans, target, now_ms);
 }
 
 int resolver_purge_name(struct slice text, char name[RESOLVER_PURGE_MAX + 1])

@@ -197,10 +197,10 @@ static void plan_lives_as_long_as_its_shortest_part(void **state)
     uint64_t now_ms =
         resolver_now_ms(world->resolver); /* of the loop turn that found it, or later */
     assert_in_range(plan->expires_ms, now_ms + 1, now_ms + 50000);
-    struct resolver_target target = peer_of("opb.example");
-    uint64_t end_ms = plan->expires_ms;
-    assert_non_null(resolver_plans_find(world->resolver->plans, &target, end_ms - 1));
-    assert_null(resolver_plans_find(world->resolver->plans, &target, end_ms));
+    world->resolver->ahead_ms = plan->expires_ms - now_ms - 1;
+    assert_non_null(plan_at_hand(world, "opb.example"));
+    world->resolver->ahead_ms++;
+    assert_null(plan_at_hand(world, "opb.example"));
     assert_int_equal(resolver_plans_count(world->resolver->plans), 0);
 }
 
@@ -242,7 +242,7 @@ static void plan_of_failing_parts_is_soon_made_anew(void **state)
     assert_string_equal(world->hops, "e.example=127.0.20.2:5061");
     uint64_t now_ms = resolver_now_ms(world->resolver);
     assert_in_range(plan_at_hand(world, "o.example")->expires_ms, now_ms + 1,
-                    now_ms + RESOLVER_PLAN_PARTIAL_S * 1000);
+                    now_ms + (uint64_t)RESOLVER_PLAN_PARTIAL_S * 1000);
 }
 
 static void failure_is_no_plan(void **state)
@@ -308,6 +308,129 @@ static void plan_begun_before_a_purge_is_not_kept(void **state)
         uv_run(&world->loop, UV_RUN_ONCE);
     assert_string_equal(world->hops, OPB_HOPS);
     assert_null(plan_at_hand(world, "opb.example"));
+}
+
+/* ---- about to end, and ended ---- */
+
+static void use(struct world *world, const char *host, int times)
+{
+    while (times-- > 0)
+        assert_non_null(plan_at_hand(world, host));
+}
+
+/* Runs the loop until nothing is being asked or made. UV_RUN_ONCE would wait for a socket after a
+ * timer's work. */
+static void settle(struct world *world)
+{
+    while (!list_is_empty(&world->resolver->locations) ||
+           table_count(world->resolver->questions) > 0)
+        uv_run(&world->loop, UV_RUN_NOWAIT);
+}
+
+static void plan_in_use_is_renewed_before_it_ends(void **state)
+{
+    static const struct server_rule rules[] = {
+        {"o.example", "NAPTR", 0, 0, {"o.example 100 NAPTR 1 1 s SIPS+D2T - _s.o.example"}, {NULL}},
+        {"_s.o.example", "SRV", 0, 0, {"_s.o.example 100 SRV 1 1 5061 e.example"}, {NULL}},
+        {"e.example", "A", 0, 0, {"e.example 100 A 127.0.20.2"}, {NULL}},
+        {"e.example", "AAAA", 0, 0, {"e.example 100 AAAA 2001:db8::2"}, {NULL}},
+        {.name = NULL}};
+    struct world *world = *state;
+    world->server.rules = rules;
+    find(world, "o.example");
+    assert_int_equal(world->server.asked, 4);
+    use(world, "o.example", RESOLVER_POPULAR + 1);
+    world->resolver->ahead_ms = 95000;
+    use(world, "o.example", 1);
+    settle(world);
+    assert_int_equal(world->server.asked, 8);
+    /* Its successor was made of the old answers still; now it gets its own. */
+    use(world, "o.example", RESOLVER_POPULAR + 1);
+    world->resolver->ahead_ms = 99700;
+    use(world, "o.example", 1);
+    settle(world);
+    world->resolver->ahead_ms = 150000;
+    use(world, "o.example", 1);
+    assert_int_equal(world->server.asked, 8);
+}
+
+static void plan_hardly_used_is_not_renewed(void **state)
+{
+    struct world *world = *state;
+    world->server.rules = opb_rules;
+    find(world, "opb.example");
+    use(world, "opb.example", RESOLVER_POPULAR - 1);
+    world->resolver->ahead_ms = 48000;
+    assert_false(plan_at_hand(world, "opb.example")->renewing);
+    assert_true(plan_at_hand(world, "opb.example")->renewing); /* one use more */
+}
+
+static const struct server_rule silent_rules[] = {
+    {"opb.example", "NAPTR", SERVER_SILENT, 0, {NULL}, {NULL}}, {.name = NULL}};
+
+static void stale_plan_does_where_nobody_answers(void **state)
+{
+    struct world *world = *state;
+    world->resolver->conf.stale_s = 3600;
+    world->resolver->conf.stale_wait_ms = 20;
+    world->server.rules = opb_rules;
+    find(world, "opb.example");
+    world->server.rules = silent_rules;
+    world->resolver->ahead_ms = 400000; /* beyond every TTL */
+    assert_null(plan_at_hand(world, "opb.example"));
+    find(world, "opb.example");
+    assert_int_equal(world->status, 0);
+    assert_string_equal(world->hops, OPB_HOPS);
+    use(world, "opb.example", 1); /* and the next call does not wait */
+    world->resolver->ahead_ms += (uint64_t)RESOLVER_STALE_TTL_S * 1000;
+    assert_null(plan_at_hand(world, "opb.example"));
+    world->server.rules = no_rules; /* "refused" is no answer, either */
+    find(world, "opb.example");
+    assert_int_equal(world->status, 0);
+    world->resolver->ahead_ms += 3600000;
+    find(world, "opb.example");
+    assert_int_equal(world->status, STATUS_SERVFAIL);
+}
+
+static void stale_plan_is_not_used_unless_configured(void **state)
+{
+    struct world *world = *state;
+    world->server.rules = opb_rules;
+    find(world, "opb.example");
+    world->server.rules = no_rules;
+    world->resolver->ahead_ms = 400000;
+    find(world, "opb.example");
+    assert_int_equal(world->status, STATUS_SERVFAIL);
+}
+
+static void stale_plan_ends_with_a_no(void **state)
+{
+    static const struct server_rule gone[] = {
+        {"opb.example", "NAPTR", 0, DNS_AA | DNS_NXDOMAIN, {NULL}, {SOA}}, {.name = NULL}};
+    struct world *world = *state;
+    world->resolver->conf.stale_s = 3600;
+    world->server.rules = opb_rules;
+    find(world, "opb.example");
+    world->server.rules = gone;
+    world->resolver->ahead_ms = 400000;
+    find(world, "opb.example");
+    assert_int_equal(world->status, STATUS_NXDOMAIN);
+    world->server.rules = no_rules;
+    world->resolver->ahead_ms += 100000; /* that "no" has ended, too */
+    find(world, "opb.example");
+    assert_int_equal(world->status, STATUS_SERVFAIL);
+}
+
+static void purged_plan_is_not_used_stale(void **state)
+{
+    struct world *world = *state;
+    world->resolver->conf.stale_s = 3600;
+    world->server.rules = opb_rules;
+    find(world, "opb.example");
+    resolver_purge(world->resolver, "o.example");
+    world->server.rules = no_rules;
+    find(world, "opb.example");
+    assert_int_equal(world->status, STATUS_SERVFAIL);
 }
 
 /* ---- made by hand ---- */
@@ -406,7 +529,7 @@ static void hosts_of_a_rank_are_drawn_by_weight(void **state)
         unsigned first[4] = {0}, second[4] = {0};
         world->resolver->lottery = seed;
         for (int i = 0; i < DRAWS; i++) {
-            size_t order[RESOLVER_MAX_TARGETS];
+            size_t order[RESOLVER_MAX_TARGETS] = {0};
             search_all(world->resolver, plan, order);
             first[order[0]]++;
             if (order[0] == 1)
@@ -551,7 +674,8 @@ static void keep(struct resolver_plans *plans, const char *domain, uint64_t expi
 {
     static const struct resolver_plan_part part = {.weight = 1};
     struct resolver_plan *plan = plan_of(domain, &part, 1);
-    resolver_plans_keep(plans, plan, expires_ms);
+    plan->expires_ms = plan->ends_ms = expires_ms;
+    resolver_plans_keep(plans, plan);
     resolver_plan_unref(plan);
 }
 
@@ -624,6 +748,12 @@ int main(void)
         WORLD_TEST(ip_address_is_a_plan_at_once),
         WORLD_TEST(purge_drops_plans_in_which_the_name_is),
         WORLD_TEST(plan_begun_before_a_purge_is_not_kept),
+        WORLD_TEST(plan_in_use_is_renewed_before_it_ends),
+        WORLD_TEST(plan_hardly_used_is_not_renewed),
+        WORLD_TEST(stale_plan_does_where_nobody_answers),
+        WORLD_TEST(stale_plan_is_not_used_unless_configured),
+        WORLD_TEST(stale_plan_ends_with_a_no),
+        WORLD_TEST(purged_plan_is_not_used_stale),
         WORLD_TEST(search_goes_by_rank_and_takes_each_host_once),
         WORLD_TEST(hosts_of_a_rank_are_drawn_by_weight),
         WORLD_TEST(search_is_bounded_in_hops),
