@@ -3,6 +3,7 @@
 #include "base/chars.h"
 #include "base/netaddr.h"
 #include "peering/sip/sip.h"
+#include "resolver/resolver.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -23,21 +24,24 @@ static int core_refuse(struct api_problem *problem, const char *field, struct sl
 
 /* Only ;transport= may stand there, once: a core is a place, and whatever else a URI can say would
  * be dropped silently. */
-static int core_params_decode(const struct sip_uri *uri, enum sip_transport *transport,
-                              const char **reason)
+static int core_params_decode(const struct sip_uri *uri, uint8_t *transport, const char **reason)
 {
-    *transport = SIP_UDP;
+    /* DNS may name the transport where neither it nor a port is given (RFC 3263 section 4.1). */
+    bool dns_knows = uri->host_kind == SIP_HOST_NAME && uri->port == 0;
+    *transport = dns_knows ? RESOLVER_ANY : RESOLVER_UDP;
     if (uri->params.len == 0)
         return 0;
     struct slice value;
+    enum sip_transport named;
     *reason = "only the parameter transport is allowed";
     if (!slice_starts_with_nocase(uri->params, SLICE(";transport=")) ||
         !sip_param(uri->params, "transport", &value) ||
         value.len + strlen(";transport=") != uri->params.len)
         return -EPROTO;
     *reason = "the transport must be udp, tcp or tls";
-    if (sip_transport_parse(value, transport) || *transport == SIP_SCTP)
+    if (sip_transport_parse(value, &named) || named == SIP_SCTP)
         return -EPROTO;
+    *transport = (uint8_t)named;
     return 0;
 }
 
@@ -68,11 +72,11 @@ int api_core_decode(struct slice text, const char *field, struct store_core *cor
         return core_refuse(problem, field, text, "must not have a user part");
     if (uri.headers.len)
         return core_refuse(problem, field, text, "must not have headers");
-    enum sip_transport transport;
+    uint8_t transport;
     const char *reason;
     if (core_params_decode(&uri, &transport, &reason))
         return core_refuse(problem, field, text, reason);
-    struct store_core result = {.port = uri.port, .transport = (uint8_t)transport};
+    struct store_core result = {.port = uri.port, .transport = transport};
     struct store_fault fault;
     if (core_host_decode(&uri, result.host, &fault))
         return core_refuse(problem, field, text, fault.text);
@@ -86,9 +90,10 @@ const char *api_core_encode(const struct store_core *core, char text[API_CORE_TE
     char port[8] = "";
     if (core->port)
         snprintf(port, sizeof(port), ":%u", core->port);
-    const char *name = sip_transport_name((enum sip_transport)core->transport);
-    int len = snprintf(text, API_CORE_TEXT_MAX, "sip:%s%s%s%s;transport=", brackets ? "[" : "",
-                       core->host, brackets ? "]" : "", port);
+    bool given = core->transport != RESOLVER_ANY;
+    const char *name = given ? sip_transport_name((enum sip_transport)core->transport) : "";
+    int len = snprintf(text, API_CORE_TEXT_MAX, "sip:%s%s%s%s%s", brackets ? "[" : "", core->host,
+                       brackets ? "]" : "", port, given ? ";transport=" : "");
     for (; *name && len < API_CORE_TEXT_MAX - 1; name++)
         text[len++] = char_lower(*name);
     text[len] = '\0';

@@ -158,7 +158,7 @@ void store_reader_end(struct store_reader *reader);
 struct store_core {
     char host[STORE_DOMAIN_MAX + 1]; /* IP literal without brackets, or host name */
     uint16_t port;                   /* 0: the transport's default */
-    uint8_t transport;               /* number of enum sip_transport, passed through */
+    uint8_t transport;               /* number of enum resolver_transport, passed through */
 };
 
 enum store_unknown_policy {

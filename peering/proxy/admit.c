@@ -59,9 +59,15 @@ void plan_keep_tls(const struct sip_msg *request, struct plan *plan)
     size_t kept = 0;
     if (request->uri.scheme != SIP_SCHEME_SIPS)
         return;
-    for (size_t i = 0; i < plan->target_count; i++)
-        if (plan->targets[i].transport == SIP_TLS)
-            plan->targets[kept++] = plan->targets[i];
+    for (size_t i = 0; i < plan->target_count; i++) {
+        struct resolver_target *target = &plan->targets[i];
+        if (target->transport == RESOLVER_ANY) { /* what DNS says about TLS, and no more */
+            target->profile = RESOLVER_PEER;
+            target->transport = SIP_TLS;
+        }
+        if (target->transport == SIP_TLS)
+            plan->targets[kept++] = *target;
+    }
     plan->target_count = kept;
     if (kept == 0)
         refusal_set(plan->refusal, 480, "sips: needs a core next hop over TLS, and %s has none",

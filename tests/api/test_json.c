@@ -1,6 +1,7 @@
 #include "api/json.h"
 
 #include "peering/sip/sip.h"
+#include "resolver/resolver.h"
 #include "tests/test.h"
 
 #include <errno.h>
@@ -70,7 +71,7 @@ static void cores_are_read_and_printed_in_one_form(void **state)
     static const struct {
         const char *text, *host;
         uint16_t port;
-        enum sip_transport transport;
+        uint8_t transport;
         const char *printed;
     } table[] = {
         {"sip:192.0.2.1:5060;transport=udp", "192.0.2.1", 5060, SIP_UDP,
@@ -80,6 +81,11 @@ static void cores_are_read_and_printed_in_one_form(void **state)
          "sip:core.opa.example;transport=tcp"},
         {"sip:[2001:DB8::0:1]:5061;transport=tls", "2001:db8::1", 5061, SIP_TLS,
          "sip:[2001:db8::1]:5061;transport=tls"},
+        {"sip:core.opa.example", "core.opa.example", 0, RESOLVER_ANY, "sip:core.opa.example"},
+        {"sip:core.opa.example;transport=udp", "core.opa.example", 0, SIP_UDP,
+         "sip:core.opa.example;transport=udp"},
+        {"sip:core.opa.example:5070", "core.opa.example", 5070, SIP_UDP,
+         "sip:core.opa.example:5070;transport=udp"},
     };
     for (size_t i = 0; i < COUNT_OF(table); i++) {
         struct store_core core;
