@@ -176,12 +176,16 @@ struct resolver_search { /* private */
     uint8_t rank_begin, rank_end;           /* its hosts; end 0: not begun */
     uint8_t host, addr;                     /* where the next hop is */
     uint8_t given;
+    uint16_t preferred; /* the place of an address in the plan plus one; 0: none */
 };
 
 /* Takes a reference to the plan. `resolver` must live until the last hop was asked for.
  * domain    what the far side must prove over TLS, "" where nobody does; must live as long */
 void resolver_search_begin(struct resolver_search *search, struct resolver *resolver,
                            struct resolver_plan *plan, const char *domain);
+/* Where this address is one of the plan's it is the first hop, whatever its rank and whatever it
+ * did lately: it has the dialog. Before the first hop is asked for. */
+void resolver_search_prefer(struct resolver_search *search, const struct netaddr *addr);
 /* The next hop that is not avoided, to be tried now: it may be the test of one that failed. false
  * where there is none. */
 bool resolver_search_next(struct resolver_search *search, struct resolver_hop *hop);

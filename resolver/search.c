@@ -79,6 +79,12 @@ static bool addr_next(struct resolver_search *search)
     return host_next(search);
 }
 
+/* Was it given already, being preferred? */
+static bool is_taken(const struct resolver_search *search)
+{
+    return search->plan->hosts[search->host].first + search->addr + 1 == search->preferred;
+}
+
 static bool is_avoided(const struct resolver_search *search)
 {
     const struct resolver_plan_host *host = &search->plan->hosts[search->host];
@@ -99,11 +105,32 @@ static void hop_give(struct resolver_search *search, size_t host_index, size_t a
     search->given++;
 }
 
+void resolver_search_prefer(struct resolver_search *search, const struct netaddr *addr)
+{
+    for (uint16_t i = 0; i < search->plan->addr_count && search->preferred == 0; i++)
+        if (netaddr_eq(&search->plan->addrs[i], addr))
+            search->preferred = i + 1;
+}
+
+static void preferred_give(struct resolver_search *search, struct resolver_hop *hop)
+{
+    size_t at = search->preferred - 1U, host = 0;
+    while (at >= (size_t)search->plan->hosts[host].first + search->plan->hosts[host].count)
+        host++;
+    hop_give(search, host, at - search->plan->hosts[host].first, hop);
+}
+
 bool resolver_search_next(struct resolver_search *search, struct resolver_hop *hop)
 {
     if (!resolver_search_more(search))
         return false;
+    if (search->preferred > 0 && search->given == 0) {
+        preferred_give(search, hop);
+        return true;
+    }
     while (addr_next(search)) {
+        if (is_taken(search))
+            continue;
         if (!is_avoided(search)) {
             hop_give(search, search->host, search->addr, hop);
             return true;

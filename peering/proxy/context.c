@@ -142,8 +142,10 @@ const char *context_far_domain(const struct context *context)
 /* The search in the target turned to last. */
 static void search_begin(struct context *context, struct resolver_plan *found)
 {
-    resolver_search_begin(&context->searches[context->target_next - 1], context->proxy->resolver,
-                          found, context_far_domain(context));
+    struct resolver_search *search = &context->searches[context->target_next - 1];
+    resolver_search_begin(search, context->proxy->resolver, found, context_far_domain(context));
+    if (context->plan->dialog_addr.sa.sa_family != AF_UNSPEC)
+        resolver_search_prefer(search, &context->plan->dialog_addr);
 }
 
 static void located(int status, struct resolver_plan *found, const char *why, void *arg)

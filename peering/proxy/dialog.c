@@ -115,10 +115,12 @@ static void plan_to_peer(const struct sip_msg *request, const struct sip_nameadd
 static void plan_to_core(const struct sip_msg *request, const struct sip_nameaddr *next,
                          const struct store_domain *group, struct plan *plan)
 {
+    const struct sip_uri *uri = next->bytes.len ? &next->uri : &request->uri;
     plan->side = TRANSPORT_INSIDE;
     plan->in_order = true;
+    netaddr_from_ip(&plan->dialog_addr, uri->host, uri->port ? uri->port : 5060); /* or a name */
     snprintf(plan->hosted, sizeof(plan->hosted), "%s", group->name);
-    plan_core_targets(plan, group, next->bytes.len ? &next->uri : &request->uri);
+    plan_core_targets(plan, group, uri);
     plan_keep_tls(request, plan);
 }
 

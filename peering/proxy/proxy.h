@@ -169,7 +169,9 @@ struct plan {
     char assert_identity[STORE_DOMAIN_MAX + 1]; /* P-Asserted-Identity to add towards the core for
                                                    an anonymous caller; "" for none */
     size_t own_routes; /* topmost Route values that are ours and are removed */
-    bool in_order; /* the first target has the dialog: it is tried first even if it failed lately */
+    bool in_order;     /* a dialog's: the first target comes first even if it failed lately */
+    struct netaddr dialog_addr; /* then, where the core's element that has it may be found by its
+                                   address; else AF_UNSPEC */
     size_t target_count;
     struct resolver_target targets[PLAN_MAX_TARGETS]; /* last: a context keeps only those in use */
 };

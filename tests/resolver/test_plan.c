@@ -646,6 +646,56 @@ static void hop_that_failed_comes_last(void **state)
     resolver_plan_unref(plan);
 }
 
+static void preferred_address_is_the_first_hop_and_comes_once(void **state)
+{
+    static const struct resolver_plan_part parts[] = {{.rank = 0, .transport = RESOLVER_TLS},
+                                                      {.rank = 1, .transport = RESOLVER_TLS},
+                                                      {.rank = 2, .transport = RESOLVER_TLS}};
+    static const char *const orders[] = {"012", "102", "201"};
+    struct world *world = *state;
+    struct resolver_plan *plan = plan_of("opb.example", parts, COUNT_OF(parts));
+    fail_host(world, plan, 1);
+    for (size_t i = 0; i < COUNT_OF(orders); i++) {
+        struct resolver_search search;
+        struct resolver_hop hop;
+        resolver_search_begin(&search, world->resolver, plan, "");
+        resolver_search_prefer(&search, &plan->addrs[i]);
+        for (const char *host = orders[i]; *host; host++) {
+            assert_true(resolver_search_next(&search, &hop));
+            assert_int_equal(host_of(&hop), *host - '0');
+        }
+        assert_false(resolver_search_more(&search));
+        resolver_search_done(&search);
+    }
+    struct resolver_search search;
+    struct resolver_hop hop;
+    resolver_search_begin(&search, world->resolver, plan, "opb.example");
+    resolver_search_prefer(&search, &plan->addrs[1]); /* though it failed */
+    assert_true(resolver_search_next(&search, &hop));
+    assert_int_equal(host_of(&hop), 1);
+    assert_true(resolver_search_next(&search, &hop));
+    assert_int_equal(host_of(&hop), 0);
+    resolver_search_done(&search);
+    resolver_plan_unref(plan);
+}
+
+static void address_elsewhere_is_not_preferred(void **state)
+{
+    static const struct resolver_plan_part parts[] = {{.rank = 0}, {.rank = 1}};
+    struct world *world = *state;
+    struct resolver_plan *plan = plan_of("opb.example", parts, COUNT_OF(parts));
+    struct netaddr other;
+    struct resolver_search search;
+    struct resolver_hop hop;
+    assert_int_equal(netaddr_from_ip(&other, SLICE("192.0.2.1"), 5070), 0);
+    resolver_search_begin(&search, world->resolver, plan, "");
+    resolver_search_prefer(&search, &other);
+    assert_true(resolver_search_next(&search, &hop));
+    assert_int_equal(host_of(&hop), 0);
+    resolver_search_done(&search);
+    resolver_plan_unref(plan);
+}
+
 static void rest_of_a_rank_shares_the_load_of_one_that_failed(void **state)
 {
     enum { DRAWS = 20000 };
@@ -760,6 +810,8 @@ int main(void)
         WORLD_TEST(search_not_begun_has_no_hops),
         WORLD_TEST(search_outlives_the_plan_in_the_cache),
         WORLD_TEST(hop_that_failed_comes_last),
+        WORLD_TEST(preferred_address_is_the_first_hop_and_comes_once),
+        WORLD_TEST(address_elsewhere_is_not_preferred),
         WORLD_TEST(rest_of_a_rank_shares_the_load_of_one_that_failed),
         cmocka_unit_test(full_cache_drops_what_was_not_used_lately),
         cmocka_unit_test(newer_plan_takes_the_place_of_the_older),

@@ -58,6 +58,17 @@ static void add_domain(struct stand *stand, const char *name, const struct core 
     submit(stand, &command);
 }
 
+void stand_name_core(struct stand *stand, const char *domain, const char *name)
+{
+    struct store_command command = {.op = STORE_DOMAIN_PUT, .expected_version = STORE_ANY_VERSION};
+    snprintf(command.actor, sizeof(command.actor), "test");
+    snprintf(command.domain.name, sizeof(command.domain.name), "%s", domain);
+    snprintf(command.domain.cores[0].host, sizeof(command.domain.cores[0].host), "%s", name);
+    command.domain.cores[0].transport = SIP_UDP;
+    command.domain.core_count = 1;
+    submit(stand, &command);
+}
+
 static void add_address(struct stand *stand, const char *text)
 {
     struct store_command command = {.op = STORE_ADDRESS_ADD, .expected_version = STORE_ANY_VERSION};

@@ -45,6 +45,9 @@ int stand_tear_down(void **state);
 /* The edge anew, with `conf` as the test has changed it. */
 void stand_restart(struct stand *stand);
 
+/* The domain's core from now on: this name over UDP, by its SRV records. */
+void stand_name_core(struct stand *stand, const char *domain, const char *name);
+
 void send_text(struct stand *stand, const struct core *core, const char *text);
 
 bool receive(const struct core *core, char text[8192], int wait_ms);

@@ -1,6 +1,8 @@
 /* What comes out of an edge for calls that go in: forwarding, dialogs, fail-over. */
 #include "tests/peering/proxy/stand.h"
+#include "tests/resolver/dns.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -240,6 +242,91 @@ static void a_dialog_stays_with_its_core_whatever_failed(void **state)
         assert_null(strstr(text, "INFO"));
 }
 
+/* ---- a core that is found by DNS ---- */
+
+static void dns_add_both(struct dns_packet *packet, const char *first, const char *second)
+{
+    dns_add(packet, DNS_ANSWER, first);
+    dns_add(packet, DNS_ANSWER, second);
+}
+
+/* Answers so many questions: the core has b1, and for want of it b2. */
+static void answer_dns(const struct stand *stand, int fd, int questions)
+{
+    char first[128], second[128];
+    snprintf(first, sizeof(first), "_sip._udp.core.test 60 SRV 1 0 %u b1.test", stand->b1.port);
+    snprintf(second, sizeof(second), "_sip._udp.core.test 60 SRV 2 0 %u b2.test", stand->b2.port);
+    while (questions-- > 0) {
+        static struct dns_packet packet;
+        struct sockaddr_in from;
+        socklen_t len = sizeof(from);
+        uint8_t query[512];
+        char name[256], line[300];
+        unsigned type;
+        struct pollfd ready = {.fd = fd, .events = POLLIN};
+        assert_int_equal(poll(&ready, 1, WAIT_MS), 1);
+        ssize_t size = recvfrom(fd, query, sizeof(query), 0, (struct sockaddr *)&from, &len);
+        dns_question(query, (size_t)size, name, &type);
+        dns_begin(&packet, query, (size_t)size, DNS_RA);
+        snprintf(line, sizeof(line), "%s 60 A 127.0.0.1", name);
+        if (type == dns_type_number("SRV"))
+            dns_add_both(&packet, first, second);
+        else if (type == dns_type_number("A"))
+            dns_add(&packet, DNS_ANSWER, line);
+        else
+            dns_add(&packet, DNS_AUTHORITY, "test 60 SOA ns h 1 2 3 4 60");
+        sendto(fd, packet.bytes, packet.len, 0, (struct sockaddr *)&from, len);
+    }
+}
+
+/* Core two.example, found at core.test, by an edge whose only upstream is the socket returned. */
+static int use_named_core(struct stand *stand)
+{
+    struct sockaddr_in addr = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(addr);
+    int fd = socket(AF_INET, SOCK_DGRAM, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&addr, len), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&addr, &len), 0);
+    stand_name_core(stand, "two.example", "core.test");
+    stand->conf.resolver.upstreams[0].addr.in4 = addr;
+    stand->conf.resolver.attempt_timeout_ms = stand->conf.resolver.lookup_timeout_ms = WAIT_MS;
+    use_one_worker(stand);
+    return fd;
+}
+
+static void a_dialog_stays_where_it_is_in_a_core_found_by_dns(void **state)
+{
+    enum { QUESTIONS = 5 }; /* SRV, and A and AAAA of each */
+    struct stand *stand = *state;
+    struct call call = invite("sip:bob@two.example"), info;
+    char sent[8192], text[8192], towards_a[1024], towards_b[1024], routes[2200], uri[64];
+    int dns = use_named_core(stand);
+    send_request(stand, &stand->a, &call);
+    answer_dns(stand, dns, QUESTIONS);
+    expect_invite(&stand->b1, &call, sent);
+    header_of(sent, "Record-Route", 0, towards_b);
+    header_of(sent, "Record-Route", 1, towards_a);
+    answer(stand, &stand->b1, sent, "200 OK");
+    expect(&stand->a, "SIP/2.0 200", text);
+    let_b1_fail(stand);
+    call_through(stand, &stand->b2, &stand->b1); /* as do all calls now, without a question */
+
+    snprintf(uri, sizeof(uri), "sip:bob@127.0.0.1:%u", stand->b1.port);
+    snprintf(routes, sizeof(routes), "Route: %s,%s\r\n", towards_a, towards_b);
+    info = call;
+    info.method = "INFO";
+    info.cseq = 2;
+    info.uri = uri;
+    info.headers = routes;
+    info.to_tag = "bobs";
+    send_request(stand, &stand->a, &info);
+    expect(&stand->b1, "INFO", sent);
+    answer(stand, &stand->b1, sent, "200 OK");
+    while (receive(&stand->b2, text, QUIET_MS))
+        assert_null(strstr(text, "INFO"));
+    close(dns);
+}
+
 static void a_flood_of_ringing_does_not_drown_the_answer(void **state)
 {
     struct stand *stand = *state;
@@ -415,6 +502,7 @@ int main(void)
         STAND_TEST(a_silent_or_full_core_is_passed_over),
         STAND_TEST(a_core_that_failed_is_the_last_until_it_answers),
         STAND_TEST(a_dialog_stays_with_its_core_whatever_failed),
+        STAND_TEST(a_dialog_stays_where_it_is_in_a_core_found_by_dns),
         STAND_TEST(a_flood_of_ringing_does_not_drown_the_answer),
         STAND_TEST(a_response_without_the_callers_via_is_not_passed_on),
         STAND_TEST(an_unknown_method_passes_unchanged),
