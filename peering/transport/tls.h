@@ -14,6 +14,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <time.h>
 #include <openssl/ssl.h>
 
@@ -21,11 +22,14 @@
 #define TLS_MAX_DOMAINS    256 /* certificates of one edge */
 #define TLS_MAX_WHY        400
 #define TLS_MAX_VERDICT    640 /* bytes of the sentence of a refusal, with the names in it */
+#define TLS_KEY_HASH_LEN   32  /* SHA-256 */
 
 struct tls_certificate_conf {
-    const char *domain;     /* canonical hosted domain */
-    const char *chain_file; /* PEM: leaf first */
-    const char *key_file;   /* PEM */
+    const char *domain;        /* canonical hosted domain */
+    const char *chain_file;    /* PEM: leaf first */
+    const char *key_file;      /* PEM */
+    const char *next_key_file; /* PEM: the key that will be served after this one; NULL: not known.
+                                  Only published (tls_next_key_hash), not loaded */
 };
 
 struct tls_conf {
@@ -44,6 +48,12 @@ int tls_context_load(const struct tls_conf *conf, struct tls_context **context, 
 struct tls_context *tls_context_ref(struct tls_context *context);   /* any thread */
 struct tls_context *tls_context_unref(struct tls_context *context); /* any thread; returns NULL */
 bool tls_context_has_domain(const struct tls_context *context, const char *domain);
+
+/* SHA-256 of the SubjectPublicKeyInfo, as TLSA 3 1 1 has it (RFC 6698): of the first certificate in
+ * a PEM file, and of a key in one, which may be a private key without passphrase or a public key.
+ * `why` (TLS_MAX_WHY bytes) names file and reason. Return 0, STATUS_MALFORMED, -errno. */
+int tls_chain_key_hash(const char *chain_file, uint8_t hash[TLS_KEY_HASH_LEN], char *why);
+int tls_next_key_hash(const char *key_file, uint8_t hash[TLS_KEY_HASH_LEN], char *why);
 
 /* A TLS object for an accepted connection (SNI picks the certificate; without or with an unknown
  * name the first one is shown). `want_client` asks for a client certificate. NULL without memory or

@@ -32,10 +32,7 @@ struct tls_context {
     size_t count;
 };
 
-static int explain(char *why, int status, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static int explain(char *why, int status, const char *format, ...)
+int tls_explain(char *why, int status, const char *format, ...)
 {
     va_list args;
 
@@ -46,13 +43,13 @@ static int explain(char *why, int status, const char *format, ...)
     return status;
 }
 
-static int check_readable(const char *file, char *why)
+int tls_check_readable(const char *file, char *why)
 {
     int fd = open(file, O_RDONLY | O_CLOEXEC);
     int error = errno;
 
     if (fd < 0)
-        return explain(why, -error, "%s: cannot be read: %s", file, strerror(error));
+        return tls_explain(why, -error, "%s: cannot be read: %s", file, strerror(error));
     close(fd);
     return 0;
 }
@@ -115,17 +112,17 @@ static int anchors_load(struct tls_context *context, const char *file, char *why
 
     context->anchors = X509_STORE_new();
     if (!context->anchors)
-        return explain(why, -ENOMEM, "out of memory");
+        return tls_explain(why, -ENOMEM, "out of memory");
     if (!file || !file[0])
         return 0;
-    status = check_readable(file, why);
+    status = tls_check_readable(file, why);
     if (status < 0)
         return status;
     if (X509_STORE_load_file(context->anchors, file) != 1)
-        return explain(why, STATUS_MALFORMED,
-                       "%s: no trust anchors could be read: %s; expected a bundle of CA "
-                       "certificates in PEM",
-                       file, tls_error_text(error, sizeof(error)));
+        return tls_explain(why, STATUS_MALFORMED,
+                           "%s: no trust anchors could be read: %s; expected a bundle of CA "
+                           "certificates in PEM",
+                           file, tls_error_text(error, sizeof(error)));
     return 0;
 }
 
@@ -135,23 +132,22 @@ static int check_certificate(const struct tls_certificate_conf *conf, X509 *leaf
     char text[ERROR_TEXT], when[TLS_TIME_TEXT], usage[TLS_USAGE_TEXT];
 
     if (X509_cmp_current_time(X509_get0_notAfter(leaf)) < 0)
-        return explain(
+        return tls_explain(
             why, STATUS_MALFORMED, "%s: the certificate of %s expired at %s; it must be renewed",
             conf->chain_file, conf->domain, tls_time_text(X509_get0_notAfter(leaf), when));
     if (!tls_names_domain(leaf, conf->domain))
-        return explain(why, STATUS_MALFORMED,
-                       "%s: the certificate does not prove the SIP domain %s, it has %s (RFC "
-                       "5922); add URI:sip:%s to its subjectAltName",
-                       conf->chain_file, conf->domain, tls_alt_names_text(leaf, text, sizeof(text)),
-                       conf->domain);
+        return tls_explain(why, STATUS_MALFORMED,
+                           "%s: the certificate does not prove the SIP domain %s, it has %s (RFC "
+                           "5922); add URI:sip:%s to its subjectAltName",
+                           conf->chain_file, conf->domain,
+                           tls_alt_names_text(leaf, text, sizeof(text)), conf->domain);
     if (!tls_usage_fits(leaf, usage, sizeof(usage)))
-        return explain(why, STATUS_MALFORMED, "%s: the certificate of %s %s", conf->chain_file,
-                       conf->domain, usage);
+        return tls_explain(why, STATUS_MALFORMED, "%s: the certificate of %s %s", conf->chain_file,
+                           conf->domain, usage);
     return 0;
 }
 
-/* A key behind a passphrase is refused instead of asking at the terminal. */
-static int no_passphrase(char *buf, int size, int writing, void *arg)
+int tls_no_passphrase(char *buf, int size, int writing, void *arg)
 {
     (void)buf;
     (void)size;
@@ -164,22 +160,22 @@ static int key_load(const struct tls_certificate_conf *conf, SSL_CTX *ctx, const
                     char *why)
 {
     BIO *bio = BIO_new_file(conf->key_file, "r");
-    EVP_PKEY *key = bio ? PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL) : NULL;
+    EVP_PKEY *key = bio ? PEM_read_bio_PrivateKey(bio, NULL, tls_no_passphrase, NULL) : NULL;
     char error[ERROR_TEXT];
     int status = 0;
 
     BIO_free(bio);
     if (!key)
-        return explain(why, STATUS_MALFORMED,
-                       "%s: no private key could be read: %s; expected PEM without passphrase",
-                       conf->key_file, tls_error_text(error, sizeof(error)));
+        return tls_explain(why, STATUS_MALFORMED,
+                           "%s: no private key could be read: %s; expected PEM without passphrase",
+                           conf->key_file, tls_error_text(error, sizeof(error)));
     if (X509_check_private_key(leaf, key) != 1)
-        status = explain(why, STATUS_MALFORMED,
-                         "%s: the private key does not belong to the certificate in %s",
-                         conf->key_file, conf->chain_file);
+        status = tls_explain(why, STATUS_MALFORMED,
+                             "%s: the private key does not belong to the certificate in %s",
+                             conf->key_file, conf->chain_file);
     else if (SSL_CTX_use_PrivateKey(ctx, key) != 1)
-        status = explain(why, STATUS_MALFORMED, "%s: the private key cannot be used: %s",
-                         conf->key_file, tls_error_text(error, sizeof(error)));
+        status = tls_explain(why, STATUS_MALFORMED, "%s: the private key cannot be used: %s",
+                             conf->key_file, tls_error_text(error, sizeof(error)));
     EVP_PKEY_free(key);
     return status;
 }
@@ -194,21 +190,21 @@ static int served_load(struct tls_context *context, const struct tls_certificate
 
     if (snprintf(served->domain, sizeof(served->domain), "%s", conf->domain) >=
         (int)sizeof(served->domain))
-        return explain(why, -EINVAL, "%s: the domain is too long", conf->domain);
-    status = check_readable(conf->chain_file, why);
+        return tls_explain(why, -EINVAL, "%s: the domain is too long", conf->domain);
+    status = tls_check_readable(conf->chain_file, why);
     if (status == 0)
-        status = check_readable(conf->key_file, why);
+        status = tls_check_readable(conf->key_file, why);
     if (status < 0)
         return status;
     served->ctx = ctx_new(context, served->domain);
     if (!served->ctx)
-        return explain(why, -ENOMEM, "out of memory");
+        return tls_explain(why, -ENOMEM, "out of memory");
     context->count++;
     if (SSL_CTX_use_certificate_chain_file(served->ctx, conf->chain_file) != 1)
-        return explain(why, STATUS_MALFORMED,
-                       "%s: no certificate could be read: %s; expected PEM, the domain's own "
-                       "certificate first, then those of its issuers",
-                       conf->chain_file, tls_error_text(error, sizeof(error)));
+        return tls_explain(why, STATUS_MALFORMED,
+                           "%s: no certificate could be read: %s; expected PEM, the domain's own "
+                           "certificate first, then those of its issuers",
+                           conf->chain_file, tls_error_text(error, sizeof(error)));
     leaf = SSL_CTX_get0_certificate(served->ctx);
     status = check_certificate(conf, leaf, why);
     return status < 0 ? status : key_load(conf, served->ctx, leaf, why);
@@ -223,7 +219,7 @@ static int context_fill(struct tls_context *context, const struct tls_conf *conf
     context->bare = ctx_new(context, "");
     context->served = calloc(conf->certificate_count + 1, sizeof(*context->served));
     if (!context->bare || !context->served)
-        return explain(why, -ENOMEM, "out of memory");
+        return tls_explain(why, -ENOMEM, "out of memory");
     for (size_t i = 0; i < conf->certificate_count; i++) {
         status = served_load(context, &conf->certificates[i], why);
         if (status < 0)
@@ -238,10 +234,10 @@ int tls_context_load(const struct tls_conf *conf, struct tls_context **context, 
     int status;
 
     if (conf->certificate_count > TLS_MAX_DOMAINS)
-        return explain(why, STATUS_LIMIT, "more than %d certificates", TLS_MAX_DOMAINS);
+        return tls_explain(why, STATUS_LIMIT, "more than %d certificates", TLS_MAX_DOMAINS);
     made = calloc(1, sizeof(*made));
     if (!made)
-        return explain(why, -ENOMEM, "out of memory");
+        return tls_explain(why, -ENOMEM, "out of memory");
     atomic_init(&made->refs, 1);
     status = context_fill(made, conf, why);
     if (status < 0) {

@@ -1,4 +1,4 @@
-/* What the three TLS files share: texts made of certificates. */
+/* What the TLS files share: texts made of certificates, and how PEM files are opened. */
 #ifndef JUNCTOR_PEERING_TRANSPORT_TLS_INTERNAL_H
 #define JUNCTOR_PEERING_TRANSPORT_TLS_INTERNAL_H
 
@@ -29,5 +29,15 @@ bool tls_usage_fits(X509 *leaf, char *why, size_t size);
 
 /* The text of the latest OpenSSL error of this thread, whose queue is emptied. */
 const char *tls_error_text(char *text, size_t size);
+
+/* Writes the sentence, empties this thread's queue of OpenSSL errors, returns `status`. */
+int tls_explain(char *why, int status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Returns 0, or -errno with `why`. */
+int tls_check_readable(const char *file, char *why);
+
+/* For PEM_read_bio_...: a key behind a passphrase is refused instead of asking at the terminal. */
+int tls_no_passphrase(char *buf, int size, int writing, void *arg);
 
 #endif

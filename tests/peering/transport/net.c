@@ -60,7 +60,7 @@ struct tls_context *net_tls(struct net *net, const struct cert *issuer, const ch
                             const char *alt, const char *usage)
 {
     char chain[128], key[128], anchors[128], why[TLS_MAX_WHY] = "";
-    struct tls_certificate_conf certificate = {domain, chain, key};
+    struct tls_certificate_conf certificate = {domain, chain, key, NULL};
     struct tls_conf conf = {&certificate, 1, anchors};
     struct cert cert =
         cert_make(&(struct cert_spec){.cn = "x", .alt = alt, .usage = usage}, issuer);

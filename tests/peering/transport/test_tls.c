@@ -512,7 +512,7 @@ static int teardown_files(void **state)
 static int load(const struct files *files, const char *domain, struct tls_context **context,
                 char *why)
 {
-    struct tls_certificate_conf certificate = {domain, files->chain, files->key};
+    struct tls_certificate_conf certificate = {domain, files->chain, files->key, NULL};
     struct tls_conf conf = {&certificate, 1, files->anchors};
 
     why[0] = '\0';
@@ -638,6 +638,58 @@ static void a_key_with_a_passphrase_is_refused_without_asking(void **state)
     cert_free(&cert);
 }
 
+/* SHA-256 of what the key itself says its SubjectPublicKeyInfo is. */
+static void expected_hash(EVP_PKEY *key, uint8_t hash[TLS_KEY_HASH_LEN])
+{
+    unsigned char *der = NULL;
+    int len = i2d_PUBKEY(key, &der);
+    assert_true(len > 0);
+    assert_int_equal(EVP_Digest(der, (size_t)len, hash, NULL, EVP_sha256(), NULL), 1);
+    OPENSSL_free(der);
+}
+
+static void the_hash_of_a_key_is_that_of_tlsa_3_1_1(void **state)
+{
+    struct files *files = *state;
+    struct cert cert =
+        cert_make(&(struct cert_spec){.cn = "x", .alt = "DNS:opa.example"}, &files->ca);
+    uint8_t expected[TLS_KEY_HASH_LEN], hash[TLS_KEY_HASH_LEN] = {0};
+    char why[TLS_MAX_WHY];
+    FILE *file;
+
+    expected_hash(cert.key, expected);
+    cert_write(&cert, &files->ca, files->chain, files->key);
+    assert_int_equal(tls_chain_key_hash(files->chain, hash, why), 0);
+    assert_memory_equal(hash, expected, sizeof(hash));
+    memset(hash, 0, sizeof(hash));
+    assert_int_equal(tls_next_key_hash(files->key, hash, why), 0);
+    assert_memory_equal(hash, expected, sizeof(hash));
+
+    file = fopen(files->key, "w"); /* the public key alone */
+    assert_non_null(file);
+    assert_int_equal(PEM_write_PUBKEY(file, cert.key), 1);
+    fclose(file);
+    memset(hash, 0, sizeof(hash));
+    assert_int_equal(tls_next_key_hash(files->key, hash, why), 0);
+    assert_memory_equal(hash, expected, sizeof(hash));
+    cert_free(&cert);
+}
+
+static void a_file_without_key_has_no_hash(void **state)
+{
+    struct files *files = *state;
+    uint8_t hash[TLS_KEY_HASH_LEN];
+    char why[TLS_MAX_WHY];
+
+    write_leaf(files, &(struct cert_spec){.cn = "x", .alt = "DNS:opa.example"});
+    assert_int_equal(tls_chain_key_hash(files->key, hash, why), STATUS_MALFORMED);
+    assert_non_null(strstr(why, "no certificate could be read"));
+    assert_int_equal(tls_next_key_hash(files->chain, hash, why), STATUS_MALFORMED);
+    assert_non_null(strstr(why, "no key could be read"));
+    assert_int_equal(tls_chain_key_hash("/no/such/file", hash, why), -ENOENT);
+    assert_int_equal(tls_next_key_hash("/no/such/file", hash, why), -ENOENT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -659,6 +711,10 @@ int main(void)
                                         teardown_files),
         cmocka_unit_test_setup_teardown(a_key_with_a_passphrase_is_refused_without_asking,
                                         setup_files, teardown_files),
+        cmocka_unit_test_setup_teardown(the_hash_of_a_key_is_that_of_tlsa_3_1_1, setup_files,
+                                        teardown_files),
+        cmocka_unit_test_setup_teardown(a_file_without_key_has_no_hash, setup_files,
+                                        teardown_files),
     };
 
     return cmocka_run_group_tests_name("tls", tests, NULL, NULL);

@@ -582,8 +582,8 @@ static void the_name_asked_for_picks_the_certificate(void **state)
     struct cert one = cert_make(&(struct cert_spec){.cn = "x", .alt = "DNS:one.example"}, &net->ca);
     struct cert two = cert_make(&(struct cert_spec){.cn = "x", .alt = "DNS:two.example"}, &net->ca);
     char file[5][128], why[TLS_MAX_WHY];
-    struct tls_certificate_conf certificates[] = {{"one.example", file[0], file[1]},
-                                                  {"two.example", file[2], file[3]}};
+    struct tls_certificate_conf certificates[] = {{"one.example", file[0], file[1], NULL},
+                                                  {"two.example", file[2], file[3], NULL}};
     struct tls_context *tls = NULL;
 
     for (size_t i = 0; i < COUNT_OF(file); i++)
