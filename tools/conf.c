@@ -168,6 +168,15 @@ static int take_size(struct conf_load *load, const char *text)
     return setting->take ? setting->take(load, text) : 0;
 }
 
+static int take_switch(struct conf_load *load, const char *text)
+{
+    bool on = strcmp(text, "true") == 0;
+    if (!on && strcmp(text, "false") != 0)
+        return conf_refuse(load, "expected true or false, not \"%s\"", text);
+    *(bool *)((char *)load->object + load->setting->offset) = on;
+    return 0;
+}
+
 /* Relative names are relative to the folder of the configuration file. */
 static int take_file(struct conf_load *load, const char *text)
 {
@@ -193,6 +202,8 @@ int conf_take_value(struct conf_load *load, const char *text)
         return take_number(load, text);
     case CONF_SIZE:
         return take_size(load, text);
+    case CONF_SWITCH:
+        return take_switch(load, text);
     case CONF_FILE:
         return take_file(load, text);
     case CONF_TEXT:

@@ -14,12 +14,19 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "peering/peering.h"
+#include "resolver/zone.h"
 #include "store/store.h"
 
 #include <stdio.h>
 
 #define CONF_MAX_FILE 1048576 /* bytes of a configuration file; the sample has a few thousand */
 #define CONF_MAX_WHY  1200    /* bytes of a refusal */
+
+/* Where peers reach a listener, by the file: its own address where there is none. */
+struct conf_addresses {
+    struct netaddr list[ZONE_ADDRESSES_MAX];
+    size_t count;
+};
 
 struct junctord_conf {
     enum log_level log_level;
@@ -28,6 +35,8 @@ struct junctord_conf {
     struct edge_conf edge; /* its padding is zero: edge_reload compares parts of it as bytes */
     struct tls_certificate_conf certificates[TLS_MAX_DOMAINS]; /* edge.tls points here */
     const char *reserved[API_MAX_RESERVED];                    /* api.reserved points here */
+    struct conf_addresses addresses[TRANSPORT_MAX_LISTENERS];  /* by listener */
+    struct zone_conf zone;                                     /* what is to be published */
     unsigned journal_days; /* in `store` as journal_age_ms; so are the sizes below */
     size_t journal_size, journal_max;
     struct arena_pool *pool;

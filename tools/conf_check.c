@@ -12,12 +12,12 @@
 
 #define DAY_MS ((uint64_t)86400000)
 
-/* The section and setting of the refusals to come; the first line where the file has none. */
-static void look_at(struct conf_load *load, const char *section, const char *name, unsigned line)
+void conf_look_at(struct conf_load *load, const char *section, const char *title, const char *name,
+                  unsigned line)
 {
     load->section = conf_section_find(section);
-    load->setting = conf_setting_find(section, name);
-    load->title = NULL;
+    load->setting = name ? conf_setting_find(section, name) : NULL;
+    load->title = title;
     load->line = line > 0 ? line : 1;
 }
 
@@ -72,17 +72,14 @@ static int check_certificates(struct conf_load *load)
                                  "certificate \"example.org\" { chain = \"FILE\" key = \"FILE\" }");
     for (size_t i = 0; i < tls->certificate_count; i++) {
         const struct tls_conf one = {&tls->certificates[i], 1, NULL};
-        load->line = load->certificate_lines[i];
-        load->section = conf_section_find("certificate");
-        load->title = tls->certificates[i].domain;
+        conf_look_at(load, "certificate", one.certificates->domain, NULL,
+                     load->certificate_lines[i]);
         if (tls_context_load(&one, &context, why) != 0)
             return conf_refuse(load, "%s", why);
         tls_context_unref(context);
     }
     const struct tls_conf anchors = {NULL, 0, tls->anchors_file};
-    load->line = load->anchors_line;
-    load->section = conf_section_find("trust");
-    load->title = NULL;
+    conf_look_at(load, "trust", NULL, NULL, load->anchors_line);
     if (tls_context_load(&anchors, &context, why) != 0)
         return conf_refuse(load, "%s", why);
     tls_context_unref(context);
@@ -94,12 +91,12 @@ static int check_pair(struct conf_load *load)
 {
     const struct api_conf *api = &load->conf->api;
     char why[API_MAX_WHY];
-    look_at(load, "api", "listen", load->listen_line);
+    conf_look_at(load, "api", NULL, "listen", load->listen_line);
     if (api->listen.sa.sa_family == AF_UNSPEC && !api->certificate && !api->key)
         return 0;
     if (!api->certificate || !api->key)
         return conf_refuse(load, "HTTPS needs both certificate = \"FILE\" and key = \"FILE\"");
-    look_at(load, "api", "key", load->pair_line);
+    conf_look_at(load, "api", NULL, "key", load->pair_line);
     if (api_pair_check(api->certificate, api->key, why) != 0)
         return conf_refuse(load, "%s", why);
     return 0;
@@ -115,7 +112,7 @@ static void fill_store(struct junctord_conf *conf)
 static int check_journal(struct conf_load *load)
 {
     const struct junctord_conf *conf = load->conf;
-    look_at(load, "store", "journal-max", load->journal_line);
+    conf_look_at(load, "store", NULL, "journal-max", load->journal_line);
     if (conf->journal_max == 0 || conf->journal_max >= conf->journal_size)
         return 0;
     return conf_refuse(load, "must not be under journal-size, or be 0");
@@ -130,6 +127,8 @@ int conf_check(struct conf_load *load)
     int status = check_listeners(load);
     if (status == 0)
         status = check_certificates(load);
+    if (status == 0)
+        status = conf_fill_zone(load);
     if (status == 0)
         status = check_pair(load);
     return status == 0 ? check_journal(load) : status;
@@ -215,10 +214,10 @@ static int check_socket(struct conf_load *load, const char *path, bool by_defaul
 int conf_check_places(const char *path, const struct junctord_conf *conf, char why[CONF_MAX_WHY])
 {
     struct conf_load load = {.path = path, .why = why};
-    look_at(&load, "store", "path", conf->store_line);
+    conf_look_at(&load, "store", NULL, "path", conf->store_line);
     int status = check_store(&load, conf->store.path);
     if (status != 0)
         return status;
-    look_at(&load, "api", "socket", conf->socket_line);
+    conf_look_at(&load, "api", NULL, "socket", conf->socket_line);
     return check_socket(&load, conf->api.socket, conf->socket_line == 0);
 }

@@ -19,6 +19,8 @@ static bool is_changed(const struct conf_setting *setting, const void *old, cons
         return *(const unsigned *)a != *(const unsigned *)b;
     case CONF_SIZE:
         return *(const size_t *)a != *(const size_t *)b;
+    case CONF_SWITCH:
+        return *(const bool *)a != *(const bool *)b;
     case CONF_FILE:
         return strcmp(*(const char *const *)a, *(const char *const *)b) != 0;
     case CONF_TEXT:
@@ -74,6 +76,28 @@ static bool is_reordered(const struct transport_conf *old, const struct transpor
         last = place;
     }
     return false;
+}
+
+static bool is_addresses_eq(const struct conf_addresses *a, const struct conf_addresses *b)
+{
+    for (size_t i = 0; i < a->count && i < b->count; i++)
+        if (!netaddr_eq_ip(&a->list[i], &b->list[i]))
+            return false;
+    return a->count == b->count;
+}
+
+/* Of the listeners that both have. */
+static void addresses_compare(char *text, const struct junctord_conf *old,
+                              const struct junctord_conf *new)
+{
+    const struct transport_conf *transport = &new->edge.transport;
+    for (size_t i = 0; i < transport->listener_count; i++) {
+        const struct transport_listener *listener = &transport->listeners[i];
+        const struct transport_listener *found = listener_find(&old->edge.transport, listener);
+        size_t place = found ? (size_t)(found - old->edge.transport.listeners) : i;
+        if (found && !is_addresses_eq(&old->addresses[place], &new->addresses[i]))
+            changes_add(text, "outside", "addresses");
+    }
 }
 
 static void listeners_compare(char *text, const struct transport_conf *old,
@@ -147,6 +171,7 @@ const char *conf_fixed_changes(const struct junctord_conf *old, const struct jun
     }
     api_compare(text, &old->api, &new->api);
     listeners_compare(text, &old->edge.transport, &new->edge.transport);
+    addresses_compare(text, old, new);
     if (!is_upstreams_eq(&old->edge.resolver, &new->edge.resolver))
         changes_add(text, "dns", "upstreams");
     if (is_trust_changed(&old->edge.resolver, &new->edge.resolver))

@@ -17,6 +17,7 @@ struct conf_setting;
 enum conf_type {
     CONF_NUMBER, /* a whole number min..max, kept as unsigned */
     CONF_SIZE,   /* bytes min..max, with K, M, G or T behind; kept as size_t */
+    CONF_SWITCH, /* true or false, kept as bool */
     CONF_FILE,   /* the name of a file or folder, kept as string */
     CONF_TEXT,   /* kept by its `take` */
     CONF_LIST    /* min..max texts, each kept by `take` */
@@ -115,6 +116,14 @@ bool conf_is_loopback(const struct netaddr *addr);
 /* Looks at the result as a whole, and at the files it names (conf_check.c). */
 int conf_check(struct conf_load *load);
 
+/* What is to be published, from listeners and certificates (conf_zone.c). */
+int conf_fill_zone(struct conf_load *load);
+
+/* Later refusals are of this section; `title` may be NULL, and so may `name`, of its setting. Line
+ * 0, where the file has none: the first (conf_check.c). */
+void conf_look_at(struct conf_load *load, const char *section, const char *title, const char *name,
+                  unsigned line);
+
 /* NULL where there is no section of that name. */
 const struct conf_section *conf_section_find(const char *name);
 
@@ -129,7 +138,7 @@ const char *conf_nearest(const char *section, const char *name);
 conf_take_h conf_take_log_level, conf_take_mode, conf_take_group, conf_take_advertise,
     conf_take_allow, conf_take_upstream, conf_take_trusted, conf_take_socket, conf_take_store,
     conf_take_anchors, conf_take_listen, conf_take_health, conf_take_pair, conf_take_reserved,
-    conf_take_journal;
+    conf_take_journal, conf_take_address;
 conf_take_h conf_begin_inside, conf_begin_outside, conf_begin_certificate, conf_end_listener;
 
 #endif

@@ -19,6 +19,7 @@ const struct conf_section conf_sections[] = {
      "get the first"},
     {"trust", NULL, NULL, NULL, "whom we believe"},
     {"dns", NULL, NULL, NULL, "how the domains of peers are looked up"},
+    {"publish", NULL, NULL, NULL, "the records that should exist in DNS (junctor dns records)"},
     {"timers", NULL, NULL, NULL, "how long to wait"},
     {"limits", NULL, NULL, NULL, "how much at once, per worker"},
 };
@@ -30,6 +31,7 @@ const size_t conf_section_count = sizeof(conf_sections) / sizeof(conf_sections[0
 #define MIB ((uint64_t)1 << 20)
 #define TIB ((uint64_t)1 << 40)
 
+#define WEEK_S  ((uint64_t)604800)  /* longer, and a mistake takes too long to mend */
 #define HOUR_MS ((uint64_t)3600000) /* to wait longer is a typing error */
 
 /* section, name, type, min, max, default, flags, offset, take, help */
@@ -95,10 +97,17 @@ const struct conf_setting conf_settings[] = {
      "HOST[:PORT] under which peers reach this listener (Via); must be given for a wildcard "
      "ADDRESS, else it is the bound address and port"},
 
+    {"outside", "addresses", CONF_LIST, 0, ZONE_ADDRESSES_MAX, NULL, CONF_FIXED, 0,
+     conf_take_address,
+     "IP addresses at which peers reach this listener, for DNS, where they are not the bound one "
+     "(behind NAT, or for a wildcard ADDRESS), such as {\"192.0.2.10\"}"},
+
     {"certificate", "chain", CONF_FILE, 0, 0, NULL, CONF_MUST, CERTIFICATE(chain_file), NULL,
      "PEM file: the domain's own certificate first, then those of its issuers"},
     {"certificate", "key", CONF_FILE, 0, 0, NULL, CONF_MUST, CERTIFICATE(key_file), NULL,
      "PEM file: its private key, without passphrase"},
+    {"certificate", "next-key", CONF_FILE, 0, 0, NULL, 0, CERTIFICATE(next_key_file), NULL,
+     "PEM file: the private or public key that will be served next, so that DNS names it in time"},
 
     {"trust", "anchors", CONF_FILE, 0, 0, NULL, CONF_MUST, CONF(edge.tls.anchors_file),
      conf_take_anchors, "PEM file: the CA certificates that may prove a peer's domain"},
@@ -117,6 +126,14 @@ const struct conf_setting conf_settings[] = {
      NULL, "an answer with a longer TTL is kept so long"},
     {"dns", "stale-s", CONF_NUMBER, 0, 2592000, "86400", CONF_FIXED, CONF(edge.resolver.stale_s),
      NULL, "SRV, A and AAAA records are used so long beyond their TTL while no upstream answers"},
+
+    {"publish", "ttl", CONF_NUMBER, 1, WEEK_S, "3600", 0, CONF(zone.ttl_s), NULL,
+     "seconds for which resolvers may keep a record"},
+    {"publish", "address-ttl", CONF_NUMBER, 1, WEEK_S, "300", 0, CONF(zone.address_ttl_s), NULL,
+     "the same for the records of single addresses, which change when one is ported"},
+    {"publish", "address-records", CONF_SWITCH, 0, 0, "true", 0, CONF(zone.address_records), NULL,
+     "publish where addresses live that were ported out; a domain, or an address, can be left out "
+     "by its own record"},
 
     {"timers", "connect-ms", CONF_NUMBER, 50, 60000, "3000", CONF_FIXED,
      CONF(edge.transport.connect_timeout_ms), NULL, "connecting and TLS handshake, per target"},
@@ -157,6 +174,9 @@ const char *conf_type_text(const struct conf_setting *setting, char text[CONF_TY
     case CONF_SIZE:
         snprintf(text, CONF_TYPE_TEXT, "size, %ju to %ju, K, M, G or T may follow",
                  (uintmax_t)setting->min, (uintmax_t)setting->max);
+        break;
+    case CONF_SWITCH:
+        snprintf(text, CONF_TYPE_TEXT, "true or false");
         break;
     case CONF_FILE:
         snprintf(text, CONF_TYPE_TEXT, "file");
@@ -199,7 +219,8 @@ static void print_setting(FILE *out, const struct conf_setting *setting, int ind
         fprintf(out, "may be left out");
     else if (setting->type == CONF_LIST)
         fprintf(out, "default {\"%s\"}", setting->fallback);
-    else if (setting->type == CONF_NUMBER || setting->type == CONF_SIZE)
+    else if (setting->type == CONF_NUMBER || setting->type == CONF_SIZE ||
+             setting->type == CONF_SWITCH)
         fprintf(out, "default %s", setting->fallback);
     else
         fprintf(out, "default \"%s\"", setting->fallback);

@@ -193,6 +193,20 @@ int conf_take_advertise(struct conf_load *load, const char *text)
     return 0;
 }
 
+int conf_take_address(struct conf_load *load, const char *text)
+{
+    const struct transport_listener *listener = load->object;
+    size_t index = (size_t)(listener - load->conf->edge.transport.listeners);
+    struct conf_addresses *addresses = &load->conf->addresses[index];
+    struct netaddr addr;
+    if (addresses->count == ZONE_ADDRESSES_MAX)
+        return conf_refuse(load, "more than %d addresses", ZONE_ADDRESSES_MAX);
+    if (netaddr_from_ip(&addr, slice_of(text), 0) < 0 || netaddr_is_wildcard(&addr))
+        return conf_refuse(load, "expected an IP address without port, not \"%s\"", text);
+    addr_keep(&addresses->list[addresses->count++], &addr);
+    return 0;
+}
+
 int conf_end_listener(struct conf_load *load, const char *title)
 {
     struct transport_listener *listener = load->object;

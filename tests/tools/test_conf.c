@@ -190,6 +190,14 @@ static const struct refusal refusals[] = {
      "2: inside \"udp:*:5060\": advertise: expected HOST[:PORT], a host name or an IP address"},
     {"inside \"udp:*:5060\" {\n advertise = \"edge.opa.example:\"\n}\n", GOOD,
      "2: inside \"udp:*:5060\": advertise: expected HOST[:PORT], a host name or an IP address"},
+    {"outside \"tls:*\" {\n advertise = \"a.example\"\n addresses = {\"192.0.2.1\",\n\"192.0.2.1:5061\"}\n}\n",
+     INSIDE CERTIFICATE TRUST,
+     "4: outside \"tls:*\": addresses: expected an IP address without port, not \"192.0.2.1:5061\""},
+    {"outside \"tls:*\" { advertise = \"a.example\" addresses = {\"::\"} }\n",
+     INSIDE CERTIFICATE TRUST,
+     "1: outside \"tls:*\": addresses: expected an IP address without port, not \"::\""},
+    {"inside \"udp:127.0.20.1:5060\" { addresses = {\"192.0.2.1\"} }\n", OUTSIDE CERTIFICATE TRUST,
+     "1: inside \"udp:127.0.20.1:5060\": unknown setting \"addresses\""},
     {OUTSIDE CERTIFICATE TRUST, "", "4: expected at least one listener towards the core"},
     {INSIDE CERTIFICATE TRUST, "", "4: expected at least one listener towards peers"},
     /* networks and resolvers */
@@ -207,6 +215,17 @@ static const struct refusal refusals[] = {
      "4: dns: upstreams: more than 4 upstreams"},
     {"dns { upstreams = {\"192.0.2.1\"}\n trusted = {\"192.0.2.2\"} }\n", NULL,
      "2: dns: trusted: \"192.0.2.2\" is none of the upstreams"},
+    /* publishing */
+    {"publish { ttl = 0 }\n", NULL, "1: publish: ttl: expected a whole number from 1 to 604800"},
+    {"publish {\n address-records = yes\n}\n", NULL,
+     "2: publish: address-records: expected true or false, not \"yes\""},
+    {INSIDE OUTSIDE TRUST "certificate \"opa.example\" {\n chain = \"opa.pem\" key = \"opa.key\"\n"
+                          " next-key = \"no.key\" }\n",
+     "", "4: certificate \"opa.example\": FOLDER/no.key: cannot be read: No such file"},
+    {INSIDE OUTSIDE TRUST "certificate \"opa.example\" {\n chain = \"opa.pem\" key = \"opa.key\"\n"
+                          " next-key = \"text.pem\" }\n",
+     "",
+     "4: certificate \"opa.example\": FOLDER/text.pem: no key could be read; expected a private"},
     /* what must be there */
     {INSIDE OUTSIDE TRUST, "", "4: expected a certificate for each domain hosted here"},
     {INSIDE OUTSIDE CERTIFICATE, "", "4: trust: anchors: must be given: PEM file"},

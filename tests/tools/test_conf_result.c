@@ -175,6 +175,44 @@ static void listeners_have_their_addresses_and_names(void **state)
     conf_free(conf);
 }
 
+#define NEXT_KEY                                                                                   \
+    "certificate \"opa.example\" { chain = \"opa.pem\" key = \"opa.key\" next-key = \"opb.key\" }\n"
+
+static void what_is_published_follows_from_listeners_and_keys(void **state)
+{
+    (void)state;
+    struct junctord_conf *conf = conf_load_good(
+        INSIDE TRUST NEXT_KEY
+        "outside \"tls:127.0.20.1\" { advertise = \"a.opa.example\" }\n"
+        "outside \"tls:[::1]:5062\" { advertise = \"a.opa.example:5061\" }\n"
+        "outside \"tls:*:5063\" { advertise = \"b.opa.example:5063\"\n"
+        "    addresses = {\"192.0.2.10\", \"2001:db8::10\"} }\n"
+        "outside \"tls:127.0.20.2\" { }\n" /* known by its address alone: no SRV leads to it */
+        "publish { ttl = 60 address-ttl = 30 address-records = false }\n");
+    const struct zone_conf *zone = &conf->zone;
+    assert_int_equal(zone->ttl_s, 60);
+    assert_int_equal(zone->address_ttl_s, 30);
+    assert_false(zone->address_records);
+    assert_int_equal(zone->target_count, 2);
+    assert_string_equal(zone->targets[0].host, "a.opa.example");
+    assert_int_equal(zone->targets[0].port, 5061);
+    assert_int_equal(zone->targets[0].address_count, 2);
+    assert_addr(&zone->targets[0].addresses[1], "[::1]:5062");
+    assert_int_equal(zone->targets[1].port, 5063);
+    assert_int_equal(zone->targets[1].address_count, 2);
+    assert_addr(&zone->targets[1].addresses[0], "192.0.2.10:0");
+    assert_int_equal(zone->key_count, 2);
+    conf_free(conf);
+
+    conf = conf_load_good(GOOD); /* the defaults */
+    assert_int_equal(conf->zone.ttl_s, 3600);
+    assert_int_equal(conf->zone.address_ttl_s, 300);
+    assert_true(conf->zone.address_records);
+    assert_int_equal(conf->zone.target_count, 0);
+    assert_int_equal(conf->zone.key_count, 1);
+    conf_free(conf);
+}
+
 static void upstreams_on_loopback_are_trusted_unless_others_are_named(void **state)
 {
     (void)state;
@@ -255,6 +293,10 @@ static void changes_that_need_a_restart_are_named(void **state)
     } changes[] = {
         {GOOD "log-level = debug allow = {\"10.0.0.0/8\"}\n", ""},
         {GOOD "certificate \"opb.example\" { chain = \"opb.pem\" key = \"opb.key\" }\n", ""},
+        {GOOD "publish { ttl = 1 address-ttl = 2 address-records = false }\n", ""},
+        {INSIDE
+         "outside \"tls:127.0.20.1:5061\" { addresses = {\"192.0.2.1\"} }\n" CERTIFICATE TRUST,
+         "outside: addresses"},
         {GOOD "workers = 63\n", "workers"},
         {GOOD "api { listen = \"127.0.0.1:8443\" certificate = \"opa.pem\" key = \"opa.key\" }\n",
          "api: listen"},
@@ -313,6 +355,7 @@ int main(void)
         cmocka_unit_test(each_setting_of_the_edge_reaches_its_place),
         cmocka_unit_test(what_is_left_out_has_its_default),
         cmocka_unit_test(listeners_have_their_addresses_and_names),
+        cmocka_unit_test(what_is_published_follows_from_listeners_and_keys),
         cmocka_unit_test(upstreams_on_loopback_are_trusted_unless_others_are_named),
         cmocka_unit_test(a_health_listener_for_everybody_is_doubted),
         cmocka_unit_test(the_same_file_gives_the_same_bytes),

@@ -16,6 +16,7 @@ static char *sample_text(bool all)
         {"\"api.key\"", "\"opb.key\""},
         {"\"example.org.pem\"", "\"opa.pem\""},
         {"\"example.org.key\"", "\"opa.key\""},
+        {"\"example.org.next.key\"", "\"opb.key\""},
         {"\"example.org\"", "\"opa.example\""},
         {"\"/etc/ssl/certs/ca-certificates.crt\"", "\"opb.pem\""},
     };
@@ -48,10 +49,15 @@ static void the_sample_is_correct_and_shows_the_defaults(void **state)
     assert_int_equal(netaddr_port(&all->api.listen), 8443);
     assert_int_equal(netaddr_port(&all->api.health), 9100);
     all->api.listen = all->api.health = plain->api.listen; /* and where the API listens */
+    for (size_t i = 0; i < COUNT_OF(all->addresses); i++)
+        all->addresses[i].count = 0; /* where peers reach it, */
     all->store.path = plain->store.path;
     all->api.socket = plain->api.socket; /* those of --prefix=/usr */
     assert_string_equal(conf_fixed_changes(plain, all, changes), "");
     assert_int_equal(plain->log_level, all->log_level);
+    assert_int_equal(plain->zone.ttl_s, all->zone.ttl_s);
+    assert_int_equal(plain->zone.address_ttl_s, all->zone.address_ttl_s);
+    assert_int_equal(plain->zone.address_records, all->zone.address_records);
     assert_int_equal(plain->edge.allow_count, 0);
     assert_int_equal(all->edge.allow_count, 2);
     conf_free(plain);
