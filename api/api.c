@@ -136,6 +136,7 @@ static struct api *api_alloc(const struct api_conf *conf, const struct api_parts
     api->resolver = *parts->resolver;
     api->parts.resolver = NULL; /* the copy is used */
     api->parts.tls = NULL;
+    api->parts.zone = NULL;
     api->resolver.cache_max = WALK_CACHE_MAX;
     api->guard = api_guard_alloc(conf->rate);
     api->tally = calloc(1, sizeof(*api->tally));
@@ -156,7 +157,8 @@ int api_start(const struct api_conf *conf, const struct api_parts *parts, struct
         status = listeners_start(self, conf, why);
     if (!status) {
         log_write(parts->log, LOG_NOTICE, "api", "listening: socket=%s", self->socket);
-        if (parts->tls && api_certificates_set(self, parts->tls) != 0)
+        if ((parts->tls && api_certificates_set(self, parts->tls) != 0) ||
+            (parts->zone && api_zone_set(self, parts->zone) != 0))
             status = memory_fail(why);
     }
     if (status)
@@ -182,6 +184,7 @@ void api_stop(struct api *api)
     while (api->reserved_count > 0)
         free(api->reserved[--api->reserved_count]);
     api_certificates_free(api->certificates);
+    free(api->zone);
     api_guard_free(api->guard);
     free(api->tally);
     pthread_cond_destroy(&api->reader_back);

@@ -22,6 +22,7 @@
 #include "base/netaddr.h"
 #include "peering/peering.h"
 #include "resolver/resolver.h"
+#include "resolver/zone.h"
 #include "store/store.h"
 
 #include <sys/types.h>
@@ -60,15 +61,16 @@ struct api_conf {
 };
 
 /* What the API works on. All of it must outlive the API, but for `resolver` and the domains of
- * `tls`, which are copied. */
+ * `tls`, and `zone`, which are copied. */
 struct api_parts {
     struct store *store; /* in mode STORE_WRITER, else every change is refused */
     struct edge *edge;   /* NULL: the status has no edge part */
     void (*edge_stats)(const struct edge *edge, struct edge_stats *stats); /* edge_stats_get */
     void (*dns_purge)(struct edge *edge, const char *name); /* edge_dns_purge; NULL with `edge` */
     const struct resolver_conf *resolver; /* how the edge looks calls up; at least one upstream */
-    const struct tls_conf *tls; /* whose certificates the edge has; NULL: unknown, no warnings */
-    struct log *log;            /* may be NULL */
+    const struct tls_conf *tls;   /* whose certificates the edge has; NULL: unknown, no warnings */
+    const struct zone_conf *zone; /* what is to be published; NULL: nothing */
+    struct log *log;              /* may be NULL */
 };
 
 struct api;
@@ -85,6 +87,9 @@ int api_start(const struct api_conf *conf, const struct api_parts *parts, struct
  * at the start and when it is added, and in the answer about it. Not on two threads at once.
  * Returns 0 or -ENOMEM (the old ones stay). */
 int api_certificates_set(struct api *api, const struct tls_conf *tls);
+
+/* Something else is to be published now. Any thread. Returns 0 or -ENOMEM (the old stays). */
+int api_zone_set(struct api *api, const struct zone_conf *zone);
 
 /* Can these two files serve HTTPS? Returns 0, or STATUS_CRYPTO or -errno with `why`. */
 int api_pair_check(const char *certificate, const char *key, char why[API_MAX_WHY]);

@@ -33,6 +33,7 @@ struct api_kind;
 struct api_http;
 struct api_guard;
 struct api_tally;
+struct zone_conf;
 
 /* ---- the object ---- */
 
@@ -59,6 +60,7 @@ struct api {
     size_t reader_count; /* not lent */
     unsigned walks;
     struct api_certificates *certificates; /* NULL: not known */
+    struct zone_conf *zone;                /* never changed once it is here; NULL: not known */
 };
 
 uint64_t api_monotonic_ms(void);

@@ -148,7 +148,8 @@ api_handler_h api_domain_post;
 api_handler_h api_addresses_get, api_address_post, api_address_patch, api_address_delete;
 api_handler_h api_auth_code_post, api_auth_code_delete;
 api_handler_h api_import_post, api_import_undo_post;
-api_handler_h api_token_post, api_backup_post, api_dns_purge_post;
+api_handler_h api_token_post, api_backup_post;
+api_handler_h api_dns_purge_post, api_dns_records_get;
 api_handler_h api_journal_get, api_events_get;
 
 #endif

@@ -89,6 +89,12 @@ int zone_key_add(struct zone_conf *conf, const uint8_t key[ZONE_KEY_LEN])
     return 0;
 }
 
+void zone_targets_take(struct zone_conf *conf, const struct zone_conf *from)
+{
+    memcpy(conf->targets, from->targets, sizeof(conf->targets));
+    conf->target_count = from->target_count;
+}
+
 /* ---- one record after the other ---- */
 
 struct zone_list {
@@ -148,21 +154,30 @@ static bool is_below(const char *host, const char *domain)
     return host_len == len || host[host_len - len - 1] == '.';
 }
 
+int zone_of_host(struct store_reader *reader, const char *host, char domain[STORE_DOMAIN_MAX + 1])
+{
+    for (const char *name = host; name; name = strchr(name, '.')) {
+        struct store_domain found;
+        name += *name == '.';
+        int status = store_domain_get(reader, name, &found);
+        if (status == 0)
+            memcpy(domain, found.name, sizeof(found.name));
+        if (status != STATUS_NOTFOUND)
+            return status;
+    }
+    return STATUS_NOTFOUND;
+}
+
 int zone_target_inside(struct store_reader *reader, const struct zone_target *target,
                        const char *domain)
 {
+    char zone[STORE_DOMAIN_MAX + 1];
     if (!is_below(target->host, domain))
         return STATUS_NOTFOUND;
-    for (const char *name = target->host; name; name = strchr(name, '.')) {
-        struct store_domain found;
-        name += *name == '.';
-        if (strcmp(name, domain) == 0)
-            return 0;
-        int status = store_domain_get(reader, name, &found);
-        if (status != STATUS_NOTFOUND)
-            return status == 0 ? STATUS_NOTFOUND : status;
-    }
-    return STATUS_NOTFOUND;
+    int status = zone_of_host(reader, target->host, zone);
+    if (status == STATUS_NOTFOUND) /* whichever of the domains around it is asked for */
+        return 0;
+    return status == 0 && strcmp(zone, domain) != 0 ? STATUS_NOTFOUND : status;
 }
 
 /* Sets list->inside. Returns whether any is; a failure is in list->status. */

@@ -86,6 +86,9 @@ int zone_target_add(struct zone_conf *conf, const char *host, uint16_t port,
                     const struct netaddr *addresses, size_t count);
 int zone_key_add(struct zone_conf *conf, const uint8_t key[ZONE_KEY_LEN]);
 
+/* The targets of `from` in place of its own. */
+void zone_targets_take(struct zone_conf *conf, const struct zone_conf *from);
+
 /* ---- the records ---- */
 
 /* `record` is valid during the call. Returns false to stop early. */
@@ -98,6 +101,10 @@ typedef bool zone_record_h(const struct zone_record *record, void *arg);
  * longer than DNS allows; or a store status. */
 int zone_domain_records(const struct zone_conf *conf, struct store_reader *reader,
                         const char *domain, zone_record_h *each, void *arg);
+
+/* The closest of our domains around a host. Needs a begun reader. Returns 0, STATUS_NOTFOUND (there
+ * is none) or a store status. */
+int zone_of_host(struct store_reader *reader, const char *host, char domain[STORE_DOMAIN_MAX + 1]);
 
 /* Is the host of this target one whose A, AAAA and TLSA stand in the zone of `domain`? Needs a
  * begun reader. Returns 0, STATUS_NOTFOUND (in another one's) or a store status. */

@@ -147,6 +147,9 @@ static void reload_api(struct daemon *daemon, const struct junctord_conf *conf)
     if (api_certificates_set(daemon->api, &conf->edge.tls) != 0)
         log_write(daemon->log, LOG_WARNING, SOURCE,
                   "out of memory: the API warns of certificates as before");
+    if (api_zone_set(daemon->api, &conf->zone) != 0)
+        log_write(daemon->log, LOG_WARNING, SOURCE,
+                  "out of memory: what is to be published stays as it was");
     if (conf->api.certificate &&
         api_pair_reload(daemon->api, conf->api.certificate, conf->api.key, why) != 0)
         log_write(daemon->log, LOG_ERROR, SOURCE, "the API keeps its certificate: %s", why);
@@ -170,6 +173,7 @@ static int reload(struct daemon *daemon)
         return status;
     }
 
+    zone_targets_take(&conf->zone, &daemon->conf->zone); /* its listeners are those that run */
     log_set_level(daemon->log, conf->log_level);
     if (conf_fixed_changes(daemon->conf, conf, why)[0] != '\0')
         log_write(daemon->log, LOG_WARNING, SOURCE, "%s: these changes need a restart: %s",
@@ -298,6 +302,7 @@ static int start_api(struct daemon *daemon)
                                     .dns_purge = edge_dns_purge,
                                     .resolver = &daemon->conf->edge.resolver,
                                     .tls = &daemon->conf->edge.tls,
+                                    .zone = &daemon->conf->zone,
                                     .log = daemon->log};
     char why[API_MAX_WHY];
     int status = api_start(&daemon->conf->api, &parts, &daemon->api, why);

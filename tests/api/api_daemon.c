@@ -28,6 +28,21 @@ static int serve(const char *socket, const struct api_parts *parts)
     return 0;
 }
 
+/* At edge.opa.example:5061, with a key whose hash is all 0x11. */
+static struct zone_conf zone_of_an_edge(void)
+{
+    struct zone_conf zone = {.ttl_s = 3600, .address_ttl_s = 300, .address_records = true};
+    uint8_t key[ZONE_KEY_LEN];
+    struct netaddr addr;
+    netaddr_from_ip(&addr, SLICE("192.0.2.10"), 0);
+    zone_target_add(&zone, "edge.opa.example", 5061, &addr, 1);
+    netaddr_from_ip(&addr, SLICE("2001:db8::10"), 0);
+    zone_target_add(&zone, "edge.opa.example", 5061, &addr, 1);
+    memset(key, 0x11, sizeof(key));
+    zone_key_add(&zone, key);
+    return zone;
+}
+
 int main(int argc, char **argv)
 {
     struct resolver_conf resolver = {
@@ -50,7 +65,8 @@ int main(int argc, char **argv)
         return 1;
     }
     struct log *log = log_alloc(2, LOG_INFO);
-    struct api_parts parts = {.store = store, .resolver = &resolver, .log = log};
+    struct zone_conf zone = zone_of_an_edge();
+    struct api_parts parts = {.store = store, .resolver = &resolver, .zone = &zone, .log = log};
     int result = serve(argv[2], &parts);
     store_close(store);
     log_free(log);

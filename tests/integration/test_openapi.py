@@ -386,7 +386,7 @@ def test_tokens(root, admin, over_https):
 
 NOBODY = {"/v1/domains/{name}": "nobody.example", "/v1/peers/{domain}": "nobody.example",
           "/v1/numbers/{number}": "%2B491111", "/v1/tokens/{id}": "000000000000",
-          "/v1/cursors/{name}": "nobody"}
+          "/v1/cursors/{name}": "nobody", "/v1/dns/records/{domain}": "nobody.example"}
 
 
 def path_of(template):
@@ -497,6 +497,12 @@ def test_a_route_is_explained(root, operator):
     assert root.get("/v1/route/alice@opa.example")["rule"] == "hosted"
     assert operator.get("/v1/route/zoe@opa.example")["hosting"] is None
     root.refused("GET", "/v1/route/a%20b@opa.example", 400, "invalid-parameter", field="address")
+
+
+def test_the_records_that_should_exist(root, operator):
+    page = root.get("/v1/dns/records/opa.example")
+    assert page["records"][0]["name"] == "_sipaddr.opa.example"
+    assert page["warnings"] == operator.get("/v1/dns/records/opa.example")["warnings"]
 
 
 def test_the_daemon_in_numbers(root):

@@ -170,6 +170,10 @@ TABLE = [
     case("POST /v1/backups", ("201", F, F, F), body={"file": "{FOLDER}/backup.mdb"}),
     case("POST /v1/dns/purge", chiefs("200"), body={"name": "opb.example"}),
     case("POST /v1/dns/purge", chiefs("400 invalid-field"), body={"name": "opb..example"}),
+    case("GET /v1/dns/records/{domain}", staff("200"), "opa.example"),
+    case("GET /v1/dns/records/{domain}", apart("200"), "opb.example"),
+    case("GET /v1/dns/records/{domain}", staff(N), "none.example"),
+
     case("GET /v1/route/{address}", staff("200"), ALICE),
     case("GET /v1/route/{address}", apart("200"), CAROL),
     case("GET /v1/route/{address}", staff("200"), "+49301"),
