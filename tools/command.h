@@ -57,6 +57,9 @@ int command_operand_count(const struct command *command);
 int command_match(const struct command *command, char **words, int count);
 /* The command that the words name, and how many of them do; or NULL. */
 const struct command *command_find(char **words, int count, int *used);
+/* Two commands may have options of one name with different values: the one that this command takes,
+ * where `option` is another of that name; else `option`. */
+enum tool_option command_option(const struct command *command, enum tool_option option);
 /* Does the command take the option? Those that go with every command are not among them. */
 bool command_takes(const struct command *command, enum tool_option option);
 /* Is `word` one of `choices`? */

@@ -187,6 +187,13 @@ const struct command commands[] = {
      .options = OF_IMPORT,
      .help = "add the addresses in FILE (\"-\": standard input), all or none"},
 
+    {"dns records",
+     {&domain},
+     .min = 1,
+     .run = tool_dns_records,
+     .options = B(RECORDS),
+     .help = "print the records that should exist in DNS for a domain"},
+
     {"route",
      {&way},
      .min = 1,
@@ -205,6 +212,15 @@ const struct command commands[] = {
      .help = "print the completion script of a shell"},
 };
 const size_t command_count = sizeof(commands) / sizeof(commands[0]);
+
+enum tool_option command_option(const struct command *command, enum tool_option option)
+{
+    for (int i = 0; i < OPT_COUNT && !command_takes(command, option); i++)
+        if (command_takes(command, (enum tool_option)i) &&
+            strcmp(option_rows[i].name, option_rows[option].name) == 0)
+            return (enum tool_option)i;
+    return option;
+}
 
 int command_operand_count(const struct command *command)
 {

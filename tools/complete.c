@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define CHOICES_MAX 128 /* the choices of two options of one name */
+
 /* ---- what both say ---- */
 
 /* "address auth-code" -> the words after "address", or all first words (group NULL). */
@@ -89,15 +91,37 @@ static void files_pattern(void)
     }
 }
 
+/* The next option of the same name, or OPT_COUNT. */
+static int option_namesake(int option)
+{
+    int other = option + 1;
+    while (other < OPT_COUNT && strcmp(option_rows[other].name, option_rows[option].name) != 0)
+        other++;
+    return other;
+}
+
+/* The choices of both, where two options have this name. */
+static const char *option_choices(int option, char choices[CHOICES_MAX])
+{
+    int other = option_namesake(option);
+    snprintf(choices, CHOICES_MAX, "%s%s%s", option_rows[option].choices,
+             other < OPT_COUNT ? " " : "", other < OPT_COUNT ? option_rows[other].choices : "");
+    return choices;
+}
+
 /* A case for each fixed set of values: of options, and of operands. */
 static void choice_lines(const char *format)
 {
-    for (int option = 0; option < OPT_COUNT; option++)
-        if (option_rows[option].kind == VALUE_CHOICE) {
-            char word[64];
-            snprintf(word, sizeof(word), "--%s", option_rows[option].name);
-            printf(format, word, option_rows[option].choices);
-        }
+    bool told[OPT_COUNT] = {false};
+    for (int option = 0; option < OPT_COUNT; option++) {
+        char word[64], choices[CHOICES_MAX];
+        if (option_rows[option].kind != VALUE_CHOICE || told[option])
+            continue;
+        if (option_namesake(option) < OPT_COUNT)
+            told[option_namesake(option)] = true;
+        snprintf(word, sizeof(word), "--%s", option_rows[option].name);
+        printf(format, word, option_choices(option, choices));
+    }
 }
 
 static void choice_operand_lines(const char *format)

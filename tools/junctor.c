@@ -73,11 +73,12 @@ static int value_check(const struct command *command, const struct option_row *r
     return TOOL_DONE;
 }
 
-static int options_check(const struct command *command, const struct tool *tool)
+static int options_check(const struct command *command, struct tool *tool)
 {
     uint64_t seen = 0;
     for (size_t i = 0; i < tool->given_count; i++) {
-        const struct tool_given *given = &tool->given[i];
+        struct tool_given *given = &tool->given[i];
+        given->option = command_option(command, given->option);
         const struct option_row *row = &option_rows[given->option];
         if (!row->everywhere && !command_takes(command, given->option)) {
             tool_fail(TOOL_USAGE, "%s: does not take --%s", command->name, row->name);

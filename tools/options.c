@@ -82,6 +82,10 @@ const struct option_row option_rows[OPT_COUNT] = {
     [OPT_IF_VERSION] = {"if-version", "N", VALUE_NUMBER,
                         .help = "only if the record still has this version"},
     [OPT_DRY_RUN] = {"dry-run", .help = "say what would come of it, and change nothing"},
+    [OPT_RECORDS] = {"format", "zone|json|nsupdate|octodns", VALUE_CHOICE,
+                     "zone json nsupdate octodns",
+                     .help = "lines of a zone file, JSON, commands for nsupdate(1), or YAML for "
+                             "octoDNS (else zone)"},
 };
 
 bool tool_has(const struct tool *tool, enum tool_option option)
