@@ -104,6 +104,7 @@ static int common_decode(const json_t *object, struct api_address_body *body,
         return -EPROTO;
     record->blocked = api_json_bool(object, "blocked", record->blocked);
     record->locked = api_json_bool(object, "locked", record->locked);
+    record->unpublished = !api_json_bool(object, "published", !record->unpublished);
     body->moves = json_object_get(object, "hosting") || json_object_get(object, "target");
     return 0;
 }
@@ -121,6 +122,7 @@ int api_address_decode(const json_t *object, struct api_address_body *body,
         {"state", JSON_STRING, 0},
         {"blocked", JSON_TRUE, 0},
         {"locked", JSON_TRUE, 0},
+        {"published", JSON_TRUE, 0},
         {NULL, JSON_NULL, 0},
     };
     struct api_address_body result = {.moves = false};
@@ -169,6 +171,7 @@ int api_address_merge(const json_t *object, struct api_address_body *body,
         {"state", JSON_STRING, 0},
         {"blocked", JSON_TRUE, 0},
         {"locked", JSON_TRUE, 0},
+        {"published", JSON_TRUE, 0},
         {"display", JSON_STRING, API_NULLABLE},
         {NULL, JSON_NULL, 0},
     };
@@ -184,13 +187,14 @@ json_t *api_address_encode(const struct store_record *record)
 {
     char address[API_ADDRESS_TEXT_MAX], target[API_ADDRESS_TEXT_MAX];
     bool is_alias = record->state == STORE_ADDRESS_ALIAS;
-    json_t *json = json_pack(
-        "{s:s, s:s, s:b, s:b, s:s, s:s?, s:s?, s:s, s:o, s:o}", "address",
-        api_address_format(&record->address, address), "state",
-        store_address_state_text(record->state), "blocked", record->blocked, "locked",
-        record->locked, "hosting", record->hosting, "owner", *record->owner ? record->owner : NULL,
-        "target", is_alias ? api_address_format(&record->target, target) : NULL, "display",
-        record->display, "until", api_time_encode(record->until_ms), "auth_until",
-        api_time_encode(record->has_auth ? record->auth_until_ms : 0));
+    json_t *json =
+        json_pack("{s:s, s:s, s:b, s:b, s:b, s:s, s:s?, s:s?, s:s, s:o, s:o}", "address",
+                  api_address_format(&record->address, address), "state",
+                  store_address_state_text(record->state), "blocked", record->blocked, "locked",
+                  record->locked, "published", !record->unpublished, "hosting", record->hosting,
+                  "owner", *record->owner ? record->owner : NULL, "target",
+                  is_alias ? api_address_format(&record->target, target) : NULL, "display",
+                  record->display, "until", api_time_encode(record->until_ms), "auth_until",
+                  api_time_encode(record->has_auth ? record->auth_until_ms : 0));
     return api_json_stamp(json, record->created_ms, record->version);
 }

@@ -111,8 +111,8 @@ int zone_of_host(struct store_reader *reader, const char *host, char domain[STOR
 int zone_target_inside(struct store_reader *reader, const struct zone_target *target,
                        const char *domain);
 
-/* Are records of this domain's single addresses published: by configuration, and because their
- * names are not too long? */
+/* Are records of this domain's single addresses published: by configuration, by the domain's own
+ * record, and because their names are not too long? */
 bool zone_publishes_addresses(const struct zone_conf *conf, const struct store_domain *domain);
 
 /* The name of an address's record, whether it should exist or not: "<h>._sipaddr.opa.example".

@@ -11,7 +11,8 @@
 
 bool zone_publishes_addresses(const struct zone_conf *conf, const struct store_domain *domain)
 {
-    return conf->address_records && PREFIX_LEN + strlen(domain->name) <= ZONE_NAME_MAX;
+    return conf->address_records && !domain->unpublished &&
+           PREFIX_LEN + strlen(domain->name) <= ZONE_NAME_MAX;
 }
 
 int zone_address_name(const struct store_address *address, char name[ZONE_NAME_MAX + 1])
@@ -27,7 +28,7 @@ int zone_address_name(const struct store_address *address, char name[ZONE_NAME_M
 /* Nobody is sent anywhere for a blocked address. */
 static bool is_published(const struct store_record *address)
 {
-    return address->state == STORE_ADDRESS_PORTED_OUT && !address->blocked;
+    return address->state == STORE_ADDRESS_PORTED_OUT && !address->blocked && !address->unpublished;
 }
 
 static void record_make(const struct zone_conf *conf, const struct store_record *address,

@@ -19,11 +19,14 @@
  * the address's own and a display that is the address itself are stored as the empty string. What
  * a route needs comes first. */
 
-#define STATE_MASK     0x0fu
-#define FLAG_BLOCKED   0x10u
-#define FLAG_LOCKED    0x20u
-#define FLAG_AUTH      0x40u
-#define FLAG_AUTH_HASH 0x80u /* and the hash is there */
+#define STATE_MASK       0x07u
+#define FLAG_UNPUBLISHED 0x08u
+#define FLAG_BLOCKED     0x10u
+#define FLAG_LOCKED      0x20u
+#define FLAG_AUTH        0x40u
+#define FLAG_AUTH_HASH   0x80u /* and the hash is there */
+
+_Static_assert(STORE_ADDRESS_STATE_COUNT <= STATE_MASK + 1, "a state has three bits");
 
 static const char *const state_names[STORE_ADDRESS_STATE_COUNT] = {
     [STORE_ADDRESS_HOSTED] = "hosted",         [STORE_ADDRESS_PORTED_IN] = "ported-in",
@@ -73,7 +76,8 @@ static void fields_pack(struct store_pack *pack, const struct store_record *reco
 {
     char text[ADDRESS_TEXT_MAX];
     bool is_plain = strcmp(record->display, address_text(&record->address, text)) == 0;
-    flags |= (record->blocked ? FLAG_BLOCKED : 0) | (record->locked ? FLAG_LOCKED : 0);
+    flags |= (record->blocked ? FLAG_BLOCKED : 0) | (record->locked ? FLAG_LOCKED : 0) |
+             (record->unpublished ? FLAG_UNPUBLISHED : 0);
     store_pack_u8(pack, RECORD_FORM);
     store_pack_u8(pack, (uint8_t)((unsigned)record->state | flags));
     store_pack_string(pack, record_is_home(record) ? "" : record->hosting);
@@ -136,6 +140,7 @@ void store_record_unpack(struct store_unpack *unpack, struct store_record *recor
     record->state = host.state;
     record->blocked = host.blocked;
     record->locked = flags & FLAG_LOCKED;
+    record->unpublished = flags & FLAG_UNPUBLISHED;
     record->has_auth = flags & FLAG_AUTH;
     memcpy(record->hosting, host.hosting, sizeof(record->hosting));
     record->target = host.target;

@@ -6,8 +6,9 @@
 
 #include <errno.h>
 
-#define DOMAIN_FORM     2
-#define DOMAIN_SIZE_MAX (64 + STORE_CORES_MAX * (STORE_DOMAIN_MAX + 5))
+#define DOMAIN_FORM      2
+#define FLAG_UNPUBLISHED 0x80u /* in the octet of the policy */
+#define DOMAIN_SIZE_MAX  (64 + STORE_CORES_MAX * (STORE_DOMAIN_MAX + 5))
 
 /* ---- the record: form, version, policy, next hops, limits, creation; its name is the key ---- */
 
@@ -15,7 +16,8 @@ void store_domain_pack(struct store_pack *pack, const struct store_domain *domai
 {
     store_pack_u8(pack, DOMAIN_FORM);
     store_pack_number(pack, domain->version);
-    store_pack_u8(pack, (uint8_t)domain->unknown);
+    store_pack_u8(
+        pack, (uint8_t)((unsigned)domain->unknown | (domain->unpublished ? FLAG_UNPUBLISHED : 0)));
     store_pack_u8(pack, (uint8_t)domain->core_count);
     for (unsigned i = 0; i < domain->core_count; i++) {
         store_pack_string(pack, domain->cores[i].host);
@@ -31,13 +33,14 @@ void store_domain_unpack(struct store_unpack *unpack, struct store_domain *domai
 {
     store_unpack_version(unpack, DOMAIN_FORM);
     domain->version = store_unpack_number(unpack);
-    unsigned unknown = store_unpack_u8(unpack);
+    unsigned octet = store_unpack_u8(unpack), unknown = octet & ~FLAG_UNPUBLISHED;
     unsigned count = store_unpack_u8(unpack);
     if (unknown > STORE_UNKNOWN_CORE || count == 0 || count > STORE_CORES_MAX) {
         unpack->failed = true;
         return;
     }
     domain->unknown = (enum store_unknown_policy)unknown;
+    domain->unpublished = octet & FLAG_UNPUBLISHED;
     domain->core_count = count;
     for (unsigned i = 0; i < count; i++) {
         store_unpack_string(unpack, domain->cores[i].host, sizeof(domain->cores[i].host));
@@ -74,6 +77,7 @@ void store_domain_copy(struct store_domain *to, const struct store_domain *from)
     to->unknown = from->unknown;
     to->claims_per_owner = from->claims_per_owner;
     to->quarantine_days = from->quarantine_days;
+    to->unpublished = from->unpublished;
     to->version = from->version;
     to->created_ms = from->created_ms;
 }

@@ -173,6 +173,7 @@ struct store_domain {
     unsigned core_count;                      /* at least 1 */
     unsigned claims_per_owner; /* addresses one owner may claim for himself; 0: none may */
     unsigned quarantine_days;  /* of a released address; 0: it is free at once */
+    bool unpublished;          /* DNS does not tell where its single addresses live */
     uint64_t version;          /* journal sequence of its last change */
     uint64_t created_ms;       /* Unix time */
 };
@@ -204,8 +205,9 @@ int store_address_state_parse(const char *text, enum store_address_state *state)
 struct store_record {
     struct store_address address;
     enum store_address_state state;
-    bool blocked; /* not routed and no caller, whatever the state is */
-    bool locked;  /* not to be released, ported or re-targeted until unlocked */
+    bool blocked;     /* not routed and no caller, whatever the state is */
+    bool locked;      /* not to be released, ported or re-targeted until unlocked */
+    bool unpublished; /* DNS does not tell where it lives, even if it is ported out */
     char hosting[STORE_DOMAIN_MAX +
                  1]; /* the domain that serves it; own domain when HOSTED, ALIAS or TOMBSTONE */
     char owner[STORE_OWNER_MAX + 1];     /* "": the operator itself */

@@ -24,6 +24,7 @@ static const struct tool_resource addresses = {
                {"target", "target"},
                {"blocked", "blocked"},
                {"locked", "locked"},
+               {"published", "published"},
                {"auth code", "auth_until"},
                {"until", "until"},
                {"created", "created"},
@@ -34,6 +35,7 @@ static const struct tool_resource addresses = {
                  {OPT_TARGET, "target", SETTING_TEXT},
                  {OPT_BLOCKED, "blocked", SETTING_YES_NO},
                  {OPT_LOCKED, "locked", SETTING_YES_NO},
+                 {OPT_PUBLISHED, "published", SETTING_YES_NO},
                  {OPT_DISPLAY, "display", SETTING_TEXT}},
 };
 

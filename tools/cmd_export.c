@@ -91,7 +91,8 @@ static int page_write(struct export *export, const json_t *records)
 /* What an importer needs to know of the domain. Its cores are ours: he has his own. */
 static int header_write(struct export *export)
 {
-    static const char *const kept[] = {"name", "unknown", "claims_per_owner", "quarantine_days"};
+    static const char *const kept[] = {"name", "unknown", "claims_per_owner", "quarantine_days",
+                                       "address_records"};
     struct client_answer answer;
     char *path = tool_path("/v1/domains", export->tool->operands[0]);
     int code = path ? tool_get(export->tool, path, &answer) : TOOL_REFUSED;

@@ -313,7 +313,8 @@ static json_t *cores_make(const struct tool *tool)
 
 json_t *import_domain_make(const struct import *import)
 {
-    static const char *const settings[] = {"unknown", "claims_per_owner", "quarantine_days"};
+    static const char *const settings[] = {"unknown", "claims_per_owner", "quarantine_days",
+                                           "address_records"};
     if (!tool_has(import->tool, OPT_CORE)) {
         tool_fail(TOOL_REFUSED,
                   "%s is not one of your domains: name its core with --core URI, and it is added",

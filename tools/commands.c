@@ -8,10 +8,11 @@
 #define WRITES  B(DRY_RUN)
 #define CHANGES (B(DRY_RUN) | B(IF_VERSION))
 
-#define OF_DOMAIN  (B(CORE) | B(UNKNOWN) | B(CLAIMS) | B(QUARANTINE))
-#define OF_ADDRESS (B(HOSTING) | B(OWNER) | B(STATE) | B(TARGET) | B(BLOCKED) | B(LOCKED))
-#define OF_PEER    (B(BLOCKED) | B(TRUSTS_IDENTITY) | B(REQUESTS) | B(CALLS) | B(PIN) | B(TARIFF))
-#define OF_TOKEN   (B(SCOPE) | B(OWNER) | B(DOMAIN) | B(NOTE) | B(UNTIL) | B(DAYS) | B(QUIET))
+#define OF_DOMAIN (B(CORE) | B(UNKNOWN) | B(CLAIMS) | B(QUARANTINE) | B(ADDRESS_RECORDS))
+#define OF_ADDRESS                                                                                 \
+    (B(HOSTING) | B(OWNER) | B(STATE) | B(TARGET) | B(BLOCKED) | B(LOCKED) | B(PUBLISHED))
+#define OF_PEER  (B(BLOCKED) | B(TRUSTS_IDENTITY) | B(REQUESTS) | B(CALLS) | B(PIN) | B(TARIFF))
+#define OF_TOKEN (B(SCOPE) | B(OWNER) | B(DOMAIN) | B(NOTE) | B(UNTIL) | B(DAYS) | B(QUIET))
 #define OF_IMPORT                                                                                  \
     (B(FORMAT) | B(KEEP_GOING) | B(STORE) | B(MAP_SIZE) | B(DOMAIN) | B(CORE) | WRITES)
 

@@ -156,6 +156,7 @@ static void domain_is_decoded(void **state)
     json_decref(json);
     assert_string_equal(domain.name, "opb.example");
     assert_int_equal(domain.unknown, STORE_UNKNOWN_REJECT);
+    assert_false(domain.unpublished);
 }
 
 static void what_a_get_printed_can_be_put(void **state)
@@ -165,6 +166,7 @@ static void what_a_get_printed_can_be_put(void **state)
                                   .unknown = STORE_UNKNOWN_CORE,
                                   .core_count = 1,
                                   .cores = {{.host = "2001:db8::1", .port = 5060}},
+                                  .unpublished = true,
                                   .version = 7};
     struct store_domain again;
     struct api_problem problem;
@@ -173,6 +175,7 @@ static void what_a_get_printed_can_be_put(void **state)
     json_decref(json);
     assert_string_equal(again.name, domain.name);
     assert_int_equal(again.unknown, domain.unknown);
+    assert_true(again.unpublished);
     assert_int_equal(again.core_count, 1);
     assert_string_equal(again.cores[0].host, "2001:db8::1");
     assert_int_equal(again.cores[0].port, 5060);
@@ -328,7 +331,8 @@ static void address_is_printed_with_its_time_in_utc(void **state)
                                   .created_ms = 1783166400123};
     json_t *json = api_address_encode(&record);
     json_t *expected = parse("{\"address\": \"bob@opb.example\", \"state\": \"ported-out\","
-                             " \"blocked\": false, \"locked\": false, \"owner\": null,"
+                             " \"blocked\": false, \"locked\": false, \"published\": true,"
+                             " \"owner\": null,"
                              " \"target\": null, \"until\": null, \"auth_until\": null,"
                              " \"hosting\": \"opc.example\", \"display\": \"Bob@opb.example\","
                              " \"created\": \"2026-07-04T12:00:00.123000Z\", \"version\": 12}");

@@ -365,6 +365,58 @@ static void no_address_is_published_where_that_is_switched_off(void **state)
     assert_false(walk.more);
 }
 
+/* A domain as it is, but for this. */
+static void publish(struct world *world, const char *domain, bool on)
+{
+    struct store_command command = {.op = STORE_DOMAIN_PUT};
+    assert_int_equal(store_domain_get(world->reader, domain, &command.domain), 0);
+    command.domain.unpublished = !on;
+    store_reader_end(world->reader);
+    submit(world, &command);
+    assert_int_equal(store_reader_begin(world->reader), 0);
+}
+
+static void a_domain_can_be_left_out(void **state)
+{
+    struct world *world = *state;
+    struct store_address carol = {"carol", "opa.example"};
+    struct zone_walk walk = {.more = true};
+    struct zone_record record;
+    publish(world, "opa.example", false);
+    assert_domain(world, "opa.example", "");
+    assert_domain(world, "opb.example", "_sipaddr.opb.example. 3600 IN TXT \"v=sipaddr1\"\n");
+    assert_int_equal(zone_address_record(&world->conf, world->reader, &carol, &record),
+                     STATUS_NOTFOUND);
+    world->told = 0;
+    assert_int_equal(
+        zone_address_records(&world->conf, world->reader, "opa.example", 100, &walk, tell, world),
+        0);
+    assert_int_equal(world->told, 0);
+    publish(world, "opa.example", true);
+    assert_int_equal(zone_address_record(&world->conf, world->reader, &carol, &record), 0);
+}
+
+static void an_address_can_be_left_out(void **state)
+{
+    struct world *world = *state;
+    struct store_address carol = {"carol", "opa.example"};
+    struct store_command command = {.op = STORE_ADDRESS_PUT};
+    struct zone_walk walk = {.more = true};
+    struct zone_record record;
+    assert_int_equal(store_address_get(world->reader, &carol, &command.record), 0);
+    command.record.unpublished = true;
+    store_reader_end(world->reader);
+    submit(world, &command);
+    assert_int_equal(store_reader_begin(world->reader), 0);
+    assert_int_equal(zone_address_record(&world->conf, world->reader, &carol, &record),
+                     STATUS_NOTFOUND);
+    assert_int_equal(
+        zone_address_records(&world->conf, world->reader, "opa.example", 100, &walk, tell, world),
+        0);
+    assert_int_equal(world->told, 1); /* the other one's */
+    assert_null(strstr(world->text, CAROL));
+}
+
 static void a_walk_over_a_foreign_domain_is_refused(void **state)
 {
     struct world *world = *state;
@@ -392,6 +444,8 @@ int main(void)
         cmocka_unit_test(an_address_has_a_name_even_without_a_record),
         IN_WORLD(a_walk_in_any_steps_finds_all_of_them),
         IN_WORLD(no_address_is_published_where_that_is_switched_off),
+        IN_WORLD(a_domain_can_be_left_out),
+        IN_WORLD(an_address_can_be_left_out),
         IN_WORLD(a_walk_over_a_foreign_domain_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

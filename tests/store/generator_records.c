@@ -60,6 +60,7 @@ void generator_domain(struct generator *generator, struct store_domain *domain)
         core_fill(dice, &domain->cores[i]);
     domain->claims_per_owner =
         dice_percent(dice, VALID) ? dice_roll(dice, 4) : STORE_CLAIMS_MAX + dice_roll(dice, 2);
+    domain->unpublished = dice_percent(dice, 25);
     domain->quarantine_days =
         dice_percent(dice, VALID) ? days[dice_roll(dice, 6)] : STORE_QUARANTINE_DAYS_MAX + 1;
 }
@@ -120,6 +121,7 @@ void generator_record(struct generator *generator, struct store_record *record)
         generator_text(dice, 99, record->display, sizeof(record->display));
     record->blocked = dice_percent(dice, 10);
     record->locked = dice_percent(dice, 3);
+    record->unpublished = dice_percent(dice, 25);
     record->version = dice_roll(dice, 1000);
     record->has_auth = dice_percent(dice, 20);
     record->auth_until_ms = dice_percent(dice, 70) ? generator->now_ms + HOUR_MS : 0;

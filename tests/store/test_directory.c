@@ -46,6 +46,7 @@ static void a_domain_is_read_back_as_written(void **state)
     struct store_command command = command_domain(STORE_DOMAIN_ADD, "opa.example", "192.0.2.1");
     struct store_domain *in = &command.domain;
     in->unknown = STORE_UNKNOWN_CORE;
+    in->unpublished = true;
     for (unsigned i = 0; i < STORE_CORES_MAX; i++) {
         snprintf(in->cores[i].host, sizeof(in->cores[i].host),
                  i % 2 ? "2001:db8::%u" : "c%u.example", i);
@@ -58,6 +59,7 @@ static void a_domain_is_read_back_as_written(void **state)
     struct store_domain out = domain_get(f, "opa.example");
     assert_string_equal(out.name, "opa.example");
     assert_int_equal(out.unknown, STORE_UNKNOWN_CORE);
+    assert_true(out.unpublished);
     assert_int_equal(out.core_count, STORE_CORES_MAX);
     assert_int_equal(out.version, 1);
     for (unsigned i = 0; i < STORE_CORES_MAX; i++) {
@@ -150,8 +152,11 @@ static void an_address_is_read_back_as_written(void **state)
                                                    STORE_ADDRESS_HOSTED, "opa.example");
     assert_int_equal(fixture_domain_add(f, "opa.example"), 0);
     command.time_ms = 5000;
+    command.record.unpublished = true;
     assert_int_equal(fixture_submit(f, &command), 0);
     struct store_record record = record_get(f, "daniel@opa.example");
+    assert_true(record.unpublished);
+    assert_false(record.blocked || record.locked);
     assert_string_equal(record.address.user, "daniel");
     assert_string_equal(record.address.domain, "opa.example");
     assert_string_equal(record.hosting, "opa.example");

@@ -103,7 +103,8 @@ static void every_record_is_there(void **state)
     assert_int_equal(record.version, 3);
     assert_int_equal(record.created_ms, 3000);
     assert_string_equal(record.owner, "");
-    assert_false(record.blocked || record.locked || record.has_auth || record.until_ms);
+    assert_false(record.blocked || record.locked || record.unpublished || record.has_auth ||
+                 record.until_ms);
     record = record_get(m, "ported@opa.example");
     assert_int_equal(record.state, STORE_ADDRESS_PORTED_OUT);
     assert_string_equal(record.hosting, "elsewhere.example");
@@ -135,6 +136,7 @@ static void domains_get_the_defaults_of_today(void **state)
     assert_int_equal(domain.version, 1);
     assert_int_equal(domain.created_ms, 1000);
     assert_int_equal(domain.quarantine_days, STORE_QUARANTINE_DAYS);
+    assert_false(domain.unpublished);
     assert_int_equal(domain.claims_per_owner, 0);
 }
 

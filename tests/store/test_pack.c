@@ -1,5 +1,6 @@
 /* Records in binary form: what is packed is unpacked, and what is damaged is noticed. */
 #include "base/status.h"
+#include "store/internal.h"
 #include "store/pack.h"
 #include "store/table_key.h"
 
@@ -108,6 +109,51 @@ static void strings_that_do_not_fit_or_hold_nul_are_corrupt(void **state)
     }
 }
 
+/* As written before addresses and domains could be left out of DNS: the same bytes are still
+ * written for those that are not. */
+static void records_from_before_a_switch_came_have_its_default(void **state)
+{
+    static const char domain_bytes[] = "\x02"         /* form */
+                                       "\x07\x01\x01" /* version, ask the core, one core */
+                                       "\x01"
+                                       "c"
+                                       "\x13\xc4\x00"  /* c:5060, UDP */
+                                       "\x00\x5a\x05"; /* claims, quarantine, created */
+    static const char record_bytes[] = "\x02\x22"      /* form, ported out and locked */
+                                       "\x01"
+                                       "h"
+                                       "\x07\x05"  /* hosting, version, created */
+                                       "\x00\x00"; /* owner, display */
+    struct store_domain domain = {.name = "opa.example"};
+    struct store_record record = {.address = {"bob", "opa.example"}};
+    struct store_unpack unpack;
+    struct store_pack pack;
+    char buffer[64];
+    struct slice bytes;
+    (void)state;
+
+    store_unpack_init(&unpack, slice_make(domain_bytes, sizeof(domain_bytes) - 1));
+    store_domain_unpack(&unpack, &domain);
+    assert_int_equal(store_unpack_done(&unpack), 0);
+    assert_false(domain.unpublished);
+    store_pack_init(&pack, buffer, sizeof(buffer));
+    store_domain_pack(&pack, &domain);
+    assert_int_equal(store_pack_done(&pack, &bytes), 0);
+    assert_int_equal(bytes.len, sizeof(domain_bytes) - 1);
+    assert_memory_equal(bytes.p, domain_bytes, bytes.len);
+
+    store_unpack_init(&unpack, slice_make(record_bytes, sizeof(record_bytes) - 1));
+    store_record_unpack(&unpack, &record);
+    assert_int_equal(store_unpack_done(&unpack), 0);
+    assert_true(record.locked);
+    assert_false(record.unpublished);
+    store_pack_init(&pack, buffer, sizeof(buffer));
+    store_record_pack(&pack, &record, true);
+    assert_int_equal(store_pack_done(&pack, &bytes), 0);
+    assert_int_equal(bytes.len, sizeof(record_bytes) - 1);
+    assert_memory_equal(bytes.p, record_bytes, bytes.len);
+}
+
 static void another_form_is_corrupt(void **state)
 {
     char buffer[SAMPLE_LEN];
@@ -203,6 +249,7 @@ int main(void)
         cmocka_unit_test(a_buffer_too_small_is_told),
         cmocka_unit_test(a_record_cut_short_or_too_long_is_corrupt),
         cmocka_unit_test(strings_that_do_not_fit_or_hold_nul_are_corrupt),
+        cmocka_unit_test(records_from_before_a_switch_came_have_its_default),
         cmocka_unit_test(another_form_is_corrupt),
         cmocka_unit_test(number_keys_sort_as_numbers),
         cmocka_unit_test(damaged_keys_are_corrupt),

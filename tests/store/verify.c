@@ -33,8 +33,8 @@ static bool domain_same(const struct store_domain *a, const struct store_domain 
 {
     if (!text_same(a->name, b->name) || a->unknown != b->unknown ||
         a->core_count != b->core_count || a->claims_per_owner != b->claims_per_owner ||
-        a->quarantine_days != b->quarantine_days || a->version != b->version ||
-        a->created_ms != b->created_ms)
+        a->quarantine_days != b->quarantine_days || a->unpublished != b->unpublished ||
+        a->version != b->version || a->created_ms != b->created_ms)
         return false;
     for (unsigned i = 0; i < a->core_count; i++)
         if (!text_same(a->cores[i].host, b->cores[i].host) ||
@@ -46,7 +46,7 @@ static bool domain_same(const struct store_domain *a, const struct store_domain 
 static bool record_same(const struct store_record *a, const struct store_record *b)
 {
     return address_same(&a->address, &b->address) && a->state == b->state &&
-           a->blocked == b->blocked && a->locked == b->locked &&
+           a->blocked == b->blocked && a->locked == b->locked && a->unpublished == b->unpublished &&
            text_same(a->hosting, b->hosting) && text_same(a->owner, b->owner) &&
            address_same(&a->target, &b->target) && text_same(a->display, b->display) &&
            a->version == b->version && a->created_ms == b->created_ms &&

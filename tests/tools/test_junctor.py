@@ -46,9 +46,10 @@ def domain_list_is_a_table(daemon):
 def domain_show_prints_each_field(daemon):
     daemon.fill()
     lines = daemon.run("domain", "show", "opa.example")[0].splitlines()
-    assert lines[:5] == ["name        opa.example", "cores       " + CORE, "unknown     reject",
-                         "claims      0", "quarantine  90"], lines
-    assert lines[5].startswith("created     20") and lines[6] == "version     1", lines
+    assert lines[:6] == ["name             opa.example", "cores            " + CORE,
+                         "unknown          reject", "claims           0", "quarantine       90",
+                         "address records  yes"], lines
+    assert lines[6].startswith("created          20") and lines[7] == "version          1", lines
     assert daemon.json("domain", "show", "OPA.example")["cores"] == [CORE]
     _, err = daemon.run("domain", "show", "opx.example", code=REFUSED)
     assert err == "junctor: opx.example: no such record\n", err
@@ -139,8 +140,8 @@ def lists_longer_than_a_page_are_whole(daemon):
 def address_show_prints_each_field(daemon):
     daemon.fill()
     lines = daemon.run("address", "show", "ALICE@opa.example")[0].splitlines()
-    assert lines[:4] == ["address  alice@opa.example", "state    hosted", "hosting  opa.example",
-                         "display  Alice@opa.example"], lines
+    assert lines[:4] == ["address    alice@opa.example", "state      hosted",
+                         "hosting    opa.example", "display    Alice@opa.example"], lines
     assert daemon.json("address", "show", "carol@opa.example")["hosting"] == "opb.example"
     _, err = daemon.run("address", "show", "bob@opa.example", code=REFUSED)
     assert err == "junctor: bob@opa.example: no such record\n", err

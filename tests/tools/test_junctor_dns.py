@@ -98,6 +98,19 @@ def octodns_gets_names_in_order(daemon):
     assert zone[CAROL[:-len(".opa.example")]][0]["values"][0]["replacement"] == "opb.example."
 
 
+def a_domain_or_an_address_can_be_left_out(daemon):
+    daemon.fill()
+    daemon.run("address", "set", "carol@opa.example", "--published", "no")
+    assert records(daemon).splitlines() == ZONE[:-1]
+    daemon.run("address", "set", "carol@opa.example", "--published", "yes")
+    assert records(daemon).splitlines() == ZONE
+    daemon.run("domain", "set", "opa.example", "--address-records", "no")
+    assert daemon.json("domain", "show", "opa.example")["address_records"] is False
+    assert records(daemon).splitlines() == ZONE[:2] + ZONE[3:6]
+    daemon.run("domain", "set", "opa.example", "--claims", "1")  # and stays so
+    assert records(daemon).splitlines() == ZONE[:2] + ZONE[3:6]
+
+
 def a_domain_without_records_gives_an_empty_list(daemon):
     answer = http_answer("200 OK", '{"records": [], "next": null, "warnings": ["nothing there"]}')
     for name, expected in (("zone", ""), ("nsupdate", ""), ("octodns", "--- {}\n"),
@@ -134,6 +147,7 @@ TESTS = [
     nsupdate_puts_each_set_in_the_place_of_the_old_one,
     nsupdate_sends_as_much_as_a_message_holds,
     octodns_gets_names_in_order,
+    a_domain_or_an_address_can_be_left_out,
     a_domain_without_records_gives_an_empty_list,
     what_is_no_domain_of_ours_is_refused,
     each_command_has_formats_of_its_own,

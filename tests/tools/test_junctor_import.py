@@ -19,7 +19,7 @@ import termios
 from harness import (CORE, DONE, LIMIT_S, REFUSED, TOOL, UNREACHABLE, USAGE, Daemon, Relay,
                      http_answer, main)
 
-FIELDS = ["address", "state", "blocked", "locked", "hosting", "owner", "target", "display",
+FIELDS = ["address", "state", "blocked", "locked", "published", "hosting", "owner", "target", "display",
           "created", "until", "auth_until", "version"]
 
 
@@ -55,7 +55,7 @@ def fill(daemon):
 
 
 def settings(record):
-    return {key: record[key] for key in FIELDS[:8]}
+    return {key: record[key] for key in FIELDS[:9]}
 
 
 # ---- export ----
@@ -66,7 +66,8 @@ def export_writes_json_lines_with_a_header(daemon):
     out, err = daemon.run("export", "OPA.example", says=True)
     header, *records = [json.loads(line) for line in out.splitlines()]
     assert header == {"junctor": "export", "version": 1, "domain": {
-        "name": "opa.example", "unknown": "core", "claims_per_owner": 4, "quarantine_days": 30}}
+        "name": "opa.example", "unknown": "core", "claims_per_owner": 4, "quarantine_days": 30,
+        "address_records": True}}
     assert [list(record) for record in records] == [FIELDS] * 6, records
     listed = daemon.json("address", "list", "opa.example")["addresses"]
     assert records == [{key: record[key] for key in FIELDS} for record in listed

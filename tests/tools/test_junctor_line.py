@@ -60,7 +60,8 @@ def help_for_one_command_shows_that_command(daemon):
     out, _ = daemon.run("domain", "add", "--help", environment=NOWHERE)
     assert out.startswith("usage: junctor domain add DOMAIN --core URI ... ["), out
     assert options_of(out) == ["--core URI", "--unknown reject|core", "--claims N",
-                               "--quarantine DAYS", "--dry-run"], out
+                               "--quarantine DAYS", "--address-records yes|no",
+                               "--dry-run"], out
     out, _ = daemon.run("address", "--help", environment=NOWHERE)
     assert out.count("  address ") == 7 and "domain list" not in out, out
     for words in (["frobnicate", "--help"], ["help", "frobnicate"], ["domain", "x", "-h"]):
