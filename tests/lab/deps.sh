@@ -27,7 +27,7 @@ missing() {
 # would take ports that belong to others. Debian's packages ask this program whether they may
 # (invoke-rc.d(8)); one that is there already is the administrator's and stays as it is.
 policy=/usr/sbin/policy-rc.d
-services="knot unbound kamailio prometheus"
+services="knot unbound kamailio prometheus bind9 nsd"
 
 # Where nobody could remove it (a power cut), it forbids nothing, as process $$ is gone.
 make_policy() {
@@ -51,7 +51,9 @@ install_without_services() ( # [sudo] package...
             apt-get -q -y --no-install-recommends install "$@" || exit
     [ -d /run/systemd/system ] || exit 0
     for service in $services; do
-        case " $* " in *" $service "*) $as_root systemctl disable --quiet "$service" || true ;; esac
+        case " $* " in *" $service "*) ;; *) continue ;; esac
+        [ "$service" = bind9 ] && service=named # what the unit is called
+        $as_root systemctl disable --quiet "$service" || true
     done
 )
 

@@ -96,7 +96,7 @@ def find_program(name):
 
 
 def unconfined(name, directory):
-    """Where AppArmor is on, Debian's profile lets /usr/sbin/unbound read its system configuration
+    """Where AppArmor is on, Debian's profiles let unbound and named read their system configuration
     only. The profile goes by the path, so the lab runs a copy."""
     program = find_program(name)
     if os.statvfs(directory).f_flag & os.ST_NOEXEC:

@@ -18,7 +18,7 @@ store {{ path = "{store}" }}
 api {{ socket = "{socket}" {api} }}
 {listeners}
 allow = {{{allow}}}
-certificate "{domain}" {{ chain = "{chain}" key = "{key}" }}
+certificate "{domain}" {{ chain = "{chain}" key = "{key}" {served} }}
 trust {{ anchors = "{anchors}" }}
 dns {{ upstreams = {{"{resolver}"}} }}
 {more}
@@ -62,6 +62,8 @@ class Edge:
         self.allow = allow
         self.api = api  # further settings of its section
         self.more = more
+        self.outside = ""  # further settings of the listener towards peers,
+        self.served = ""  # and of the certificate
         self.core = core or f"sip:{operator.phone}:{SIP_PORT};transport=udp"
         self.program = Program(f"edge {operator.letter.upper()}",
                                [tool_path("junctord"), "-c", self.path("junctord.conf")],
@@ -82,14 +84,14 @@ class Edge:
     def config(self):
         listeners = [f'inside "{transport}:{self.operator.edge}:{port}" {{ }}'
                      for transport, port in self.inside]
-        listeners.append(f'outside "tls:{self.operator.edge}:{TLS_PORT}" {{ }}')
+        listeners.append(f'outside "tls:{self.operator.edge}:{TLS_PORT}" {{ {self.outside} }}')
         return CONFIG.format(
             workers=self.workers, store=self.path("store"), socket=self.socket,
             api=self.api, listeners="\n".join(listeners),
             allow=", ".join(f'"{net}"' for net in self.allow),
             domain=self.operator.domain, chain=self.pki.path(self.certificate + ".pem"),
             key=self.pki.path(self.certificate + ".key"), anchors=self.pki.anchors,
-            resolver=f"{self.plan.resolver}:{DNS_PORT}", more=self.more)
+            served=self.served, resolver=f"{self.plan.resolver}:{DNS_PORT}", more=self.more)
 
     # -- running --------------------------------------------------------------------------
 
