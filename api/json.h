@@ -99,13 +99,13 @@ struct api_address_body {
     bool has_state, has_hosting, has_target; /* stood there, and was not null */
     bool moves;                              /* hosting or target stood there */
 };
-/* {"address", "hosting", "owner", "target", "state", "blocked", "locked", "published"} of a new one. What was
- * typed as address is kept for display. */
+/* {"address", "hosting", "owner", "target", "state", "blocked", "locked", "published"} of a new
+ * one. What was typed as address is kept for display. */
 int api_address_decode(const json_t *object, struct api_address_body *body,
                        struct api_problem *problem);
 /* A merge patch (RFC 7396) of {"hosting", "owner", "target", "state", "blocked", "locked",
- * "published", "display"} on body->record. null takes away: served at home, the operator's own, no target, the
- * canonical form displayed. */
+ * "published", "display"} on body->record. null takes away: served at home, the operator's own, no
+ * target, the canonical form displayed. */
 int api_address_merge(const json_t *object, struct api_address_body *body,
                       struct api_problem *problem);
 json_t *api_address_encode(const struct store_record *record);

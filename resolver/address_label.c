@@ -11,7 +11,7 @@ const char *resolver_address_label(const char *user, char label[RESOLVER_LABEL_L
     ldns_sha256_init(&context);
     ldns_sha256_update(&context, (const uint8_t *)user, strlen(user));
     ldns_sha256_final(digest, &context);
-    for (unsigned i = 0; i < RESOLVER_LABEL_OCTETS; i++) {
+    for (size_t i = 0; i < RESOLVER_LABEL_OCTETS; i++) {
         label[2 * i] = hex[digest[i] >> 4];
         label[2 * i + 1] = hex[digest[i] & 15];
     }

@@ -4,7 +4,7 @@
 #define JUNCTOR_RESOLVER_ADDRESS_LABEL_H
 
 #define RESOLVER_LABEL_OCTETS 28 /* of SHA-256 that are kept, as in RFC 7929 and RFC 8162 */
-#define RESOLVER_LABEL_LEN    (2 * RESOLVER_LABEL_OCTETS)
+#define RESOLVER_LABEL_LEN    56 /* in hex */
 
 /* The first 28 octets of SHA-256 over the canonical user part, in lower-case hex. Pure; returns
  * `label`. */
