@@ -47,6 +47,7 @@ static void json_print(struct listing *listing, const json_t *records)
 
 static int page_print(struct listing *listing, const json_t *records)
 {
+    int status = 0;
     switch (listing->format) {
     case FORMAT_ZONE:
         records_print_zone(records);
@@ -55,14 +56,13 @@ static int page_print(struct listing *listing, const json_t *records)
         json_print(listing, records);
         break;
     case FORMAT_NSUPDATE:
-        records_print_nsupdate(records);
+        status = records_print_nsupdate(records);
         break;
     case FORMAT_OCTODNS:
-        if (records_octodns_add(listing->octodns, records))
-            return tool_fail(TOOL_REFUSED, "out of memory");
+        status = records_octodns_add(listing->octodns, records);
         break;
     }
-    return TOOL_DONE;
+    return status ? tool_fail(TOOL_REFUSED, "out of memory") : TOOL_DONE;
 }
 
 /* Page after page; what is wrong with them comes with the first. */

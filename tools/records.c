@@ -3,6 +3,7 @@
 
 #include "tools/tool.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -42,21 +43,15 @@ static bool is_address(const json_t *record)
     return strcmp(type, "A") == 0 || strcmp(type, "AAAA") == 0;
 }
 
-static bool is_one_set(const json_t *a, const json_t *b)
+/* Notes its set in `seen`. Returns 1 where it is the first of it, 0, or -ENOMEM. */
+static int set_note(json_t *seen, const json_t *record)
 {
-    if (strcmp(tool_string(a, "name"), tool_string(b, "name")) != 0)
-        return false;
-    return strcmp(tool_string(a, "type"), tool_string(b, "type")) == 0 ||
-           (is_address(a) && is_address(b));
-}
-
-static bool is_first_of_set(const json_t *records, size_t index)
-{
-    const json_t *record = json_array_get(records, index);
-    for (size_t i = 0; i < index; i++)
-        if (is_one_set(json_array_get(records, i), record))
-            return false;
-    return true;
+    char set[512]; /* a name has 253 octets, a type few */
+    snprintf(set, sizeof(set), "%s %s", tool_string(record, "name"),
+             is_address(record) ? "A" : tool_string(record, "type"));
+    if (json_object_get(seen, set))
+        return 0;
+    return json_object_set_new(seen, set, json_true()) ? -ENOMEM : 1;
 }
 
 static void delete_print(const json_t *record, const char *type)
@@ -90,16 +85,22 @@ static void add_print(const json_t *record)
     putchar('\n');
 }
 
-void records_print_nsupdate(const json_t *records)
+int records_print_nsupdate(const json_t *records)
 {
     size_t i, count = json_array_size(records);
-    json_t *record;
+    json_t *record, *seen = json_object();
+    int noted = 0;
     json_array_foreach(records, i, record)
     {
-        if (is_first_of_set(records, i))
+        noted = set_note(seen, record);
+        if (noted < 0)
+            break;
+        if (noted)
             set_delete_print(record);
         add_print(record);
         if ((i + 1) % RECORDS_UPDATE_MAX == 0 || i + 1 == count)
             puts("send");
     }
+    json_decref(seen);
+    return noted < 0 ? noted : 0;
 }

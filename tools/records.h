@@ -14,8 +14,8 @@ struct records_octodns;
 /* A line each, as in a zone file. */
 void records_print_zone(const json_t *records);
 /* Commands that put the records of a page in the place of whatever has their names and types (A and
- * AAAA are one set here). All of one set must be on the same page. */
-void records_print_nsupdate(const json_t *records);
+ * AAAA are one set here). All of one set must be on the same page. Returns 0 or -ENOMEM. */
+int records_print_nsupdate(const json_t *records);
 
 /* `domain` is canonical and outlives it. NULL without memory. */
 struct records_octodns *records_octodns_alloc(const char *domain);
