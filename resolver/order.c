@@ -4,11 +4,6 @@
 
 #include <string.h>
 
-static bool naptr_before(const struct resolver_naptr *a, const struct resolver_naptr *b)
-{
-    return a->order != b->order ? a->order < b->order : a->preference < b->preference;
-}
-
 size_t resolver_order_naptr(const struct resolver_set *set, unsigned allowed,
                             size_t order[RESOLVER_NAPTR_MAX])
 {
@@ -19,7 +14,7 @@ size_t resolver_order_naptr(const struct resolver_set *set, unsigned allowed,
         if (resolver_naptr_refusal(naptr, allowed))
             continue;
         size_t at = usable++;
-        for (; at > 0 && naptr_before(naptr, &set->records[sorted[at - 1]].naptr); at--)
+        for (; at > 0 && resolver_naptr_before(naptr, &set->records[sorted[at - 1]].naptr); at--)
             sorted[at] = sorted[at - 1];
         sorted[at] = i;
     }

@@ -72,6 +72,11 @@ const char *resolver_type_name(enum resolver_type type)
     return "?";
 }
 
+bool resolver_naptr_before(const struct resolver_naptr *a, const struct resolver_naptr *b)
+{
+    return a->order != b->order ? a->order < b->order : a->preference < b->preference;
+}
+
 int resolver_name_copy(struct slice text, char name[RESOLVER_NAME_MAX + 1])
 {
     if (text.len == 0 || text.len > RESOLVER_NAME_MAX)

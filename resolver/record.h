@@ -89,6 +89,9 @@ struct resolver_set *resolver_set_unref(struct resolver_set *set);
 /* "A", "SRV" ... */
 const char *resolver_type_name(enum resolver_type type);
 
+/* Is `a` to be tried before `b` (RFC 3403 section 4.1)? */
+bool resolver_naptr_before(const struct resolver_naptr *a, const struct resolver_naptr *b);
+
 /* Copies a name of letters, digits, '-' and '_' in labels of 1..63 octets, at most
  * RESOLVER_NAME_MAX in all, in lower case. Returns 0 or -EINVAL (anything else, also a final dot
  * and the empty name). */
