@@ -41,10 +41,11 @@ struct walk {
 };
 
 static const char *const rule_names[] = {
-    [RESOLVER_HOSTED] = "hosted",   [RESOLVER_PORTED_OUT] = "ported-out",
-    [RESOLVER_MOVED] = "moved",     [RESOLVER_ALIAS] = "alias",
-    [RESOLVER_BLOCKED] = "blocked", [RESOLVER_UNKNOWN_CORE] = "unknown-core",
-    [RESOLVER_UNKNOWN] = "unknown", [RESOLVER_AUTHORITY] = "authority",
+    [RESOLVER_HOSTED] = "hosted",       [RESOLVER_PORTED_OUT] = "ported-out",
+    [RESOLVER_MOVED] = "moved",         [RESOLVER_ALIAS] = "alias",
+    [RESOLVER_BLOCKED] = "blocked",     [RESOLVER_UNKNOWN_CORE] = "unknown-core",
+    [RESOLVER_UNKNOWN] = "unknown",     [RESOLVER_AUTHORITY] = "authority",
+    [RESOLVER_PUBLISHED] = "published", [RESOLVER_NO_NUMBER] = "no-number",
 };
 
 __attribute__((format(printf, 3, 4))) static void step_add(json_t *steps, const char *what,
@@ -150,7 +151,8 @@ static void targets_choose(struct walk *walk)
     case RESOLVER_PORTED_OUT:
     case RESOLVER_MOVED:
     case RESOLVER_ALIAS:
-    case RESOLVER_AUTHORITY: {
+    case RESOLVER_AUTHORITY:
+    case RESOLVER_PUBLISHED: {
         struct walk_target *target = target_add(walk);
         target->target = (struct resolver_target){.profile = RESOLVER_PEER};
         slice_to_cstr(slice_of(walk->answer.hosting), target->target.host,
@@ -159,6 +161,7 @@ static void targets_choose(struct walk *walk)
     }
     case RESOLVER_BLOCKED:
     case RESOLVER_UNKNOWN:
+    case RESOLVER_NO_NUMBER:
         return;
     }
 }
@@ -170,6 +173,7 @@ static bool walk_leaves(const struct walk *walk)
     case RESOLVER_MOVED:
     case RESOLVER_ALIAS:
     case RESOLVER_AUTHORITY:
+    case RESOLVER_PUBLISHED:
         return true;
     default:
         return false;
@@ -178,7 +182,8 @@ static bool walk_leaves(const struct walk *walk)
 
 static bool walk_is_refused(const struct walk *walk)
 {
-    return walk->answer.rule == RESOLVER_UNKNOWN || walk->answer.rule == RESOLVER_BLOCKED;
+    return walk->answer.rule == RESOLVER_UNKNOWN || walk->answer.rule == RESOLVER_BLOCKED ||
+           walk->answer.rule == RESOLVER_NO_NUMBER;
 }
 
 /* ---- asking the directory ---- */

@@ -1,5 +1,8 @@
 /* What the files of this folder share: the resolver itself and its questions.
  *
+ * A search for an address: find.c takes it from the directory over numbers (enum.c) to what domains
+ * publish (sipaddr.c), one question after the other.
+ *
  * A lookup's way: locate.c takes it from step to step (NAPTR, SRV, addresses); each step is a
  * handful of questions; question.c answers them from the cache or asks the upstreams in turn,
  * once for all who wait; upstream.c is one such attempt. order.c and service.c decide, explain.c
@@ -29,6 +32,7 @@
 #define RESOLVER_ENTROPY_AHEAD 7     /* what the kernel gives in one piece, 256 octets */
 #define RESOLVER_SETTLE_MS     300   /* with the first target known, wait so long for the others */
 #define RESOLVER_LOCATIONS_MAX 4096  /* lookups under way at once */
+#define RESOLVER_FINDINGS_MAX  4096  /* searches under way at once */
 
 struct table;
 struct resolver_net;
@@ -52,6 +56,9 @@ struct resolver {
     struct list locations;
     struct list spare; /* ended locations, at most RESOLVER_LOCATIONS_MAX */
     size_t location_count;
+    struct list findings;
+    struct list spare_findings; /* ended searches, at most RESOLVER_FINDINGS_MAX */
+    size_t finding_count;
     struct {
         unsigned silent; /* timeouts and refused packets since its last answer */
         uint64_t down_until_ms;
@@ -132,5 +139,12 @@ void resolver_plan_forget(struct resolver *resolver, const struct resolver_targe
 void resolver_locations_end(struct resolver *resolver);
 /* Frees the memory of lookups that have ended. */
 void resolver_locations_free(struct resolver *resolver);
+
+/* ---- searches (find.c) ---- */
+
+/* Ends every search with STATUS_CANCELLED. */
+void resolver_findings_end(struct resolver *resolver);
+/* Frees the memory of searches that have ended. */
+void resolver_findings_free(struct resolver *resolver);
 
 #endif

@@ -72,6 +72,10 @@ const char *resolver_rule_text(enum resolver_rule rule)
         return "the domain is ours and does not know the address: there is no such address";
     case RESOLVER_AUTHORITY:
         return "the domain is not one of ours: its own authority answers for it";
+    case RESOLVER_PUBLISHED:
+        return "the domain is not one of ours: it publishes, validated, who serves this address";
+    case RESOLVER_NO_NUMBER:
+        return "the telephone number leads to no address";
     }
     return "no rule";
 }

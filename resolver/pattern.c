@@ -84,12 +84,12 @@ static bool set_has(const uint8_t set[32], char c)
 
 static void set_fold(uint8_t set[32])
 {
-    for (char c = 'a'; c <= 'z'; c++) {
-        char upper = (char)(c - 'a' + 'A');
-        if (set_has(set, c))
+    for (int i = 0; i < 26; i++) {
+        char lower = (char)('a' + i), upper = (char)('A' + i);
+        if (set_has(set, lower))
             set_add(set, upper);
         else if (set_has(set, upper))
-            set_add(set, c);
+            set_add(set, lower);
     }
 }
 

@@ -77,6 +77,14 @@ bool resolver_naptr_before(const struct resolver_naptr *a, const struct resolver
     return a->order != b->order ? a->order < b->order : a->preference < b->preference;
 }
 
+bool resolver_name_is_within(const char *name, const char *zone)
+{
+    size_t len = strlen(name), zone_len = strlen(zone);
+    if (zone_len > len || strcmp(name + len - zone_len, zone) != 0)
+        return false;
+    return zone_len == 0 || len == zone_len || name[len - zone_len - 1] == '.';
+}
+
 int resolver_name_copy(struct slice text, char name[RESOLVER_NAME_MAX + 1])
 {
     if (text.len == 0 || text.len > RESOLVER_NAME_MAX)

@@ -92,6 +92,9 @@ const char *resolver_type_name(enum resolver_type type);
 /* Is `a` to be tried before `b` (RFC 3403 section 4.1)? */
 bool resolver_naptr_before(const struct resolver_naptr *a, const struct resolver_naptr *b);
 
+/* Is the name the zone's, or below it? */
+bool resolver_name_is_within(const char *name, const char *zone);
+
 /* Copies a name of letters, digits, '-' and '_' in labels of 1..63 octets, at most
  * RESOLVER_NAME_MAX in all, in lower case. Returns 0 or -EINVAL (anything else, also a final dot
  * and the empty name). */

@@ -64,6 +64,7 @@ int resolver_timer_start(struct resolver *resolver, struct timer *timer, uint64_
 static void resolver_release(struct resolver *resolver)
 {
     resolver_locations_free(resolver);
+    resolver_findings_free(resolver);
     resolver_cache_free(resolver->cache);
     resolver_plans_free(resolver->plans);
     resolver_avoid_free(resolver->avoid);
@@ -106,7 +107,10 @@ int resolver_alloc(uv_loop_t *loop, const struct resolver_conf *conf, struct res
     list_init(&made->asked);
     list_init(&made->locations);
     list_init(&made->spare);
-    made->timers = timers_alloc(2 * RESOLVER_MAX_INFLIGHT + RESOLVER_LOCATIONS_MAX);
+    list_init(&made->findings);
+    list_init(&made->spare_findings);
+    made->timers =
+        timers_alloc(2 * RESOLVER_MAX_INFLIGHT + RESOLVER_LOCATIONS_MAX + RESOLVER_FINDINGS_MAX);
     made->questions = table_alloc(RESOLVER_MAX_INFLIGHT);
     made->cache =
         resolver_cache_alloc(&(struct resolver_cache_conf){.max = made->conf.cache_max,
@@ -136,6 +140,7 @@ void resolver_free(struct resolver *resolver)
     if (!resolver || resolver->closing)
         return;
     resolver->closing = true;
+    resolver_findings_end(resolver);
     resolver_locations_end(resolver);
     resolver_questions_end(resolver);
     resolver_net_close(resolver->net);

@@ -1,10 +1,11 @@
 /* Who hosts an address (LUF), and where to send a request for a domain (LRF, RFC 3263).
  *
  * resolver_lookup is the lookup function of RFC 5486: address -> hosting domain, from the
- * directory. resolver_locate is the location routing function: domain -> next hops, from DNS; it
- * never blocks: queries are built and parsed with ldns and sent by the worker's event loop over
- * UDP, over TCP on truncation. One struct resolver per event loop, used from that loop's thread
- * only. Its cache honours TTLs; identical questions in flight are asked once.
+ * directory; resolver_find also asks DNS, where that knows more. resolver_locate is the location
+ * routing function: domain -> next hops, from DNS; it never blocks: queries are built and parsed
+ * with ldns and sent by the worker's event loop over UDP, over TCP on truncation. One struct
+ * resolver per event loop, used from that loop's thread only. Its cache honours TTLs; identical
+ * questions in flight are asked once.
  *
  * "No" is not "unknown": NXDOMAIN and an empty answer are answers (and cached by RFC 2308);
  * SERVFAIL and silence are STATUS_SERVFAIL and -ETIMEDOUT. */
@@ -24,6 +25,8 @@
 #define RESOLVER_MAX_TARGETS   16   /* hosts that the records of one target may lead to */
 #define RESOLVER_MAX_HOPS      16   /* next hops of one location: bounds the search of one call */
 #define RESOLVER_MAX_INFLIGHT  1024 /* questions on the wire at once */
+#define RESOLVER_MAX_SUFFIXES  4    /* trees of telephone numbers in DNS (ENUM) */
+#define RESOLVER_WHY_MAX       1024 /* a sentence with two names in it */
 
 /* ---- LUF ---- */
 
@@ -36,12 +39,14 @@ enum resolver_rule {
     RESOLVER_BLOCKED,      /* in our directory: blocked, or released */
     RESOLVER_UNKNOWN_CORE, /* our domain, address unknown, policy: ask the core */
     RESOLVER_UNKNOWN,      /* our domain, address unknown, policy: reject */
-    RESOLVER_AUTHORITY     /* a foreign domain: its own authority answers for it */
+    RESOLVER_AUTHORITY,    /* a foreign domain: its own authority answers for it */
+    RESOLVER_PUBLISHED,    /* a foreign domain that publishes, validated, who serves this address */
+    RESOLVER_NO_NUMBER     /* a telephone number that leads to no address */
 };
 
 struct resolver_answer {
     enum resolver_rule rule;
-    char hosting[STORE_DOMAIN_MAX + 1]; /* "" for RESOLVER_UNKNOWN and RESOLVER_BLOCKED */
+    char hosting[STORE_DOMAIN_MAX + 1]; /* "" for RESOLVER_UNKNOWN, _BLOCKED and _NO_NUMBER */
     struct store_route route; /* what the directory said; where it says `aliased`, the rule
                                  is that of route.target */
 };
@@ -54,7 +59,7 @@ int resolver_lookup(struct store_reader *reader, const struct store_address *add
 /* A sentence such as "opb.example is not one of our domains: its own authority answers for it". */
 const char *resolver_rule_text(enum resolver_rule rule);
 
-/* ---- LRF ---- */
+/* ---- the resolver ---- */
 
 struct resolver;
 
@@ -72,6 +77,12 @@ struct resolver_conf {
     unsigned ttl_max_s;          /* a longer one as this; 0: 86400 */
     unsigned
         stale_s; /* SRV, A and AAAA may be used so long beyond their TTL where nobody answers */
+    struct {
+        char name[STORE_DOMAIN_MAX + 1]; /* canonical */
+        bool trusted;                    /* what is in it counts without validation */
+    } suffixes[RESOLVER_MAX_SUFFIXES];   /* of ENUM, in the order in which they are asked */
+    size_t suffix_count;
+    bool address_records; /* foreign domains are asked who serves their single addresses */
 };
 
 /* Returns 0, -EINVAL (no upstream), -ENOMEM or -EMFILE. `conf` is copied. */
@@ -79,6 +90,63 @@ int resolver_alloc(uv_loop_t *loop, const struct resolver_conf *conf, struct res
 /* Ends every lookup with STATUS_CANCELLED and closes its handles; memory is freed from the loop, so
  * run it until the handles are gone. Accepts NULL. */
 void resolver_free(struct resolver *resolver);
+
+/* A line for people about each step taken: each question with its answer, each choice with its
+ * reason. Valid during the call. */
+typedef void resolver_trace_h(const char *line, void *arg);
+
+/* ---- LUF, with DNS (design section 3.1) ---- */
+
+/* Whom a request asks for: an address, or where `digits` is not empty a number without domain. */
+struct resolver_asked {
+    struct store_address address; /* canonical; user "": only the domain is known */
+    char digits[STORE_NUMBER_MAX + 1];
+};
+
+/* What led from a number to an address. */
+enum resolver_number_by { RESOLVER_NUMBER_NONE, RESOLVER_NUMBER_TABLE, RESOLVER_NUMBER_ENUM };
+
+struct resolver_found {
+    struct resolver_answer answer;
+    struct store_address address;      /* whom the answer is about: a number may have led to another
+                                          address than was asked for; empty for RESOLVER_NO_NUMBER */
+    enum resolver_number_by number_by; /* not NONE: `address` is whom the request is for now */
+    bool unknown; /* DNS could not tell; the answer is the one without it, right for routing and no
+                     proof of anything */
+    char why[RESOLVER_WHY_MAX]; /* a sentence, where `unknown` or the status is not 0; else "" */
+};
+
+/* status 0, or STATUS_SERVFAIL or -ETIMEDOUT (it could not be found out where a number leads),
+ * STATUS_CANCELLED, or a store status. */
+typedef void resolver_find_h(int status, const struct resolver_found *found, void *arg);
+
+struct resolver_find_user {
+    struct store_reader *reader; /* begun and ended here; must outlive the search */
+    resolver_find_h *done;
+    resolver_trace_h *trace; /* may be NULL */
+    void *arg;
+};
+
+struct resolver_finding; /* a search under way */
+
+/* Where does this address live? First the directory; for a number, and for a number at a domain of
+ * ours, the number table, then ENUM (RFC 6116) in the configured suffixes; for a foreign domain its
+ * address records (design section 5). ENUM counts where it is validated or its suffix is trusted,
+ * address records only where they are validated.
+ * Returns what `done` would get, with *found, where the directory and the cache suffice; then
+ * `done` is not called. -EINPROGRESS: `done` is called exactly once, later, from the loop, unless
+ * *finding is cancelled before. -EAGAIN (too many under way) and -ENOMEM: *found is not set. */
+int resolver_find(struct resolver *resolver, const struct resolver_asked *asked,
+                  const struct resolver_find_user *user, struct resolver_found *found,
+                  struct resolver_finding **finding);
+/* `done` will not be called any more. */
+void resolver_find_cancel(struct resolver_finding *finding);
+
+/* Would resolver_find ask more than the directory, which gave this answer? */
+bool resolver_find_needs_dns(const struct resolver_conf *conf, const struct store_address *address,
+                             const struct resolver_answer *answer);
+
+/* ---- LRF ---- */
 
 /* Which records may lead to a domain (design section 5). */
 enum resolver_profile {
@@ -118,10 +186,6 @@ struct resolver_hop {
  * as "opb.example: SRV _sips._tcp.opb.example: SERVFAIL from 127.0.0.53:53". */
 typedef void resolver_locate_h(int status, const struct resolver_hop *hops, size_t count,
                                const char *why, void *arg);
-
-/* A line for people about each step taken: each question with its answer, each choice with its
- * reason. Valid during the call. */
-typedef void resolver_trace_h(const char *line, void *arg);
 
 struct resolver_location; /* a lookup under way */
 

@@ -198,11 +198,13 @@ static void plan_from_core(struct proxy *proxy, const struct origin *origin,
         return;
     case RESOLVER_UNKNOWN:
     case RESOLVER_BLOCKED:
+    case RESOLVER_NO_NUMBER:
         refuse_unknown(request, plan->refusal);
         return;
     case RESOLVER_PORTED_OUT:
     case RESOLVER_MOVED:
     case RESOLVER_ALIAS:
+    case RESOLVER_PUBLISHED:
         plan_peer(called.answer.hosting, 0, plan);
         if (called.answer.route.aliased)
             plan->called = called.answer.route.target;
@@ -294,6 +296,8 @@ static void plan_from_peer(struct proxy *proxy, const struct origin *origin,
     case RESOLVER_UNKNOWN:
     case RESOLVER_BLOCKED:
     case RESOLVER_AUTHORITY:
+    case RESOLVER_PUBLISHED:
+    case RESOLVER_NO_NUMBER:
         refuse_unknown(request, plan->refusal);
         return;
     }
