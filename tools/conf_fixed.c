@@ -136,6 +136,25 @@ static bool is_trust_changed(const struct resolver_conf *a, const struct resolve
     return false;
 }
 
+static bool is_suffixes_eq(const struct resolver_conf *a, const struct resolver_conf *b)
+{
+    for (size_t i = 0; i < a->suffix_count && i < b->suffix_count; i++)
+        if (strcmp(a->suffixes[i].name, b->suffixes[i].name) != 0)
+            return false;
+    return a->suffix_count == b->suffix_count;
+}
+
+/* Is a tree that both have trusted by one of them only? */
+static bool is_suffix_trust_changed(const struct resolver_conf *a, const struct resolver_conf *b)
+{
+    for (size_t i = 0; i < a->suffix_count; i++)
+        for (size_t j = 0; j < b->suffix_count; j++)
+            if (strcmp(a->suffixes[i].name, b->suffixes[j].name) == 0 &&
+                a->suffixes[i].trusted != b->suffixes[j].trusted)
+                return true;
+    return false;
+}
+
 /* ---- the API ---- */
 
 static bool is_reserved_eq(const struct api_conf *a, const struct api_conf *b)
@@ -176,5 +195,9 @@ const char *conf_fixed_changes(const struct junctord_conf *old, const struct jun
         changes_add(text, "dns", "upstreams");
     if (is_trust_changed(&old->edge.resolver, &new->edge.resolver))
         changes_add(text, "dns", "trusted");
+    if (!is_suffixes_eq(&old->edge.resolver, &new->edge.resolver))
+        changes_add(text, "dns", "enum");
+    if (is_suffix_trust_changed(&old->edge.resolver, &new->edge.resolver))
+        changes_add(text, "dns", "enum-trusted");
     return text;
 }

@@ -126,6 +126,14 @@ const struct conf_setting conf_settings[] = {
      NULL, "an answer with a longer TTL is kept so long"},
     {"dns", "stale-s", CONF_NUMBER, 0, 2592000, "86400", CONF_FIXED, CONF(edge.resolver.stale_s),
      NULL, "SRV, A and AAAA records are used so long beyond their TTL while no upstream answers"},
+    {"dns", "enum", CONF_LIST, 0, RESOLVER_MAX_SUFFIXES, NULL, CONF_FIXED, 0, conf_take_enum,
+     "trees of telephone numbers (ENUM), such as {\"e164.arpa\"}, asked in this order for numbers "
+     "that our table does not have; they count where they are validated"},
+    {"dns", "enum-trusted", CONF_LIST, 0, RESOLVER_MAX_SUFFIXES, NULL, CONF_FIXED, 0,
+     conf_take_enum_trusted, "those of the trees that count without validation"},
+    {"dns", "address-records", CONF_SWITCH, 0, 0, "true", CONF_FIXED,
+     CONF(edge.resolver.address_records), NULL,
+     "ask foreign domains who serves their single addresses"},
 
     {"publish", "ttl", CONF_NUMBER, 1, WEEK_S, "3600", 0, CONF(zone.ttl_s), NULL,
      "seconds for which resolvers may keep a record"},

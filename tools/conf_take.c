@@ -371,3 +371,50 @@ int conf_take_trusted(struct conf_load *load, const char *text)
     }
     return conf_refuse(load, "\"%s\" is none of the upstreams", text);
 }
+
+static int parse_suffix(struct conf_load *load, const char *text, char name[STORE_DOMAIN_MAX + 1])
+{
+    struct store_fault fault;
+    if (store_domain_canonical(slice_of(text), name, &fault) == 0)
+        return 0;
+    return conf_refuse(load, "expected the name of a tree, such as \"e164.arpa\": %s", fault.text);
+}
+
+/* Its place in the list, or suffix_count. */
+static size_t find_suffix(const struct resolver_conf *dns, const char *name)
+{
+    size_t i = 0;
+    while (i < dns->suffix_count && strcmp(dns->suffixes[i].name, name) != 0)
+        i++;
+    return i;
+}
+
+int conf_take_enum(struct conf_load *load, const char *text)
+{
+    struct resolver_conf *dns = &load->conf->edge.resolver;
+    char name[STORE_DOMAIN_MAX + 1];
+    if (dns->suffix_count == RESOLVER_MAX_SUFFIXES)
+        return conf_refuse(load, "more than %d trees", RESOLVER_MAX_SUFFIXES);
+    int status = parse_suffix(load, text, name);
+    if (status != 0)
+        return status;
+    if (find_suffix(dns, name) < dns->suffix_count)
+        return conf_refuse(load, "\"%s\" is in the list twice", text);
+    memcpy(dns->suffixes[dns->suffix_count++].name, name, strlen(name) + 1);
+    return 0;
+}
+
+/* Comes after `enum`, in the table's order. */
+int conf_take_enum_trusted(struct conf_load *load, const char *text)
+{
+    struct resolver_conf *dns = &load->conf->edge.resolver;
+    char name[STORE_DOMAIN_MAX + 1];
+    int status = parse_suffix(load, text, name);
+    if (status != 0)
+        return status;
+    size_t i = find_suffix(dns, name);
+    if (i == dns->suffix_count)
+        return conf_refuse(load, "\"%s\" is none of the trees in enum", text);
+    dns->suffixes[i].trusted = true;
+    return 0;
+}

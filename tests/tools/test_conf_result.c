@@ -213,6 +213,24 @@ static void what_is_published_follows_from_listeners_and_keys(void **state)
     conf_free(conf);
 }
 
+static void trees_of_enum_are_in_order_and_trusted_by_name(void **state)
+{
+    (void)state;
+    struct junctord_conf *conf = conf_load_good(GOOD);
+    assert_int_equal(conf->edge.resolver.suffix_count, 0);
+    assert_true(conf->edge.resolver.address_records);
+    conf_free(conf);
+    conf = conf_load_good(GOOD "dns { enum-trusted = {\"Own.example.\"} address-records = false\n"
+                               "enum = {\"E164.arpa\", \"own.example\"} }\n");
+    assert_int_equal(conf->edge.resolver.suffix_count, 2);
+    assert_string_equal(conf->edge.resolver.suffixes[0].name, "e164.arpa");
+    assert_false(conf->edge.resolver.suffixes[0].trusted);
+    assert_string_equal(conf->edge.resolver.suffixes[1].name, "own.example");
+    assert_true(conf->edge.resolver.suffixes[1].trusted);
+    assert_false(conf->edge.resolver.address_records);
+    conf_free(conf);
+}
+
 static void upstreams_on_loopback_are_trusted_unless_others_are_named(void **state)
 {
     (void)state;
@@ -323,6 +341,8 @@ static void changes_that_need_a_restart_are_named(void **state)
         {GOOD "dns { upstreams = {\"127.0.0.1\", \"127.0.0.2\"} }\n", "dns: upstreams"},
         {GOOD "dns { upstreams = {\"127.0.0.1\", \"192.0.2.1\"} trusted = {\"192.0.2.1\"} }\n",
          "dns: upstreams, dns: trusted"},
+        {GOOD "dns { enum = {\"e164.arpa\"} }\n", "dns: enum"},
+        {GOOD "dns { address-records = false }\n", "dns: address-records"},
     };
     (void)state;
     struct junctord_conf *old = conf_load_good(GOOD);
@@ -356,6 +376,7 @@ int main(void)
         cmocka_unit_test(what_is_left_out_has_its_default),
         cmocka_unit_test(listeners_have_their_addresses_and_names),
         cmocka_unit_test(what_is_published_follows_from_listeners_and_keys),
+        cmocka_unit_test(trees_of_enum_are_in_order_and_trusted_by_name),
         cmocka_unit_test(upstreams_on_loopback_are_trusted_unless_others_are_named),
         cmocka_unit_test(a_health_listener_for_everybody_is_doubted),
         cmocka_unit_test(the_same_file_gives_the_same_bytes),

@@ -46,6 +46,9 @@ static void the_sample_is_correct_and_shows_the_defaults(void **state)
     all->api.group = (gid_t)-1; /* an example there; so are the networks of `allow`, */
     assert_int_equal(all->api.reserved_count, 2);
     all->api.reserved_count = 0; /* these, */
+    assert_int_equal(all->edge.resolver.suffix_count, 2);
+    assert_true(all->edge.resolver.suffixes[1].trusted);
+    all->edge.resolver.suffix_count = 0; /* the trees of ENUM */
     assert_int_equal(netaddr_port(&all->api.listen), 8443);
     assert_int_equal(netaddr_port(&all->api.health), 9100);
     all->api.listen = all->api.health = plain->api.listen; /* and where the API listens */
