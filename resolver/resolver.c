@@ -109,8 +109,9 @@ int resolver_alloc(uv_loop_t *loop, const struct resolver_conf *conf, struct res
     list_init(&made->spare);
     list_init(&made->findings);
     list_init(&made->spare_findings);
-    made->timers =
-        timers_alloc(2 * RESOLVER_MAX_INFLIGHT + RESOLVER_LOCATIONS_MAX + RESOLVER_FINDINGS_MAX);
+    list_init(&made->keys_asked);
+    made->timers = timers_alloc(2 * RESOLVER_MAX_INFLIGHT + RESOLVER_LOCATIONS_MAX +
+                                RESOLVER_FINDINGS_MAX + RESOLVER_KEYS_ASKED_MAX);
     made->questions = table_alloc(RESOLVER_MAX_INFLIGHT);
     made->cache =
         resolver_cache_alloc(&(struct resolver_cache_conf){.max = made->conf.cache_max,
@@ -141,6 +142,7 @@ void resolver_free(struct resolver *resolver)
         return;
     resolver->closing = true;
     resolver_findings_end(resolver);
+    resolver_keys_end(resolver);
     resolver_locations_end(resolver);
     resolver_questions_end(resolver);
     resolver_net_close(resolver->net);

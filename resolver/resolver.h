@@ -26,6 +26,7 @@
 #define RESOLVER_MAX_HOPS      16   /* next hops of one location: bounds the search of one call */
 #define RESOLVER_MAX_INFLIGHT  1024 /* questions on the wire at once */
 #define RESOLVER_MAX_SUFFIXES  4    /* trees of telephone numbers in DNS (ENUM) */
+#define RESOLVER_MAX_KEYS      16   /* TLSA records of one server that are looked at */
 #define RESOLVER_WHY_MAX       1024 /* a sentence with two names in it */
 
 /* ---- LUF ---- */
@@ -266,6 +267,55 @@ void resolver_hop_failed(struct resolver *resolver, const struct resolver_hop *h
                          const char *domain);
 void resolver_hop_worked(struct resolver *resolver, const struct resolver_hop *hop,
                          const char *domain);
+/* ---- the keys of a server (DANE) ---- */
+
+/* What DNS says about the keys of a server. Only USABLE proves a key; only NONE, UNSIGNED and
+ * UNUSABLE leave it to CAs to prove one (design section 6). */
+enum resolver_keys_verdict {
+    RESOLVER_KEYS_USABLE,   /* validated records: one of them must match */
+    RESOLVER_KEYS_UNUSABLE, /* validated records, but with usages 0 and 1 or unknown numbers only */
+    RESOLVER_KEYS_NONE,     /* validated: there are none */
+    RESOLVER_KEYS_UNSIGNED, /* proven that nobody signs them; what there is does not count */
+    RESOLVER_KEYS_UNKNOWN   /* could not be found out: nothing may be concluded */
+};
+
+/* A sentence about the verdict. */
+const char *resolver_keys_text(enum resolver_keys_verdict verdict);
+
+/* One TLSA record that can be used: usage 2 or 3, selector 0 or 1, matching 0 to 2 (RFC 6698
+ * section 2.1). */
+struct resolver_key {
+    uint8_t usage, selector, matching;
+    struct slice data; /* valid during the callback */
+};
+
+struct resolver_keys {
+    enum resolver_keys_verdict verdict;
+    struct resolver_key keys[RESOLVER_MAX_KEYS]; /* USABLE: the first ones, in no order */
+    size_t count;
+    uint32_t ttl_s;             /* for how long this holds; 0 for UNKNOWN */
+    char why[RESOLVER_WHY_MAX]; /* a sentence for UNKNOWN; else "" */
+};
+
+/* Called exactly once, later, from the loop. */
+typedef void resolver_keys_h(const struct resolver_keys *keys, void *arg);
+
+struct resolver_key_place {
+    char host[STORE_DOMAIN_MAX + 1]; /* the target of an SRV record, or the domain itself */
+    uint16_t port;
+};
+
+struct resolver_keys_asking; /* a question under way */
+
+/* Asks for the TLSA records of host and port over TCP, at trusted upstreams only; an answer is
+ * never stale. That the SRV records which led there are validated too is the caller's matter (RFC
+ * 7673 section 3). `trace` may be NULL. Returns 0 when started (*asking may be cancelled until
+ * `done` ran), -EINVAL (no name), -EAGAIN (too many under way) or -ENOMEM. */
+int resolver_keys(struct resolver *resolver, const struct resolver_key_place *place,
+                  resolver_keys_h *done, resolver_trace_h *trace, void *arg,
+                  struct resolver_keys_asking **asking);
+/* `done` will not be called any more. */
+void resolver_keys_cancel(struct resolver_keys_asking *asking);
 
 /* Numbers of 64 bits only: a worker publishes them as an array. */
 struct resolver_stats {

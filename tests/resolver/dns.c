@@ -64,8 +64,8 @@ unsigned dns_type_number(const char *type)
     static const struct {
         const char *name;
         unsigned number;
-    } types[] = {{"A", 1},    {"NS", 2},    {"CNAME", 5}, {"SOA", 6},
-                 {"TXT", 16}, {"AAAA", 28}, {"SRV", 33},  {"NAPTR", 35}};
+    } types[] = {{"A", 1},     {"NS", 2},   {"CNAME", 5},  {"SOA", 6},  {"TXT", 16},
+                 {"AAAA", 28}, {"SRV", 33}, {"NAPTR", 35}, {"TLSA", 52}};
     for (size_t i = 0; i < COUNT_OF(types); i++)
         if (strcmp(types[i].name, type) == 0)
             return types[i].number;
@@ -78,6 +78,12 @@ static void put_ip(struct dns_packet *packet, int family, const char *text)
     uint8_t ip[16];
     assert_int_equal(inet_pton(family, text, ip), 1);
     put(packet, ip, family == AF_INET ? 4 : 16);
+}
+
+static void put_hex(struct dns_packet *packet, const char *text)
+{
+    for (; text[0] && text[1]; text += 2)
+        put8(packet, (size_t)char_hex(text[0]) << 4 | (size_t)char_hex(text[1]));
 }
 
 static void put_rdata(struct dns_packet *packet, unsigned type, char *const *field)
@@ -114,6 +120,11 @@ static void put_rdata(struct dns_packet *packet, unsigned type, char *const *fie
         for (int i = 2; i < 5; i++)
             put_string(packet, field[i]);
         put_name(packet, field[5]);
+        return;
+    case 52:
+        for (int i = 0; i < 3; i++)
+            put8(packet, strtoul(field[i], NULL, 10));
+        put_hex(packet, field[3]);
         return;
     }
 }

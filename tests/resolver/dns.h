@@ -27,7 +27,7 @@ struct dns_packet {
 void dns_begin(struct dns_packet *packet, const uint8_t *query, size_t query_len, unsigned flags);
 /* Appends a record written as in a zone file: "edge.opb.example 300 A 192.0.2.1". Names are
  * absolute without final dot, "." is the root; strings are not quoted, "-" is the empty one. Types:
- * A, AAAA, SRV, NAPTR, TXT, CNAME, NS, SOA. */
+ * A, AAAA, SRV, NAPTR, TXT, TLSA (data in hex), CNAME, NS, SOA. */
 void dns_add(struct dns_packet *packet, enum dns_section section, const char *line);
 /* Appends raw bytes (a record of one's own; the count is raised by one). */
 void dns_add_raw(struct dns_packet *packet, enum dns_section section, const void *bytes,

@@ -299,8 +299,7 @@ static void hostile_expressions_end(void **state)
         match_text(cases[i], "ababababababababababababababa", false, parts, sizeof(parts));
     }
     char deep[256] = "";
-    for (int i = 0; i < 127; i++)
-        strcat(deep, "(");
+    memset(deep, '(', 127);
     assert_non_null(compile_error(deep));
     for (int i = 0; i < 254; i += 2)
         memcpy(deep + i, "a*", 3);
@@ -353,6 +352,12 @@ static void random_fields_do_no_harm(void **state)
     assert_true(applied > 100);
 }
 
+static void append(char *out, size_t size, const char *text)
+{
+    size_t len = strlen(out);
+    snprintf(out + len, size - len, "%s", text);
+}
+
 /* An expression that both matchers understand alike. */
 static void random_expression(uint32_t *seed, int depth, char *out, size_t size)
 {
@@ -360,17 +365,17 @@ static void random_expression(uint32_t *seed, int depth, char *out, size_t size)
     unsigned pieces = 1 + random_next(seed) % 3;
     for (unsigned i = 0; i < pieces && len + 24 < size; i++) {
         if (i && random_next(seed) % 4 == 0)
-            strcat(out, "|");
+            append(out, size, "|");
         if (depth > 0 && random_next(seed) % 3 == 0) {
-            strcat(out, "(");
-            random_expression(seed, depth - 1, out, size - 16);
-            strcat(out, ")");
+            append(out, size, "(");
+            random_expression(seed, depth - 1, out, size - 16); /* room for what ends it */
+            append(out, size, ")");
         } else {
             static const char *const atoms[] = {"a", "b", ".", "[ab]", "[^a]", "c"};
-            strcat(out, atoms[random_next(seed) % COUNT_OF(atoms)]);
+            append(out, size, atoms[random_next(seed) % COUNT_OF(atoms)]);
         }
         static const char *const repeats[] = {"", "", "", "*", "+", "?", "{1,2}", "{2}"};
-        strcat(out, repeats[random_next(seed) % COUNT_OF(repeats)]);
+        append(out, size, repeats[random_next(seed) % COUNT_OF(repeats)]);
         len = strlen(out);
     }
 }
