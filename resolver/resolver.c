@@ -179,6 +179,11 @@ void resolver_hop_worked(struct resolver *resolver, const struct resolver_hop *h
     resolver_avoid_worked(resolver->avoid, &key);
 }
 
+const struct resolver_conf *resolver_conf_get(const struct resolver *resolver)
+{
+    return &resolver->conf;
+}
+
 void resolver_stats_get(const struct resolver *resolver, struct resolver_stats *stats)
 {
     *stats = resolver->stats;

@@ -92,6 +92,9 @@ int resolver_alloc(uv_loop_t *loop, const struct resolver_conf *conf, struct res
  * run it until the handles are gone. Accepts NULL. */
 void resolver_free(struct resolver *resolver);
 
+/* What it was made with, defaults filled in. */
+const struct resolver_conf *resolver_conf_get(const struct resolver *resolver);
+
 /* A line for people about each step taken: each question with its answer, each choice with its
  * reason. Valid during the call. */
 typedef void resolver_trace_h(const char *line, void *arg);

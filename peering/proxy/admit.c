@@ -180,39 +180,78 @@ static void refuse_unknown(const struct sip_msg *request, struct refusal *refusa
         refusal_set(refusal, 404, "no such address: %.*s", SLICE_ARG(request->uri.bytes));
 }
 
-static void plan_from_core(struct proxy *proxy, const struct origin *origin,
-                           const struct sip_msg *request, struct plan *plan)
+/* Where a request from the core goes, once it is known where the called address lives. */
+static void plan_found(const struct sip_msg *request, const struct called *called,
+                       struct plan *plan)
 {
-    struct called called;
-    admit_core_caller(proxy, origin, request, plan);
-    if (plan->refusal->status || !look_up_called(proxy, &request->uri, &called, plan->refusal))
-        return;
-    switch (called.answer.rule) {
+    switch (called->answer.rule) {
     case RESOLVER_HOSTED:
     case RESOLVER_UNKNOWN_CORE:
-        if (strcmp(called.answer.route.core.name, plan->caller_group) == 0)
+        if (strcmp(called->answer.route.core.name, plan->caller_group) == 0)
             refusal_set(plan->refusal, 404, "%.*s is served by the core that asks",
                         SLICE_ARG(request->uri.bytes));
         else
-            plan_core(request, &called, plan);
+            plan_core(request, called, plan);
         return;
     case RESOLVER_UNKNOWN:
     case RESOLVER_BLOCKED:
-    case RESOLVER_NO_NUMBER:
         refuse_unknown(request, plan->refusal);
+        return;
+    case RESOLVER_NO_NUMBER:
+        refusal_set(plan->refusal, 404, "%.*s leads to no address", SLICE_ARG(request->uri.bytes));
         return;
     case RESOLVER_PORTED_OUT:
     case RESOLVER_MOVED:
     case RESOLVER_ALIAS:
     case RESOLVER_PUBLISHED:
-        plan_peer(called.answer.hosting, 0, plan);
-        if (called.answer.route.aliased)
-            plan->called = called.answer.route.target;
+        plan_peer(called->answer.hosting, 0, plan);
+        if (called->answer.route.aliased)
+            plan->called = called->answer.route.target;
         return;
     case RESOLVER_AUTHORITY:
-        plan_peer(called.answer.hosting, request->uri.port, plan);
+        plan_peer(called->answer.hosting, plan->renamed ? 0 : request->uri.port, plan);
         return;
     }
+}
+
+void admit_found(const struct sip_msg *request, const struct resolver_found *found,
+                 struct plan *plan)
+{
+    struct called called = {
+        .address = found->address, .has_address = true, .answer = found->answer};
+    plan->renamed = found->number_by != RESOLVER_NUMBER_NONE;
+    if (plan->renamed)
+        plan->called = found->address;
+    plan_found(request, &called, plan);
+}
+
+static void plan_number(const struct sip_msg *request, struct plan *plan)
+{
+    struct store_fault fault;
+    plan->in_dns = store_number_parse(request->uri.user, plan->asked.digits, &fault) == 0;
+    if (!plan->in_dns)
+        refusal_set(plan->refusal, 404, "%.*s: %s", SLICE_ARG(request->uri.bytes), fault.text);
+}
+
+static void plan_from_core(struct proxy *proxy, const struct origin *origin,
+                           const struct sip_msg *request, struct plan *plan)
+{
+    struct called called;
+    admit_core_caller(proxy, origin, request, plan);
+    if (plan->refusal->status)
+        return;
+    if (request->uri.scheme == SIP_SCHEME_TEL) {
+        plan_number(request, plan);
+        return;
+    }
+    if (!look_up_called(proxy, &request->uri, &called, plan->refusal))
+        return;
+    plan->in_dns = called.has_address && resolver_find_needs_dns(resolver_conf_get(proxy->resolver),
+                                                                 &called.address, &called.answer);
+    if (plan->in_dns)
+        plan->asked.address = called.address;
+    else
+        plan_found(request, &called, plan);
 }
 
 /* ---- from a peer (3.2, 3.4) ---- */

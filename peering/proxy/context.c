@@ -36,16 +36,22 @@ void context_enter(struct context *context)
 void context_leave(struct context *context)
 {
     if (--context->busy == 0 && !context->server && list_is_empty(&context->clients) &&
-        !context->location && !context->current)
+        !context->finding && !context->location && !context->current)
         context_free(context);
+}
+
+static void lookups_stop(struct context *context)
+{
+    find_stop(context);
+    if (context->location)
+        resolver_locate_cancel(context->location);
+    context->location = NULL;
 }
 
 void context_abort(struct context *context)
 {
     context_enter(context);
-    if (context->location)
-        resolver_locate_cancel(context->location);
-    context->location = NULL;
+    lookups_stop(context);
     if (context->server)
         txn_server_abort(context->server);
     context->current = NULL;
@@ -221,6 +227,19 @@ bool context_retry_hop(struct context *context)
     return true;
 }
 
+void context_try_targets(struct context *context)
+{
+    try_next(context);
+}
+
+void context_refuse(struct context *context, const struct refusal *refusal)
+{
+    if (context->server && !context->final_sent) {
+        log_failure(context, refusal);
+        answer(context, refusal);
+    }
+}
+
 bool context_has_more(const struct context *context)
 {
     bool more = context->hop_again || context->target_next < context->plan->target_count;
@@ -243,9 +262,9 @@ static void on_search_timer(void *arg)
     struct context *context = arg;
     context_enter(context);
     context->search_over = true;
-    if (context->location)
-        resolver_locate_cancel(context->location);
-    context->location = NULL;
+    if (context->finding)
+        context_add_cause(context, "where the address leads was not found out in time");
+    lookups_stop(context);
     if (context->current) {
         context_add_cause(context, "%s: no response in time", context->hop.host);
         attempt_abandon(context->current);
@@ -293,9 +312,7 @@ void context_cancel(struct context *context)
         return;
     context_enter(context);
     context->cancelled = true;
-    if (context->location)
-        resolver_locate_cancel(context->location);
-    context->location = NULL;
+    lookups_stop(context);
     if (context->current)
         attempt_cancel(context->current);
     else
@@ -320,10 +337,16 @@ static void on_server_ended(struct txn_server *txn, void *arg)
     context_leave(context);
 }
 
-/* Without the places for targets that are not used. */
-static const struct plan *plan_copy(struct arena *arena, const struct plan *plan)
+/* How many targets the plan has, or may get. */
+static size_t plan_room(const struct plan *plan)
 {
-    size_t size = offsetof(struct plan, targets) + plan->target_count * sizeof(plan->targets[0]);
+    return plan->in_dns ? PLAN_MAX_TARGETS : plan->target_count;
+}
+
+/* Without the places for targets that are not used. */
+static struct plan *plan_copy(struct arena *arena, const struct plan *plan)
+{
+    size_t size = offsetof(struct plan, targets) + plan_room(plan) * sizeof(plan->targets[0]);
     struct plan *copy = arena_get(arena, size);
     if (copy) {
         memcpy(copy, plan, size);
@@ -339,7 +362,7 @@ static struct context *context_alloc(struct proxy *proxy, const struct origin *o
     struct context *context = arena ? arena_zero(arena, sizeof(*context)) : NULL;
     if (!context || !(context->request = sip_msg_copy(arena, request)) ||
         !(context->plan = plan_copy(arena, plan)) ||
-        !(context->searches = arena_zero(arena, plan->target_count * sizeof(*context->searches)))) {
+        !(context->searches = arena_zero(arena, plan_room(plan) * sizeof(*context->searches)))) {
         arena_free(arena);
         return NULL;
     }
@@ -393,6 +416,9 @@ void context_start(struct proxy *proxy, const struct origin *origin, const struc
         refusal_set(&trying, 100, "%s", "");
         answer(context, &trying);
     }
-    try_next(context);
+    if (context->plan->in_dns)
+        find_start(context);
+    else
+        try_next(context);
     context_leave(context);
 }

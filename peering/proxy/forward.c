@@ -115,14 +115,21 @@ static void mark_received(const struct forward *forward, struct sip_edits *edits
                            via->has_rport ? netaddr_port(peer) : 0);
 }
 
-/* The core knows its people by their canonical addresses (design 3.2); parameters stay as they are.
- */
+/* The core knows its people by their canonical addresses (design 3.2); parameters stay as they are,
+ * but those of a number (user=phone) have no meaning for the address that it led to. */
 static void name_called(const struct forward *forward, struct sip_edits *edits)
 {
     const struct store_address *called = &forward->plan->called;
     const struct sip_uri *uri = &forward->request->uri;
     if (!called->user[0])
         return;
+    if (forward->plan->renamed) {
+        const char *scheme = uri->scheme == SIP_SCHEME_SIPS ? "sips" : "sip";
+        sip_edits_replace(
+            edits, forward->request->uri_text,
+            arena_printf(forward->arena, "%s:%s@%s", scheme, called->user, called->domain));
+        return;
+    }
     if (!slice_eq(uri->user, slice_of(called->user)))
         sip_edits_replace(edits, uri->user, slice_of(called->user));
     if (!slice_eq(uri->host, slice_of(called->domain)))

@@ -5,6 +5,7 @@
  *   intake.c   parse, hand over to the owning worker, match transactions, refuse what is malformed
  *   dialog.c   Route headers and dialog tokens: is it inside a dialog, and where does that lead?
  *   admit.c    may this source speak for this caller, and is the called address ours to route?
+ *   find.c     where DNS knows more than the directory: whom a number names, who serves an address
  *   context.c  the response context: one server transaction, its targets in turn, the best answer
  *   attempt.c  one target: build (forward.c), connect, send, wait
  *   refuse.c   stateless answers
@@ -166,6 +167,9 @@ struct plan {
     char peer[STORE_DOMAIN_MAX + 1]; /* the proven peer domain of this dialog; "" core to core */
     struct store_address called; /* outside a dialog, towards a core or for an alias: the address in
                                     canonical form that is asked for; user "": as it came */
+    bool renamed;                /* `called` is the whole Request-URI: a number has led to it */
+    bool in_dns;                 /* DNS is asked before there are targets: for `asked` */
+    struct resolver_asked asked;
     char assert_identity[STORE_DOMAIN_MAX + 1]; /* P-Asserted-Identity to add towards the core for
                                                    an anonymous caller; "" for none */
     size_t own_routes; /* topmost Route values that are ours and are removed */
@@ -192,6 +196,9 @@ void dialog_plan(struct proxy *proxy, const struct origin *origin, const struct 
 /* The plan for a request outside a dialog: the trust rule and the LUF. */
 void admit_plan(struct proxy *proxy, const struct origin *origin, const struct sip_msg *request,
                 const struct sip_nameaddr *next, struct plan *plan);
+/* Completes a plan with `in_dns`, now that whom it is for has been found (design 3.1). */
+void admit_found(const struct sip_msg *request, const struct resolver_found *found,
+                 struct plan *plan);
 /* Is this source one of the domain's core next hops, or allowed by configuration? (sources.c) */
 bool admit_source_is_core(const struct proxy *proxy, const struct origin *origin,
                           const struct store_domain *domain);
@@ -223,11 +230,12 @@ struct context {
     struct arena *arena;
     struct origin origin; /* holds a reference to the connection */
     const struct sip_msg *request;
-    const struct plan *plan;
+    struct plan *plan;
     struct txn_server *server; /* NULL for an ACK, and once it has ended */
     unsigned busy;             /* calls into this context on the stack: not freed under them */
     struct list clients;       /* struct client: client transactions that have not ended */
 
+    struct resolver_finding *finding;   /* a search under way, before there are targets */
     size_t target_next;                 /* of plan.targets: the first not turned to yet */
     struct resolver_location *location; /* a lookup under way */
     struct resolver_search *searches;   /* one for each target turned to */
@@ -258,6 +266,15 @@ void context_abort(struct context *context);
  * transactions know what time it is. */
 void context_enter(struct context *context);
 void context_leave(struct context *context);
+
+/* The targets of the plan in turn, from the first. */
+void context_try_targets(struct context *context);
+/* Answers with what was found to be the matter. */
+void context_refuse(struct context *context, const struct refusal *refusal);
+
+/* find.c: asks DNS, then goes on with the targets or the refusal. */
+void find_start(struct context *context);
+void find_stop(struct context *context);
 
 /* attempt.c reports to its context: */
 /* What the far side of a hop must prove; "" where nothing. */

@@ -25,7 +25,7 @@ static void refusals_say_why(void **state)
         {{"INVITE", "sip:bob@two.example", .headers = "Route: <sip:192.0.2.1;lr>\r\n", .id = "r6"},
          "SIP/2.0 403",
          "preloaded Route"},
-        {{"INVITE", "tel:+4930123", .id = "r7"}, "SIP/2.0 404", "telephone numbers"},
+        {{"INVITE", "tel:030123;phone-context=one.example", .id = "r7"}, "SIP/2.0 404", "country code"},
         {{"INVITE", "http://two.example/", .id = "r8"}, "SIP/2.0 416", "scheme http"},
         {{"INVITE", "sip:bob@two.example", .headers = "Proxy-Require: foo, bar\r\n", .id = "r9"},
          "SIP/2.0 420",

@@ -1,0 +1,67 @@
+/* Where a request from the core goes, when the directory does not know (design 3.1): DNS is asked
+ * whom a number names and who serves a foreign address. Then the plan is made as if the directory
+ * had known. */
+#include "peering/proxy/proxy.h"
+
+#include "base/status.h"
+
+#include <errno.h>
+
+static void found_take(struct context *context, const struct resolver_found *found)
+{
+    struct refusal refusal = {.status = 0};
+    context->plan->refusal = &refusal;
+    admit_found(context->request, found, context->plan);
+    context->plan->refusal = NULL;
+    if (refusal.status)
+        context_refuse(context, &refusal);
+    else
+        context_try_targets(context);
+}
+
+/* It could not be found out: for the caller not "no such address", and for a core no 503, which
+ * would take the whole edge out of service. */
+static void not_found_out(struct context *context, const char *why)
+{
+    struct refusal refusal;
+    refusal_set(&refusal, 480, "where %.*s leads could not be found out: %s",
+                SLICE_ARG(context->request->uri.bytes), why);
+    context_refuse(context, &refusal);
+}
+
+static void find_ended(struct context *context, int status, const struct resolver_found *found)
+{
+    if (status == 0)
+        found_take(context, found);
+    else
+        not_found_out(context, found->why[0] ? found->why : status_text(status));
+}
+
+static void on_found(int status, const struct resolver_found *found, void *arg)
+{
+    struct context *context = arg;
+    context_enter(context);
+    context->finding = NULL;
+    find_ended(context, status, found);
+    context_leave(context);
+}
+
+void find_start(struct context *context)
+{
+    struct proxy *proxy = context->proxy;
+    const struct resolver_find_user user = {
+        .reader = proxy->reader, .done = on_found, .arg = context};
+    struct resolver_found found;
+    found.why[0] = '\0'; /* nothing else is looked at where the search cannot start */
+    int status =
+        resolver_find(proxy->resolver, &context->plan->asked, &user, &found, &context->finding);
+    if (status != -EINPROGRESS)
+        find_ended(context, status, &found);
+}
+
+void find_stop(struct context *context)
+{
+    if (context->finding)
+        resolver_find_cancel(context->finding);
+    context->finding = NULL;
+}
