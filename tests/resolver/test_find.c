@@ -618,7 +618,9 @@ static void a_number_leads_to_an_address_only_once(void **state)
     add_suffix(world, E164, false);
     serve(world, rules);
     expect(world, "+49309", RESOLVER_UNKNOWN, "+49309@opa.example", "");
+    assert_null(strstr(world->trace, "is in no number table"));
     expect(world, "+49309@opa.example", RESOLVER_UNKNOWN, "+49309@opa.example", "");
+    assert_null(strstr(world->trace, "is in no number table"));
     assert_int_equal(world->server.asked, 1);
 }
 
