@@ -35,6 +35,7 @@ api/address_state.h
 api/json.h
 api/problem.h
 peering/transport/tls.h
+resolver/update.h
 resolver/zone.h
 '
 
