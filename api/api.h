@@ -18,6 +18,7 @@
 #ifndef JUNCTOR_API_API_H
 #define JUNCTOR_API_API_H
 
+#include "api/publisher.h"
 #include "base/log.h"
 #include "base/netaddr.h"
 #include "peering/peering.h"
@@ -70,6 +71,7 @@ struct api_parts {
     const struct resolver_conf *resolver; /* how the edge looks calls up; at least one upstream */
     const struct tls_conf *tls;   /* whose certificates the edge has; NULL: unknown, no warnings */
     const struct zone_conf *zone; /* what is to be published; NULL: nothing */
+    struct publisher *publisher;  /* NULL: none; stopped before the API is, and freed after it */
     struct log *log;              /* may be NULL */
 };
 

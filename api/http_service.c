@@ -264,6 +264,14 @@ static struct api_http *http_alloc(const struct api_conf *conf)
     return http;
 }
 
+/* store_watch_h: of all that follow the journal in this process. */
+static void journal_grew(uint64_t sequence, void *arg)
+{
+    struct api *api = arg;
+    api_streams_wake(sequence, api->http);
+    publisher_wake(api->parts.publisher, sequence);
+}
+
 int api_http_start(struct api *api, const struct api_conf *conf, int fd, char why[API_MAX_WHY])
 {
     api->http = http_alloc(conf);
@@ -271,7 +279,8 @@ int api_http_start(struct api *api, const struct api_conf *conf, int fd, char wh
         close(fd);
         return start_fail(why, "socket", -ENOMEM);
     }
-    store_journal_watch(api->parts.store, api_streams_wake, api->http);
+    store_journal_watch(api->parts.store, journal_grew, api);
+    publisher_wake(api->parts.publisher, UINT64_MAX); /* of what came before */
     int status = api_refusals_start(api->http, api->parts.log);
     if (status) {
         close(fd);

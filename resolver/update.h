@@ -28,6 +28,10 @@
 #define UPDATE_BATCH_MAX   64            /* sets read or changed at once */
 #define UPDATE_MESSAGE_MAX 65535
 
+/* The name of a zone as somebody typed it, with or without final dot, in the form used here:
+ * letters, digits, '-' and '_' in lower case. Returns 0 or -EINVAL. */
+int update_zone_name(struct slice text, char zone[ZONE_NAME_MAX + 1]);
+
 /* ---- keys ---- */
 
 struct update_key {
@@ -60,6 +64,7 @@ bool update_set_eq(const struct update_set *a, const struct update_set *b);
 bool update_set_eq_data(const struct update_set *a, const struct update_set *b);
 /* Of records and TTL; the same on every machine. */
 uint64_t update_set_hash(const struct update_set *set);
+uint64_t update_set_hash_data(const struct update_set *set); /* without TTL; both: 0 of none */
 /* No records any more; keeps name and type. */
 void update_set_clear(struct update_set *set);
 

@@ -1,4 +1,4 @@
-/* Files with a TSIG key. */
+/* Names of zones, and files with a TSIG key. */
 #include "base/chars.h"
 #include "base/status.h"
 #include "resolver/record.h"
@@ -11,6 +11,15 @@
 #include <unistd.h>
 
 #define ALGORITHM "hmac-sha256"
+
+_Static_assert(ZONE_NAME_MAX == RESOLVER_NAME_MAX, "names are as long everywhere");
+
+int update_zone_name(struct slice text, char zone[ZONE_NAME_MAX + 1])
+{
+    if (text.len > 0 && text.p[text.len - 1] == '.')
+        text.len--;
+    return resolver_name_copy(text, zone);
+}
 
 /* A word, a text in quotes, or one of the marks; comments and blanks are left out. */
 static struct slice token_take(struct slice *rest)
@@ -57,8 +66,6 @@ static struct slice name_of(struct slice text)
     struct slice name = value_of(text, "id");
     if (name.len == 0)
         name = value_of(text, "key");
-    if (name.len > 0 && name.p[name.len - 1] == '.')
-        name.len--;
     return name;
 }
 
@@ -74,7 +81,7 @@ static int key_parse(const char *file, struct slice text, struct update_key *key
 {
     struct slice algorithm = value_of(text, "algorithm"), secret = value_of(text, "secret");
     struct update_key made;
-    if (resolver_name_copy(name_of(text), made.name) != 0)
+    if (update_zone_name(name_of(text), made.name) != 0)
         return update_explain(
             why, STATUS_MALFORMED,
             "%s: no key's name was found; expected key \"NAME\" { algorithm " ALGORITHM

@@ -96,12 +96,17 @@ bool update_set_eq(const struct update_set *a, const struct update_set *b)
     return update_set_eq_data(a, b) && (a->count == 0 || a->ttl_s == b->ttl_s);
 }
 
+/* Nobody gains by a collision of his own records. */
+static const uint8_t hash_key[16];
+
+uint64_t update_set_hash_data(const struct update_set *set)
+{
+    return set->count > 0 ? siphash(hash_key, slice_of(set->text)) : 0;
+}
+
 uint64_t update_set_hash(const struct update_set *set)
 {
-    static const uint8_t key[16]; /* nobody gains by a collision of his own records */
-    if (set->count == 0)
-        return 0;
-    return siphash_after(key, set->ttl_s, slice_of(set->text));
+    return set->count > 0 ? siphash_after(hash_key, set->ttl_s, slice_of(set->text)) : 0;
 }
 
 void update_set_clear(struct update_set *set)

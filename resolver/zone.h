@@ -124,6 +124,11 @@ int zone_address_name(const struct store_address *address, char name[ZONE_NAME_M
 int zone_address_record(const struct zone_conf *conf, struct store_reader *reader,
                         const struct store_address *address, struct zone_record *record);
 
+/* The record that an address has by where it lives, were it not left out of DNS: what may have been
+ * published. Returns whether there is one. */
+bool zone_address_record_of(const struct zone_conf *conf, const struct store_record *address,
+                            struct zone_record *record);
+
 /* A walk over the records of all addresses of a domain, in steps. */
 struct zone_walk {
     struct store_address last; /* in: go on behind it (all zero: from the start); out: the last

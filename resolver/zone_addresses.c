@@ -57,6 +57,16 @@ int zone_address_record(const struct zone_conf *conf, struct store_reader *reade
     return 0;
 }
 
+bool zone_address_record_of(const struct zone_conf *conf, const struct store_record *address,
+                            struct zone_record *record)
+{
+    char name[ZONE_NAME_MAX + 1];
+    if (address->state != STORE_ADDRESS_PORTED_OUT || zone_address_name(&address->address, name))
+        return false;
+    record_make(conf, address, record);
+    return true;
+}
+
 struct address_walk {
     const struct zone_conf *conf;
     struct zone_walk *walk;

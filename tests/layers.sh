@@ -34,6 +34,7 @@ public_headers='
 api/address_state.h
 api/json.h
 api/problem.h
+api/publisher.h
 peering/transport/tls.h
 resolver/update.h
 resolver/zone.h

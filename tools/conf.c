@@ -250,6 +250,7 @@ struct junctord_conf *conf_free(struct junctord_conf *conf)
     if (!conf)
         return NULL;
     arena_free(conf->strings);
+    explicit_bzero(&conf->publisher, sizeof(conf->publisher)); /* keys */
     arena_pool_free(conf->pool);
     free(conf);
     return NULL;

@@ -11,6 +11,7 @@
 #define JUNCTOR_TOOLS_CONF_H
 
 #include "api/api.h"
+#include "api/publisher.h"
 #include "base/arena.h"
 #include "base/log.h"
 #include "peering/peering.h"
@@ -37,6 +38,7 @@ struct junctord_conf {
     const char *reserved[API_MAX_RESERVED];                    /* api.reserved points here */
     struct conf_addresses addresses[TRANSPORT_MAX_LISTENERS];  /* by listener */
     struct zone_conf zone;                                     /* what is to be published */
+    struct publisher_conf publisher;                           /* and where */
     unsigned journal_days; /* in `store` as journal_age_ms; so are the sizes below */
     size_t journal_size, journal_max;
     struct arena_pool *pool;

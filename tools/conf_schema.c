@@ -20,12 +20,15 @@ const struct conf_section conf_sections[] = {
     {"trust", NULL, NULL, NULL, "whom we believe"},
     {"dns", NULL, NULL, NULL, "how the domains of peers are looked up"},
     {"publish", NULL, NULL, NULL, "the records that should exist in DNS (junctor dns records)"},
+    {"zone", "ZONE", conf_begin_zone, NULL,
+     "a zone whose primary server takes these records as signed updates; once per zone"},
     {"timers", NULL, NULL, NULL, "how long to wait"},
     {"limits", NULL, NULL, NULL, "how much at once, per worker"},
 };
 const size_t conf_section_count = sizeof(conf_sections) / sizeof(conf_sections[0]);
 
 #define CONF(member)        offsetof(struct junctord_conf, member)
+#define ZONE(member)        offsetof(struct publisher_zone_conf, member)
 #define CERTIFICATE(member) offsetof(struct tls_certificate_conf, member)
 
 #define MIB ((uint64_t)1 << 20)
@@ -142,6 +145,11 @@ const struct conf_setting conf_settings[] = {
     {"publish", "address-records", CONF_SWITCH, 0, 0, "true", 0, CONF(zone.address_records), NULL,
      "publish where addresses live that were ported out; a domain, or an address, can be left out "
      "by its own record"},
+
+    {"zone", "primary", CONF_TEXT, 0, 0, NULL, CONF_MUST, 0, conf_take_primary,
+     "ADDRESS[:PORT] of the zone's primary server; without PORT it is 53"},
+    {"zone", "tsig", CONF_FILE, 0, 0, NULL, CONF_MUST, ZONE(key_file), conf_take_tsig,
+     "file with the key that may update it (hmac-sha256), as tsig-keygen or keymgr writes it"},
 
     {"timers", "connect-ms", CONF_NUMBER, 50, 60000, "3000", CONF_FIXED,
      CONF(edge.transport.connect_timeout_ms), NULL, "connecting and TLS handshake, per target"},

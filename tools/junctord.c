@@ -1,9 +1,11 @@
 /* junctord(8): starts everything, waits for signals, ends everything.
  *
- * The order is that of the rooms: configuration, log, store, edge, API; down again in reverse. The
+ * The order is that of the rooms: configuration, log, store, edge, publisher, API; down again in
+ * reverse. The
  * main thread is the control thread of peering.h and runs a small loop of its own: SIGTERM and
  * SIGINT drain, SIGHUP reloads. */
 #include "api/api.h"
+#include "api/publisher.h"
 #include "base/log.h"
 #include "base/status.h"
 #include "peering/peering.h"
@@ -41,6 +43,7 @@ struct daemon {
     struct log *log;
     struct store *store;
     struct edge *edge;
+    struct publisher *publisher;
     struct api *api;
 
     uv_loop_t loop; /* signals and the drain's clock, nothing else */
@@ -153,6 +156,9 @@ static void reload_api(struct daemon *daemon, const struct junctord_conf *conf)
     if (conf->api.certificate &&
         api_pair_reload(daemon->api, conf->api.certificate, conf->api.key, why) != 0)
         log_write(daemon->log, LOG_ERROR, SOURCE, "the API keeps its certificate: %s", why);
+    if (publisher_reload(daemon->publisher, &conf->publisher, &conf->zone) != 0)
+        log_write(daemon->log, LOG_WARNING, SOURCE,
+                  "out of memory: what is published is as before");
     warn_of_doubt(daemon, conf);
 }
 
@@ -294,6 +300,17 @@ static int start_edge(struct daemon *daemon)
     return status;
 }
 
+static int start_publisher(struct daemon *daemon)
+{
+    const struct junctord_conf *conf = daemon->conf;
+    int status = publisher_start(&conf->publisher, &conf->zone, daemon->store, conf->store.path,
+                                 daemon->log, &daemon->publisher);
+    if (status != 0)
+        log_write(daemon->log, LOG_ERROR, SOURCE, "cannot start the publisher: %s",
+                  status_text(status));
+    return status;
+}
+
 static int start_api(struct daemon *daemon)
 {
     const struct api_parts parts = {.store = daemon->store,
@@ -303,6 +320,7 @@ static int start_api(struct daemon *daemon)
                                     .resolver = &daemon->conf->edge.resolver,
                                     .tls = &daemon->conf->edge.tls,
                                     .zone = &daemon->conf->zone,
+                                    .publisher = daemon->publisher,
                                     .log = daemon->log};
     char why[API_MAX_WHY];
     int status = api_start(&daemon->conf->api, &parts, &daemon->api, why);
@@ -318,6 +336,8 @@ static int run(struct daemon *daemon)
     if (status == 0)
         status = start_edge(daemon);
     if (status == 0)
+        status = start_publisher(daemon);
+    if (status == 0)
         status = start_api(daemon);
     if (status == 0) {
         log_write(daemon->log, LOG_NOTICE, SOURCE,
@@ -329,7 +349,9 @@ static int run(struct daemon *daemon)
         notify_send("READY=1\nSTATUS=running");
         uv_run(&daemon->loop, UV_RUN_DEFAULT);
     }
+    publisher_stop(daemon->publisher); /* who waits for it in the API ends */
     api_stop(daemon->api);
+    publisher_free(daemon->publisher);
     edge_stop(daemon->edge);
     store_close(daemon->store);
     if (status == 0)

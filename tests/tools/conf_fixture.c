@@ -71,14 +71,16 @@ int conf_set_up(void **state)
         "ca",
         &(struct cert_spec){.cn = "opa", .alt = "URI:sip:opa.example", .constraints = "CA:TRUE"});
     conf_text_write("text.pem", "no certificate at all\n");
+    conf_text_write("tsig.key", "key \"publisher\" {\n\talgorithm hmac-sha256;\n"
+                                "\tsecret \"AAECAwQFBgcICQoLDA0ODw==\";\n};\n");
     return 0;
 }
 
 int conf_tear_down(void **state)
 {
-    static const char *const names[] = {"opa.pem",  "opa.key",  "opb.pem",  "opb.key",
-                                        "old.pem",  "old.key",  "text.pem", "test.conf",
-                                        "code.pem", "code.key", "ca.pem",   "ca.key"};
+    static const char *const names[] = {"opa.pem",  "opa.key",  "opb.pem",   "opb.key",  "old.pem",
+                                        "old.key",  "text.pem", "test.conf", "tsig.key", "code.pem",
+                                        "code.key", "ca.pem",   "ca.key"};
     char path[256];
     (void)state;
     for (size_t i = 0; i < COUNT_OF(names); i++)

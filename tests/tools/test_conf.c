@@ -236,6 +236,17 @@ static const struct refusal refusals[] = {
                           " next-key = \"text.pem\" }\n",
      "",
      "4: certificate \"opa.example\": FOLDER/text.pem: no key could be read; expected a private"},
+    {"zone \"opa..example\" { primary = \"192.0.2.53\" tsig = \"tsig.key\" }\n", GOOD,
+     "1: zone \"opa..example\": expected the name of a zone, such as \"opa.example\""},
+    {"zone \"opa.example\" {\n tsig = \"tsig.key\" }\n", GOOD,
+     "1: zone \"opa.example\": primary: must be given"},
+    {"zone \"opa.example\" {\n primary = \"ns.opa.example\" tsig = \"tsig.key\" }\n", GOOD,
+     "2: zone \"opa.example\": primary: expected the IP address of the zone's primary server"},
+    {"zone \"opa.example\" {\n primary = \"192.0.2.53\"\n tsig = \"text.pem\" }\n", GOOD,
+     "3: zone \"opa.example\": tsig: FOLDER/text.pem: no key's name was found"},
+    {"zone \"opa.example\" { primary = \"192.0.2.53\" tsig = \"tsig.key\" }\n"
+     "zone \"OPA.example.\" { primary = \"192.0.2.53\" tsig = \"tsig.key\" }\n",
+     GOOD, "2: zone \"OPA.example.\": a second section for this zone"},
     /* what must be there */
     {INSIDE OUTSIDE TRUST, "", "4: expected a certificate for each domain hosted here"},
     {INSIDE OUTSIDE CERTIFICATE, "", "4: trust: anchors: must be given: PEM file"},

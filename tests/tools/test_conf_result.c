@@ -231,6 +231,23 @@ static void trees_of_enum_are_in_order_and_trusted_by_name(void **state)
     conf_free(conf);
 }
 
+static void zones_have_their_primary_and_key(void **state)
+{
+    (void)state;
+    struct junctord_conf *conf = conf_load_good(
+        GOOD "zone \"Opa.example\" { primary = \"192.0.2.53\" tsig = \"tsig.key\" }\n"
+             "zone \"_sipaddr.opa.example\" { primary = \"[::1]:5353\" tsig = \"tsig.key\" }\n");
+    const struct publisher_zone_conf *zones = conf->publisher.zones;
+    assert_int_equal(conf->publisher.zone_count, 2);
+    assert_string_equal(zones[0].name, "opa.example");
+    assert_addr(&zones[0].primary, "192.0.2.53:53");
+    assert_string_equal(zones[0].key.name, "publisher");
+    assert_string_equal(zones[0].key.secret, "AAECAwQFBgcICQoLDA0ODw==");
+    assert_string_equal(zones[1].name, "_sipaddr.opa.example");
+    assert_addr(&zones[1].primary, "[::1]:5353");
+    conf_free(conf);
+}
+
 static void upstreams_on_loopback_are_trusted_unless_others_are_named(void **state)
 {
     (void)state;
@@ -377,6 +394,7 @@ int main(void)
         cmocka_unit_test(listeners_have_their_addresses_and_names),
         cmocka_unit_test(what_is_published_follows_from_listeners_and_keys),
         cmocka_unit_test(trees_of_enum_are_in_order_and_trusted_by_name),
+        cmocka_unit_test(zones_have_their_primary_and_key),
         cmocka_unit_test(upstreams_on_loopback_are_trusted_unless_others_are_named),
         cmocka_unit_test(a_health_listener_for_everybody_is_doubted),
         cmocka_unit_test(the_same_file_gives_the_same_bytes),

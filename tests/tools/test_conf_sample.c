@@ -77,6 +77,10 @@ static bool sample_has(const char *text, const struct conf_setting *setting)
     if (setting->section[0] != '\0') {
         snprintf(begin, sizeof(begin), "\n%s ", setting->section);
         at = strstr(text, begin);
+        if (!at) { /* a section that is commented out as a whole */
+            snprintf(begin, sizeof(begin), "\n %s ", setting->section);
+            at = strstr(text, begin);
+        }
         if (!at)
             return false;
         end = strstr(at, "\n}");

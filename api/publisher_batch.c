@@ -1,0 +1,357 @@
+/* A batch: what is served is read and judged, then the difference is sent. */
+#include "api/publisher_internal.h"
+
+#include "base/status.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TRIES    3                               /* where somebody changes what was just read */
+#define FORM     "10 10 \"\" \"SIP+host\" \"\" " /* how our record of an address begins */
+#define SHOW_MAX 200
+
+/* ---- items ---- */
+
+void publisher_batch_init(struct publisher_batch *batch, struct publisher_zone *zone,
+                          enum publisher_mode mode)
+{
+    batch->zone = zone;
+    batch->mode = mode;
+    batch->dry_run = false;
+    batch->report = NULL;
+    batch->from = UINT64_MAX;
+    batch->link = NULL;
+    batch->count = 0;
+}
+
+bool publisher_batch_is_full(const struct publisher_batch *batch)
+{
+    return batch->count == UPDATE_BATCH_MAX;
+}
+
+struct publisher_item *publisher_batch_add(struct publisher_batch *batch, const char *name,
+                                           enum zone_type type, const char *about)
+{
+    if (publisher_batch_is_full(batch))
+        return NULL;
+    struct publisher_item *item = &batch->items[batch->count];
+    struct update_change *change = &batch->changes[batch->count++];
+    *item = (struct publisher_item){.value_count = 0};
+    snprintf(item->about, sizeof(item->about), "%s", about);
+    *change = (struct update_change){.served.type = type, .wanted.type = type};
+    snprintf(change->served.name, sizeof(change->served.name), "%s", name);
+    snprintf(change->wanted.name, sizeof(change->wanted.name), "%s", name);
+    return item;
+}
+
+void publisher_batch_want(struct publisher_batch *batch, struct update_set *set)
+{
+    struct update_set *wanted = &batch->changes[batch->count - 1].wanted;
+    *wanted = *set;
+    set->text = NULL;
+    update_set_clear(set);
+}
+
+bool publisher_item_value(struct publisher_item *item, uint64_t hash)
+{
+    for (size_t i = 0; i < item->value_count; i++)
+        if (item->values[i] == hash)
+            return true;
+    if (item->value_count == PUBLISHER_VALUES_MAX)
+        return false;
+    item->values[item->value_count++] = hash;
+    return true;
+}
+
+static void items_drop(struct publisher_batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        update_set_clear(&batch->changes[i].served);
+        update_set_clear(&batch->changes[i].wanted);
+    }
+    batch->count = 0;
+}
+
+void publisher_batch_done(struct publisher_batch *batch)
+{
+    batch->link = update_link_close(batch->link);
+    items_drop(batch);
+}
+
+/* ---- whose is it? ---- */
+
+static bool has_our_form(const struct update_set *served)
+{
+    return served->count == 0 ||
+           (served->count == 1 && strncmp(served->text, FORM, strlen(FORM)) == 0);
+}
+
+static bool is_value(const struct publisher_item *item, const struct update_set *served)
+{
+    uint64_t hash = update_set_hash_data(served);
+    for (size_t i = 0; i < item->value_count; i++)
+        if (item->values[i] == hash)
+            return true;
+    return item->is_found || (item->is_lost && has_our_form(served));
+}
+
+static bool is_sent(const struct publisher_entry *entry, const struct update_set *served)
+{
+    uint64_t hash = update_set_hash(served);
+    return hash == entry->before || hash == entry->after;
+}
+
+/* Is what is served our own? */
+static bool is_ours(const struct publisher_batch *batch, size_t index)
+{
+    const struct publisher_item *item = &batch->items[index];
+    const struct update_set *served = &batch->changes[index].served;
+    if (item->is_address)
+        return is_value(item, served);
+    const struct publisher_entry *entry =
+        publisher_memory_find(&batch->zone->memory, served->name, served->type);
+    return entry && entry->is_sent && is_sent(entry, served);
+}
+
+/* The TTL alone makes no difference, but for what we published with another one. */
+static bool is_ttl_ours(const struct publisher_batch *batch, size_t index)
+{
+    const struct publisher_item *item = &batch->items[index];
+    const struct update_set *served = &batch->changes[index].served;
+    if (item->is_address)
+        return item->old_ttl_s != 0 && served->ttl_s == item->old_ttl_s;
+    return is_ours(batch, index);
+}
+
+/* May nothing be there although it is not known that we left it so? */
+static bool may_be_missing(const struct publisher_batch *batch, size_t index)
+{
+    const struct publisher_item *item = &batch->items[index];
+    const struct update_set *served = &batch->changes[index].served;
+    if (batch->mode != PUBLISHER_FOLLOW || item->is_new)
+        return true;
+    if (item->is_address)
+        return false;
+    const struct publisher_entry *entry =
+        publisher_memory_find(&batch->zone->memory, served->name, served->type);
+    return !entry || !entry->is_sent;
+}
+
+static void item_judge(struct publisher_batch *batch, size_t index)
+{
+    const struct update_change *change = &batch->changes[index];
+    struct publisher_item *item = &batch->items[index];
+    item->is_agreed = item->is_wanted = false;
+    if (change->served.is_alias)
+        return;
+    if (update_set_eq(&change->served, &change->wanted))
+        item->is_agreed = true;
+    else if (batch->mode == PUBLISHER_FORCE)
+        item->is_wanted = true;
+    else if (update_set_eq_data(&change->served, &change->wanted))
+        item->is_agreed = !(item->is_wanted = is_ttl_ours(batch, index));
+    else
+        item->is_wanted =
+            is_ours(batch, index) || (change->served.count == 0 && may_be_missing(batch, index));
+}
+
+/* Returns whether any address differs, so that more of its values are to be looked for. */
+static bool items_judge(struct publisher_batch *batch)
+{
+    bool any = false;
+    for (size_t i = 0; i < batch->count; i++) {
+        item_judge(batch, i);
+        any = any || (batch->items[i].is_address && !batch->items[i].is_agreed &&
+                      !batch->items[i].is_wanted);
+    }
+    return any;
+}
+
+static int batch_judge(struct publisher_batch *batch)
+{
+    if (!items_judge(batch) || batch->from == UINT64_MAX)
+        return 0;
+    int status = publisher_values_find(batch);
+    items_judge(batch);
+    return status;
+}
+
+/* ---- sending ---- */
+
+/* What we are about to do must be known after a crash. */
+static int intent_keep(struct publisher_batch *batch)
+{
+    bool any = false;
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct update_change *change = &batch->changes[i];
+        if (!batch->items[i].is_wanted || batch->items[i].is_address)
+            continue;
+        publisher_memory_sent(&batch->zone->memory, &change->wanted, batch->items[i].about,
+                              update_set_hash(&change->served), update_set_hash(&change->wanted));
+        any = true;
+    }
+    return any ? publisher_memory_flush(&batch->zone->memory, true) : 0;
+}
+
+/* Halves what does not fit in one message. */
+static int changes_send(struct publisher_batch *batch, const struct update_change *changes,
+                        size_t count)
+{
+    struct publisher_stats *stats = &batch->zone->stats;
+    int status = update_link_send(batch->link, changes, count, stats->why);
+    if (status == STATUS_LIMIT && count > 1) {
+        status = changes_send(batch, changes, count / 2);
+        if (status == 0)
+            status = changes_send(batch, changes + count / 2, count - count / 2);
+        return status;
+    }
+    if (status == 0) {
+        stats->updates++;
+        stats->changed += count;
+    }
+    return status;
+}
+
+static int batch_send(struct publisher_batch *batch)
+{
+    struct update_change changes[UPDATE_BATCH_MAX]; /* their texts are the batch's */
+    size_t count = 0;
+    for (size_t i = 0; i < batch->count; i++)
+        if (batch->items[i].is_wanted)
+            changes[count++] = batch->changes[i];
+    if (count == 0 || batch->dry_run)
+        return 0;
+    int status = intent_keep(batch);
+    if (status != 0) {
+        snprintf(batch->zone->stats.why, UPDATE_WHY_MAX, "%.512s: cannot be written: %s",
+                 batch->zone->memory.path, status_text(status));
+        return status;
+    }
+    return changes_send(batch, changes, count);
+}
+
+/* ---- what came of it ---- */
+
+static const char *show(const struct update_set *set, char text[SHOW_MAX])
+{
+    if (set->is_alias)
+        return "a CNAME";
+    if (set->count == 0)
+        return "nothing";
+    snprintf(text, SHOW_MAX, "%.*s%s", (int)strcspn(set->text, "\n"), set->text,
+             set->count > 1 ? " and others" : "");
+    return text;
+}
+
+static void difference_tell(struct publisher_batch *batch, size_t index)
+{
+    const struct update_change *change = &batch->changes[index];
+    char served[SHOW_MAX], wanted[SHOW_MAX];
+    log_write(batch->zone->publisher->log, LOG_WARNING, "publisher",
+              "%s %s was changed by somebody else and is left alone: zone=%s for=%s served=\"%s\" "
+              "expected=\"%s\"; \"junctor dns sync --force\" replaces it",
+              change->served.name, zone_type_name(change->served.type), batch->zone->conf.name,
+              batch->items[index].about, show(&change->served, served),
+              show(&change->wanted, wanted));
+}
+
+static void difference_keep(struct publisher_batch *batch, size_t index)
+{
+    const struct update_set *set = &batch->changes[index].served;
+    const struct publisher_entry *entry =
+        publisher_memory_find(&batch->zone->memory, set->name, set->type);
+    if (!entry || !entry->differs)
+        difference_tell(batch, index);
+    publisher_memory_differs(&batch->zone->memory, set, batch->items[index].about, true);
+}
+
+static void item_keep(struct publisher_batch *batch, size_t index)
+{
+    const struct update_change *change = &batch->changes[index];
+    const struct publisher_item *item = &batch->items[index];
+    struct publisher_memory *memory = &batch->zone->memory;
+    if (!item->is_agreed && !item->is_wanted) {
+        difference_keep(batch, index);
+        return;
+    }
+    publisher_memory_differs(memory, &change->wanted, item->about, false);
+    if (item->is_address)
+        return;
+    uint64_t hash = update_set_hash(item->is_wanted ? &change->wanted : &change->served);
+    publisher_memory_sent(memory, &change->wanted, item->about, hash, hash);
+}
+
+static enum publisher_action action_of(const struct publisher_item *item,
+                                       const struct update_change *change)
+{
+    if (!item->is_wanted)
+        return PUBLISHER_DIFFERS;
+    if (change->wanted.count == 0)
+        return PUBLISHER_REMOVE;
+    return change->served.count == 0 ? PUBLISHER_ADD : PUBLISHER_REPLACE;
+}
+
+static void batch_report(const struct publisher_batch *batch)
+{
+    for (size_t i = 0; batch->report && i < batch->count; i++) {
+        const struct publisher_item *item = &batch->items[i];
+        batch->report->looked_at++;
+        if (!item->is_agreed)
+            publisher_report_add(batch->report, &batch->changes[i],
+                                 action_of(item, &batch->changes[i]));
+    }
+}
+
+static int batch_keep(struct publisher_batch *batch)
+{
+    batch_report(batch);
+    if (batch->dry_run)
+        return 0;
+    for (size_t i = 0; i < batch->count; i++)
+        item_keep(batch, i);
+    int status = publisher_memory_flush(&batch->zone->memory, false);
+    if (status != 0)
+        snprintf(batch->zone->stats.why, UPDATE_WHY_MAX, "%.512s: cannot be written: %s",
+                 batch->zone->memory.path, status_text(status));
+    return status;
+}
+
+/* ---- all of it ---- */
+
+static int link_open(struct publisher_batch *batch, struct update_place *place)
+{
+    const struct publisher_zone *zone = batch->zone;
+    *place = (struct update_place){.primary = zone->conf.primary,
+                                   .zone = zone->conf.name,
+                                   .key = &zone->conf.key,
+                                   .connect_ms = PUBLISHER_CONNECT_MS,
+                                   .timeout_ms = PUBLISHER_TIMEOUT_MS,
+                                   .cancel_fd = zone->publisher->cancel_fd};
+    return update_link_open(place, &batch->link, batch->zone->stats.why);
+}
+
+static int batch_try(struct publisher_batch *batch)
+{
+    int status =
+        update_link_read(batch->link, batch->changes, batch->count, batch->zone->stats.why);
+    if (status == 0)
+        status = batch_judge(batch);
+    return status == 0 ? batch_send(batch) : status;
+}
+
+int publisher_batch_run(struct publisher_batch *batch)
+{
+    struct update_place place;
+    if (batch->count == 0)
+        return 0;
+    int status = link_open(batch, &place);
+    if (status == 0)
+        status = batch_try(batch);
+    for (int tries = 1; status == STATUS_CONFLICT && tries < TRIES; tries++)
+        status = batch_try(batch);
+    if (status == 0)
+        status = batch_keep(batch);
+    publisher_batch_done(batch);
+    return status;
+}

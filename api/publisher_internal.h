@@ -1,0 +1,189 @@
+/* What the files of the publisher share. All of it belongs to the publisher's thread. */
+#ifndef JUNCTOR_API_PUBLISHER_INTERNAL_H
+#define JUNCTOR_API_PUBLISHER_INTERNAL_H
+
+#include "api/publisher.h"
+#include "base/table.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define PUBLISHER_VALUES_MAX 16 /* that one address had within a batch */
+
+/* ---- what is remembered of a zone (publisher_memory.c) ---- */
+
+/* A set that was sent, or that somebody else changed. */
+struct publisher_entry {
+    struct table_link link;
+    enum zone_type type;
+    bool is_sent;           /* before and after count */
+    bool differs;           /* it is not as we left it */
+    uint64_t before, after; /* update_set_hash; the same: it is known to have been made */
+    char *about;            /* the domain, or the address, whose it is */
+    size_t index;           /* in publisher_memory.entries */
+    char name[];
+};
+
+/* A text file, of which the last line about a set counts; lines are only added, and once in a while
+ * it is written anew. A last line without end is from a crash, and does not count. */
+struct publisher_memory {
+    struct table *table;
+    struct publisher_entry **entries;
+    size_t count, room;
+    size_t differing;
+    uint64_t done; /* the last entry of the journal that is published; UINT64_MAX: never was */
+    bool compared; /* the addresses were compared, with these settings: */
+    bool compared_records;
+    uint32_t compared_ttl_s;
+
+    char path[4096];
+    int fd;
+    size_t added; /* bytes since it was written anew */
+    int status;   /* of the first step that failed */
+};
+
+/* Reads the file, where there is one. Returns 0, -ENOMEM or -errno. */
+int publisher_memory_open(struct publisher_memory *memory, const char *folder, const char *zone);
+void publisher_memory_close(struct publisher_memory *memory);
+struct publisher_entry *publisher_memory_find(const struct publisher_memory *memory,
+                                              const char *name, enum zone_type type);
+/* Their failures stay in memory->status, for publisher_memory_flush. */
+void publisher_memory_sent(struct publisher_memory *memory, const struct update_set *set,
+                           const char *about, uint64_t before, uint64_t after);
+void publisher_memory_differs(struct publisher_memory *memory, const struct update_set *set,
+                              const char *about, bool differs);
+void publisher_memory_done(struct publisher_memory *memory, uint64_t sequence);
+void publisher_memory_compared(struct publisher_memory *memory, bool compared,
+                               const struct zone_conf *records);
+/* `sync`: returns when it is on disk. Returns 0 or what failed since the last time. */
+int publisher_memory_flush(struct publisher_memory *memory, bool sync);
+
+/* ---- a zone ---- */
+
+struct publisher_zone {
+    struct publisher *publisher;
+    struct publisher_zone_conf conf;
+    struct publisher_memory memory;
+    bool check_all;                      /* compare all sets of domains and hosts */
+    bool check;                          /* compare those that should be others than was sent */
+    bool walk;                           /* compare the addresses: */
+    char walk_domain[ZONE_NAME_MAX + 1]; /* of this domain; "": from the first one */
+    struct store_address walk_last;      /* behind this one */
+
+    uint64_t retry_ms; /* not before; monotonic */
+    unsigned wait_ms;  /* after the next failure */
+    bool behind;       /* the journal has more */
+    struct publisher_stats stats;
+};
+
+struct publisher {
+    struct store *store;
+    struct store_reader *reader;
+    struct log *log;
+    char *folder;
+    struct zone_conf *records;
+    struct publisher_zone **zones;
+    size_t zone_count;
+    uint64_t cursor; /* as it is stored; UINT64_MAX: it is not */
+
+    pthread_t thread;
+    int cancel_fd; /* readable: the thread shall end */
+
+    pthread_mutex_t lock; /* guards what follows */
+    pthread_cond_t news, done;
+    bool woken, stopping, stopped;
+    uint64_t heard;                   /* the last entry of the journal that it was woken for */
+    struct publisher_conf *next_conf; /* of a reload; NULL: none */
+    struct zone_conf *next_records;
+    const struct publisher_order *order; /* under way; NULL: none */
+    struct publisher_report *report;
+    int order_status;
+    bool order_taken, order_done;
+    struct publisher_stats *stats; /* a copy for those who ask */
+    size_t stats_count;
+};
+
+/* The zone that a name is published in; NULL: none. */
+struct publisher_zone *publisher_zone_of(const struct publisher *publisher, const char *name);
+/* `name` is `zone` or below it. */
+bool publisher_is_below(const char *name, const char *zone);
+uint64_t publisher_now_ms(void); /* monotonic */
+/* What there is to do in each zone, a batch at most. */
+void publisher_zones_turn(struct publisher *publisher);
+
+/* ---- a batch (publisher_batch.c) ---- */
+
+enum publisher_mode {
+    PUBLISHER_FOLLOW, /* change only what is ours */
+    PUBLISHER_SYNC,   /* add also what somebody took away */
+    PUBLISHER_FORCE   /* all */
+};
+
+/* What is known of a set besides what it should be. */
+struct publisher_item {
+    char about[PUBLISHER_ABOUT_MAX];
+    bool is_address;
+    bool is_new;        /* whether it was published before is not known: it may be missing */
+    bool is_lost;       /* nor what: whatever looks like ours is */
+    uint32_t old_ttl_s; /* with which it may have been published; 0: none */
+    uint64_t values[PUBLISHER_VALUES_MAX]; /* of the data that it may have by us */
+    size_t value_count;
+    bool is_found;  /* what is served is among the values that the whole journal has */
+    bool is_agreed; /* nothing is to be done */
+    bool is_wanted; /* to be sent */
+};
+
+struct publisher_batch {
+    struct publisher_zone *zone;
+    enum publisher_mode mode;
+    bool dry_run;
+    struct publisher_report *report; /* NULL: nobody asks */
+    uint64_t from;                   /* entry of the journal from which on values may come */
+    struct update_link *link;        /* opened when it is needed */
+    size_t count;
+    struct update_change changes[UPDATE_BATCH_MAX]; /* .wanted is set */
+    struct publisher_item items[UPDATE_BATCH_MAX];
+};
+
+void publisher_batch_init(struct publisher_batch *batch, struct publisher_zone *zone,
+                          enum publisher_mode mode);
+/* A further item, empty but for name, type and about. NULL where there is no room. */
+struct publisher_item *publisher_batch_add(struct publisher_batch *batch, const char *name,
+                                           enum zone_type type, const char *about);
+bool publisher_batch_is_full(const struct publisher_batch *batch);
+/* Takes over the records of `set`. */
+void publisher_batch_want(struct publisher_batch *batch, struct update_set *set);
+/* A value that the last item, or `item`, may have by us; false: there is no room. */
+bool publisher_item_value(struct publisher_item *item, uint64_t hash);
+/* Compares, sends, remembers; empties the batch. Returns 0 or why not, with zone->stats.why. */
+int publisher_batch_run(struct publisher_batch *batch);
+/* Closes the link, drops the items. */
+void publisher_batch_done(struct publisher_batch *batch);
+
+/* ---- which sets (publisher_domains.c, publisher_addresses.c) ---- */
+
+/* Of domains and hosts. `domain` NULL: all of the zone; else those about it. `all`: also those that
+ * need no change by what is remembered. */
+int publisher_domains_compare(struct publisher_batch *batch, const char *domain, bool all);
+/* What zone->check and zone->check_all ask for. */
+int publisher_domains_check(struct publisher_zone *zone);
+/* The next addresses of `domain`, behind *last, as many as fit; *more: there are further ones. */
+int publisher_addresses_compare(struct publisher_batch *batch, const char *domain,
+                                struct store_address *last, bool *more);
+/* The journal from the zone's place on. */
+int publisher_follow(struct publisher_batch *batch);
+/* A step of what zone->walk asks for. */
+int publisher_walk(struct publisher_batch *batch);
+/* Looks for what is served of addresses that differ in the whole journal behind batch->from: a
+ * batch has only the values up to its last entry, and what was sent is what was true at that time.
+ */
+int publisher_values_find(struct publisher_batch *batch);
+
+/* ---- orders (publisher_sync.c) ---- */
+
+int publisher_order_run(struct publisher *publisher, const struct publisher_order *order,
+                        struct publisher_report *report);
+void publisher_report_add(struct publisher_report *report, const struct update_change *change,
+                          enum publisher_action action);
+
+#endif

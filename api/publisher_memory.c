@@ -1,0 +1,339 @@
+/* The file in which a zone's publisher remembers what it has sent. */
+#include "api/publisher_internal.h"
+
+#include "base/status.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define ENTRIES_MAX ((size_t)1 << 22)
+#define ADDED_MAX   ((size_t)1 << 20) /* bytes after which the file is written anew, at least */
+#define TEXT_MAX    (ZONE_NAME_MAX + PUBLISHER_ABOUT_MAX + 128)
+
+/* ---- entries ---- */
+
+struct entry_key {
+    const char *name;
+    enum zone_type type;
+};
+
+static bool entry_match(const struct table_link *link, const void *arg)
+{
+    const struct publisher_entry *entry = container_of(link, struct publisher_entry, link);
+    const struct entry_key *key = arg;
+    return entry->type == key->type && strcmp(entry->name, key->name) == 0;
+}
+
+static uint64_t entry_hash(const struct publisher_memory *memory, const char *name,
+                           enum zone_type type)
+{
+    uint64_t hash = table_hash(memory->table, slice_of(name));
+    return table_hash_more(memory->table, hash, slice_make((const char *)&type, sizeof(type)));
+}
+
+struct publisher_entry *publisher_memory_find(const struct publisher_memory *memory,
+                                              const char *name, enum zone_type type)
+{
+    const struct entry_key key = {name, type};
+    struct table_link *link =
+        table_find(memory->table, entry_hash(memory, name, type), entry_match, &key);
+    return link ? container_of(link, struct publisher_entry, link) : NULL;
+}
+
+static void entry_free(struct publisher_entry *entry)
+{
+    free(entry->about);
+    free(entry);
+}
+
+static int entry_append(struct publisher_memory *memory, struct publisher_entry *entry)
+{
+    if (memory->count == memory->room) {
+        size_t room = memory->room ? 2 * memory->room : 64;
+        struct publisher_entry **entries =
+            realloc(memory->entries, room * sizeof(struct publisher_entry *));
+        if (!entries)
+            return -ENOMEM;
+        memory->entries = entries;
+        memory->room = room;
+    }
+    int status =
+        table_put(memory->table, &entry->link, entry_hash(memory, entry->name, entry->type));
+    if (status != 0)
+        return status;
+    entry->index = memory->count;
+    memory->entries[memory->count++] = entry;
+    return 0;
+}
+
+static void entry_remove(struct publisher_memory *memory, struct publisher_entry *entry)
+{
+    struct publisher_entry *last = memory->entries[--memory->count];
+    memory->entries[entry->index] = last;
+    last->index = entry->index;
+    table_remove(memory->table, &entry->link);
+    entry_free(entry);
+}
+
+/* The entry of this set, made where there is none; NULL without memory. */
+static struct publisher_entry *entry_get(struct publisher_memory *memory, const char *name,
+                                         enum zone_type type, const char *about)
+{
+    struct publisher_entry *entry = publisher_memory_find(memory, name, type);
+    char *copy = strdup(about);
+    if (!entry && copy) {
+        size_t size = strlen(name) + 1;
+        entry = calloc(1, sizeof(*entry) + size);
+        if (entry) {
+            memcpy(entry->name, name, size);
+            entry->type = type;
+        }
+        if (entry && entry_append(memory, entry) != 0) {
+            free(entry);
+            entry = NULL;
+        }
+    }
+    if (!entry || !copy) {
+        free(copy);
+        return NULL;
+    }
+    free(entry->about);
+    entry->about = copy;
+    return entry;
+}
+
+/* What says nothing any more is forgotten. */
+static void entry_settle(struct publisher_memory *memory, struct publisher_entry *entry)
+{
+    bool is_gone = entry->is_sent && entry->before == 0 && entry->after == 0;
+    if (!entry->differs && (is_gone || !entry->is_sent))
+        entry_remove(memory, entry);
+}
+
+static void entry_sent(struct publisher_memory *memory, struct publisher_entry *entry,
+                       uint64_t before, uint64_t after)
+{
+    entry->is_sent = true;
+    entry->before = before;
+    entry->after = after;
+    entry_settle(memory, entry);
+}
+
+static void entry_differs(struct publisher_memory *memory, struct publisher_entry *entry,
+                          bool differs)
+{
+    if (entry->differs != differs)
+        memory->differing += differs ? 1 : (size_t)-1;
+    entry->differs = differs;
+    entry_settle(memory, entry);
+}
+
+/* ---- the file ---- */
+
+static void memory_fail(struct publisher_memory *memory, int status)
+{
+    if (memory->status == 0)
+        memory->status = status;
+    memory->added = SIZE_MAX / 2; /* the file may end within a line: the next flush renews it */
+}
+
+__attribute__((format(printf, 2, 3))) static void line_add(struct publisher_memory *memory,
+                                                           const char *format, ...)
+{
+    char line[TEXT_MAX];
+    va_list args;
+    va_start(args, format);
+    int len = vsnprintf(line, sizeof(line), format, args);
+    va_end(args);
+    if (len < 0 || (size_t)len >= sizeof(line))
+        memory_fail(memory, STATUS_LIMIT);
+    else if (write(memory->fd, line, (size_t)len) != len)
+        memory_fail(memory, errno ? -errno : -EIO);
+    memory->added += len > 0 ? (size_t)len : 0;
+}
+
+static void sent_add(struct publisher_memory *memory, const char *name, enum zone_type type,
+                     const char *about, uint64_t before, uint64_t after)
+{
+    line_add(memory, "sent %s %u %016" PRIx64 " %016" PRIx64 " %s\n", name, (unsigned)type, before,
+             after, about);
+}
+
+static void differs_add(struct publisher_memory *memory, const char *name, enum zone_type type,
+                        const char *about, bool differs)
+{
+    line_add(memory, "%s %s %u %s\n", differs ? "differs" : "agrees", name, (unsigned)type, about);
+}
+
+static void line_take(struct publisher_memory *memory, const char *line)
+{
+    char word[16], name[ZONE_NAME_MAX + 1], about[PUBLISHER_ABOUT_MAX];
+    unsigned type, records;
+    uint64_t before, after;
+    struct publisher_entry *entry = NULL;
+    if (sscanf(line, "done %" SCNu64, &before) == 1) {
+        memory->done = before;
+    } else if (sscanf(line, "compared %" SCNu64 " %u", &before, &records) == 2) {
+        memory->compared = true;
+        memory->compared_ttl_s = (uint32_t)before;
+        memory->compared_records = records != 0;
+    } else if (strcmp(line, "uncompared") == 0) {
+        memory->compared = false;
+    } else if (sscanf(line, "sent %253s %u %" SCNx64 " %" SCNx64 " %382s", name, &type, &before,
+                      &after, about) == 5) {
+        if ((entry = entry_get(memory, name, (enum zone_type)type, about)) != NULL)
+            entry_sent(memory, entry, before, after);
+    } else if (sscanf(line, "%15s %253s %u %382s", word, name, &type, about) == 4) {
+        if ((entry = entry_get(memory, name, (enum zone_type)type, about)) != NULL)
+            entry_differs(memory, entry, strcmp(word, "differs") == 0);
+    }
+}
+
+static int file_read(struct publisher_memory *memory)
+{
+    char line[TEXT_MAX];
+    FILE *file = fopen(memory->path, "re");
+    if (!file)
+        return errno == ENOENT ? 0 : -errno;
+    while (fgets(line, sizeof(line), file)) {
+        size_t len = strlen(line);
+        if (len == 0 || line[len - 1] != '\n')
+            break;
+        line[len - 1] = '\0';
+        line_take(memory, line);
+    }
+    int status = ferror(file) ? -EIO : 0;
+    fclose(file);
+    return status;
+}
+
+static void entries_write(struct publisher_memory *memory)
+{
+    if (memory->done != UINT64_MAX)
+        line_add(memory, "done %" PRIu64 "\n", memory->done);
+    if (memory->compared)
+        line_add(memory, "compared %" PRIu32 " %d\n", memory->compared_ttl_s,
+                 memory->compared_records);
+    for (size_t i = 0; i < memory->count; i++) {
+        const struct publisher_entry *entry = memory->entries[i];
+        if (entry->is_sent)
+            sent_add(memory, entry->name, entry->type, entry->about, entry->before, entry->after);
+        if (entry->differs)
+            differs_add(memory, entry->name, entry->type, entry->about, true);
+    }
+}
+
+/* Written beside, synced, and renamed: at any moment one of the two is whole. */
+static int file_renew(struct publisher_memory *memory)
+{
+    char path[sizeof(memory->path) + 8];
+    snprintf(path, sizeof(path), "%s.new", memory->path);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return -errno;
+    if (memory->fd >= 0)
+        close(memory->fd);
+    memory->fd = fd;
+    entries_write(memory);
+    memory->added = 0;
+    if (memory->status == 0 && fsync(fd) != 0)
+        memory_fail(memory, -errno);
+    if (memory->status == 0 && rename(path, memory->path) != 0)
+        memory_fail(memory, -errno);
+    return memory->status;
+}
+
+/* ---- the whole ---- */
+
+int publisher_memory_open(struct publisher_memory *memory, const char *folder, const char *zone)
+{
+    *memory = (struct publisher_memory){.done = UINT64_MAX, .fd = -1};
+    int len = snprintf(memory->path, sizeof(memory->path), "%s/published.%s", folder, zone);
+    if (len < 0 || (size_t)len >= sizeof(memory->path))
+        return -ENAMETOOLONG;
+    memory->table = table_alloc(ENTRIES_MAX);
+    int status = memory->table ? file_read(memory) : -ENOMEM;
+    if (status == 0)
+        status = file_renew(memory);
+    return status;
+}
+
+void publisher_memory_close(struct publisher_memory *memory)
+{
+    while (memory->count > 0)
+        entry_remove(memory, memory->entries[memory->count - 1]);
+    if (memory->fd >= 0)
+        close(memory->fd);
+    free(memory->entries);
+    table_free(memory->table);
+    *memory = (struct publisher_memory){.fd = -1};
+}
+
+void publisher_memory_sent(struct publisher_memory *memory, const struct update_set *set,
+                           const char *about, uint64_t before, uint64_t after)
+{
+    struct publisher_entry *entry = publisher_memory_find(memory, set->name, set->type);
+    if (entry ? entry->is_sent && entry->before == before && entry->after == after &&
+                    strcmp(entry->about, about) == 0
+              : before == 0 && after == 0)
+        return;
+    sent_add(memory, set->name, set->type, about, before, after);
+    entry = entry_get(memory, set->name, set->type, about);
+    if (entry)
+        entry_sent(memory, entry, before, after);
+    else
+        memory_fail(memory, -ENOMEM);
+}
+
+void publisher_memory_differs(struct publisher_memory *memory, const struct update_set *set,
+                              const char *about, bool differs)
+{
+    struct publisher_entry *entry = publisher_memory_find(memory, set->name, set->type);
+    if ((entry && entry->differs) == differs)
+        return;
+    differs_add(memory, set->name, set->type, about, differs);
+    entry = entry_get(memory, set->name, set->type, about);
+    if (entry)
+        entry_differs(memory, entry, differs);
+    else
+        memory_fail(memory, -ENOMEM);
+}
+
+void publisher_memory_done(struct publisher_memory *memory, uint64_t sequence)
+{
+    if (memory->done == sequence)
+        return;
+    memory->done = sequence;
+    line_add(memory, "done %" PRIu64 "\n", sequence);
+}
+
+void publisher_memory_compared(struct publisher_memory *memory, bool compared,
+                               const struct zone_conf *records)
+{
+    memory->compared = compared;
+    if (!compared) {
+        line_add(memory, "uncompared\n");
+        return;
+    }
+    memory->compared_ttl_s = records->address_ttl_s;
+    memory->compared_records = records->address_records;
+    line_add(memory, "compared %" PRIu32 " %d\n", records->address_ttl_s, records->address_records);
+}
+
+int publisher_memory_flush(struct publisher_memory *memory, bool sync)
+{
+    if (memory->status == 0 && memory->added > ADDED_MAX &&
+        memory->added > memory->count * TEXT_MAX)
+        file_renew(memory);
+    else if (memory->status == 0 && sync && fdatasync(memory->fd) != 0)
+        memory_fail(memory, -errno);
+    int status = memory->status;
+    memory->status = 0;
+    return status;
+}

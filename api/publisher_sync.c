@@ -1,0 +1,106 @@
+/* Comparing one domain on demand. */
+#include "api/publisher_internal.h"
+
+#include "base/status.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void publisher_report_add(struct publisher_report *report, const struct update_change *change,
+                          enum publisher_action action)
+{
+    if (action == PUBLISHER_DIFFERS)
+        report->differing++;
+    else
+        report->changed++;
+    if (!report->rows || report->row_count == PUBLISHER_ROWS_MAX)
+        return;
+    struct publisher_row *row = &report->rows[report->row_count++];
+    *row = (struct publisher_row){.type = change->served.type,
+                                  .action = action,
+                                  .is_alias = change->served.is_alias,
+                                  .served_ttl_s = change->served.ttl_s,
+                                  .wanted_ttl_s = change->wanted.ttl_s};
+    memcpy(row->name, change->served.name, sizeof(row->name));
+    /* Without memory a row says less. */
+    row->served = change->served.text ? strdup(change->served.text) : NULL;
+    row->wanted = change->wanted.text ? strdup(change->wanted.text) : NULL;
+}
+
+void publisher_report_done(struct publisher_report *report)
+{
+    for (size_t i = 0; i < report->row_count; i++) {
+        free(report->rows[i].served);
+        free(report->rows[i].wanted);
+    }
+    free(report->rows);
+    *report = (struct publisher_report){.rows = NULL};
+}
+
+static void order_batch(struct publisher_batch *batch, struct publisher_zone *zone,
+                        const struct publisher_order *order, struct publisher_report *report)
+{
+    publisher_batch_init(batch, zone, order->force ? PUBLISHER_FORCE : PUBLISHER_SYNC);
+    batch->dry_run = order->dry_run;
+    batch->report = report;
+    batch->from = zone->memory.done + 1;
+}
+
+static int addresses_run(struct publisher_zone *zone, const struct publisher_order *order,
+                         struct publisher_report *report)
+{
+    struct publisher_batch batch;
+    struct store_address last = {.user = ""};
+    uint64_t turn_ms = publisher_now_ms();
+    bool more = true;
+    int status = 0;
+    while (status == 0 && more) {
+        order_batch(&batch, zone, order, report);
+        status = publisher_addresses_compare(&batch, order->domain, &last, &more);
+        publisher_batch_done(&batch);
+        if (publisher_now_ms() - turn_ms < PUBLISHER_GATHER_MS)
+            continue;
+        publisher_zones_turn(zone->publisher); /* changes that came meanwhile do not wait */
+        turn_ms = publisher_now_ms();
+    }
+    return status;
+}
+
+static int zone_run(struct publisher_zone *zone, const struct publisher_order *order,
+                    struct publisher_report *report)
+{
+    struct publisher_batch batch;
+    order_batch(&batch, zone, order, report);
+    int status = publisher_domains_compare(&batch, order->domain, true);
+    publisher_batch_done(&batch);
+    return status == 0 ? addresses_run(zone, order, report) : status;
+}
+
+/* Its own zone, and those below it that take parts of its names. */
+static bool is_concerned(const struct publisher *publisher, const struct publisher_zone *zone,
+                         const char *domain)
+{
+    return publisher_zone_of(publisher, domain) == zone ||
+           publisher_is_below(zone->conf.name, domain);
+}
+
+int publisher_order_run(struct publisher *publisher, const struct publisher_order *order,
+                        struct publisher_report *report)
+{
+    int status = STATUS_NOTFOUND;
+    report->rows = calloc(PUBLISHER_ROWS_MAX, sizeof(*report->rows));
+    for (size_t i = 0; i < publisher->zone_count; i++) {
+        struct publisher_zone *zone = publisher->zones[i];
+        if (!is_concerned(publisher, zone, order->domain))
+            continue;
+        status = zone_run(zone, order, report);
+        if (status != 0) {
+            memcpy(report->why, zone->stats.why, sizeof(report->why));
+            return status;
+        }
+        if (zone->retry_ms > 0) /* what failed before may go on now */
+            zone->retry_ms = 1;
+    }
+    return status;
+}

@@ -1,0 +1,200 @@
+/* What a zone's publisher remembers, over restarts and crashes. */
+#include "api/publisher_internal.h"
+
+#include "base/status.h"
+#include "tests/test.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#define ZONE "opa.example"
+
+struct place {
+    char folder[64], path[96];
+    struct publisher_memory memory;
+};
+
+static void reopen(struct place *place)
+{
+    publisher_memory_close(&place->memory);
+    assert_int_equal(publisher_memory_open(&place->memory, place->folder, ZONE), 0);
+}
+
+static int setup(void **state)
+{
+    static struct place place;
+    *state = &place;
+    test_folder_make(place.folder, sizeof(place.folder));
+    snprintf(place.path, sizeof(place.path), "%s/published.%s", place.folder, ZONE);
+    return publisher_memory_open(&place.memory, place.folder, ZONE);
+}
+
+static int teardown(void **state)
+{
+    struct place *place = *state;
+    publisher_memory_close(&place->memory);
+    unlink(place->path);
+    return rmdir(place->folder);
+}
+
+static struct update_set set_of(const char *name, enum zone_type type)
+{
+    struct update_set set = {.type = type};
+    snprintf(set.name, sizeof(set.name), "%s", name);
+    return set;
+}
+
+static void what_was_sent_is_known_after_a_restart(void **state)
+{
+    struct place *place = *state;
+    struct publisher_memory *memory = &place->memory;
+    struct update_set a = set_of("opa.example", ZONE_NAPTR), b = set_of("opa.example", ZONE_A);
+    assert_int_equal(memory->done, UINT64_MAX);
+    publisher_memory_sent(memory, &a, "opa.example", 0, 17);
+    publisher_memory_sent(memory, &b, "opa.example", 5, 6);
+    publisher_memory_sent(memory, &b, "opa.example", 6, 6);
+    publisher_memory_done(memory, 42);
+    publisher_memory_compared(memory, true,
+                              &(struct zone_conf){.address_ttl_s = 300, .address_records = true});
+    assert_int_equal(publisher_memory_flush(memory, true), 0);
+    for (int times = 0; times < 2; times++) { /* as added lines, and as the file written anew */
+        reopen(place);
+        const struct publisher_entry *entry = publisher_memory_find(memory, "opa.example", ZONE_A);
+        assert_non_null(entry);
+        assert_int_equal(entry->before, 6);
+        assert_int_equal(entry->after, 6);
+        entry = publisher_memory_find(memory, "opa.example", ZONE_NAPTR);
+        assert_non_null(entry);
+        assert_int_equal(entry->before, 0);
+        assert_int_equal(entry->after, 17);
+        assert_string_equal(entry->about, "opa.example");
+        assert_int_equal(memory->count, 2);
+        assert_int_equal(memory->done, 42);
+        assert_true(memory->compared && memory->compared_records);
+        assert_int_equal(memory->compared_ttl_s, 300);
+    }
+}
+
+static void what_is_gone_is_forgotten(void **state)
+{
+    struct place *place = *state;
+    struct publisher_memory *memory = &place->memory;
+    struct update_set a = set_of("a.opa.example", ZONE_A);
+    publisher_memory_sent(memory, &a, "opa.example", 1, 2);
+    publisher_memory_sent(memory, &a, "opa.example", 2, 0);
+    assert_int_equal(memory->count, 1); /* it may be there still */
+    publisher_memory_sent(memory, &a, "opa.example", 0, 0);
+    assert_int_equal(memory->count, 0);
+    assert_int_equal(publisher_memory_flush(memory, true), 0);
+    reopen(place);
+    assert_int_equal(memory->count, 0);
+}
+
+static void what_differs_is_counted_until_it_agrees(void **state)
+{
+    struct place *place = *state;
+    struct publisher_memory *memory = &place->memory;
+    struct update_set a = set_of("a.opa.example", ZONE_A), b = set_of("b.opa.example", ZONE_NAPTR);
+    publisher_memory_sent(memory, &a, "opa.example", 1, 1);
+    for (int times = 0; times < 2; times++) {
+        publisher_memory_differs(memory, &a, "opa.example", true);
+        publisher_memory_differs(memory, &b, "bob@opa.example", true);
+    }
+    assert_int_equal(memory->differing, 2);
+    assert_int_equal(publisher_memory_flush(memory, true), 0);
+    reopen(place);
+    assert_int_equal(memory->differing, 2);
+    assert_true(publisher_memory_find(memory, "a.opa.example", ZONE_A)->is_sent);
+    assert_false(publisher_memory_find(memory, "b.opa.example", ZONE_NAPTR)->is_sent);
+    publisher_memory_differs(memory, &a, "opa.example", false);
+    publisher_memory_differs(memory, &b, "bob@opa.example", false);
+    assert_int_equal(memory->differing, 0);
+    assert_int_equal(memory->count, 1);
+    reopen(place);
+    assert_int_equal(memory->differing, 0);
+    assert_int_equal(memory->count, 1);
+}
+
+static void file_append(const struct place *place, const char *text)
+{
+    FILE *file = fopen(place->path, "a");
+    assert_non_null(file);
+    fputs(text, file);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* The line that a crash cut short is none, and later ones stand alone. */
+static void a_line_without_end_does_not_count(void **state)
+{
+    struct place *place = *state;
+    struct publisher_memory *memory = &place->memory;
+    publisher_memory_done(memory, 7);
+    assert_int_equal(publisher_memory_flush(memory, true), 0);
+    file_append(place, "done 7123456");
+    reopen(place);
+    assert_int_equal(memory->done, 7);
+    publisher_memory_done(memory, 8);
+    reopen(place);
+    assert_int_equal(memory->done, 8);
+}
+
+static void lines_of_nobody_do_no_harm(void **state)
+{
+    struct place *place = *state;
+    struct publisher_memory *memory = &place->memory;
+    publisher_memory_done(memory, 7);
+    file_append(place, "\nsent\ndone\nsent a 1 x y z\nsent a.opa.example 1 0 zz opa.example\n"
+                       "differs a\n\xff\xfe\n");
+    reopen(place);
+    assert_int_equal(memory->done, 7);
+    assert_int_equal(memory->count, 0);
+    assert_int_equal(memory->differing, 0);
+}
+
+static void many_sets_are_remembered(void **state)
+{
+    struct place *place = *state;
+    struct publisher_memory *memory = &place->memory;
+    char name[64];
+    for (unsigned i = 0; i < 5000; i++) {
+        snprintf(name, sizeof(name), "n%u.opa.example", i);
+        struct update_set set = set_of(name, ZONE_A);
+        publisher_memory_sent(memory, &set, "opa.example", i + 1, i + 1);
+        if (i % 2)
+            publisher_memory_sent(memory, &set, "opa.example", 0, 0);
+    }
+    assert_int_equal(publisher_memory_flush(memory, true), 0);
+    reopen(place);
+    assert_int_equal(memory->count, 2500);
+    for (unsigned i = 0; i < 5000; i++) {
+        snprintf(name, sizeof(name), "n%u.opa.example", i);
+        const struct publisher_entry *entry = publisher_memory_find(memory, name, ZONE_A);
+        assert_int_equal(entry != NULL, i % 2 == 0);
+        assert_true(!entry || entry->after == i + 1);
+    }
+}
+
+static void a_folder_that_is_not_there_is_told(void **state)
+{
+    (void)state;
+    struct publisher_memory memory;
+    assert_int_equal(publisher_memory_open(&memory, "/no/such/folder", ZONE), -ENOENT);
+    publisher_memory_close(&memory);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(what_was_sent_is_known_after_a_restart),
+        TEST(what_is_gone_is_forgotten),
+        TEST(what_differs_is_counted_until_it_agrees),
+        TEST(a_line_without_end_does_not_count),
+        TEST(lines_of_nobody_do_no_harm),
+        TEST(many_sets_are_remembered),
+        cmocka_unit_test(a_folder_that_is_not_there_is_told),
+    };
+    return cmocka_run_group_tests_name("publisher_memory", tests, NULL, NULL);
+}
