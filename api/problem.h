@@ -36,6 +36,7 @@
     X(RATE, 429, "rate-limited", "Too many requests")                                              \
     X(HEADERS, 431, "too-many-headers", "The request has too many headers")                        \
     X(INTERNAL, 500, "internal", "The daemon failed")                                              \
+    X(PRIMARY, 502, "primary-failed", "The primary server of the zone did not do it")              \
     X(BUSY, 503, "busy", "The daemon is busy")                                                     \
     X(READ_ONLY, 503, "read-only", "The directory cannot be written here")                         \
     X(CLOCK, 503, "clock", "The daemon's clock cannot be trusted")                                 \

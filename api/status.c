@@ -4,6 +4,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 static json_t *store_part(const struct store_stats *stats)
 {
@@ -51,6 +52,29 @@ static json_t *edge_part(const struct api_parts *parts)
                      "handed_over", (json_int_t)stats.handed_over);
 }
 
+static json_t *zone_part(const struct publisher_stats *zone)
+{
+    char primary[NETADDR_TEXT_MAX];
+    return json_pack("{s:s, s:s, s:s, s:s?, s:I, s:I, s:I, s:I, s:I}", "zone", zone->zone,
+                     "primary", netaddr_format(&zone->primary, primary), "state",
+                     publisher_state_text(zone->state), "why", zone->why[0] ? zone->why : NULL,
+                     "sequence", (json_int_t)zone->sequence, "differing",
+                     (json_int_t)zone->differing, "changed", (json_int_t)zone->changed, "updates",
+                     (json_int_t)zone->updates, "failures", (json_int_t)zone->failures);
+}
+
+/* The zones that are published; none where there is no publisher. */
+static json_t *publisher_part(struct publisher *publisher)
+{
+    json_t *part = json_array();
+    struct publisher_stats *zones = publisher ? calloc(PUBLISHER_ZONES_MAX, sizeof(*zones)) : NULL;
+    size_t count = zones ? publisher_stats_get(publisher, zones, PUBLISHER_ZONES_MAX) : 0;
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(part, zone_part(&zones[i]));
+    free(zones);
+    return part;
+}
+
 int api_stats_read(struct api_call *call, struct store_stats *stats)
 {
     int status = store_reader_begin(call->reader);
@@ -71,8 +95,9 @@ int api_status_get(struct api_call *call)
         return -EPROTO;
     uint64_t uptime_ms = api_monotonic_ms() - call->api->started_ms;
     return api_call_reply(call, 200,
-                          json_pack("{s:s, s:I, s:o, s:o}", "version", PACKAGE_VERSION, "uptime_s",
-                                    (json_int_t)(uptime_ms / 1000), "store", store_part(&stats),
-                                    "edge", edge_part(&call->api->parts)),
+                          json_pack("{s:s, s:I, s:o, s:o, s:o}", "version", PACKAGE_VERSION,
+                                    "uptime_s", (json_int_t)(uptime_ms / 1000), "store",
+                                    store_part(&stats), "edge", edge_part(&call->api->parts),
+                                    "published", publisher_part(call->api->parts.publisher)),
                           0);
 }

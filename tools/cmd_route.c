@@ -105,6 +105,25 @@ static void edge_print(const json_t *edge)
            number(edge, "responses"), number(edge, "dropped"), number(edge, "handed_over"));
 }
 
+/* A line for each zone that is published. */
+static void published_print(const json_t *zones)
+{
+    size_t i;
+    json_t *zone;
+    json_array_foreach(zones, i, zone)
+    {
+        printf("published  %s at %s: %s, entry %" PRId64 ", %" PRId64 " sets changed, %" PRId64
+               " differ\n",
+               tool_string(zone, "zone"), tool_string(zone, "primary"), tool_string(zone, "state"),
+               number(zone, "sequence"), number(zone, "changed"), number(zone, "differing"));
+        if (*tool_string(zone, "why")) {
+            fputs("           ", stdout);
+            tool_text_print(tool_string(zone, "why"));
+            putchar('\n');
+        }
+    }
+}
+
 int tool_status(struct tool *tool)
 {
     struct client_answer answer;
@@ -119,6 +138,7 @@ int tool_status(struct tool *tool)
         putchar('\n');
         store_print(json_object_get(answer.json, "store"));
         edge_print(json_object_get(answer.json, "edge"));
+        published_print(json_object_get(answer.json, "published"));
     }
     json_decref(answer.json);
     return TOOL_DONE;

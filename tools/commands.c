@@ -194,6 +194,12 @@ const struct command commands[] = {
      .run = tool_dns_records,
      .options = B(RECORDS),
      .help = "print the records that should exist in DNS for a domain"},
+    {"dns sync",
+     {&domain},
+     .min = 1,
+     .run = tool_dns_sync,
+     .options = B(FORCE) | WRITES,
+     .help = "compare a domain's records with what its primary serves, and send the difference"},
 
     {"route",
      {&way},

@@ -85,6 +85,7 @@ const struct option_row option_rows[OPT_COUNT] = {
     [OPT_REPLACE] = {"replace", .help = "also where the store has records; they are kept beside"},
     [OPT_IF_VERSION] = {"if-version", "N", VALUE_NUMBER,
                         .help = "only if the record still has this version"},
+    [OPT_FORCE] = {"force", .help = "replace also what somebody else changed"},
     [OPT_DRY_RUN] = {"dry-run", .help = "say what would come of it, and change nothing"},
     [OPT_RECORDS] = {"format", "zone|json|nsupdate|octodns", VALUE_CHOICE,
                      "zone json nsupdate octodns",

@@ -13,6 +13,8 @@ import pytest
 
 from lab.openapi import (Client, Document, UnixConnection, api_edge, promtool_faults, built_test,
                          tls_connection)
+from lab.plan import free_plan
+from lab.primary import Primary
 from lab.process import run
 
 CORE = "sip:127.0.0.1:5060;transport=udp"
@@ -503,6 +505,32 @@ def test_the_records_that_should_exist(root, operator):
     page = root.get("/v1/dns/records/opa.example")
     assert page["records"][0]["name"] == "_sipaddr.opa.example"
     assert page["warnings"] == operator.get("/v1/dns/records/opa.example")["warnings"]
+
+
+def test_what_a_primary_serves_is_compared_and_sent(root, document, place):
+    """By a second daemon, which has a zone; the first one has none."""
+    root.refused("POST", "/v1/dns/sync", 404, "no-such-record", {"domain": "opa.example"})
+    primary = Primary("knot", str(place / "primary"), "127.0.0.1")
+    edge = api_edge(free_plan(), str(place / "publishing"))
+    edge.more = primary.conf()
+    edge.configure()
+    try:
+        edge.start()
+        edge.wait_ready()
+        client = Client(document, lambda: UnixConnection(edge.socket))
+        client.done("POST", "/v1/domains", {"name": "opa.example", "cores": [CORE]}, 201)
+        client.refused("POST", "/v1/dns/sync", 502, "primary-failed", {"domain": "opa.example"})
+        assert client.get("/v1/status")["published"][0]["zone"] == "opa.example"
+        primary.start()
+        answer = client.done("POST", "/v1/dns/sync?dry_run=true",
+                             {"domain": "opa.example", "force": True}).json
+        assert answer["looked_at"] == 1 and answer["differing"] == 0
+        client.done("POST", "/v1/dns/sync", {"domain": "opa.example"})
+        assert ("_sipaddr.opa.example", "TXT") in {record[:2] for record in primary.records()}
+        assert promtool_faults(client.call("GET", "/metrics").body.decode()) == ""
+    finally:
+        edge.program.stop(timeout_s=35)
+        primary.stop()
 
 
 def test_the_daemon_in_numbers(root):

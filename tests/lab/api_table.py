@@ -174,6 +174,10 @@ TABLE = [
     case("GET /v1/dns/records/{domain}", apart("200"), "opb.example"),
     case("GET /v1/dns/records/{domain}", staff(N), "none.example"),
 
+    case("POST /v1/dns/sync", staff(N), body={"domain": "opa.example"}),  # published nowhere
+    case("POST /v1/dns/sync", apart(N), body={"domain": "opb.example"}),
+    case("POST /v1/dns/sync", staff("400 invalid-field"), body={"domain": "a b"}),
+
     case("GET /v1/route/{address}", staff("200"), ALICE),
     case("GET /v1/route/{address}", apart("200"), CAROL),
     case("GET /v1/route/{address}", staff("200"), "+49301"),

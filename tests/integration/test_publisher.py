@@ -1,0 +1,372 @@
+"""The publisher against real primaries, Knot and BIND: what the directory says is in DNS, whatever
+is killed; and what a person changed there stays."""
+
+import os
+import random
+import shutil
+import tempfile
+import time
+
+import pytest
+from lab.api import ApiDaemon
+from lab.plan import free_plan
+from lab.primary import KEY, OTHER, SECRET, Primary
+from lab.process import run, wait_until
+
+HOST = "edge.opa.example"
+CORE = "sip:127.0.0.1:5060;transport=udp"
+WAIT_S = 60  # only a test that hangs ends by it
+
+BELOW = """\
+$ORIGIN _sipaddr.opa.example.
+$TTL 300
+@ SOA ns.opa.example. hostmaster.opa.example. 1 3600 600 86400 60
+@ NS ns.opa.example.
+"""
+
+
+class Publishing(ApiDaemon):
+    def __init__(self, folder, primary):
+        super().__init__(free_plan(), folder)
+        self.primary = primary
+        self.settings = ""
+
+    def config(self):
+        text = super().config().replace(
+            f'outside "tls:{self.address}:5061" {{ }}',
+            f'outside "tls:{self.address}:5061" {{ advertise = "{HOST}:5061" '
+            f'addresses = {{"192.0.2.10", "2001:db8::10"}} }}')
+        return text + self.primary.conf() + self.settings
+
+    def expected(self):
+        """What the daemon says should be in the zone."""
+        records = self.tool_json("dns", "records", "opa.example")["records"]
+        return {(record["name"], record["type"], record["ttl"], record["data"])
+                for record in records}
+
+    def zone(self):
+        """How its publisher is."""
+        return wait_until(lambda: self.tool_json("status")["published"],
+                          "the publisher knows its zone", WAIT_S)[0]
+
+    def is_converged(self):
+        return normal(self.primary.records()) == normal(self.expected())
+
+    def wait_converged(self):
+        wait_until(self.is_converged, "the primary serves what it should", WAIT_S,
+                   watch=[self.program, self.primary.program])
+
+    def wait_current(self):
+        def current():
+            zone = self.zone()
+            last = self.tool_json("status")["store"]["last_sequence"]
+            return zone["state"] == "current" and zone["sequence"] == last
+        wait_until(current, "the publisher has nothing to do", WAIT_S, watch=[self.program])
+
+    def sync(self, *options):
+        done = self.tool("dns", "sync", "opa.example", *options, check=False)
+        return done.returncode, done.stdout
+
+
+def normal(records):
+    """TLSA: dig writes upper case, and spaces."""
+    def data(kind, text):
+        fields = text.split()
+        return " ".join(fields[:3] + ["".join(fields[3:]).lower()]) if kind == "TLSA" else text
+    return {(name, kind, ttl, data(kind, text)) for name, kind, ttl, text in records}
+
+
+@pytest.fixture(params=["knot", "bind"])
+def kind(request):
+    return request.param
+
+
+@pytest.fixture
+def daemon(request, kind):
+    """With the domain in the directory, and published."""
+    folder = tempfile.mkdtemp(prefix="junctor-publish-")
+    primary = Primary(kind, os.path.join(folder, "primary"), "127.0.0.1")
+    made = Publishing(os.path.join(folder, "edge"), primary)
+    request.node.getparent(pytest.Module).lab = made  # for conftest.py
+    made.programs = [made.program, primary.program]
+    try:
+        primary.start()
+        made.configure()
+        made.start()
+        made.wait_ready()
+        made.tool("domain", "add", "opa.example", "--core", CORE)
+        made.wait_converged()
+        yield made
+        made.program.check()
+        assert made.program.stop(timeout_s=35) == 0
+    finally:
+        made.program.stop(timeout_s=35)
+        primary.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def address_records(primary):
+    return {record for record in primary.records()
+            if record[1] == "NAPTR" and "SIP+host" in record[3]}
+
+
+def test_what_the_directory_says_is_published(daemon):
+    names = {record[:2] for record in daemon.primary.records()}
+    assert names == {("opa.example", "NAPTR"), ("_sips._tcp.opa.example", "SRV"),
+                     ("_sipaddr.opa.example", "TXT"), (HOST, "A"), (HOST, "AAAA"),
+                     ("_5061._tcp." + HOST, "TLSA")}
+    daemon.tool("address", "add", "bob@opa.example", "--hosting", "opb.example")
+    daemon.tool("address", "add", "carol@opa.example", "--hosting", "opc.example")
+    daemon.tool("address", "add", "dave@opa.example")
+    daemon.wait_converged()
+    assert len(address_records(daemon.primary)) == 2
+    daemon.tool("address", "set", "bob@opa.example", "--hosting", "opc.example")
+    daemon.tool("address", "set", "carol@opa.example", "--blocked", "yes")
+    daemon.tool("address", "set", "dave@opa.example", "--hosting", "opd.example")
+    daemon.wait_converged()
+    daemon.tool("address", "del", "bob@opa.example")
+    daemon.tool("address", "purge", "bob@opa.example")
+    daemon.tool("address", "del", "dave@opa.example")
+    daemon.wait_converged()
+    assert not address_records(daemon.primary)
+    daemon.wait_current()
+    assert daemon.zone()["differing"] == 0
+    assert daemon.sync() == (0, "opa.example: 8 sets compared, 0 changed, 0 changed by somebody "
+                                "else\n")
+
+
+def test_what_is_left_out_of_dns_goes_and_comes_back(daemon):
+    for name in ("bob", "carol"):
+        daemon.tool("address", "add", f"{name}@opa.example", "--hosting", "opb.example")
+    daemon.wait_converged()
+    for words in (["--blocked", "yes"], ["--blocked", "no"], ["--address-records", "no"],
+                  ["--blocked", "yes"], ["--address-records", "yes"], ["--blocked", "no"]):
+        kind = "domain" if words[0] == "--address-records" else "address"
+        name = "opa.example" if kind == "domain" else "bob@opa.example"
+        daemon.tool(kind, "set", name, *words)
+        daemon.wait_converged()
+    daemon.tool("address", "set", "bob@opa.example", "--published", "no")
+    daemon.wait_converged()
+    assert len(address_records(daemon.primary)) == 1
+    daemon.tool("address", "set", "bob@opa.example", "--published", "yes")
+    daemon.wait_converged()
+    daemon.primary.program.kill()  # all of it in one batch
+    daemon.tool("domain", "set", "opa.example", "--address-records", "no")
+    daemon.tool("address", "set", "bob@opa.example", "--hosting", "opc.example")
+    daemon.tool("domain", "set", "opa.example", "--address-records", "yes")
+    daemon.tool("address", "set", "carol@opa.example", "--published", "no")
+    daemon.primary.start()
+    daemon.wait_converged()
+    daemon.wait_current()
+    assert "was changed by somebody else" not in daemon.log()
+
+
+def test_a_domain_that_goes_takes_its_records_along(daemon):
+    daemon.tool("domain", "del", "opa.example")
+    # Those of the host inside the zone stay: it is in none of our domains now.
+    wait_until(lambda: {record[1] for record in daemon.primary.records()} == {"A", "AAAA", "TLSA"},
+               "the domain's records are gone", WAIT_S)
+
+
+def test_what_a_person_changed_stays(daemon):
+    daemon.tool("address", "add", "bob@opa.example", "--hosting", "opb.example")
+    daemon.wait_converged()
+    (name, _, _, data), = address_records(daemon.primary)
+    daemon.primary.update(f"update delete {name}. NAPTR",
+                          f"update add {name}. 300 NAPTR {data.replace('opb', 'other')}",
+                          "update delete _sips._tcp.opa.example. SRV")
+    daemon.tool("address", "set", "bob@opa.example", "--hosting", "opc.example")
+    daemon.wait_log(f"{name} NAPTR was changed by somebody else.*for=bob@opa.example",
+                    timeout_s=WAIT_S)
+    daemon.wait_current()
+    assert [record[3] for record in address_records(daemon.primary)] == [
+        data.replace("opb", "other")]
+    assert daemon.zone()["differing"] == 1
+
+    code, text = daemon.sync("--dry-run")
+    assert code == 1
+    assert "_sips._tcp.opa.example SRV: would be added" in text
+    assert f"{name} NAPTR: was changed by somebody else, would be left alone" in text
+    assert not daemon.is_converged()
+
+    code, text = daemon.sync()  # adds what is missing
+    assert code == 1
+    assert text.endswith(": 7 sets compared, 1 changed, 1 changed by somebody else\n"), text
+    assert ("_sips._tcp.opa.example", "SRV") in {record[:2] for record in daemon.primary.records()}
+    code, text = daemon.sync("--force")
+    assert code == 0 and f"{name} NAPTR: replaced" in text
+    assert daemon.is_converged()
+    daemon.wait_current()
+    wait_until(lambda: daemon.zone()["differing"] == 0, "nothing differs any more", WAIT_S)
+
+
+def test_what_differs_is_remembered_and_found_again(daemon):
+    daemon.primary.update("update delete _sips._tcp.opa.example. SRV",
+                          "update add _sips._tcp.opa.example. 60 SRV 1 1 5061 mine.opa.example.")
+    daemon.restart()
+    daemon.wait_log("_sips._tcp.opa.example SRV was changed by somebody else", timeout_s=WAIT_S)
+    daemon.wait_current()
+    assert daemon.zone()["differing"] == 1
+    mark = daemon.mark()
+    daemon.restart(kill=True)
+    daemon.wait_current()
+    assert daemon.zone()["differing"] == 1
+    assert "was changed by somebody else" not in daemon.log(mark)  # told once
+    daemon.primary.update("update delete _sips._tcp.opa.example. SRV",
+                          f"update add _sips._tcp.opa.example. 3600 SRV 10 10 5061 {HOST}.")
+    daemon.restart(kill=True)
+    wait_until(lambda: daemon.zone()["differing"] == 0, "it agrees again", WAIT_S)
+    assert daemon.is_converged()
+
+
+def test_other_settings_are_published_by_a_reload_and_by_a_restart(daemon):
+    daemon.tool("address", "add", "bob@opa.example", "--hosting", "opb.example")
+    daemon.wait_converged()
+    daemon.settings = "publish { ttl = 60 address-ttl = 30 }\n"
+    daemon.configure()
+    daemon.reload()
+    daemon.wait_log("reloaded")
+    daemon.wait_converged()
+    assert {record[2] for record in daemon.primary.records()} == {60, 30}
+    daemon.settings = "publish { ttl = 90 address-records = false }\n"
+    daemon.configure()
+    daemon.restart()
+    daemon.wait_converged()
+    assert {record[2] for record in daemon.primary.records()} == {90}
+    daemon.wait_current()
+    assert daemon.zone()["differing"] == 0
+
+
+def test_a_refusal_is_told_in_the_words_of_who_can_mend_it(daemon):
+    daemon.primary.write("tsig.key", KEY % OTHER)
+    daemon.reload()
+    daemon.tool("address", "add", "bob@opa.example", "--hosting", "opb.example")
+    wait_until(lambda: daemon.zone()["state"] == "failing", "it says that it fails", WAIT_S)
+    zone = daemon.zone()
+    assert "has another secret than our key file (BADSIG)" in zone["why"]
+    assert zone["failures"] > 0
+    done = daemon.tool("dns", "sync", "opa.example", check=False)
+    assert done.returncode == 1 and "(BADSIG)" in done.stderr
+    daemon.primary.stop()
+    daemon.primary.configure(OTHER)
+    done = daemon.tool("dns", "sync", "opa.example", check=False)
+    assert done.returncode == 1 and "no server takes TCP connections there" in done.stderr
+    daemon.primary.start()
+    daemon.wait_converged()
+    daemon.wait_current()
+
+
+def test_a_domain_in_no_zone_is_told_so(daemon):
+    daemon.tool("domain", "add", "opb.example", "--core", CORE)
+    done = daemon.tool("dns", "sync", "opb.example", check=False)
+    assert done.returncode == 1 and "is in no zone that is published" in done.stderr
+
+
+@pytest.mark.parametrize("lost", ["file", "cursor"])
+def test_what_is_lost_means_comparing_everything(daemon, lost):
+    daemon.tool("address", "add", "bob@opa.example", "--hosting", "opb.example")
+    daemon.wait_converged()
+    daemon.wait_current()
+    if lost == "cursor":
+        daemon.tool("cursor", "del", "publisher")
+    daemon.program.stop(timeout_s=35)
+    if lost == "file":
+        os.unlink(daemon.path("store/published.opa.example"))
+    (name, _, _, _), = address_records(daemon.primary)
+    daemon.primary.update(f"update delete {name}. NAPTR")
+    daemon.start()
+    daemon.wait_ready()
+    daemon.wait_converged()
+    daemon.wait_current()
+    assert daemon.zone()["differing"] == 0
+    assert daemon.tool_json("cursor", "show", "publisher")["lost"] is False
+
+
+def change_something(daemon, dice):
+    """A change that may fail where the daemon is not there, or the address is not."""
+    name = f"u{dice.randrange(12)}@opa.example"
+    words = dice.choice([
+        ["address", "add", name, "--hosting", f"op{dice.randrange(9)}.example"],
+        ["address", "set", name, "--hosting", f"op{dice.randrange(9)}.example"],
+        ["address", "set", name, "--hosting", "opa.example"],
+        ["address", "set", name, "--blocked", dice.choice(["yes", "no"])],
+        ["address", "del", name],
+        ["address", "purge", name],
+    ])
+    daemon.tool(*words, check=False)
+
+
+def test_killed_at_any_moment_dns_follows_the_directory(daemon):
+    """Whatever moment it is: changes, deaths of the daemon and of the primary in random order."""
+    dice = random.Random(4)
+    for _ in range(12):
+        for _ in range(dice.randrange(1, 8)):
+            change_something(daemon, dice)
+        time.sleep(dice.random() * 0.25)  # before, while or after it is sent: all are good
+        victim = dice.choice(["daemon", "daemon", "primary", "both"])
+        if victim in ("primary", "both"):
+            daemon.primary.program.kill()
+            for _ in range(dice.randrange(4)):
+                change_something(daemon, dice)
+        if victim in ("daemon", "both"):
+            daemon.restart(kill=True)
+        if victim in ("primary", "both"):
+            daemon.primary.start()
+    change_something(daemon, dice)
+    daemon.wait_converged()
+    daemon.wait_current()
+    assert daemon.zone()["differing"] == 0, daemon.sync("--dry-run")
+
+
+def test_the_metrics_tell_of_each_zone(daemon):
+    daemon.wait_current()
+    text = run(["curl", "-sS", "--unix-socket", daemon.socket, "http://localhost/metrics"]).stdout
+    for line in ('junctor_publisher_failing{zone="opa.example"} 0',
+                 'junctor_publisher_differing_sets{zone="opa.example"} 0',
+                 'junctor_publisher_changed_sets_total{zone="opa.example"} 6'):
+        assert line in text.splitlines(), text
+
+
+def test_what_was_erased_meanwhile_goes_too(daemon):
+    """The primary is away while an address changes often, is released, and its history erased."""
+    for name in ("bob", "carol"):
+        daemon.tool("address", "add", f"{name}@opa.example", "--hosting", "opb.example")
+    daemon.wait_converged()
+    daemon.primary.program.kill()
+    for step in range(25):
+        daemon.tool("address", "set", "carol@opa.example", "--hosting", f"op{step}.example")
+    daemon.tool("address", "del", "bob@opa.example")
+    daemon.tool("address", "purge", "bob@opa.example")
+    daemon.restart(kill=True)
+    daemon.primary.start()
+    daemon.wait_converged()
+    daemon.wait_current()
+    assert len(address_records(daemon.primary)) == 1
+    assert daemon.zone()["differing"] == 0
+
+
+def test_a_zone_without_its_primary_does_not_hold_the_others_back(daemon):
+    """The addresses are in a zone of their own, on a server that is not there at first."""
+    other = Primary(daemon.primary.kind, daemon.path("other"), "127.0.0.1")
+    other.zone = "_sipaddr.opa.example"
+    other.configure(SECRET)
+    other.write("opa.example.zone", BELOW)
+    daemon.settings = other.conf()
+    daemon.configure()
+    daemon.restart()
+    try:
+        daemon.tool("address", "add", "bob@opa.example", "--hosting", "opb.example")
+        daemon.settings += "publish { ttl = 60 }\n"
+        daemon.configure()
+        daemon.reload()
+        wait_until(lambda: {record[2] for record in daemon.primary.records()
+                            if not record[0].startswith("_sipaddr")} == {60},
+                   "the zone whose primary is there is published", WAIT_S)
+        zones = {zone["zone"]: zone for zone in daemon.tool_json("status")["published"]}
+        assert zones[other.zone]["changed"] == 0
+        other.start()
+        wait_until(lambda: address_records(other) and not address_records(daemon.primary),
+                   "the other one is, too", WAIT_S)
+        assert ("_sipaddr.opa.example", "TXT") in {record[:2] for record in other.records()}
+    finally:
+        other.stop()
