@@ -194,9 +194,9 @@ void model_address_add(struct model *model, const struct store_command *command,
 static bool changes_more_than_lock(const struct store_record *a, const struct store_record *b)
 {
     bool is_same = a->state == b->state && a->blocked == b->blocked &&
-                   strcmp(a->hosting, b->hosting) == 0 && strcmp(a->owner, b->owner) == 0 &&
-                   address_eq(&a->target, &b->target) && strcmp(a->display, b->display) == 0 &&
-                   a->until_ms == b->until_ms;
+                   a->unpublished == b->unpublished && strcmp(a->hosting, b->hosting) == 0 &&
+                   strcmp(a->owner, b->owner) == 0 && address_eq(&a->target, &b->target) &&
+                   strcmp(a->display, b->display) == 0 && a->until_ms == b->until_ms;
     return !is_same;
 }
 
