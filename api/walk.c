@@ -1,44 +1,16 @@
 /* /v1/route/{address}: the steps a call from the inside would take, and why.
  *
- * The same functions that the proxy calls do the work: resolver_lookup on the directory, then
- * resolver_locate on a thread and an event loop of this request's own. Nothing is sent to anybody
- * but DNS. */
-#include "api/records.h"
+ * The same functions that the proxy calls do the work: resolver_lookup on the directory, with the
+ * eyes of the caller, then resolver_find and resolver_locate (walk_dns.c) on a thread of the
+ * request's own. Nothing is sent to anybody but DNS. */
+#include "api/walk.h"
 
-#include "base/chars.h"
 #include "base/status.h"
-#include "peering/sip/sip.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uv.h>
-
-#define WALK_LINE 1024 /* bytes of a step's sentence */
-
-/* One name located: its steps and hops are kept apart, as several are under way together. */
-struct walk_target {
-    struct walk *walk;
-    struct resolver_target target;
-    json_t *steps, *hops;
-    int status;
-    char why[400];
-};
-
-/* Lives in call->memory. */
-struct walk {
-    struct api_call *call;
-    bool counted; /* one of API_MAX_WALKS */
-    struct store_address address;
-    char text[API_ADDRESS_TEXT_MAX];
-    struct resolver_answer answer;
-    uv_loop_t loop;
-    struct walk_target targets[STORE_CORES_MAX];
-    size_t target_count, pending;
-    json_t *steps, *hops;
-};
 
 static const char *const rule_names[] = {
     [RESOLVER_HOSTED] = "hosted",       [RESOLVER_PORTED_OUT] = "ported-out",
@@ -47,82 +19,6 @@ static const char *const rule_names[] = {
     [RESOLVER_UNKNOWN] = "unknown",     [RESOLVER_AUTHORITY] = "authority",
     [RESOLVER_PUBLISHED] = "published", [RESOLVER_NO_NUMBER] = "no-number",
 };
-
-__attribute__((format(printf, 3, 4))) static void step_add(json_t *steps, const char *what,
-                                                           const char *format, ...)
-{
-    char why[WALK_LINE];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(why, sizeof(why), format, args);
-    va_end(args);
-    /* A step without memory, or of bytes that are no text, is left out; the verdict stands. */
-    json_array_append_new(steps, json_pack("{s:s, s:s}", "what", what, "why", why));
-}
-
-/* ---- locating ---- */
-
-static void target_trace(const char *line, void *arg)
-{
-    struct walk_target *target = arg;
-    step_add(target->steps, "dns", "%s", line);
-}
-
-static void target_done(int status, const struct resolver_hop *hops, size_t count, const char *why,
-                        void *arg)
-{
-    struct walk_target *target = arg;
-    target->status = status;
-    if (status)
-        snprintf(target->why, sizeof(target->why), "%s", why && *why ? why : status_text(status));
-    for (size_t i = 0; !status && i < count; i++) {
-        char address[NETADDR_TEXT_MAX], transport[8] = "";
-        const char *name = sip_transport_name((enum sip_transport)hops[i].transport);
-        for (size_t c = 0; name[c] && c < sizeof(transport) - 1; c++)
-            transport[c] = char_lower(name[c]);
-        json_array_append_new(
-            target->hops, json_pack("{s:s, s:s, s:s}", "transport", transport, "address",
-                                    netaddr_format(&hops[i].addr, address), "host", hops[i].host));
-    }
-    if (--target->walk->pending == 0)
-        uv_stop(&target->walk->loop);
-}
-
-static void targets_locate(struct walk *walk, struct resolver *resolver)
-{
-    for (size_t i = 0; i < walk->target_count; i++) {
-        struct walk_target *target = &walk->targets[i];
-        struct resolver_location *location;
-        target->status = resolver_locate(resolver, &target->target, target_done, target_trace,
-                                         target, &location);
-        if (target->status) {
-            snprintf(target->why, sizeof(target->why), "%s: %s", target->target.host,
-                     status_text(target->status));
-            step_add(target->steps, "dns", "%s", target->why);
-        } else {
-            walk->pending++;
-        }
-    }
-    if (walk->pending)
-        uv_run(&walk->loop, UV_RUN_DEFAULT);
-}
-
-/* api_work_h: runs the lookups to their end; the resolver's own time limit bounds this. */
-static int targets_run(struct api_call *call)
-{
-    struct walk *walk = call->memory;
-    struct resolver *resolver;
-    if (uv_loop_init(&walk->loop))
-        return -ENOMEM;
-    int status = resolver_alloc(&walk->loop, &call->api->resolver, &resolver);
-    if (!status) {
-        targets_locate(walk, resolver);
-        resolver_free(resolver);
-        uv_run(&walk->loop, UV_RUN_DEFAULT);
-    }
-    uv_loop_close(&walk->loop);
-    return status;
-}
 
 static struct walk_target *target_add(struct walk *walk)
 {
@@ -196,23 +92,11 @@ static int address_take(struct walk *walk)
         return api_problem_set(&call->problem, API_PROBLEM_PARAMETER, "address", "%.512s: %s",
                                call->param, fault.text);
     api_address_format(&walk->address, walk->text);
+    memcpy(walk->name, walk->text, sizeof(walk->name));
     if (strcmp(call->param, walk->text) == 0)
-        step_add(walk->steps, "address", "%s is in canonical form", walk->text);
+        walk_step(walk->steps, "address", "%s is in canonical form", walk->text);
     else
-        step_add(walk->steps, "address", "%s is %s in canonical form", call->param, walk->text);
-    return 0;
-}
-
-/* The address that a telephone number leads to. */
-static int number_take(struct walk *walk)
-{
-    struct store_number number;
-    char key[API_MAX_KEY_TEXT];
-    if (api_record_find(walk->call, &api_kind_number, &number, key))
-        return -EPROTO;
-    walk->address = number.address;
-    api_address_format(&walk->address, walk->text);
-    step_add(walk->steps, "number", "%s leads to %s", key, walk->text);
+        walk_step(walk->steps, "address", "%s is %s in canonical form", call->param, walk->text);
     return 0;
 }
 
@@ -223,20 +107,20 @@ static bool record_explain(struct walk *walk, const struct store_record *record)
     struct timespec time = {.tv_sec = (time_t)(record->until_ms / 1000)};
     api_address_format(&record->address, name);
     if (record->blocked)
-        step_add(walk->steps, "blocked", "%s is blocked: it is not called and calls nobody", name);
+        walk_step(walk->steps, "blocked", "%s is blocked: it is not called and calls nobody", name);
     switch (record->state) {
     case STORE_ADDRESS_ALIAS:
-        step_add(walk->steps, "alias", "%s is another name of %s", name,
-                 api_address_format(&record->target, target));
+        walk_step(walk->steps, "alias", "%s is another name of %s", name,
+                  api_address_format(&record->target, target));
         return !record->blocked;
     case STORE_ADDRESS_TOMBSTONE:
-        step_add(walk->steps, "released",
-                 "%s was released; nobody but its last owner gets it before %s", name,
-                 log_time_format(time, until));
+        walk_step(walk->steps, "released",
+                  "%s was released; nobody but its last owner gets it before %s", name,
+                  log_time_format(time, until));
         return false;
     case STORE_ADDRESS_PREPARED:
-        step_add(walk->steps, "prepared", "%s is prepared at %s, and not routed there yet", name,
-                 record->hosting);
+        walk_step(walk->steps, "prepared", "%s is prepared at %s, and not routed there yet", name,
+                  record->hosting);
         return false;
     default:
         return false;
@@ -272,7 +156,8 @@ static int address_see(struct walk *walk, const struct store_address *address,
 static void answer_hide(struct walk *walk, const struct store_address *address, bool is_target)
 {
     struct resolver_answer *answer = &walk->answer;
-    *answer = (struct resolver_answer){.rule = is_target ? RESOLVER_ALIAS : RESOLVER_AUTHORITY};
+    *answer = (struct resolver_answer){.rule = is_target ? RESOLVER_ALIAS : RESOLVER_AUTHORITY,
+                                       .route = {.aliased = is_target, .target = *address}};
     memcpy(answer->hosting, address->domain, sizeof(answer->hosting));
 }
 
@@ -311,6 +196,90 @@ static int directory_ask(struct walk *walk)
     return records_explain(walk);
 }
 
+static void rule_explain(struct walk *walk, const char *what)
+{
+    const char *rule = resolver_rule_text(walk->answer.rule), *hosting = walk->answer.hosting;
+    if (*hosting && strcmp(hosting, walk->address.domain) != 0)
+        walk_step(walk->steps, what, "%s; the hosting domain is %s", rule, hosting);
+    else
+        walk_step(walk->steps, what, "%s", rule);
+}
+
+static int address_look_up(struct walk *walk)
+{
+    int status = directory_ask(walk);
+    if (!status)
+        rule_explain(walk, "directory");
+    return status;
+}
+
+/* The number that was asked for leads to an address, which has secrets of its own. */
+static int number_leads_to(struct walk *walk, const struct store_address *address)
+{
+    walk->address = *address;
+    api_address_format(&walk->address, walk->text);
+    walk_step(walk->steps, "number", "%s leads to %s", walk->name, walk->text);
+    return address_look_up(walk);
+}
+
+/* ---- what the caller may see, to a search in DNS ---- */
+
+static int eyes_lookup(struct store_reader *reader, const struct store_address *address,
+                       struct resolver_answer *answer, void *arg)
+{
+    struct walk *walk = arg;
+    (void)reader;
+    bool is_told = strcmp(address->user, walk->address.user) == 0 &&
+                   strcmp(address->domain, walk->address.domain) == 0;
+    int status = is_told ? 0 : number_leads_to(walk, address);
+    if (!status)
+        *answer = walk->answer;
+    return status;
+}
+
+static int eyes_number(struct store_reader *reader, const char *digits,
+                       struct store_address *address, void *arg)
+{
+    struct walk *walk = arg;
+    struct store_number number;
+    int status = store_number_get(reader, digits, &number);
+    if (status)
+        return status;
+    if (!api_kind_number.is_visible(walk->call, &number))
+        return STATUS_NOTFOUND;
+    *address = number.address;
+    return 0;
+}
+
+static int eyes_domain(struct store_reader *reader, const char *name, void *arg)
+{
+    const struct walk *walk = arg;
+    struct store_domain domain;
+    return api_may_domain(walk->call, name) ? store_domain_get(reader, name, &domain)
+                                            : STATUS_NOTFOUND;
+}
+
+static const struct resolver_directory eyes = {
+    .lookup = eyes_lookup, .number = eyes_number, .domain = eyes_domain};
+
+/* ---- whom the request names ---- */
+
+static int number_take(struct walk *walk)
+{
+    return api_record_name(walk->call, &api_kind_number, walk->name);
+}
+
+/* A number that the caller's table does not have: ENUM may. */
+static int number_look_up(struct walk *walk)
+{
+    struct api_call *call = walk->call;
+    struct store_address address;
+    int status = eyes_number(call->reader, walk->name + 1, &address, walk);
+    if (status == STATUS_NOTFOUND && call->api->resolver.suffix_count > 0)
+        return 0;
+    return status ? status : number_leads_to(walk, &address);
+}
+
 static int walk_lookup(struct walk *walk)
 {
     struct api_call *call = walk->call;
@@ -319,17 +288,61 @@ static int walk_lookup(struct walk *walk)
         return -EPROTO;
     int status = store_reader_begin(call->reader);
     if (!status) {
-        status = directory_ask(walk);
+        status = is_number ? number_look_up(walk) : address_look_up(walk);
         store_reader_end(call->reader);
     }
-    if (status)
-        return api_problem_from_status(&call->problem, status, walk->text);
-    const char *rule = resolver_rule_text(walk->answer.rule), *hosting = walk->answer.hosting;
-    if (*hosting && strcmp(hosting, walk->address.domain) != 0)
-        step_add(walk->steps, "directory", "%s; the hosting domain is %s", rule, hosting);
-    else
-        step_add(walk->steps, "directory", "%s", rule);
+    return status ? api_problem_from_status(&call->problem, status, walk->name) : 0;
+}
+
+/* ---- asking DNS whom a number names, and where an address lives ---- */
+
+static bool walk_needs_search(const struct walk *walk)
+{
+    return !walk->text[0] ||
+           resolver_find_needs_dns(&walk->call->api->resolver, &walk->address, &walk->answer);
+}
+
+static int found_take(struct walk *walk, const struct resolver_found *found)
+{
+    enum resolver_rule rule = walk->answer.rule;
+    if (found->answer.rule == RESOLVER_NO_NUMBER)
+        return api_problem_from_status(&walk->call->problem, STATUS_NOTFOUND, walk->name);
+    walk->answer = found->answer;
+    if (found->unknown)
+        walk_step(walk->steps, "dns", "not found out: %s", found->why);
+    if (walk->answer.rule != rule)
+        rule_explain(walk, "address-record");
+    targets_choose(walk);
     return 0;
+}
+
+/* Where a number that leads to another's address ends, is told as that of one that leads nowhere.
+ */
+static int search_failed(struct walk *walk, int status, const char *why)
+{
+    struct api_problem *problem = &walk->call->problem;
+    if (status == STATUS_NOTFOUND)
+        return api_problem_from_status(problem, status, walk->name);
+    if (!walk->text[0])
+        return api_problem_set(problem, API_PROBLEM_BUSY, NULL, "%s: %s", walk->name, why);
+    snprintf(walk->failure, sizeof(walk->failure), "%s", why);
+    return 0;
+}
+
+/* DNS may take its time, so the reader is none that is lent. */
+static int walk_search(struct walk *walk)
+{
+    struct api_call *call = walk->call;
+    struct resolver_found found;
+    found.why[0] = '\0';
+    int status = store_reader_alloc(call->api->parts.store, &call->reader);
+    if (status)
+        return status;
+    status = walk_find(walk, &eyes, &found);
+    call->reader = store_reader_free(call->reader);
+    if (status == 0)
+        return found_take(walk, &found);
+    return search_failed(walk, status, found.why[0] ? found.why : status_text(status));
 }
 
 /* ---- explaining ---- */
@@ -343,16 +356,18 @@ static void walk_gather(struct walk *walk)
         json_array_extend(walk->hops, target->hops);
     }
     if (walk_leaves(walk) && json_array_size(walk->hops))
-        step_add(walk->steps, "certificate",
-                 "the far certificate must prove the SIP domain %s (RFC 5922)",
-                 walk->answer.hosting);
+        walk_step(walk->steps, "certificate",
+                  "the far certificate must prove the SIP domain %s (RFC 5922)",
+                  walk->answer.hosting);
 }
 
 static void verdict_format(const struct walk *walk, char *out, size_t size)
 {
     const struct store_domain *core = &walk->answer.route.core;
     bool found = json_array_size(walk->hops) > 0;
-    if (walk->answer.rule == RESOLVER_BLOCKED)
+    if (walk->failure[0])
+        snprintf(out, size, "no way there: %s", walk->failure);
+    else if (walk->answer.rule == RESOLVER_BLOCKED)
         snprintf(out, size, "refused: %s is blocked, or was released", walk->text);
     else if (walk_is_refused(walk))
         snprintf(out, size, "refused: %s does not exist at %s", walk->text, walk->address.domain);
@@ -386,24 +401,36 @@ static int walk_answer(struct walk *walk)
     return api_call_reply(walk->call, 200, walk_encode(walk), 0);
 }
 
-/* The lookups are through, or never began. */
-static int targets_then(struct api_call *call, const struct store_verdict *verdict)
+/* api_work_h. */
+static int walk_run(struct api_call *call)
 {
     struct walk *walk = call->memory;
+    int status = walk_needs_search(walk) ? walk_search(walk) : 0;
+    if (!status && walk->target_count)
+        status = walk_locate(walk);
+    walk_dns_done(walk);
+    return status;
+}
+
+static int walk_then(struct api_call *call, const struct store_verdict *verdict)
+{
+    struct walk *walk = call->memory;
+    if (verdict->status == -EPROTO) /* the problem is set */
+        return -EPROTO;
     if (verdict->status)
-        return api_problem_set(&call->problem, API_PROBLEM_BUSY, NULL, "%s: %s", walk->text,
+        return api_problem_set(&call->problem, API_PROBLEM_BUSY, NULL, "%s: %s", walk->name,
                                status_text(verdict->status));
     return walk_answer(walk);
 }
 
-static int targets_begin(struct walk *walk)
+static int walk_begin(struct walk *walk)
 {
     struct api_call *call = walk->call;
     walk->counted = api_walk_begin(call->api);
     if (!walk->counted)
         return api_problem_set(&call->problem, API_PROBLEM_BUSY, NULL,
-                               "%s: too many routes are being explained: try again", walk->text);
-    return api_run(call, walk->text, targets_run, targets_then);
+                               "%s: too many routes are being explained: try again", walk->name);
+    return api_run(call, walk->name, walk_run, walk_then);
 }
 
 static void walk_done(void *memory)
@@ -431,6 +458,8 @@ int api_walk_get(struct api_call *call)
     int status = walk_lookup(walk);
     if (status)
         return status;
+    if (walk_needs_search(walk))
+        return walk_begin(walk);
     targets_choose(walk);
-    return walk->target_count ? targets_begin(walk) : walk_answer(walk);
+    return walk->target_count ? walk_begin(walk) : walk_answer(walk);
 }

@@ -40,9 +40,10 @@ struct resolver_finding {
     struct list link;
     struct resolver *resolver;
     struct store_reader *reader;
+    const struct resolver_directory *directory;
     resolver_find_h *done;
-    struct resolver_teller teller;
-    struct timer timer; /* the deadline */
+    struct resolver_teller teller; /* its arg is the user's */
+    struct timer timer;            /* the deadline */
     enum find_step step;
     bool running; /* inside finding_run: an answer is taken up there */
     bool late;    /* the deadline has passed: no further questions */
@@ -201,10 +202,11 @@ static void number_leads_to(struct resolver_finding *finding, const struct store
 
 static int number_look_up(struct resolver_finding *finding)
 {
-    struct store_number number;
-    int status = store_number_get(finding->reader, finding->digits, &number);
+    struct store_address address;
+    int status =
+        finding->directory->number(finding->reader, finding->digits, &address, finding->teller.arg);
     if (status == 0) {
-        number_leads_to(finding, &number.address, RESOLVER_NUMBER_TABLE);
+        number_leads_to(finding, &address, RESOLVER_NUMBER_TABLE);
     } else if (status == STATUS_NOTFOUND) {
         finding->step = FIND_SUFFIX;
         status = 0;
@@ -223,7 +225,8 @@ static void parent_ask(struct resolver_finding *finding, const char *domain)
 static int address_look_up(struct resolver_finding *finding)
 {
     struct resolver_found *found = &finding->found;
-    int status = resolver_lookup(finding->reader, &found->address, &found->answer);
+    int status = finding->directory->lookup(finding->reader, &found->address, &found->answer,
+                                            finding->teller.arg);
     if (status < 0)
         return status;
     const struct store_address *foreign = foreign_address(&found->address, &found->answer);
@@ -383,10 +386,9 @@ static void parent_step(struct resolver_finding *finding)
  * the authority is asked (design section 8). */
 static bool is_ours(struct resolver_finding *finding, const char *domain)
 {
-    struct store_domain record;
     if (store_reader_begin(finding->reader) < 0)
         return false;
-    bool ours = store_domain_get(finding->reader, domain, &record) == 0;
+    bool ours = finding->directory->domain(finding->reader, domain, finding->teller.arg) == 0;
     store_reader_end(finding->reader);
     return ours;
 }
@@ -513,6 +515,7 @@ int resolver_find(struct resolver *resolver, const struct resolver_asked *asked,
     if (!made)
         return -ENOMEM;
     made->reader = user->reader;
+    made->directory = user->directory ? user->directory : &resolver_whole_directory;
     made->done = user->done;
     made->teller = (struct resolver_teller){.trace = user->trace, .arg = user->arg};
     memcpy(made->digits, asked->digits, sizeof(made->digits));

@@ -150,6 +150,9 @@ void resolver_keys_end(struct resolver *resolver);
 
 /* ---- searches (find.c) ---- */
 
+/* For searches that may see all of it (lookup.c). */
+extern const struct resolver_directory resolver_whole_directory;
+
 /* Ends every search with STATUS_CANCELLED. */
 void resolver_findings_end(struct resolver *resolver);
 /* Frees the memory of searches that have ended. */

@@ -1,4 +1,4 @@
-#include "resolver/resolver.h"
+#include "resolver/internal.h"
 
 #include <string.h>
 
@@ -52,6 +52,36 @@ int resolver_lookup(struct store_reader *reader, const struct store_address *add
     decide(address, answer);
     return 0;
 }
+
+/* ---- the directory of a search that sees all of it ---- */
+
+static int whole_lookup(struct store_reader *reader, const struct store_address *address,
+                        struct resolver_answer *answer, void *arg)
+{
+    (void)arg;
+    return resolver_lookup(reader, address, answer);
+}
+
+static int whole_number(struct store_reader *reader, const char *digits,
+                        struct store_address *address, void *arg)
+{
+    struct store_number number;
+    (void)arg;
+    int status = store_number_get(reader, digits, &number);
+    if (status == 0)
+        *address = number.address;
+    return status;
+}
+
+static int whole_domain(struct store_reader *reader, const char *name, void *arg)
+{
+    struct store_domain domain;
+    (void)arg;
+    return store_domain_get(reader, name, &domain);
+}
+
+const struct resolver_directory resolver_whole_directory = {
+    .lookup = whole_lookup, .number = whole_number, .domain = whole_domain};
 
 const char *resolver_rule_text(enum resolver_rule rule)
 {

@@ -124,11 +124,23 @@ struct resolver_found {
  * STATUS_CANCELLED, or a store status. */
 typedef void resolver_find_h(int status, const struct resolver_found *found, void *arg);
 
+/* The directory as a search reads it: for one that must show no more of it than its user may see.
+ * The reader is begun, `arg` is the user's. Each returns 0, STATUS_NOTFOUND or another store
+ * status; what `lookup` returns besides 0 ends the search. */
+struct resolver_directory {
+    int (*lookup)(struct store_reader *reader, const struct store_address *address,
+                  struct resolver_answer *answer, void *arg);
+    int (*number)(struct store_reader *reader, const char *digits, struct store_address *address,
+                  void *arg);
+    int (*domain)(struct store_reader *reader, const char *name, void *arg); /* is it ours? */
+};
+
 struct resolver_find_user {
     struct store_reader *reader; /* begun and ended here; must outlive the search */
     resolver_find_h *done;
     resolver_trace_h *trace; /* may be NULL */
     void *arg;
+    const struct resolver_directory *directory; /* NULL: all that the reader has */
 };
 
 struct resolver_finding; /* a search under way */

@@ -29,3 +29,19 @@ json_int_t number_of(const json_t *object, const char *key)
 {
     return json_integer_value(json_object_get(object, key));
 }
+
+void text_replace(char *text, size_t size, const char *from, const char *to)
+{
+    char out[2048] = "";
+    size_t len = 0;
+    for (const char *p = text; *p && len + 1 < sizeof(out);) {
+        if (strncmp(p, from, strlen(from)) == 0) {
+            len += (size_t)snprintf(out + len, sizeof(out) - len, "%s", to);
+            p += strlen(from);
+        } else {
+            out[len++] = *p++;
+            out[len] = '\0';
+        }
+    }
+    snprintf(text, size, "%s", out);
+}

@@ -44,4 +44,7 @@ const struct request *as(const char *token, const struct request *request);
 
 json_int_t number_of(const json_t *object, const char *key);
 
+/* Replaces every `from` by `to` in a text of less than 2048 bytes. */
+void text_replace(char *text, size_t size, const char *from, const char *to);
+
 #endif

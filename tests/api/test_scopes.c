@@ -34,23 +34,6 @@ static int scopes_setup(void **state)
     return 0;
 }
 
-/* Replaces every `from` by `to`. */
-static void text_replace(char *text, size_t size, const char *from, const char *to)
-{
-    char out[2048] = "";
-    size_t len = 0;
-    for (const char *p = text; *p && len + 1 < sizeof(out);) {
-        if (strncmp(p, from, strlen(from)) == 0) {
-            len += (size_t)snprintf(out + len, sizeof(out) - len, "%s", to);
-            p += strlen(from);
-        } else {
-            out[len++] = *p++;
-            out[len] = '\0';
-        }
-    }
-    snprintf(text, size, "%s", out);
-}
-
 /* Both requests, alike but for one name, must be answered alike but for it. */
 static void expect_alike(const struct fixture *fixture, const char *token,
                          const struct request *request, const char *name, const char *other)

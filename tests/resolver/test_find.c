@@ -172,7 +172,8 @@ static void serve(struct world *world, const struct server_rule *rules)
 static int start(struct world *world, const char *text, struct resolver_finding **finding)
 {
     struct resolver_asked asked = {0};
-    const struct resolver_find_user user = {world->reader, found, traced, world};
+    const struct resolver_find_user user = {
+        .reader = world->reader, .done = found, .trace = traced, .arg = world};
     if (strchr(text, '@'))
         asked.address = address_of(text);
     else
