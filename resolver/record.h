@@ -1,5 +1,5 @@
 /* DNS records as plain values: what a decoded answer holds, what the cache keeps and what the
- * ordering works on. No ldns type leaves resolver/packet.c. */
+ * ordering works on. No ldns type leaves the files that decode messages. */
 #ifndef JUNCTOR_RESOLVER_RECORD_H
 #define JUNCTOR_RESOLVER_RECORD_H
 

@@ -35,7 +35,9 @@ api/address_state.h
 api/json.h
 api/problem.h
 api/publisher.h
+peering/probe.h
 peering/transport/tls.h
+resolver/check.h
 resolver/update.h
 resolver/zone.h
 '

@@ -200,6 +200,12 @@ const struct command commands[] = {
      .run = tool_dns_sync,
      .options = B(FORCE) | WRITES,
      .help = "compare a domain's records with what its primary serves, and send the difference"},
+    {"dns check",
+     {&domain},
+     .min = 1,
+     .run = tool_dns_check,
+     .options = B(CONFIG) | B(RESOLVER) | B(DNS_PORT),
+     .help = "find what keeps callers from a domain, ours or any: DNS, certificates, reachability"},
 
     {"route",
      {&way},

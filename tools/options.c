@@ -91,6 +91,13 @@ const struct option_row option_rows[OPT_COUNT] = {
                      "zone json nsupdate octodns",
                      .help = "lines of a zone file, JSON, commands for nsupdate(1), or YAML for "
                              "octoDNS (else zone)"},
+    [OPT_CONFIG] = {"config", "FILE", VALUE_FILE,
+                    .help = "the daemon's configuration (else the standard place)"},
+    [OPT_RESOLVER] = {"resolver", "ADDRESS", VALUE_TEXT,
+                      .help = "a validating resolver, ADDRESS[:PORT] (else the first of the "
+                              "configuration, else 127.0.0.1)"},
+    [OPT_DNS_PORT] = {"dns-port", "PORT", VALUE_NUMBER,
+                      .help = "at which the zone's name servers are asked (else 53)"},
 };
 
 bool tool_has(const struct tool *tool, enum tool_option option)

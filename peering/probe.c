@@ -1,0 +1,346 @@
+#include "peering/probe.h"
+
+#include "base/status.h"
+#include "peering/sip/sip.h"
+
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+#include <openssl/x509.h>
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define ANSWER_MAX  65536
+#define HEADERS_MAX 64
+#define REQUEST_MAX 2048
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static int wait_for(int fd, short events, int64_t until_ms)
+{
+    struct pollfd entry = {.fd = fd, .events = events};
+    int got;
+    do {
+        int64_t left_ms = until_ms - now_ms();
+        if (left_ms <= 0)
+            return -ETIMEDOUT;
+        got = poll(&entry, 1, (int)left_ms);
+    } while (got < 0 && errno == EINTR);
+    if (got < 0)
+        return -errno;
+    return got == 0 ? -ETIMEDOUT : 0;
+}
+
+static int tcp_connect(const struct netaddr *target, int64_t until_ms)
+{
+    int error = 0;
+    socklen_t len = sizeof(error);
+    int fd = socket(target->sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    int status = connect(fd, &target->sa, netaddr_len(target)) ? -errno : 0;
+    if (status == -EINPROGRESS) {
+        status = wait_for(fd, POLLOUT, until_ms);
+        if (status == 0 && getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0)
+            status = -error;
+    }
+    if (status) {
+        close(fd);
+        return status;
+    }
+    return fd;
+}
+
+static void fail(struct probe_result *result, enum probe_stage stage, const char *why)
+{
+    result->stage = stage;
+    snprintf(result->why, sizeof(result->why), "%s", why);
+}
+
+/* ---- TLS ---- */
+
+/* What OpenSSL needs before it goes on. Returns 0 to try again, or why there is no going on. */
+static const char *tls_wait(SSL *ssl, int got, int64_t until_ms)
+{
+    int error = SSL_get_error(ssl, got), status;
+    switch (error) {
+    case SSL_ERROR_WANT_READ:
+    case SSL_ERROR_WANT_WRITE:
+        status =
+            wait_for(SSL_get_fd(ssl), error == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT, until_ms);
+        return status ? status_text(status) : NULL;
+    case SSL_ERROR_ZERO_RETURN:
+        return "the far side closed the connection";
+    case SSL_ERROR_SSL: {
+        const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+        return reason ? reason : "a TLS error";
+    }
+    default:
+        return "the connection broke";
+    }
+}
+
+static const char *handshake(SSL *ssl, int64_t until_ms)
+{
+    const char *why = NULL;
+    while (!why) {
+        ERR_clear_error();
+        int got = SSL_connect(ssl);
+        if (got == 1)
+            return NULL;
+        why = tls_wait(ssl, got, until_ms);
+    }
+    return why;
+}
+
+/* ---- TLSA (RFC 6698 section 2.1) ---- */
+
+/* The selected part of a certificate; OPENSSL_free it. */
+static int tlsa_select(const struct probe_tlsa *tlsa, X509 *certificate, unsigned char **der)
+{
+    *der = NULL;
+    if (tlsa->selector == 0)
+        return i2d_X509(certificate, der);
+    if (tlsa->selector == 1)
+        return i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), der);
+    return -1;
+}
+
+static bool tlsa_fits(const struct probe_tlsa *tlsa, X509 *certificate)
+{
+    unsigned char *der, digest[EVP_MAX_MD_SIZE];
+    unsigned digest_len = 0;
+    int len = tlsa_select(tlsa, certificate, &der);
+    const EVP_MD *hash = tlsa->matching == 1   ? EVP_sha256()
+                         : tlsa->matching == 2 ? EVP_sha512()
+                                               : NULL;
+    bool fits = false;
+    if (len > 0 && tlsa->matching == 0)
+        fits = (size_t)len == tlsa->len && memcmp(der, tlsa->data, tlsa->len) == 0;
+    else if (len > 0 && hash && EVP_Digest(der, (size_t)len, digest, &digest_len, hash, NULL))
+        fits = digest_len == tlsa->len && memcmp(digest, tlsa->data, tlsa->len) == 0;
+    OPENSSL_free(der);
+    return fits;
+}
+
+/* Usage 2: a certificate of the chain that came is the trust anchor (RFC 7671 section 5.2). */
+static bool anchor_fits(const struct probe_tlsa *tlsa, const SSL *ssl, const char *domain)
+{
+    STACK_OF(X509) *chain = SSL_get_peer_cert_chain(ssl);
+    X509_STORE *store = X509_STORE_new();
+    struct tls_verdict verdict;
+    bool fits = false;
+    for (int i = 1; store && i < sk_X509_num(chain) && !fits; i++)
+        fits = tlsa_fits(tlsa, sk_X509_value(chain, i)) &&
+               X509_STORE_add_cert(store, sk_X509_value(chain, i)) == 1;
+    fits = fits && X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN) == 1 &&
+           tls_judge_chain(store, SSL_get0_peer_certificate(ssl), chain, time(NULL), domain, domain,
+                           &verdict) == 0;
+    X509_STORE_free(store);
+    return fits;
+}
+
+static void tlsa_judge(const struct probe_conf *conf, const SSL *ssl, struct probe_result *result)
+{
+    X509 *leaf = SSL_get0_peer_certificate(ssl);
+    for (size_t i = 0; leaf && i < conf->tlsa_count; i++) {
+        const struct probe_tlsa *tlsa = &conf->tlsa[i];
+        bool fits = (tlsa->usage == 3 && tlsa_fits(tlsa, leaf)) ||
+                    (tlsa->usage == 2 && anchor_fits(tlsa, ssl, conf->far_domain));
+        result->tlsa_matches = result->tlsa_matches || fits;
+        result->tlsa_lasts =
+            result->tlsa_lasts || (fits && (tlsa->usage == 2 || tlsa->selector == 1));
+    }
+}
+
+/* ---- the certificate ---- */
+
+static void certificate_look(const struct probe_conf *conf, X509 *leaf, struct probe_result *result)
+{
+    char identities[TLS_MAX_IDENTITIES][256];
+    unsigned char *der = NULL, digest[EVP_MAX_MD_SIZE];
+    unsigned digest_len = 0;
+    struct tm parts;
+    size_t count = tls_identities(leaf, identities);
+    for (size_t i = 0; i < count; i++)
+        result->names_domain = result->names_domain || strcmp(identities[i], conf->far_domain) == 0;
+    int len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(leaf), &der);
+    if (len > 0 && EVP_Digest(der, (size_t)len, digest, &digest_len, EVP_sha256(), NULL))
+        memcpy(result->key_hash, digest, TLS_KEY_HASH_LEN);
+    OPENSSL_free(der);
+    if (ASN1_TIME_to_tm(X509_get0_notAfter(leaf), &parts) == 1)
+        result->expires_s = timegm(&parts);
+}
+
+static void judge(const struct probe_conf *conf, const SSL *ssl, struct probe_result *result)
+{
+    char peer[NETADDR_TEXT_MAX];
+    struct tls_verdict verdict;
+    netaddr_format(&conf->target, peer);
+    result->stage = PROBE_JUDGED;
+    result->anchored = tls_judge(ssl, conf->far_domain, peer, &verdict) == 0;
+    if (!result->anchored)
+        snprintf(result->verdict, sizeof(result->verdict), "%s", verdict.why);
+    if (SSL_get0_peer_certificate(ssl))
+        certificate_look(conf, SSL_get0_peer_certificate(ssl), result);
+    tlsa_judge(conf, ssl, result);
+    ERR_clear_error();
+}
+
+/* ---- OPTIONS ---- */
+
+static int request_make(const struct probe_conf *conf, int fd, char request[REQUEST_MAX])
+{
+    struct netaddr local;
+    socklen_t len = sizeof(local);
+    char host[NETADDR_TEXT_MAX];
+    unsigned char random[8];
+    unsigned long long token;
+    memset(&local, 0, sizeof(local));
+    if (getsockname(fd, &local.sa, &len) || RAND_bytes(random, sizeof(random)) != 1)
+        return -1;
+    memcpy(&token, random, sizeof(token));
+    return snprintf(request, REQUEST_MAX,
+                    "OPTIONS sip:%s SIP/2.0\r\n"
+                    "Via: SIP/2.0/TLS %s;branch=z9hG4bK%016llx\r\n"
+                    "Max-Forwards: 0\r\n"
+                    "From: <sip:%s>;tag=%016llx\r\n"
+                    "To: <sip:%s>\r\n"
+                    "Call-ID: %016llx@%s\r\n"
+                    "CSeq: 1 OPTIONS\r\n"
+                    "Accept: application/sdp\r\n"
+                    "Content-Length: 0\r\n\r\n",
+                    conf->far_domain, netaddr_format(&local, host), token, conf->our_domain,
+                    token ^ 0x5a5a5a5aU, conf->far_domain, token, conf->our_domain);
+}
+
+static const char *request_send(SSL *ssl, const char *request, int len, int64_t until_ms)
+{
+    const char *why = NULL;
+    for (int sent = 0; sent < len && !why;) {
+        ERR_clear_error();
+        int got = SSL_write(ssl, request + sent, len - sent);
+        if (got > 0)
+            sent += got;
+        else
+            why = tls_wait(ssl, got, until_ms);
+    }
+    return why;
+}
+
+/* A final response ends the wait. What is neither response nor keep-alive is skipped. Returns
+ * whether it is there; *used: bytes done with. */
+static bool answer_take(struct slice bytes, size_t *used, struct probe_result *result,
+                        const char **why)
+{
+    struct sip_header headers[HEADERS_MAX];
+    struct sip_msg msg;
+    struct sip_fault fault;
+    size_t scanned = 0;
+    struct sip_frame frame = sip_frame(bytes, &scanned);
+    *used = 0;
+    if (frame.kind == SIP_FRAME_BAD)
+        *why = "it answers something that is not SIP";
+    if (frame.kind == SIP_FRAME_PING)
+        *used = frame.skip;
+    if (frame.kind != SIP_FRAME_MESSAGE)
+        return false;
+    *used = frame.skip + frame.len;
+    struct slice message = slice_make(bytes.p + frame.skip, frame.len);
+    if (sip_msg_parse(message, true, headers, HEADERS_MAX, &msg, &fault) || msg.is_request ||
+        msg.status < 200)
+        return false;
+    result->answer = msg.status;
+    snprintf(result->reason, sizeof(result->reason), "%.*s", SLICE_ARG(msg.reason));
+    return true;
+}
+
+static const char *answer_wait(SSL *ssl, int64_t until_ms, struct probe_result *result)
+{
+    static const char too_long[] = "its answer is too long";
+    char bytes[ANSWER_MAX];
+    size_t have = 0, used;
+    const char *why = NULL;
+    while (!why) {
+        if (have == sizeof(bytes))
+            return too_long;
+        ERR_clear_error();
+        int got = SSL_read(ssl, bytes + have, (int)(sizeof(bytes) - have));
+        if (got <= 0) {
+            why = tls_wait(ssl, got, until_ms);
+            continue;
+        }
+        have += (size_t)got;
+        do {
+            if (answer_take(slice_make(bytes, have), &used, result, &why))
+                return NULL;
+            memmove(bytes, bytes + used, have - used);
+            have -= used;
+        } while (used > 0 && have > 0);
+        if (now_ms() >= until_ms)
+            why = status_text(-ETIMEDOUT);
+    }
+    return why;
+}
+
+static void options_ask(const struct probe_conf *conf, SSL *ssl, struct probe_result *result)
+{
+    char request[REQUEST_MAX];
+    int len = request_make(conf, SSL_get_fd(ssl), request);
+    const char *why = len > 0 && len < REQUEST_MAX
+                          ? request_send(ssl, request, len, conf->answer_until_ms)
+                          : "the request could not be made";
+    if (!why)
+        why = answer_wait(ssl, conf->answer_until_ms, result);
+    if (why)
+        fail(result, PROBE_OPTIONS, why);
+    else
+        result->stage = PROBE_ANSWERED;
+}
+
+/* ---- the whole ---- */
+
+static void talk(const struct probe_conf *conf, int fd, struct probe_result *result)
+{
+    SSL *ssl = tls_connect(conf->tls, conf->our_domain, conf->far_domain);
+    if (!ssl || SSL_set_fd(ssl, fd) != 1) {
+        SSL_free(ssl);
+        fail(result, PROBE_HANDSHAKE, "out of memory");
+        return;
+    }
+    const char *why = handshake(ssl, conf->connect_until_ms);
+    if (why) {
+        fail(result, PROBE_HANDSHAKE, why);
+    } else {
+        judge(conf, ssl, result);
+        if (*conf->our_domain)
+            options_ask(conf, ssl, result);
+        SSL_shutdown(ssl);
+    }
+    SSL_free(ssl);
+    ERR_clear_error();
+}
+
+void probe_run(const struct probe_conf *conf, struct probe_result *result)
+{
+    memset(result, 0, sizeof(*result));
+    int fd = tcp_connect(&conf->target, conf->connect_until_ms);
+    if (fd < 0) {
+        bool no_route = fd == -ENETUNREACH || fd == -EADDRNOTAVAIL || fd == -EAFNOSUPPORT;
+        fail(result, no_route ? PROBE_NO_ROUTE : PROBE_CONNECT, status_text(fd));
+        return;
+    }
+    talk(conf, fd, result);
+    close(fd);
+}

@@ -1,0 +1,136 @@
+/* Does DNS lead callers to a domain? Asks what they would ask, of everybody who could answer, and
+ * compares: `junctor dns check`, and the questions of `junctor cert next`.
+ *
+ * One check: the validating resolver says which zone the domain is in and who serves that; then
+ * each server of the zone is asked by itself, without recursion, for every record set that counts,
+ * and so is the resolver. What they say is held against the records that should exist (zone.h),
+ * where they are known, against each other, and against the signatures. What comes out is a list of
+ * findings, and the targets with their TLSA records, for whoever then connects to them
+ * (peering/probe.h).
+ *
+ * Everything here blocks, for no longer than the time given; no function keeps state, so any thread
+ * may call it. Every answer is hostile: a server is asked only so often, believed only where the
+ * answer fits the question, and what it says is bounded by the numbers below. */
+#ifndef JUNCTOR_RESOLVER_CHECK_H
+#define JUNCTOR_RESOLVER_CHECK_H
+
+#include "base/netaddr.h"
+#include "resolver/zone.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CHECK_SERVERS_MAX   26 /* addresses of the zone's servers: 13 of them, IPv4 and IPv6 */
+#define CHECK_SUBJECTS_MAX  96 /* record sets looked at one by one */
+#define CHECK_SAMPLE_MAX    32 /* records of single addresses looked at, of all there are */
+#define CHECK_TARGETS_MAX   8  /* SRV targets (design section 6) */
+#define CHECK_ADDRESSES_MAX 8  /* of one target */
+#define CHECK_TLSA_MAX      16 /* of one target */
+#define CHECK_TLSA_DATA     2048
+#define CHECK_FINDINGS_MAX  256
+#define CHECK_WANTED_MAX    2048 /* records that should exist */
+#define CHECK_KEYS_MAX      16   /* DNSKEY records of a zone; each costs time for each signature */
+#define CHECK_SIGNATURES    8    /* RRSIG records of one set that are looked at */
+#define CHECK_ATTEMPT_MS    1500 /* for one answer; over UDP there are two attempts */
+#define CHECK_SOON_S        (3 * 86400) /* a signature that ends within this time is about to end */
+
+#define CHECK_WHAT_MAX  420
+#define CHECK_WHERE_MAX 320
+#define CHECK_WHY_MAX   360
+
+/* ---- findings ---- */
+
+enum check_severity {
+    CHECK_NOTE,    /* good to know */
+    CHECK_WARNING, /* callers get through, but something is not as it should be */
+    CHECK_ERROR    /* callers, or some of them, do not get through */
+};
+
+struct check_finding {
+    enum check_severity severity;
+    const char *code;            /* a word for programs: "missing", "lame"; lives for ever */
+    char what[CHECK_WHAT_MAX];   /* "_sips._tcp.opa.example has no SRV record ..." */
+    char where[CHECK_WHERE_MAX]; /* "ns1.opa.example (192.0.2.53)", "every server of opa.example" */
+    char why[CHECK_WHY_MAX];     /* what comes of it */
+    char add[ZONE_LINE_MAX];     /* the line of a zone file that mends it; "": none */
+    char remove[ZONE_LINE_MAX];  /* and the one to take out; "": none */
+};
+
+struct check_findings {
+    struct check_finding *list; /* of CHECK_FINDINGS_MAX; the caller's */
+    size_t count;
+    size_t left_out; /* findings for which there was no room */
+};
+
+/* A new finding with empty texts but `what`, or NULL where there is no room, which is counted. */
+struct check_finding *check_found(struct check_findings *findings, enum check_severity severity,
+                                  const char *code, const char *what, ...)
+    __attribute__((format(printf, 4, 5)));
+bool check_has_errors(const struct check_findings *findings);
+
+/* ---- the check ---- */
+
+struct check_conf {
+    const char *domain;               /* canonical, as store_domain_canonical makes it */
+    struct netaddr resolver;          /* validates; its AD bit is believed */
+    uint16_t port;                    /* of the zone's servers: 53 outside of laboratories */
+    int64_t deadline_ms;              /* of CLOCK_MONOTONIC, as check_now_ms tells it */
+    int64_t now_s;                    /* of the calendar, for signatures */
+    const struct zone_record *wanted; /* the records that should exist; NULL: not known, for the
+                                         domain is another operator's */
+    size_t wanted_count;
+};
+
+int64_t check_now_ms(void);
+
+struct check_tlsa {
+    uint8_t usage, selector, matching;
+    size_t len;
+    uint8_t data[CHECK_TLSA_DATA];
+};
+
+/* What is known of TLSA records, and how sure that is (RFC 7671, 7673). */
+enum check_tlsa_state {
+    CHECK_TLSA_NONE,      /* there are none, or none that counts: CAs decide */
+    CHECK_TLSA_VALIDATED, /* they decide */
+    CHECK_TLSA_UNSIGNED,  /* there are some, but nothing proves them: CAs decide */
+    CHECK_TLSA_UNKNOWN    /* could not be found out: callers must refuse */
+};
+
+struct check_target {
+    char host[ZONE_NAME_MAX + 1];
+    uint16_t priority, weight, port;
+    struct netaddr addresses[CHECK_ADDRESSES_MAX]; /* with the port */
+    size_t address_count;
+    enum check_tlsa_state tlsa_state;
+    struct check_tlsa tlsa[CHECK_TLSA_MAX];
+    size_t tlsa_count;
+    uint32_t tlsa_ttl_s;
+};
+
+struct check_targets {
+    struct check_target list[CHECK_TARGETS_MAX]; /* in order of priority */
+    size_t count;
+};
+
+/* Adds what it finds to `findings`, and fills `targets`. Returns 0 however much is wrong, or
+ * -ENOMEM. */
+int check_dns(const struct check_conf *conf, struct check_findings *findings,
+              struct check_targets *targets);
+
+/* ---- one key at one name, for a roll-over ---- */
+
+struct check_key {
+    bool everywhere;               /* every server of the zone has TLSA 3 1 1 with this key there */
+    uint32_t ttl_s;                /* the longest of that set */
+    char missing[CHECK_WHERE_MAX]; /* else: who does not, and why */
+};
+
+/* Has every server of the zone that `name` is in, such as _5061._tcp.edge.opa.example, this key?
+ * A server that cannot be asked does not have it. `conf->domain` and its records are not looked at.
+ * Returns 0 or -ENOMEM. */
+int check_key_served(const struct check_conf *conf, const char *name,
+                     const uint8_t key[ZONE_KEY_LEN], struct check_key *result);
+
+#endif

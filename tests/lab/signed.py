@@ -1,0 +1,125 @@
+"""A signed zone on two name servers, Knot DNS and NSD, which may disagree, and unbound, which
+validates it from a trust anchor."""
+
+import os
+
+from .dns import UNBOUND, find_program, unconfined
+from .plan import DNS_PORT
+from .process import Program, run, wait_until
+
+KNOT = """\
+server:
+    rundir: "{directory}"
+    pidfile: "{directory}/knot.pid"
+    listen: [ {address}@{port} ]
+    udp-workers: 1
+    tcp-workers: 1
+    background-workers: 1
+log:
+  - target: stderr
+    any: info
+database:
+    storage: "{directory}"
+control:
+    listen: "{directory}/knot.sock"
+zone:
+  - domain: {domain}
+    file: "{file}"
+    zonefile-sync: -1
+    journal-content: none
+"""
+
+NSD = """\
+server:
+    ip-address: {address}@{port}
+    username: ""
+    chroot: ""
+    zonesdir: "{directory}"
+    zonelistfile: "{directory}/nsd.list"
+    xfrdfile: "{directory}/nsd.xfrd"
+    database: ""
+    pidfile: "{directory}/nsd.pid"
+    xfrdir: "{directory}"
+    server-count: 1
+    verbosity: 1
+remote-control:
+    control-enable: no
+zone:
+    name: {zone}
+    zonefile: "{file}"
+"""
+
+
+class SignedZone:
+    """`names`: of the two servers; their addresses are those of the plan."""
+
+    def __init__(self, plan, domain, directory):
+        self.plan, self.domain, self.directory = plan, domain, directory
+        os.makedirs(directory, exist_ok=True)
+        self.first, self.second = plan.nameserver, plan.nameserver[:-2] + "55"
+        self.keys = [self._make_key(), self._make_key("-k")]
+        self.knot = Program("knotd", [find_program("knotd"), "-c", self.path("knot.conf")],
+                            self.path("knot.log"))
+        self.nsd = Program("nsd", [unconfined("nsd", directory), "-d", "-c",
+                                   self.path("nsd.conf")], self.path("nsd.log"))
+        self.unbound = Program("unbound", [unconfined("unbound", directory), "-d", "-c",
+                                           self.path("unbound.conf")], self.path("unbound.log"))
+
+    def path(self, name):
+        return os.path.join(self.directory, name)
+
+    def write(self, name, text):
+        with open(self.path(name), "w", encoding="ascii") as file:
+            file.write(text)
+        return self.path(name)
+
+    def _make_key(self, *flags):
+        return run(["ldns-keygen", "-a", "ECDSAP256SHA256", *flags, self.domain],
+                   cwd=self.directory).stdout.strip()
+
+    @property
+    def anchor(self):
+        with open(self.path(self.keys[1] + ".ds"), encoding="ascii") as file:
+            return file.read().strip()
+
+    def sign(self, name, text, *options):
+        """Returns the name of the signed file. Options are of ldns-signzone(1)."""
+        self.write(name, text)
+        run(["ldns-signzone", *options, "-f", self.path(name + ".signed"), self.path(name),
+             *self.keys], cwd=self.directory)
+        return name + ".signed"
+
+    def serve(self, first, second, zone=None, anchored=True):
+        """Files of both servers; starts all three anew, so that nothing is remembered. `zone`: what
+        the second server calls its zone."""
+        self.stop()
+        self.write("knot.conf", KNOT.format(directory=self.directory, address=self.first,
+                                            port=DNS_PORT, domain=self.domain,
+                                            file=self.path(first)))
+        self.write("nsd.conf", NSD.format(directory=self.directory, address=self.second,
+                                          port=DNS_PORT, zone=zone or self.domain,
+                                          file=self.path(second)))
+        text = UNBOUND.format(directory=self.directory, address=self.plan.resolver, port=DNS_PORT)
+        if anchored:
+            text += f'    trust-anchor: "{self.anchor}"\n'
+        text += "remote-control:\n    control-enable: no\n"
+        text += (f"stub-zone:\n    name: {self.domain}\n    stub-addr: {self.first}@{DNS_PORT}\n"
+                 f"    stub-addr: {self.second}@{DNS_PORT}\n")
+        self.write("unbound.conf", text)
+        for program in self.programs:
+            program.start()
+        for address in (self.first, self.second, self.plan.resolver):
+            wait_until(lambda a=address: answers(a), f"{address} answers", watch=self.programs)
+
+    def stop(self):
+        for program in self.programs:
+            program.stop()
+
+    @property
+    def programs(self):
+        return [self.knot, self.nsd, self.unbound]
+
+
+def answers(address):
+    return run(["dig", f"@{address}", "-p", str(DNS_PORT), "+time=1", "+tries=1", "version.bind",
+                "TXT", "CH"], check=False).returncode == 0
