@@ -37,6 +37,7 @@ api/problem.h
 api/publisher.h
 peering/probe.h
 peering/transport/tls.h
+peering/transport/tls_next.h
 resolver/check.h
 resolver/update.h
 resolver/zone.h

@@ -207,6 +207,13 @@ const struct command commands[] = {
      .options = B(CONFIG) | B(RESOLVER) | B(DNS_PORT),
      .help = "find what keeps callers from a domain, ours or any: DNS, certificates, reachability"},
 
+    {"cert next",
+     {&domain},
+     .min = 1,
+     .run = tool_cert_next,
+     .options = B(CONFIG) | B(RESOLVER) | B(DNS_PORT) | B(SWITCH),
+     .help = "prepare the key that is served after the present one, or --switch to it"},
+
     {"route",
      {&way},
      .min = 1,

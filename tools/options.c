@@ -98,6 +98,7 @@ const struct option_row option_rows[OPT_COUNT] = {
                               "configuration, else 127.0.0.1)"},
     [OPT_DNS_PORT] = {"dns-port", "PORT", VALUE_NUMBER,
                       .help = "at which the zone's name servers are asked (else 53)"},
+    [OPT_SWITCH] = {"switch", .help = "serve the next key from now on, if that is safe"},
 };
 
 bool tool_has(const struct tool *tool, enum tool_option option)

@@ -1,0 +1,367 @@
+/* junctor cert next */
+#include "tools/cert_files.h"
+#include "tools/check.h"
+
+#include "peering/transport/tls_next.h"
+#include "store/store.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+struct roll {
+    struct tool *tool;
+    struct check_place place;
+    char domain[STORE_DOMAIN_MAX + 1];
+    const struct tls_certificate_conf *certificate;
+    char next_key[CERT_PATH_MAX], next_chain[CERT_PATH_MAX], request[CERT_PATH_MAX],
+        seen_file[CERT_PATH_MAX];
+    uint8_t key[TLS_KEY_HASH_LEN], next[TLS_KEY_HASH_LEN]; /* hashes */
+    bool made;                                             /* the next key, just now */
+    struct cert_seen seen;                                 /* since_s 0: not yet on every server */
+    char missing[CHECK_WHERE_MAX + ZONE_NAME_MAX + 64];    /* then: where it is not */
+};
+
+static void hex(const uint8_t hash[TLS_KEY_HASH_LEN], char text[CERT_HEX_LEN + 1])
+{
+    for (size_t i = 0; i < TLS_KEY_HASH_LEN; i++)
+        snprintf(text + 2 * i, 3, "%02x", hash[i]);
+}
+
+/* ---- what is there ---- */
+
+static int certificate_find(struct roll *roll)
+{
+    const struct tls_conf *tls = &roll->place.conf->edge.tls;
+    const char *text = roll->tool->operands[0];
+    struct store_fault fault;
+    if (store_domain_canonical(slice_of(text), roll->domain, &fault))
+        return tool_fail(TOOL_REFUSED, "%s: %s", text, fault.text);
+    for (size_t i = 0; i < tls->certificate_count && !roll->certificate; i++)
+        if (strcmp(tls->certificates[i].domain, roll->domain) == 0)
+            roll->certificate = &tls->certificates[i];
+    if (!roll->certificate)
+        return tool_fail(TOOL_REFUSED, "%s: the configuration has no certificate of that domain",
+                         roll->domain);
+    if (strcmp(roll->certificate->key_file, roll->certificate->chain_file) == 0)
+        return tool_fail(TOOL_REFUSED,
+                         "%s: holds both key and certificate; give them a file each, for only "
+                         "then can the next key be prepared without its certificate",
+                         roll->certificate->key_file);
+    return TOOL_DONE;
+}
+
+static int names_make(struct roll *roll)
+{
+    const struct tls_certificate_conf *conf = roll->certificate;
+    const size_t size = CERT_PATH_MAX - sizeof(".new");
+    int lens[4];
+    lens[0] = conf->next_key_file ? snprintf(roll->next_key, size, "%s", conf->next_key_file)
+                                  : snprintf(roll->next_key, size, "%s.next", conf->key_file);
+    lens[1] = snprintf(roll->next_chain, size, "%s.next", conf->chain_file);
+    lens[2] = snprintf(roll->request, size, "%s.csr", roll->next_key);
+    lens[3] = snprintf(roll->seen_file, size, "%s.seen", roll->next_key);
+    for (size_t i = 0; i < sizeof(lens) / sizeof(lens[0]); i++)
+        if (lens[i] < 0 || (size_t)lens[i] >= size)
+            return tool_fail(TOOL_REFUSED, "%s: the name is too long", conf->key_file);
+    return TOOL_DONE;
+}
+
+static int hashes_read(struct roll *roll, bool *has_next)
+{
+    char why[TLS_MAX_WHY];
+    if (tls_chain_key_hash(roll->certificate->chain_file, roll->key, why))
+        return tool_fail(TOOL_REFUSED, "%s", why);
+    *has_next = access(roll->next_key, F_OK) == 0;
+    if (*has_next && tls_next_key_hash(roll->next_key, roll->next, why))
+        return tool_fail(TOOL_REFUSED, "%s", why);
+    /* after a switch the next key's file is the present one's */
+    *has_next = *has_next && memcmp(roll->key, roll->next, sizeof(roll->key)) != 0;
+    return TOOL_DONE;
+}
+
+/* ---- preparing ---- */
+
+static int key_make(struct roll *roll)
+{
+    char why[TLS_MAX_WHY], *pem;
+    const char *present = roll->certificate->key_file;
+    if (tls_next_key_make(present, &pem, why))
+        return tool_fail(TOOL_REFUSED, "%s", why);
+    int code = cert_file_write(roll->next_key, pem, present);
+    tls_pem_free(pem);
+    if (code)
+        return code;
+    roll->made = true;
+    unlink(roll->seen_file);
+    unlink(roll->request); /* of an earlier key */
+    if (tls_next_key_hash(roll->next_key, roll->next, why))
+        return tool_fail(TOOL_REFUSED, "%s", why);
+    return TOOL_DONE;
+}
+
+static int request_make(struct roll *roll)
+{
+    char why[TLS_MAX_WHY], *pem;
+    if (access(roll->request, F_OK) == 0)
+        return TOOL_DONE;
+    if (tls_next_request_make(roll->next_key, roll->domain, &pem, why))
+        return tool_fail(TOOL_REFUSED, "%s", why);
+    int code = cert_file_write(roll->request, pem, roll->certificate->chain_file);
+    tls_pem_free(pem);
+    return code;
+}
+
+/* ---- is it in DNS, and how long has it been? ---- */
+
+/* Has each server of each target's zone the key? Whatever hinders the question is a no. */
+static int served_ask(struct roll *roll, bool *served, uint32_t *ttl_s)
+{
+    const struct zone_conf *zone = &roll->place.conf->zone;
+    struct check_conf conf = {.domain = roll->domain,
+                              .resolver = roll->place.resolver,
+                              .port = roll->place.port,
+                              .deadline_ms = check_now_ms() + CHECK_BUDGET_MS,
+                              .now_s = (int64_t)time(NULL)};
+    *served = zone->target_count > 0;
+    *ttl_s = 0;
+    if (zone->target_count == 0)
+        snprintf(roll->missing, sizeof(roll->missing),
+                 "no outside listener is known by a host name");
+    for (size_t i = 0; i < zone->target_count && *served; i++) {
+        struct check_key found;
+        char name[ZONE_NAME_MAX + 32];
+        snprintf(name, sizeof(name), "_%u._tcp.%s", zone->targets[i].port, zone->targets[i].host);
+        if (check_key_served(&conf, name, roll->next, &found))
+            return tool_fail(TOOL_REFUSED, "out of memory");
+        *served = found.everywhere;
+        *ttl_s = found.ttl_s > *ttl_s ? found.ttl_s : *ttl_s;
+        if (!found.everywhere)
+            snprintf(roll->missing, sizeof(roll->missing), "%s: %s", name, found.missing);
+    }
+    return TOOL_DONE;
+}
+
+/* Since when every server has had it: a file remembers, for we look only now and then. A server
+ * that once lacks it makes the wait begin anew, and so does a clock that was set back. */
+static int seen_note(struct roll *roll)
+{
+    struct cert_seen before;
+    char key[CERT_HEX_LEN + 1];
+    bool served;
+    uint32_t ttl_s;
+    int64_t now_s = (int64_t)time(NULL);
+    int code = served_ask(roll, &served, &ttl_s);
+    if (code)
+        return code;
+    if (!served) {
+        unlink(roll->seen_file);
+        return TOOL_DONE;
+    }
+    hex(roll->next, key);
+    roll->seen = (struct cert_seen){.since_s = now_s, .ttl_s = ttl_s};
+    memcpy(roll->seen.key, key, sizeof(key));
+    if (cert_seen_read(roll->seen_file, &before) && strcmp(before.key, key) == 0 &&
+        before.since_s > 0 && before.since_s <= now_s) {
+        roll->seen.since_s = before.since_s;
+        roll->seen.ttl_s = before.ttl_s > ttl_s ? before.ttl_s : ttl_s;
+    }
+    return cert_seen_write(roll->seen_file, &roll->seen, roll->certificate->key_file);
+}
+
+static int64_t safe_from(const struct roll *roll)
+{
+    return roll->seen.since_s + roll->seen.ttl_s;
+}
+
+static const char *time_text(int64_t time_s, char text[32])
+{
+    time_t time = (time_t)time_s;
+    struct tm parts;
+    if (!gmtime_r(&time, &parts) || strftime(text, 32, "%Y-%m-%dT%H:%M:%SZ", &parts) == 0)
+        snprintf(text, 32, "later");
+    return text;
+}
+
+/* ---- telling ---- */
+
+static json_t *records_json(const struct roll *roll, const uint8_t key[TLS_KEY_HASH_LEN])
+{
+    const struct zone_conf *zone = &roll->place.conf->zone;
+    json_t *list = json_array();
+    for (size_t i = 0; i < zone->target_count; i++) {
+        char line[ZONE_LINE_MAX], text[CERT_HEX_LEN + 1];
+        hex(key, text);
+        snprintf(line, sizeof(line), "_%u._tcp.%s. %" PRIu32 " IN TLSA 3 1 1 %s",
+                 zone->targets[i].port, zone->targets[i].host, zone->ttl_s, text);
+        json_array_append_new(list, json_string(line));
+    }
+    return list;
+}
+
+static void list_print(const json_t *list)
+{
+    size_t i;
+    json_t *line;
+    json_array_foreach(list, i, line)
+    {
+        fputs("  ", stdout);
+        tool_text_print(json_string_value(line));
+        putchar('\n');
+    }
+}
+
+static void prepared_print(const struct roll *roll, const json_t *records)
+{
+    char when[32];
+    printf("next key      %s%s\n", roll->next_key, roll->made ? " (made now)" : "");
+    printf("request       %s\n", roll->request);
+    printf("its chain     %s (put the certificate there when you have it)\n", roll->next_chain);
+    if (!roll->certificate->next_key_file)
+        printf("to publish it, add to certificate \"%s\" in the configuration, and reload:\n"
+               "  next-key = \"%s\"\n",
+               roll->domain, roll->next_key);
+    puts("DNS must have, beside the records of the present key:");
+    list_print(records);
+    if (roll->seen.since_s == 0)
+        printf("not yet everywhere: %s\n", roll->missing);
+    else
+        printf("every name server has it; the switch is safe from %s on\n",
+               time_text(safe_from(roll), when));
+}
+
+static int prepared_tell(const struct roll *roll)
+{
+    char when[32];
+    json_t *records = records_json(roll, roll->next);
+    if (roll->tool->json) {
+        json_t *json = json_pack(
+            "{s:s, s:s, s:s, s:s, s:b, s:O, s:s?, s:s?}", "domain", roll->domain, "next_key",
+            roll->next_key, "request", roll->request, "next_chain", roll->next_chain, "made",
+            roll->made, "records", records, "missing", roll->seen.since_s ? NULL : roll->missing,
+            "safe_from", roll->seen.since_s ? time_text(safe_from(roll), when) : NULL);
+        tool_json_print(json);
+        json_decref(json);
+    } else {
+        prepared_print(roll, records);
+    }
+    json_decref(records);
+    return TOOL_DONE;
+}
+
+static int prepare(struct roll *roll, bool has_next)
+{
+    int code = has_next ? TOOL_DONE : key_make(roll);
+    if (code == TOOL_DONE)
+        code = request_make(roll);
+    if (code == TOOL_DONE)
+        code = seen_note(roll);
+    return code ? code : prepared_tell(roll);
+}
+
+/* ---- switching ---- */
+
+/* The files are judged as the daemon will. */
+static int certificate_judge(const struct roll *roll)
+{
+    const struct tls_certificate_conf next = {
+        .domain = roll->domain, .chain_file = roll->next_chain, .key_file = roll->next_key};
+    const struct tls_conf tls = {.certificates = &next, .certificate_count = 1};
+    struct tls_context *context;
+    char why[TLS_MAX_WHY];
+    if (tls_context_load(&tls, &context, why))
+        return tool_fail(TOOL_REFUSED, "not switched: %s", why);
+    tls_context_unref(context);
+    return TOOL_DONE;
+}
+
+static int dns_judge(struct roll *roll)
+{
+    char since[32], from[32];
+    int code = seen_note(roll);
+    if (code)
+        return code;
+    if (roll->seen.since_s == 0)
+        return tool_fail(TOOL_REFUSED,
+                         "not switched: the next key is not on every name server yet, and callers "
+                         "would refuse it: %s; see junctor cert next %s for the records",
+                         roll->missing, roll->domain);
+    if ((int64_t)time(NULL) >= safe_from(roll))
+        return TOOL_DONE;
+    return tool_fail(TOOL_REFUSED,
+                     "not switched: every name server has the next key, seen first at %s, but "
+                     "callers may remember the records without it for another TTL of %" PRIu32
+                     " s; switch from %s on",
+                     time_text(roll->seen.since_s, since), roll->seen.ttl_s,
+                     time_text(safe_from(roll), from));
+}
+
+static int switched_tell(const struct roll *roll)
+{
+    json_t *records = records_json(roll, roll->key);
+    if (roll->tool->json) {
+        json_t *json = json_pack("{s:s, s:s, s:s, s:O}", "domain", roll->domain, "key",
+                                 roll->certificate->key_file, "chain",
+                                 roll->certificate->chain_file, "remove", records);
+        tool_json_print(json);
+        json_decref(json);
+    } else {
+        printf("%s switched to its next key; what was there is in %s.old and %s.old\n"
+               "Now have every daemon that serves it reload: systemctl reload junctord\n"
+               "Then take out of DNS:\n",
+               roll->domain, roll->certificate->key_file, roll->certificate->chain_file);
+        list_print(records);
+    }
+    json_decref(records);
+    return TOOL_DONE;
+}
+
+static int switch_keys(struct roll *roll, bool has_next)
+{
+    if (!has_next)
+        return tool_fail(TOOL_REFUSED,
+                         "not switched: there is no next key of %s; junctor cert next %s prepares "
+                         "one",
+                         roll->domain, roll->domain);
+    int code = certificate_judge(roll);
+    if (code == TOOL_DONE)
+        code = dns_judge(roll);
+    if (code == TOOL_DONE)
+        code = cert_files_switch(roll->next_key, roll->certificate->key_file, roll->next_chain,
+                                 roll->certificate->chain_file);
+    if (code)
+        return code;
+    unlink(roll->seen_file);
+    return switched_tell(roll);
+}
+
+static int roll_run(struct roll *roll)
+{
+    bool has_next = false;
+    int code = check_place_choose(roll->tool, true, &roll->place);
+    if (code == TOOL_DONE)
+        code = certificate_find(roll);
+    if (code == TOOL_DONE)
+        code = names_make(roll);
+    if (code == TOOL_DONE)
+        code = hashes_read(roll, &has_next);
+    if (code)
+        return code;
+    return tool_has(roll->tool, OPT_SWITCH) ? switch_keys(roll, has_next) : prepare(roll, has_next);
+}
+
+int tool_cert_next(struct tool *tool)
+{
+    struct roll *roll = calloc(1, sizeof(*roll));
+    if (!roll)
+        return tool_fail(TOOL_REFUSED, "out of memory");
+    roll->tool = tool;
+    int code = roll_run(roll);
+    check_place_free(&roll->place);
+    free(roll);
+    return code;
+}
