@@ -33,7 +33,7 @@
 #define CHECK_KEYS_MAX      16   /* DNSKEY records of a zone; each costs time for each signature */
 #define CHECK_SIGNATURES    8    /* RRSIG records of one set that are looked at */
 #define CHECK_ATTEMPT_MS    1500 /* for one answer; over UDP there are two attempts */
-#define CHECK_SOON_S        (3 * 86400) /* a signature that ends within this time is about to end */
+#define CHECK_SOON_S        259200 /* three days: a signature that ends within them is about to end */
 
 #define CHECK_WHAT_MAX  420
 #define CHECK_WHERE_MAX 320

@@ -9,8 +9,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SYSTEM_ANCHORS   "/etc/ssl/certs/ca-certificates.crt"
-#define CERTIFICATE_SOON (14 * 86400) /* s: who renews later than that has no time for mistakes */
+#define SYSTEM_ANCHORS "/etc/ssl/certs/ca-certificates.crt"
+#define CERTIFICATE_SOON                                                                           \
+    1209600 /* s, 14 days: who renews later than that has no time for mistakes */
 
 /* One address of one target, while it is looked at. */
 struct visit {
@@ -205,6 +206,8 @@ static bool visit_run(struct visit *visit, struct probe_conf *conf, int64_t dead
     if (conf->answer_until_ms > deadline_ms)
         conf->answer_until_ms = deadline_ms;
     probe_run(conf, result);
+    conf->tlsa = NULL; /* the list is ours */
+    conf->tlsa_count = 0;
     return result_judge(visit);
 }
 
