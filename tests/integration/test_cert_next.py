@@ -120,10 +120,10 @@ def test_a_key_rolls_over_and_nothing_unsafe_is_done_on_the_way(roll):
 
     # every name server must have the record
     roll.refused("is not on every name server yet")
+    before = roll.records()
     roll.edge.served = f'next-key = "{roll.next}"'
     roll.edge.configure()
     roll.edge.reload()
-    before = roll.records()
     wait_until(lambda: told["records"][0] in roll.records(), "the next key is to be published")
     after = roll.records()
     roll.serve(after, before)

@@ -433,3 +433,47 @@ def test_without_a_resolver_nothing_is_claimed(world):
     report = world.check()
     assert not report.passes
     report.find("resolver")
+
+
+def hostile_answers(question):
+    """What no honest server sends: each is dropped, or taken for no answer at all."""
+    head, rest = question[:2], question[12:]
+    name_end = rest.index(b"\0") + 5
+    asked = rest[:name_end]
+    yield b""
+    yield b"\0" * 11
+    yield bytes([head[0] ^ 1]) + head[1:] + b"\x84\x00\0\1\0\0\0\0\0\0" + asked  # another id
+    yield head + b"\x84\x00\0\1\0\0\0\0\0\0" + b"\3foo\0" + asked[-4:]  # another question
+    yield head + b"\x04\x00\0\1\0\0\0\0\0\0" + asked  # a query
+    yield head + b"\x84\x00\0\1\xff\xff\xff\xff\xff\xff" + asked  # 65,535 records that are not there
+    yield head + b"\x84\x00\0\1\0\1\0\0\0\0" + asked + b"\xc0" + bytes([12 + name_end]) + asked[-4:]
+    yield head + b"\x84\x00\0\1\0\1\0\0\0\0" + asked + b"\xc0\x0c" + asked[-4:] + b"\0\0\0\1\xff\xff"
+    yield head + b"\x86\x00\0\1\0\0\0\0\0\0" + asked  # truncated, and TCP is closed
+
+
+@pytest.mark.parametrize("number", range(9))
+def test_hostile_answers_are_no_answers(world, number):
+    """The resolver is the one who has most to say; the same code reads every answer."""
+    world.zone.stop()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as far:
+        far.bind((world.plan.resolver, 0))
+        port = far.getsockname()[1]
+
+        def serve():
+            while True:
+                question, peer = far.recvfrom(4096)
+                if not question:
+                    return
+                far.sendto(list(hostile_answers(question))[number], peer)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        world.options = ("--resolver", f"{world.plan.resolver}:{port}")
+        try:
+            report = world.check(own=False)
+        finally:
+            world.options = ()
+            far.sendto(b"", (world.plan.resolver, port))
+            thread.join(10)
+    assert not report.passes
+    assert report.codes == ["no-server", "resolver"]
