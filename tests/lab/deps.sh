@@ -10,6 +10,9 @@ packages_lab="baresip-core knot openssl python3 unbound"
 # zones, and what the resolver is measured against
 packages_test="curl kamailio kamailio-tls-modules libevent-dev libunbound-dev prometheus
   python3-jsonschema python3-pytest zsh"
+# and the DNS tools and servers that judge what is to be published
+packages_test="$packages_test bind9 bind9-dnsutils bind9-utils knot-dnssecutils ldnsutils nsd
+  python3-yaml"
 # npm fetches the validator of tests/openapi; another one than Debian's, with a node of its own, will do
 command -v npm >/dev/null || packages_test="$packages_test nodejs npm"
 
