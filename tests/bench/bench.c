@@ -37,6 +37,13 @@ uint64_t bench_now_ns(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+uint64_t bench_unix_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
 static int double_compare(const void *a, const void *b)
 {
     const double *one = a, *two = b;
@@ -56,6 +63,15 @@ double bench_least(const double *values, size_t count)
         if (values[i] < least)
             least = values[i];
     return least;
+}
+
+double bench_most(const double *values, size_t count)
+{
+    double most = values[0];
+    for (size_t i = 1; i < count; i++)
+        if (values[i] > most)
+            most = values[i];
+    return most;
 }
 
 uint64_t bench_random(uint64_t *state)

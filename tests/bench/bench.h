@@ -12,10 +12,12 @@
 void bench_fail(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 
 uint64_t bench_now_ns(void);
+uint64_t bench_unix_ms(void); /* what the store's clock says */
 /* Sorts the values. */
 double bench_median(double *values, size_t count);
 /* Of times: what else runs on the machine makes a round slower and never faster. */
 double bench_least(const double *values, size_t count);
+double bench_most(const double *values, size_t count); /* the same, of rates */
 
 /* xorshift64*; `state` must not be 0. */
 uint64_t bench_random(uint64_t *state);
