@@ -1,6 +1,7 @@
 #include "peering/probe.h"
 
 #include "base/status.h"
+#include "base/waiting.h"
 #include "peering/sip/sip.h"
 
 #include <openssl/err.h>
@@ -13,54 +14,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #define ANSWER_MAX  65536
 #define HEADERS_MAX 64
 #define REQUEST_MAX 2048
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-static int wait_for(int fd, short events, int64_t until_ms)
-{
-    struct pollfd entry = {.fd = fd, .events = events};
-    int got;
-    do {
-        int64_t left_ms = until_ms - now_ms();
-        if (left_ms <= 0)
-            return -ETIMEDOUT;
-        got = poll(&entry, 1, (int)left_ms);
-    } while (got < 0 && errno == EINTR);
-    if (got < 0)
-        return -errno;
-    return got == 0 ? -ETIMEDOUT : 0;
-}
-
-static int tcp_connect(const struct netaddr *target, int64_t until_ms)
-{
-    int error = 0;
-    socklen_t len = sizeof(error);
-    int fd = socket(target->sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -errno;
-    int status = connect(fd, &target->sa, netaddr_len(target)) ? -errno : 0;
-    if (status == -EINPROGRESS) {
-        status = wait_for(fd, POLLOUT, until_ms);
-        if (status == 0 && getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0)
-            status = -error;
-    }
-    if (status) {
-        close(fd);
-        return status;
-    }
-    return fd;
-}
 
 static void fail(struct probe_result *result, enum probe_stage stage, const char *why)
 {
@@ -73,12 +31,13 @@ static void fail(struct probe_result *result, enum probe_stage stage, const char
 /* What OpenSSL needs before it goes on. Returns 0 to try again, or why there is no going on. */
 static const char *tls_wait(SSL *ssl, int got, int64_t until_ms)
 {
+    struct waiting waiting = {.until_ms = until_ms, .cancel_fd = -1};
     int error = SSL_get_error(ssl, got), status;
     switch (error) {
     case SSL_ERROR_WANT_READ:
     case SSL_ERROR_WANT_WRITE:
-        status =
-            wait_for(SSL_get_fd(ssl), error == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT, until_ms);
+        status = waiting_ready(&waiting, SSL_get_fd(ssl),
+                               error == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT);
         return status ? status_text(status) : NULL;
     case SSL_ERROR_ZERO_RETURN:
         return "the far side closed the connection";
@@ -288,7 +247,7 @@ static const char *answer_wait(SSL *ssl, int64_t until_ms, struct probe_result *
             memmove(bytes, bytes + used, have - used);
             have -= used;
         } while (used > 0 && have > 0);
-        if (now_ms() >= until_ms)
+        if (waiting_now_ms() >= until_ms)
             why = status_text(-ETIMEDOUT);
     }
     return why;
@@ -335,7 +294,8 @@ static void talk(const struct probe_conf *conf, int fd, struct probe_result *res
 void probe_run(const struct probe_conf *conf, struct probe_result *result)
 {
     memset(result, 0, sizeof(*result));
-    int fd = tcp_connect(&conf->target, conf->connect_until_ms);
+    struct waiting waiting = {.until_ms = conf->connect_until_ms, .cancel_fd = -1};
+    int fd = waiting_connect(&waiting, &conf->target, SOCK_STREAM);
     if (fd < 0) {
         bool no_route = fd == -ENETUNREACH || fd == -EADDRNOTAVAIL || fd == -EAFNOSUPPORT;
         fail(result, no_route ? PROBE_NO_ROUTE : PROBE_CONNECT, status_text(fd));

@@ -75,14 +75,12 @@ struct check_conf {
     const char *domain;               /* canonical, as store_domain_canonical makes it */
     struct netaddr resolver;          /* validates; its AD bit is believed */
     uint16_t port;                    /* of the zone's servers: 53 outside of laboratories */
-    int64_t deadline_ms;              /* of CLOCK_MONOTONIC, as check_now_ms tells it */
+    int64_t deadline_ms;              /* of CLOCK_MONOTONIC, as waiting_now_ms tells it */
     int64_t now_s;                    /* of the calendar, for signatures */
     const struct zone_record *wanted; /* the records that should exist; NULL: not known, for the
                                          domain is another operator's */
     size_t wanted_count;
 };
-
-int64_t check_now_ms(void);
 
 struct check_tlsa {
     uint8_t usage, selector, matching;

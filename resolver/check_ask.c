@@ -4,6 +4,7 @@
 #include "resolver/check_internal.h"
 
 #include "base/status.h"
+#include "base/waiting.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -11,7 +12,6 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #define HEADER_LEN   12
@@ -23,57 +23,14 @@ struct exchange {
     const struct netaddr *server;
     const uint8_t *query;
     size_t query_len;
-    int64_t until_ms;
+    struct waiting waiting;
     uint8_t answer[TCP_MAX];
     size_t answer_len;
 };
 
-int64_t check_now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static int64_t sooner(int64_t a, int64_t b)
 {
     return a < b ? a : b;
-}
-
-/* 0, -ETIMEDOUT or -errno. */
-static int wait_for(int fd, short events, int64_t until_ms)
-{
-    struct pollfd entry = {.fd = fd, .events = events};
-    int got;
-    do {
-        int64_t left_ms = until_ms - check_now_ms();
-        if (left_ms <= 0)
-            return -ETIMEDOUT;
-        got = poll(&entry, 1, (int)left_ms);
-    } while (got < 0 && errno == EINTR);
-    if (got < 0)
-        return -errno;
-    return got == 0 ? -ETIMEDOUT : 0;
-}
-
-static int socket_connect(const struct exchange *exchange, int type)
-{
-    int fd = socket(exchange->server->sa.sa_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    int error = 0;
-    socklen_t len = sizeof(error);
-    if (fd < 0)
-        return -errno;
-    int status = connect(fd, &exchange->server->sa, netaddr_len(exchange->server)) ? -errno : 0;
-    if (status == -EINPROGRESS) {
-        status = wait_for(fd, POLLOUT, exchange->until_ms);
-        if (status == 0 && getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0)
-            status = -error;
-    }
-    if (status) {
-        close(fd);
-        return status;
-    }
-    return fd;
 }
 
 /* Id, QR, opcode, and the question as it was asked. */
@@ -91,12 +48,12 @@ static bool answer_fits(const struct exchange *exchange)
 
 static int udp_exchange(struct exchange *exchange)
 {
-    int fd = socket_connect(exchange, SOCK_DGRAM);
+    int fd = waiting_connect(&exchange->waiting, exchange->server, SOCK_DGRAM);
     if (fd < 0)
         return fd;
     int status = send(fd, exchange->query, exchange->query_len, 0) < 0 ? -errno : 0;
     while (status == 0) {
-        status = wait_for(fd, POLLIN, exchange->until_ms);
+        status = waiting_ready(&exchange->waiting, fd, POLLIN);
         if (status)
             break;
         ssize_t got = recv(fd, exchange->answer, sizeof(exchange->answer), 0);
@@ -110,56 +67,20 @@ static int udp_exchange(struct exchange *exchange)
     return status;
 }
 
-static int bytes_send(int fd, const uint8_t *bytes, size_t len, int64_t until_ms)
-{
-    while (len > 0) {
-        ssize_t sent = send(fd, bytes, len, MSG_NOSIGNAL);
-        if (sent < 0 && errno != EAGAIN && errno != EINTR)
-            return -errno;
-        if (sent > 0) {
-            bytes += sent;
-            len -= (size_t)sent;
-        }
-        int status = len > 0 ? wait_for(fd, POLLOUT, until_ms) : 0;
-        if (status)
-            return status;
-    }
-    return 0;
-}
-
-static int bytes_receive(int fd, uint8_t *bytes, size_t len, int64_t until_ms)
-{
-    while (len > 0) {
-        int status = wait_for(fd, POLLIN, until_ms);
-        if (status)
-            return status;
-        ssize_t got = recv(fd, bytes, len, 0);
-        if (got == 0)
-            return -ECONNRESET;
-        if (got < 0 && errno != EAGAIN && errno != EINTR)
-            return -errno;
-        if (got > 0) {
-            bytes += got;
-            len -= (size_t)got;
-        }
-    }
-    return 0;
-}
-
 static int tcp_exchange(struct exchange *exchange)
 {
     uint8_t length[2] = {(uint8_t)(exchange->query_len >> 8), (uint8_t)exchange->query_len};
-    int fd = socket_connect(exchange, SOCK_STREAM);
+    int fd = waiting_connect(&exchange->waiting, exchange->server, SOCK_STREAM);
     if (fd < 0)
         return fd;
-    int status = bytes_send(fd, length, sizeof(length), exchange->until_ms);
+    int status = waiting_send(&exchange->waiting, fd, length, sizeof(length));
     if (status == 0)
-        status = bytes_send(fd, exchange->query, exchange->query_len, exchange->until_ms);
+        status = waiting_send(&exchange->waiting, fd, exchange->query, exchange->query_len);
     if (status == 0)
-        status = bytes_receive(fd, length, sizeof(length), exchange->until_ms);
+        status = waiting_receive(&exchange->waiting, fd, length, sizeof(length));
     exchange->answer_len = (size_t)length[0] << 8 | length[1];
     if (status == 0)
-        status = bytes_receive(fd, exchange->answer, exchange->answer_len, exchange->until_ms);
+        status = waiting_receive(&exchange->waiting, fd, exchange->answer, exchange->answer_len);
     close(fd);
     if (status == 0 && !answer_fits(exchange))
         status = STATUS_MALFORMED;
@@ -170,12 +91,12 @@ static int exchange_run(struct exchange *exchange, int64_t deadline_ms)
 {
     int status = -ETIMEDOUT;
     for (int i = 0; i < UDP_ATTEMPTS && status == -ETIMEDOUT; i++) {
-        exchange->until_ms = sooner(deadline_ms, check_now_ms() + CHECK_ATTEMPT_MS);
+        exchange->waiting.until_ms = sooner(deadline_ms, waiting_now_ms() + CHECK_ATTEMPT_MS);
         status = udp_exchange(exchange);
     }
     if (status || !(exchange->answer[2] & 0x02)) /* TC */
         return status;
-    exchange->until_ms = sooner(deadline_ms, check_now_ms() + CHECK_ATTEMPT_MS);
+    exchange->waiting.until_ms = sooner(deadline_ms, waiting_now_ms() + CHECK_ATTEMPT_MS);
     return tcp_exchange(exchange);
 }
 
@@ -190,7 +111,7 @@ static int query_encode(const char *name, ldns_rr_type type, unsigned flags, uin
         return owner ? -ENOMEM : STATUS_MALFORMED;
     }
     if (getrandom(&id, sizeof(id), 0) != sizeof(id))
-        id = (uint16_t)check_now_ms();
+        id = (uint16_t)waiting_now_ms();
     ldns_pkt_set_id(packet, id);
     ldns_pkt_set_rd(packet, (flags & CHECK_ASK_RECURSIVE) != 0);
     ldns_pkt_set_ad(packet, (flags & CHECK_ASK_RECURSIVE) != 0);
@@ -207,7 +128,7 @@ int check_ask(struct check *check, const struct netaddr *server, const char *nam
 {
     uint8_t *wire = NULL;
     size_t len = 0;
-    if (check_now_ms() >= check->conf->deadline_ms) {
+    if (waiting_now_ms() >= check->conf->deadline_ms) {
         check->late = true;
         return STATUS_LIMIT;
     }
@@ -222,6 +143,7 @@ int check_ask(struct check *check, const struct netaddr *server, const char *nam
     exchange->server = server;
     exchange->query = wire;
     exchange->query_len = len;
+    exchange->waiting.cancel_fd = -1;
     status = exchange_run(exchange, check->conf->deadline_ms);
     if (status == 0 &&
         ldns_wire2pkt(answer, exchange->answer, exchange->answer_len) != LDNS_STATUS_OK)

@@ -1,6 +1,8 @@
 /* Is what the zone says proven, for how long, and what does it tell besides? (RFC 4035, 5155) */
 #include "resolver/check_internal.h"
 
+#include "base/waiting.h"
+
 #include "base/status.h"
 
 #include <errno.h>
@@ -220,7 +222,7 @@ static int walkable_judge(struct check *check)
     bool walkable = false, sipaddr = false;
     struct check_view view;
     for (size_t i = 0; i < check->server_count && !walkable; i++) {
-        snprintf(name, sizeof(name), "no-such-name-%x.%s", (unsigned)check_now_ms() & 0xffffU,
+        snprintf(name, sizeof(name), "no-such-name-%x.%s", (unsigned)waiting_now_ms() & 0xffffU,
                  check->apex);
         int status = check_view_server(check, &check->servers[i], name, LDNS_RR_TYPE_TXT, &view);
         walkable = view.nsec;

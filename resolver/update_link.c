@@ -1,23 +1,21 @@
 /* One connection to a primary: DNS over TCP (RFC 7766), each step with a time limit. */
 #include "base/status.h"
+#include "base/waiting.h"
 #include "resolver/update_internal.h"
 
 #include <errno.h>
-#include <netinet/tcp.h>
-#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <time.h>
 #include <unistd.h>
 
 struct update_link {
     const struct update_place *place;
     int fd;
-    unsigned timeout_ms;  /* of the present step, */
-    uint64_t deadline_ms; /* which ends then; monotonic */
+    unsigned timeout_ms;    /* of the present step, */
+    struct waiting waiting; /* which ends then */
     uint16_t next_id;
     uint8_t *bytes; /* UPDATE_MESSAGE_MAX, of the message that was received last */
 };
@@ -39,74 +37,10 @@ const char *update_place_text(const struct update_place *place, char text[UPDATE
     return text;
 }
 
-static uint64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 static void step_begin(struct update_link *link, unsigned timeout_ms)
 {
     link->timeout_ms = timeout_ms;
-    link->deadline_ms = now_ms() + timeout_ms;
-}
-
-/* Until the socket is ready for `events`. */
-static int link_wait(const struct update_link *link, short events)
-{
-    for (;;) {
-        uint64_t now = now_ms();
-        struct pollfd fds[] = {{.fd = link->fd, .events = events},
-                               {.fd = link->place->cancel_fd, .events = POLLIN}};
-        if (now >= link->deadline_ms)
-            return -ETIMEDOUT;
-        int got = poll(fds, 2, (int)(link->deadline_ms - now));
-        if (got < 0 && errno != EINTR)
-            return -errno;
-        if (got > 0 && fds[1].revents != 0)
-            return STATUS_CANCELLED;
-        if (got > 0)
-            return 0;
-    }
-}
-
-static int link_write(struct update_link *link, const uint8_t *bytes, size_t len)
-{
-    while (len > 0) {
-        ssize_t sent = send(link->fd, bytes, len, MSG_NOSIGNAL);
-        if (sent < 0 && errno != EAGAIN && errno != EINTR)
-            return -errno;
-        if (sent > 0) {
-            bytes += sent;
-            len -= (size_t)sent;
-            continue;
-        }
-        int status = link_wait(link, POLLOUT);
-        if (status != 0)
-            return status;
-    }
-    return 0;
-}
-
-static int link_fill(struct update_link *link, uint8_t *bytes, size_t len)
-{
-    while (len > 0) {
-        ssize_t got = recv(link->fd, bytes, len, 0);
-        if (got == 0)
-            return STATUS_CLOSED;
-        if (got < 0 && errno != EAGAIN && errno != EINTR)
-            return -errno;
-        if (got > 0) {
-            bytes += got;
-            len -= (size_t)got;
-            continue;
-        }
-        int status = link_wait(link, POLLIN);
-        if (status != 0)
-            return status;
-    }
-    return 0;
+    link->waiting.until_ms = waiting_now_ms() + timeout_ms;
 }
 
 /* A message goes behind its length of two octets, in one write. */
@@ -118,7 +52,7 @@ static int message_write(struct update_link *link, const uint8_t *wire, size_t l
     framed[0] = (uint8_t)(len >> 8);
     framed[1] = (uint8_t)len;
     memcpy(framed + 2, wire, len);
-    int status = link_write(link, framed, len + 2);
+    int status = waiting_send(&link->waiting, link->fd, framed, len + 2);
     free(framed);
     return status;
 }
@@ -126,10 +60,10 @@ static int message_write(struct update_link *link, const uint8_t *wire, size_t l
 static int message_read(struct update_link *link, struct slice *bytes)
 {
     uint8_t head[2];
-    int status = link_fill(link, head, sizeof(head));
+    int status = waiting_receive(&link->waiting, link->fd, head, sizeof(head));
     size_t len = (size_t)head[0] << 8 | head[1];
     if (status == 0)
-        status = link_fill(link, link->bytes, len);
+        status = waiting_receive(&link->waiting, link->fd, link->bytes, len);
     if (status == 0)
         *bytes = slice_make((const char *)link->bytes, len);
     return status;
@@ -149,25 +83,6 @@ static int link_failed(const struct update_link *link, int status, char *why)
 
 /* ---- opening and closing ---- */
 
-static int link_connect(struct update_link *link)
-{
-    const struct netaddr *addr = &link->place->primary;
-    int error = 0;
-    socklen_t len = sizeof(error);
-    link->fd = socket(addr->sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (link->fd < 0)
-        return -errno;
-    setsockopt(link->fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
-    if (connect(link->fd, &addr->sa, netaddr_len(addr)) == 0)
-        return 0;
-    if (errno != EINPROGRESS)
-        return -errno;
-    int status = link_wait(link, POLLOUT);
-    if (status == 0 && getsockopt(link->fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
-        status = -errno;
-    return status == 0 ? -error : status;
-}
-
 int update_link_open(const struct update_place *place, struct update_link **link,
                      char why[UPDATE_WHY_MAX])
 {
@@ -179,15 +94,17 @@ int update_link_open(const struct update_place *place, struct update_link **link
     }
     made->place = place;
     made->fd = -1;
+    made->waiting.cancel_fd = place->cancel_fd;
     step_begin(made, place->connect_ms);
     if (getrandom(&made->next_id, sizeof(made->next_id), 0) != sizeof(made->next_id))
         status = -errno;
     if (status == 0)
-        status = link_connect(made);
-    if (status == 0) {
+        made->fd = waiting_connect(&made->waiting, &place->primary, SOCK_STREAM);
+    if (made->fd >= 0) {
         *link = made;
         return 0;
     }
+    status = status == 0 ? made->fd : status;
     link_failed(made, status, why);
     update_link_close(made);
     return status;

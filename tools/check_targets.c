@@ -1,6 +1,7 @@
 /* Do callers get through to the targets that DNS names, and do they believe who answers there? */
 #include "tools/check.h"
 
+#include "base/waiting.h"
 #include "base/status.h"
 
 #include <errno.h>
@@ -189,7 +190,7 @@ static bool visit_run(struct visit *visit, struct probe_conf *conf, int64_t dead
                       struct probe_result *result)
 {
     struct probe_tlsa list[CHECK_TLSA_MAX];
-    int64_t now_ms = check_now_ms();
+    int64_t now_ms = waiting_now_ms();
     if (now_ms >= deadline_ms) {
         visit_found(visit, true, "time", "was not tried, the time for the check was over",
                     "it is not known whether callers get through here");

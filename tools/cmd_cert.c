@@ -2,6 +2,7 @@
 #include "tools/cert_files.h"
 #include "tools/check.h"
 
+#include "base/waiting.h"
 #include "peering/transport/tls_next.h"
 #include "store/store.h"
 
@@ -125,7 +126,7 @@ static int served_ask(struct roll *roll, bool *served, uint32_t *ttl_s)
     struct check_conf conf = {.domain = roll->domain,
                               .resolver = roll->place.resolver,
                               .port = roll->place.port,
-                              .deadline_ms = check_now_ms() + CHECK_BUDGET_MS,
+                              .deadline_ms = waiting_now_ms() + CHECK_BUDGET_MS,
                               .now_s = (int64_t)time(NULL)};
     *served = zone->target_count > 0;
     *ttl_s = 0;

@@ -1,6 +1,7 @@
 /* junctor dns check */
 #include "tools/check.h"
 
+#include "base/waiting.h"
 #include "store/store.h"
 
 #include <errno.h>
@@ -101,7 +102,7 @@ static void wanted_ask(struct check_command *command)
 
 static int check_all(struct check_command *command)
 {
-    int64_t start_ms = check_now_ms();
+    int64_t start_ms = waiting_now_ms();
     wanted_ask(command);
     struct check_conf conf = {.domain = command->domain,
                               .resolver = command->place.resolver,

@@ -6,7 +6,6 @@ import http.client
 import json
 import os
 import shutil
-import socket
 import ssl
 import tempfile
 import time
@@ -19,6 +18,7 @@ from .edge import Edge
 from .pki import Leaf, Pki
 from .plan import SIP_PORT, TLS_PORT, free_plan
 from .process import run, wait_until
+from .sockets import free_port
 from .unix_http import UnixConnection
 
 LIMIT_S = 60  # of one answer: only a test that hangs ends by it
@@ -38,12 +38,6 @@ certificate "opa.example" {{ chain = "{chain}" key = "{key}" }}
 trust {{ anchors = "{anchors}" }}
 dns {{ upstreams = {{"127.0.0.1:9"}} attempt-timeout-ms = 50 timeout-ms = 50 }}
 """
-
-
-def free_port(address):
-    with socket.socket() as probe:
-        probe.bind((address, 0))
-        return probe.getsockname()[1]
 
 
 class ApiDaemon(Edge):

@@ -30,14 +30,14 @@ $TTL 60
 ns A   {nameserver}
 """
 
-KNOT = """\
+KNOT_SERVER = """\
 server:
     rundir: "{directory}"
     pidfile: "{directory}/knot.pid"
     listen: [ {address}@{port} ]
     udp-workers: 1
     tcp-workers: 1
-    background-workers: 2
+    background-workers: 1
 log:
   - target: stderr
     any: info
@@ -45,6 +45,9 @@ database:
     storage: "{directory}"
 control:
     listen: "{directory}/knot.sock"
+"""
+
+KNOT = KNOT_SERVER + """\
 policy:
   - id: lab
     manual: on

@@ -4,7 +4,6 @@ import http.client
 import json
 import os
 import re
-import socket
 import ssl
 import subprocess
 from collections import namedtuple
@@ -15,18 +14,12 @@ import jsonschema
 from .edge import Edge, tool_path
 from .pki import Leaf, Pki
 from .process import LabError
-from .unix_http import UnixConnection
+from .sockets import free_port
 
 LIMIT_S = 30
 PROBLEM = "urn:junctor:problem:"
 # Headers that mean something to clients: one that is sent must be described.
 TOLD = ("ETag", "Location", "Dry-Run", "Retry-After", "WWW-Authenticate", "Allow")
-
-
-def free_port(address):
-    with socket.socket() as probe:
-        probe.bind((address, 0))
-        return probe.getsockname()[1]
 
 
 def api_edge(plan, folder):

@@ -2,10 +2,10 @@
 
 import os
 import shutil
-import socket
 
-from .dns import find_program
-from .process import LabError, Program, run, wait_until
+from .dns import KNOT_SERVER, find_program, unconfined
+from .process import Program, run, wait_until
+from .sockets import free_port
 
 KEY = 'key "publisher" {\n\talgorithm hmac-sha256;\n\tsecret "%s";\n};\n'
 SECRET = "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LTAwMDA="
@@ -19,19 +19,7 @@ $TTL 300
 ns A 127.0.0.1
 """
 
-KNOT = """\
-server:
-    rundir: "{folder}"
-    pidfile: "{folder}/knot.pid"
-    listen: [ {address}@{port} ]
-    udp-workers: 1
-    tcp-workers: 1
-    background-workers: 1
-log:
-  - target: stderr
-    any: info
-database:
-    storage: "{folder}"
+KNOT = KNOT_SERVER + """\
 key:
   - id: publisher
     algorithm: hmac-sha256
@@ -68,24 +56,10 @@ zone "{zone}" {{
 OTHERS = {"SOA", "NS"}
 
 
-def free_port(address):
-    """Free on UDP and TCP now; whoever takes it in between makes the server fail."""
-    for _ in range(20):
-        with socket.socket() as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-            tcp.bind((address, 0))
-            port = tcp.getsockname()[1]
-            try:
-                udp.bind((address, port))
-            except OSError:
-                continue
-            return port
-    raise LabError(f"no port of {address} is free")
-
-
 class Primary:
-    """`kind`: "knot" or "bind"."""
+    """`kind`: "knot" or "bind"; `text`: of the zone opa.example as it is at first."""
 
-    def __init__(self, kind, folder, address):
+    def __init__(self, kind, folder, address, text=ZONE):
         self.kind = kind
         self.zone = "opa.example"
         self.folder = folder
@@ -93,10 +67,10 @@ class Primary:
         self.port = free_port(address)
         os.makedirs(folder)
         argv = ([find_program("knotd"), "-c"] if kind == "knot"
-                else [find_program("named"), "-g", "-c"])
+                else [unconfined("named", folder), "-g", "-n", "1", "-c"])
         self.program = Program(kind, [*argv, self.path("conf")], self.path("log"))
         self.configure(SECRET)
-        self.write("opa.example.zone", ZONE)
+        self.write("opa.example.zone", text)
         self.write("tsig.key", KEY % SECRET)
 
     def path(self, name):
@@ -108,7 +82,7 @@ class Primary:
 
     def configure(self, secret):
         self.write("conf", (KNOT if self.kind == "knot" else BIND).format(
-            folder=self.folder, address=self.address, port=self.port, secret=secret,
+            folder=self.folder, directory=self.folder, address=self.address, port=self.port, secret=secret,
             zone=self.zone))
 
     def conf(self):
@@ -128,7 +102,7 @@ class Primary:
         self.program.stop()
 
     def dig(self, *args, check=True):
-        return run(["dig", "+tcp", "+time=5", "+tries=1", "+noall", "+answer", "+onesoa",
+        return run(["dig", "+tcp", "+time=5", "+tries=1", "+noall", "+answer", "+onesoa", "+nosplit",
                     f"@{self.address}", "-p", str(self.port), *args], check=check)
 
     def records(self):
@@ -139,16 +113,16 @@ class Primary:
                 continue
             name, ttl, _, kind, data = line.split(None, 4)
             if kind not in OTHERS and name != f"ns.{self.zone}.":
-                found.add((name.rstrip("."), kind, int(ttl), data))
+                found.add((name.rstrip("."), kind, int(ttl), data.lower() if kind == "TLSA" else data))
         return found
 
     def update(self, *lines):
         """What a person does behind the publisher's back."""
-        script = self.path("update")
-        with open(script, "w", encoding="ascii") as file:
-            file.write("\n".join([f"server {self.address} {self.port}", f"zone {self.zone}.",
-                                  *lines, "send", ""]))
-        run(["nsupdate", "-v", "-k", self.path("tsig.key"), script])
+        self.nsupdate("\n".join([f"zone {self.zone}.", *lines, "send", ""]))
+
+    def nsupdate(self, commands):
+        self.write("update", f"server {self.address} {self.port}\n{commands}")
+        run(["nsupdate", "-v", "-k", self.path("tsig.key"), self.path("update")], timeout_s=60)
 
     def close(self):
         self.stop()

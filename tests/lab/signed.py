@@ -3,25 +3,11 @@ validates it from a trust anchor."""
 
 import os
 
-from .dns import UNBOUND, find_program, unconfined
+from .dns import KNOT_SERVER, UNBOUND, find_program, unconfined
 from .plan import DNS_PORT
 from .process import Program, run, wait_until
 
-KNOT = """\
-server:
-    rundir: "{directory}"
-    pidfile: "{directory}/knot.pid"
-    listen: [ {address}@{port} ]
-    udp-workers: 1
-    tcp-workers: 1
-    background-workers: 1
-log:
-  - target: stderr
-    any: info
-database:
-    storage: "{directory}"
-control:
-    listen: "{directory}/knot.sock"
+KNOT = KNOT_SERVER + """\
 zone:
   - domain: {domain}
     file: "{file}"

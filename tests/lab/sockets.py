@@ -1,8 +1,24 @@
-"""What the kernel knows about running programs (/proc)."""
+"""Ports that are free, and what the kernel knows about running programs (/proc)."""
 
 import os
+import socket
 
 from .phone import RTP_PORTS
+from .process import LabError
+
+
+def free_port(address):
+    """Free on UDP and TCP now; whoever takes it in between makes the server fail."""
+    for _ in range(20):
+        with socket.socket() as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+            tcp.bind((address, 0))
+            port = tcp.getsockname()[1]
+            try:
+                udp.bind((address, port))
+            except OSError:
+                continue
+            return port
+    raise LabError(f"no port of {address} is free")
 
 
 def _socket_inodes(pid):
