@@ -33,6 +33,7 @@
 #define CHECK_KEYS_MAX      16   /* DNSKEY records of a zone; each costs time for each signature */
 #define CHECK_SIGNATURES    8    /* RRSIG records of one set that are looked at */
 #define CHECK_ATTEMPT_MS    1500 /* for one answer; over UDP there are two attempts */
+#define CHECK_CHOOSE_MS     1000 /* for one of several resolvers to answer */
 #define CHECK_SOON_S        259200 /* three days: a signature that ends within them is about to end */
 
 #define CHECK_WHAT_MAX  420
@@ -73,7 +74,8 @@ bool check_has_errors(const struct check_findings *findings);
 
 struct check_conf {
     const char *domain;               /* canonical, as store_domain_canonical makes it */
-    struct netaddr resolver;          /* validates; its AD bit is believed */
+    struct netaddr resolver;          /* validates */
+    bool trusted;                     /* its AD bit is believed */
     uint16_t port;                    /* of the zone's servers: 53 outside of laboratories */
     int64_t deadline_ms;              /* of CLOCK_MONOTONIC, as waiting_now_ms tells it */
     int64_t now_s;                    /* of the calendar, for signatures */
@@ -81,6 +83,10 @@ struct check_conf {
                                          domain is another operator's */
     size_t wanted_count;
 };
+
+/* Of resolvers the first that can find out whether `domain` exists, else the first; for each there
+ * is CHECK_CHOOSE_MS. `count` is not 0. Returns its place in the list. */
+size_t check_resolver_choose(const struct netaddr *list, size_t count, const char *domain);
 
 struct check_tlsa {
     uint8_t usage, selector, matching;

@@ -123,6 +123,28 @@ static int query_encode(const char *name, ldns_rr_type type, unsigned flags, uin
     return status == LDNS_STATUS_OK ? 0 : -ENOMEM;
 }
 
+size_t check_resolver_choose(const struct netaddr *list, size_t count, const char *domain)
+{
+    struct check_conf conf = {.domain = domain};
+    struct check *check = count > 1 ? calloc(1, sizeof(*check)) : NULL;
+    size_t chosen = 0;
+    for (size_t i = 0; check && i < count; i++) {
+        ldns_pkt *packet = NULL;
+        conf.deadline_ms = waiting_now_ms() + CHECK_CHOOSE_MS;
+        check->conf = &conf;
+        if (check_ask(check, &list[i], domain, LDNS_RR_TYPE_SOA, CHECK_ASK_RECURSIVE, &packet))
+            continue;
+        ldns_pkt_rcode rcode = ldns_pkt_get_rcode(packet);
+        ldns_pkt_free(packet);
+        if (rcode == LDNS_RCODE_NOERROR || rcode == LDNS_RCODE_NXDOMAIN) {
+            chosen = i;
+            break;
+        }
+    }
+    free(check);
+    return chosen;
+}
+
 int check_ask(struct check *check, const struct netaddr *server, const char *name,
               ldns_rr_type type, unsigned flags, ldns_pkt **answer)
 {

@@ -154,16 +154,16 @@ static int chain_judge(struct check *check)
     struct check_view view;
     char addr[NETADDR_TEXT_MAX];
     int status = check_view_resolver(check, check->apex, LDNS_RR_TYPE_DS, &view);
-    bool delegated = status == 0 && view.set && ldns_rr_list_rr_count(view.set) > 0;
+    bool delegated =
+        !check->conf->trusted || (status == 0 && view.set && ldns_rr_list_rr_count(view.set) > 0);
     check_view_done(&view);
     if (status)
         return status;
     struct check_finding *finding =
         delegated
             ? check_found(check->findings, CHECK_WARNING, "resolver-blind",
-                          "the resolver does not say that it validated %s, which is signed "
-                          "and has a DS record",
-                          check->apex)
+                          "the resolver does not say that it validated %s, which is signed%s",
+                          check->apex, check->conf->trusted ? " and has a DS record" : "")
             : check_found(check->findings, CHECK_WARNING, "ds-missing",
                           "%s is signed, but its parent has no DS record for it", check->apex);
     if (!finding)
@@ -176,10 +176,14 @@ static int chain_judge(struct check *check)
                  netaddr_format(&check->conf->resolver, addr));
     }
     snprintf(finding->why, sizeof(finding->why), "%s",
-             delegated ? "TLSA and _sipaddr records count for nothing where nobody validates; "
-                         "switch validation on there, or name another one with --resolver"
-                       : "nobody can validate the zone: its TLSA and _sipaddr records count for "
-                         "nothing; hand this to the registrar");
+             delegated && !check->conf->trusted
+                 ? "the configuration does not trust it, so neither the edge nor this check counts "
+                   "what it validates: TLSA and _sipaddr records count for nothing; trusted, in "
+                   "section dns, names those that count"
+             : delegated ? "TLSA and _sipaddr records count for nothing where nobody validates; "
+                           "switch validation on there, or name another one with --resolver"
+                         : "nobody can validate the zone: its TLSA and _sipaddr records count for "
+                           "nothing; hand this to the registrar");
     return 0;
 }
 

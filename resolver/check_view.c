@@ -233,6 +233,7 @@ int check_view_resolver(struct check *check, const char *name, ldns_rr_type type
     default:
         rcode_cause(packet, CHECK_VIEW_SILENT, view);
     }
+    view->authentic = view->authentic && check->conf->trusted;
     ldns_pkt_free(packet);
     return status;
 }

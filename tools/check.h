@@ -18,13 +18,18 @@
 
 struct check_place {
     struct junctord_conf *conf; /* NULL: there is none that can be read */
-    char why[CONF_MAX_WHY];     /* then */
+    char why[CONF_MAX_WHY];     /* no certificate of ours can be shown; "": one can */
     struct netaddr resolver;
-    uint16_t port; /* of name servers */
+    bool trusted;     /* its word on DNSSEC counts */
+    uint16_t port;    /* of name servers */
+    int64_t start_ms; /* when the choice began */
 };
 
-/* By options, else by the configuration. `must`: it must be readable; else only where --config
- * names it. Returns an exit code; check_place_free in any case. */
+/* By options, else by the configuration: of several upstreams the first that answers, and none that
+ * the edge does not trust where it trusts others. `must`: the configuration must be readable; else
+ * only where --config names it. Its certificates are left as they are with `must`, however unfit;
+ * without, those that cannot be shown are left out. Returns an exit code; check_place_free in any
+ * case. */
 int check_place_choose(const struct tool *tool, bool must, struct check_place *place);
 void check_place_free(struct check_place *place);
 

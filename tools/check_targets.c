@@ -268,14 +268,15 @@ int check_targets_reach(const struct check_place *place, const char *domain,
         check_found(findings, CHECK_ERROR, "tls", "%s", why);
         return 0;
     }
-    if (!place->conf) {
+    if (*place->why) {
         struct check_finding *finding =
             check_found(findings, CHECK_NOTE, "no-certificate",
                         "no certificate of ours was shown and no OPTIONS sent: %s", place->why);
         if (finding)
             snprintf(finding->why, sizeof(finding->why),
                      "edges answer OPTIONS only to proven peers; --config names the daemon's "
-                     "configuration, which must be readable");
+                     "configuration, which must be readable, and so must a certificate and its "
+                     "key");
     }
     targets_visit(&visit, &conf, targets, deadline_ms, reach);
     severities_settle(&visit, from, reach->passed);

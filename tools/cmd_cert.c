@@ -125,6 +125,7 @@ static int served_ask(struct roll *roll, bool *served, uint32_t *ttl_s)
     const struct zone_conf *zone = &roll->place.conf->zone;
     struct check_conf conf = {.domain = roll->domain,
                               .resolver = roll->place.resolver,
+                              .trusted = roll->place.trusted,
                               .port = roll->place.port,
                               .deadline_ms = waiting_now_ms() + CHECK_BUDGET_MS,
                               .now_s = (int64_t)time(NULL)};

@@ -1,7 +1,6 @@
 /* junctor dns check */
 #include "tools/check.h"
 
-#include "base/waiting.h"
 #include "store/store.h"
 
 #include <errno.h>
@@ -102,10 +101,11 @@ static void wanted_ask(struct check_command *command)
 
 static int check_all(struct check_command *command)
 {
-    int64_t start_ms = waiting_now_ms();
+    int64_t start_ms = command->place.start_ms;
     wanted_ask(command);
     struct check_conf conf = {.domain = command->domain,
                               .resolver = command->place.resolver,
+                              .trusted = command->place.trusted,
                               .port = command->place.port,
                               .deadline_ms = start_ms + CHECK_DNS_BUDGET_MS,
                               .now_s = (int64_t)time(NULL),

@@ -293,9 +293,10 @@ static int load_text(struct conf_load *load, char *text, size_t len)
     return status == 0 ? conf_check(load) : status;
 }
 
-int conf_load(const char *path, struct junctord_conf **conf, char why[CONF_MAX_WHY])
+static int load_file(const char *path, bool unjudged, struct junctord_conf **conf,
+                     char why[CONF_MAX_WHY])
 {
-    struct conf_load load = {.path = path, .why = why, .line = 1};
+    struct conf_load load = {.path = path, .why = why, .line = 1, .unjudged = unjudged};
     size_t len = 0;
     why[0] = '\0';
     char *text = read_file(path, &len);
@@ -313,4 +314,14 @@ int conf_load(const char *path, struct junctord_conf **conf, char why[CONF_MAX_W
     }
     *conf = load.conf;
     return 0;
+}
+
+int conf_load(const char *path, struct junctord_conf **conf, char why[CONF_MAX_WHY])
+{
+    return load_file(path, false, conf, why);
+}
+
+int conf_load_unjudged(const char *path, struct junctord_conf **conf, char why[CONF_MAX_WHY])
+{
+    return load_file(path, true, conf, why);
 }

@@ -52,6 +52,9 @@ struct junctord_conf {
  * Returns 0, STATUS_MALFORMED, -ENOMEM or the -errno of a file that cannot be read; `why` then
  * says what is wrong and *conf is untouched. The caller owns *conf. */
 int conf_load(const char *path, struct junctord_conf **conf, char why[CONF_MAX_WHY]);
+/* The same without a look at certificates, keys and trust anchors: for programs that mend these, or
+ * that can do without. They may be missing or unfit, and conf->zone has no keys. */
+int conf_load_unjudged(const char *path, struct junctord_conf **conf, char why[CONF_MAX_WHY]);
 /* Can the daemon's places be used by this process: the store's folder, or where it is to be made,
  * and the folder of the API's socket? Makes nothing. For a test before a start; the start itself
  * finds out by doing it. `path` is the configuration's, for the refusal. A missing folder of the

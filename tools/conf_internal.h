@@ -82,6 +82,7 @@ struct conf_load {
     unsigned listen_line, pair_line; /* api: listen, and key or else certificate */
     unsigned journal_line;           /* store: journal-max */
     bool by_default;                 /* what is taken is the table's default */
+    bool unjudged;                   /* certificates, keys and anchors are not looked at */
 
     bool trust_listed; /* dns: trusted was given */
 };

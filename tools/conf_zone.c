@@ -53,7 +53,7 @@ int conf_fill_zone(struct conf_load *load)
     int status = 0;
     for (size_t i = 0; status == 0 && i < load->conf->edge.transport.listener_count; i++)
         status = add_target(load, i);
-    for (size_t i = 0; status == 0 && i < tls->certificate_count; i++) {
+    for (size_t i = 0; status == 0 && !load->unjudged && i < tls->certificate_count; i++) {
         conf_look_at(load, "certificate", tls->certificates[i].domain, NULL,
                      load->certificate_lines[i]);
         status = add_keys(load, &tls->certificates[i]);

@@ -337,6 +337,30 @@ static void what_is_no_text_file_is_refused(void **state)
     assert_int_equal(conf_load(conf_folder, &conf, why), -EISDIR);
 }
 
+/* For programs that mend them: what the file names may be missing or unfit; the rest counts. */
+static void files_that_it_names_are_not_looked_at_where_they_are_mended(void **state)
+{
+    struct junctord_conf *conf;
+    char path[256], why[CONF_MAX_WHY];
+    (void)state;
+    conf_text_write("test.conf", INSIDE
+                    "outside \"tls:192.0.2.1:5061\" { advertise = \"edge.opa.example\" }\n"
+                    "trust { anchors = \"no.pem\" }\n"
+                    "api { listen = \"127.0.0.1:1\" certificate = \"no.pem\" key = \"x\" }\n"
+                    "certificate \"opa.example\" { chain = \"no.pem\" key = \"opb.key\" }\n");
+    conf_file("test.conf", path);
+    assert_int_not_equal(conf_load(path, &conf, why), 0);
+    assert_int_equal(conf_load_unjudged(path, &conf, why), 0);
+    assert_int_equal(conf->edge.tls.certificate_count, 1);
+    assert_int_equal(conf->zone.target_count, 1);
+    assert_int_equal(conf->zone.key_count, 0);
+    conf_free(conf);
+
+    conf_text_write("test.conf", INSIDE OUTSIDE TRUST "certificate \"opa.example\" { }\n");
+    assert_int_equal(conf_load_unjudged(path, &conf, why), STATUS_MALFORMED);
+    assert_non_null(strstr(why, "must be given"));
+}
+
 /* ---- places ---- */
 
 static void expect_place(const char *text, const char *expected)
@@ -402,6 +426,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_mistake_is_refused_with_its_line_and_what_is_expected),
         cmocka_unit_test(what_is_no_text_file_is_refused),
+        cmocka_unit_test(files_that_it_names_are_not_looked_at_where_they_are_mended),
         cmocka_unit_test(places_that_cannot_be_used_are_refused),
         cmocka_unit_test(limits_of_lists_are_refused_at_the_first_too_many),
     };
