@@ -24,16 +24,26 @@ static int path_make(char path[CERT_PATH_MAX], const char *file, const char *suf
     return tool_fail(TOOL_REFUSED, "%s: the name is too long", file);
 }
 
-/* A rename is lasting once its folder is on disk. */
-static void folder_sync(const char *path)
+char *cert_hex(const uint8_t hash[CERT_HEX_LEN / 2], char text[CERT_HEX_LEN + 1])
+{
+    for (size_t i = 0; i < CERT_HEX_LEN / 2; i++)
+        snprintf(text + 2 * i, 3, "%02x", hash[i]);
+    return text;
+}
+
+/* Some file systems have no fsync for folders, and do without. */
+int cert_folder_sync(const char *path)
 {
     char *copy = strdup(path);
     int fd = copy ? open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-    if (fd >= 0) {
-        fsync(fd);
+    bool synced = fd >= 0 && (fsync(fd) == 0 || errno == EINVAL || errno == ENOTSUP);
+    int code = synced ? TOOL_DONE
+                      : tool_fail(TOOL_REFUSED, "%s: its folder cannot be written to disk: %s",
+                                  path, strerror(errno));
+    if (fd >= 0)
         close(fd);
-    }
     free(copy);
+    return code;
 }
 
 /* ---- writing ---- */
@@ -74,7 +84,40 @@ int cert_file_write(const char *path, const char *text, const char *like)
         unlink(new);
     }
     close(fd);
-    folder_sync(path);
+    return code ? code : cert_folder_sync(path);
+}
+
+/* ---- copying ---- */
+
+/* The whole of a small text file, terminated. */
+static char *text_read(const char *path)
+{
+    FILE *file = fopen(path, "re");
+    char *text = file ? malloc(CERT_FILE_MAX + 1) : NULL;
+    size_t len = text ? fread(text, 1, CERT_FILE_MAX + 1, file) : 0;
+    bool whole = text && !ferror(file) && len <= CERT_FILE_MAX && !memchr(text, '\0', len);
+    if (text && len > CERT_FILE_MAX)
+        errno = EFBIG;
+    else if (text && !ferror(file) && !whole)
+        errno = EILSEQ;
+    if (file)
+        fclose(file);
+    if (!whole) {
+        free(text);
+        return NULL;
+    }
+    text[len] = '\0';
+    return text;
+}
+
+int cert_file_copy(const char *from, const char *to, const char *like)
+{
+    char *text = text_read(from);
+    if (!text)
+        return failed(from);
+    int code = cert_file_write(to, text, like);
+    explicit_bzero(text, strlen(text));
+    free(text);
     return code;
 }
 
@@ -97,51 +140,4 @@ int cert_seen_write(const char *path, const struct cert_seen *seen, const char *
     snprintf(text, sizeof(text), "%s %" PRId64 " %" PRIu32 "\n", seen->key, seen->since_s,
              seen->ttl_s);
     return cert_file_write(path, text, like);
-}
-
-/* ---- switching ---- */
-
-/* Another name, `to` with `suffix`, for the file `from`; what had that name is gone. */
-static int link_make(const char *from, const char *to, const char *suffix, char path[CERT_PATH_MAX])
-{
-    int code = path_make(path, to, suffix);
-    if (code)
-        return code;
-    if (unlink(path) && errno != ENOENT)
-        return failed(path);
-    return link(from, path) ? failed(path) : TOOL_DONE;
-}
-
-static int switch_rename(const char *new_key, const char *key, const char *old_key,
-                         const char *new_chain, const char *chain)
-{
-    if (rename(new_key, key))
-        return failed(key);
-    if (rename(new_chain, chain) == 0)
-        return TOOL_DONE;
-    int code = failed(chain);
-    if (rename(old_key, key))
-        return failed(key);
-    return code;
-}
-
-/* Everything that can fail is done before the first rename; a daemon looks at the files only when
- * it is told to, which is not before both are in place. */
-int cert_files_switch(const char *next_key, const char *key, const char *next_chain,
-                      const char *chain)
-{
-    char old_key[CERT_PATH_MAX], old_chain[CERT_PATH_MAX], new_key[CERT_PATH_MAX],
-        new_chain[CERT_PATH_MAX];
-    int code = link_make(key, key, ".old", old_key);
-    if (code == TOOL_DONE)
-        code = link_make(chain, chain, ".old", old_chain);
-    if (code == TOOL_DONE)
-        code = link_make(next_key, key, ".new", new_key);
-    if (code == TOOL_DONE)
-        code = link_make(next_chain, chain, ".new", new_chain);
-    if (code == TOOL_DONE)
-        code = switch_rename(new_key, key, old_key, new_chain, chain);
-    folder_sync(key);
-    folder_sync(chain);
-    return code;
 }

@@ -1,5 +1,5 @@
 /* junctor cert next */
-#include "tools/cert_files.h"
+#include "tools/cert_switch.h"
 #include "tools/check.h"
 
 #include "base/waiting.h"
@@ -26,12 +26,6 @@ struct roll {
     struct cert_seen seen;                                 /* since_s 0: not yet on every server */
     char missing[CHECK_WHERE_MAX + ZONE_NAME_MAX + 64];    /* then: where it is not */
 };
-
-static void hex(const uint8_t hash[TLS_KEY_HASH_LEN], char text[CERT_HEX_LEN + 1])
-{
-    for (size_t i = 0; i < TLS_KEY_HASH_LEN; i++)
-        snprintf(text + 2 * i, 3, "%02x", hash[i]);
-}
 
 /* ---- what is there ---- */
 
@@ -164,7 +158,7 @@ static int seen_note(struct roll *roll)
         unlink(roll->seen_file);
         return TOOL_DONE;
     }
-    hex(roll->next, key);
+    cert_hex(roll->next, key);
     roll->seen = (struct cert_seen){.since_s = now_s, .ttl_s = ttl_s};
     memcpy(roll->seen.key, key, sizeof(key));
     if (cert_seen_read(roll->seen_file, &before) && strcmp(before.key, key) == 0 &&
@@ -191,15 +185,14 @@ static const char *time_text(int64_t time_s, char text[32])
 
 /* ---- telling ---- */
 
-static json_t *records_json(const struct roll *roll, const uint8_t key[TLS_KEY_HASH_LEN])
+static json_t *records_json(const struct roll *roll, const char *key)
 {
     const struct zone_conf *zone = &roll->place.conf->zone;
     json_t *list = json_array();
     for (size_t i = 0; i < zone->target_count; i++) {
-        char line[ZONE_LINE_MAX], text[CERT_HEX_LEN + 1];
-        hex(key, text);
+        char line[ZONE_LINE_MAX];
         snprintf(line, sizeof(line), "_%u._tcp.%s. %" PRIu32 " IN TLSA 3 1 1 %s",
-                 zone->targets[i].port, zone->targets[i].host, zone->ttl_s, text);
+                 zone->targets[i].port, zone->targets[i].host, zone->ttl_s, key);
         json_array_append_new(list, json_string(line));
     }
     return list;
@@ -238,8 +231,8 @@ static void prepared_print(const struct roll *roll, const json_t *records)
 
 static int prepared_tell(const struct roll *roll)
 {
-    char when[32];
-    json_t *records = records_json(roll, roll->next);
+    char when[32], key[CERT_HEX_LEN + 1];
+    json_t *records = records_json(roll, cert_hex(roll->next, key));
     if (roll->tool->json) {
         json_t *json = json_pack(
             "{s:s, s:s, s:s, s:s, s:b, s:O, s:s?, s:s?}", "domain", roll->domain, "next_key",
@@ -302,16 +295,18 @@ static int dns_judge(struct roll *roll)
                      time_text(safe_from(roll), from));
 }
 
-static int switched_tell(const struct roll *roll)
+static int switched_tell(const struct roll *roll, const struct cert_switch *change, bool resumed)
 {
-    json_t *records = records_json(roll, roll->key);
+    json_t *records = records_json(roll, change->was);
     if (roll->tool->json) {
-        json_t *json = json_pack("{s:s, s:s, s:s, s:O}", "domain", roll->domain, "key",
-                                 roll->certificate->key_file, "chain",
-                                 roll->certificate->chain_file, "remove", records);
+        json_t *json = json_pack(
+            "{s:s, s:s, s:s, s:b, s:O}", "domain", roll->domain, "key", roll->certificate->key_file,
+            "chain", roll->certificate->chain_file, "resumed", resumed, "remove", records);
         tool_json_print(json);
         json_decref(json);
     } else {
+        if (resumed)
+            puts("A switch that was broken off is now finished:");
         printf("%s switched to its next key; what was there is in %s.old and %s.old\n"
                "Now have every daemon that serves it reload: systemctl reload junctord\n"
                "Then take out of DNS:\n",
@@ -320,6 +315,31 @@ static int switched_tell(const struct roll *roll)
     }
     json_decref(records);
     return TOOL_DONE;
+}
+
+static struct cert_switch change_make(const struct roll *roll)
+{
+    struct cert_switch change = {
+        .domain = roll->domain,
+        .present = {roll->certificate->key_file, roll->certificate->chain_file},
+        .next = {roll->next_key, roll->next_chain}};
+    cert_hex(roll->key, change.was);
+    cert_hex(roll->next, change.becomes);
+    return change;
+}
+
+static int switched(const struct roll *roll, const struct cert_switch *change, bool resumed)
+{
+    unlink(roll->seen_file);
+    return switched_tell(roll, change, resumed);
+}
+
+/* DNS was asked before it began. */
+static int switch_resume(const struct roll *roll)
+{
+    struct cert_switch change = change_make(roll);
+    int code = cert_switch_resume(&change);
+    return code ? code : switched(roll, &change, true);
 }
 
 static int switch_keys(struct roll *roll, bool has_next)
@@ -332,13 +352,10 @@ static int switch_keys(struct roll *roll, bool has_next)
     int code = certificate_judge(roll);
     if (code == TOOL_DONE)
         code = dns_judge(roll);
+    struct cert_switch change = change_make(roll);
     if (code == TOOL_DONE)
-        code = cert_files_switch(roll->next_key, roll->certificate->key_file, roll->next_chain,
-                                 roll->certificate->chain_file);
-    if (code)
-        return code;
-    unlink(roll->seen_file);
-    return switched_tell(roll);
+        code = cert_switch_run(&change);
+    return code ? code : switched(roll, &change, false);
 }
 
 static int roll_run(struct roll *roll)
@@ -349,6 +366,8 @@ static int roll_run(struct roll *roll)
         code = certificate_find(roll);
     if (code == TOOL_DONE)
         code = names_make(roll);
+    if (code == TOOL_DONE && cert_switch_is_open(roll->certificate->key_file))
+        return switch_resume(roll);
     if (code == TOOL_DONE)
         code = hashes_read(roll, &has_next);
     if (code)

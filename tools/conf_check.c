@@ -1,4 +1,5 @@
 /* What only the whole configuration can tell, and the files it names. */
+#include "tools/cert_switch.h"
 #include "tools/conf_internal.h"
 
 #include "base/status.h"
@@ -61,6 +62,20 @@ static int check_listeners(struct conf_load *load)
     return 0;
 }
 
+/* The files may be those of a switch that was killed half way. */
+static int refuse_certificate(struct conf_load *load, const struct tls_certificate_conf *one,
+                              const char *why)
+{
+    char marker[PATH_MAX];
+    int len = snprintf(marker, sizeof(marker), "%s" CERT_SWITCH_SUFFIX, one->key_file);
+    if (len < 0 || (size_t)len >= sizeof(marker) || access(marker, F_OK) != 0)
+        return conf_refuse(load, "%s", why);
+    return conf_refuse(load,
+                       "%s; a switch to the next key was broken off: junctor cert next %s "
+                       "finishes it",
+                       why, one->domain);
+}
+
 /* One certificate at a time, so that the refusal has its line. */
 static int check_certificates(struct conf_load *load)
 {
@@ -77,7 +92,7 @@ static int check_certificates(struct conf_load *load)
         conf_look_at(load, "certificate", one.certificates->domain, NULL,
                      load->certificate_lines[i]);
         if (tls_context_load(&one, &context, why) != 0)
-            return conf_refuse(load, "%s", why);
+            return refuse_certificate(load, one.certificates, why);
         tls_context_unref(context);
     }
     const struct tls_conf anchors = {NULL, 0, tls->anchors_file};
