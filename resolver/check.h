@@ -127,7 +127,8 @@ int check_dns(const struct check_conf *conf, struct check_findings *findings,
 
 struct check_key {
     bool everywhere;               /* every server of the zone has TLSA 3 1 1 with this key there */
-    uint32_t ttl_s;                /* the longest of that set */
+    bool validated;                /* and so has the resolver, which is trusted and validated it */
+    uint32_t ttl_s;                /* the longest of the TLSA sets there, with the key or without */
     char missing[CHECK_WHERE_MAX]; /* else: who does not, and why */
 };
 
@@ -136,5 +137,9 @@ struct check_key {
  * Returns 0 or -ENOMEM. */
 int check_key_served(const struct check_conf *conf, const char *name,
                      const uint8_t key[ZONE_KEY_LEN], struct check_key *result);
+
+/* Are the records by which callers of `conf->domain` come to its TLSA records proven, NAPTR and
+ * SRV? Without that TLSA records count for nothing (RFC 7673 section 3.1). Returns 0 or -ENOMEM. */
+int check_service_proven(const struct check_conf *conf, bool *proven);
 
 #endif

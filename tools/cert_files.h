@@ -22,8 +22,8 @@ char *cert_hex(const uint8_t hash[CERT_HEX_LEN / 2], char text[CERT_HEX_LEN + 1]
 /* What was seen of the next key in DNS. */
 struct cert_seen {
     char key[CERT_HEX_LEN + 1]; /* the key's hash */
-    int64_t since_s;            /* when every server had it first */
-    uint32_t ttl_s;             /* the longest TTL that any of them had since */
+    int64_t since_s;            /* when every server had it first; 0: not yet */
+    uint32_t ttl_s;             /* the longest TTL that any of them had, with the key or before */
 };
 /* False where there is no such file, or where it is not one of ours. */
 bool cert_seen_read(const char *path, struct cert_seen *seen);

@@ -23,8 +23,8 @@ struct roll {
         seen_file[CERT_PATH_MAX];
     uint8_t key[TLS_KEY_HASH_LEN], next[TLS_KEY_HASH_LEN]; /* hashes */
     bool made;                                             /* the next key, just now */
-    struct cert_seen seen;                                 /* since_s 0: not yet on every server */
-    char missing[CHECK_WHERE_MAX + ZONE_NAME_MAX + 64];    /* then: where it is not */
+    struct cert_seen seen;
+    char missing[CHECK_WHERE_MAX + ZONE_NAME_MAX + 64]; /* then: where it is not */
 };
 
 /* ---- what is there ---- */
@@ -113,60 +113,65 @@ static int request_make(struct roll *roll)
 
 /* ---- is it in DNS, and how long has it been? ---- */
 
+static struct check_conf conf_make(const struct roll *roll)
+{
+    return (struct check_conf){.domain = roll->domain,
+                               .resolver = roll->place.resolver,
+                               .trusted = roll->place.trusted,
+                               .port = roll->place.port,
+                               .deadline_ms = waiting_now_ms() + CHECK_BUDGET_MS,
+                               .now_s = (int64_t)time(NULL)};
+}
+
+static uint32_t longer(uint32_t a, uint32_t b)
+{
+    return a > b ? a : b;
+}
+
 /* Has each server of each target's zone the key? Whatever hinders the question is a no. */
 static int served_ask(struct roll *roll, bool *served, uint32_t *ttl_s)
 {
     const struct zone_conf *zone = &roll->place.conf->zone;
-    struct check_conf conf = {.domain = roll->domain,
-                              .resolver = roll->place.resolver,
-                              .trusted = roll->place.trusted,
-                              .port = roll->place.port,
-                              .deadline_ms = waiting_now_ms() + CHECK_BUDGET_MS,
-                              .now_s = (int64_t)time(NULL)};
+    struct check_conf conf = conf_make(roll);
     *served = zone->target_count > 0;
     *ttl_s = 0;
     if (zone->target_count == 0)
         snprintf(roll->missing, sizeof(roll->missing),
                  "no outside listener is known by a host name");
-    for (size_t i = 0; i < zone->target_count && *served; i++) {
+    for (size_t i = 0; i < zone->target_count; i++) {
         struct check_key found;
         char name[ZONE_NAME_MAX + 32];
         snprintf(name, sizeof(name), "_%u._tcp.%s", zone->targets[i].port, zone->targets[i].host);
         if (check_key_served(&conf, name, roll->next, &found))
             return tool_fail(TOOL_REFUSED, "out of memory");
-        *served = found.everywhere;
-        *ttl_s = found.ttl_s > *ttl_s ? found.ttl_s : *ttl_s;
-        if (!found.everywhere)
+        if (*served && !found.everywhere)
             snprintf(roll->missing, sizeof(roll->missing), "%s: %s", name, found.missing);
+        *served = *served && found.everywhere;
+        *ttl_s = longer(*ttl_s, found.ttl_s);
     }
     return TOOL_DONE;
 }
 
 /* Since when every server has had it: a file remembers, for we look only now and then. A server
- * that once lacks it makes the wait begin anew, and so does a clock that was set back. */
+ * that once lacks it makes the wait begin anew, and so does a clock that was set back. What is
+ * waited for is the longest TTL that any run saw: callers may remember the set as it was before the
+ * key came in (RFC 7671 section 8.1). Where no run saw that, it is taken to have been ours. */
 static int seen_note(struct roll *roll)
 {
-    struct cert_seen before;
-    char key[CERT_HEX_LEN + 1];
+    struct cert_seen before, *seen = &roll->seen;
     bool served;
-    uint32_t ttl_s;
     int64_t now_s = (int64_t)time(NULL);
-    int code = served_ask(roll, &served, &ttl_s);
+    int code = served_ask(roll, &served, &seen->ttl_s);
     if (code)
         return code;
-    if (!served) {
-        unlink(roll->seen_file);
-        return TOOL_DONE;
-    }
-    cert_hex(roll->next, key);
-    roll->seen = (struct cert_seen){.since_s = now_s, .ttl_s = ttl_s};
-    memcpy(roll->seen.key, key, sizeof(key));
-    if (cert_seen_read(roll->seen_file, &before) && strcmp(before.key, key) == 0 &&
-        before.since_s > 0 && before.since_s <= now_s) {
-        roll->seen.since_s = before.since_s;
-        roll->seen.ttl_s = before.ttl_s > ttl_s ? before.ttl_s : ttl_s;
-    }
-    return cert_seen_write(roll->seen_file, &roll->seen, roll->certificate->key_file);
+    cert_hex(roll->next, seen->key);
+    bool known = cert_seen_read(roll->seen_file, &before) && strcmp(before.key, seen->key) == 0;
+    seen->since_s = served ? now_s : 0;
+    if (served && known && before.since_s > 0 && before.since_s <= now_s)
+        seen->since_s = before.since_s;
+    uint32_t ttl_s = known ? before.ttl_s : 0;
+    seen->ttl_s = longer(seen->ttl_s, served && ttl_s == 0 ? roll->place.conf->zone.ttl_s : ttl_s);
+    return cert_seen_write(roll->seen_file, seen, roll->certificate->key_file);
 }
 
 static int64_t safe_from(const struct roll *roll)
