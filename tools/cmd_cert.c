@@ -24,6 +24,8 @@ struct roll {
     uint8_t key[TLS_KEY_HASH_LEN], next[TLS_KEY_HASH_LEN]; /* hashes */
     bool made;                                             /* the next key, just now */
     struct cert_seen seen;
+    bool validated;                   /* the resolver believes the records of the next key */
+    char unanchored[TLS_MAX_VERDICT]; /* why no anchor proves its certificate; "": one does */
     char missing[CHECK_WHERE_MAX + ZONE_NAME_MAX + 64]; /* then: where it is not */
 };
 
@@ -133,7 +135,7 @@ static int served_ask(struct roll *roll, bool *served, uint32_t *ttl_s)
 {
     const struct zone_conf *zone = &roll->place.conf->zone;
     struct check_conf conf = conf_make(roll);
-    *served = zone->target_count > 0;
+    *served = roll->validated = zone->target_count > 0;
     *ttl_s = 0;
     if (zone->target_count == 0)
         snprintf(roll->missing, sizeof(roll->missing),
@@ -147,6 +149,7 @@ static int served_ask(struct roll *roll, bool *served, uint32_t *ttl_s)
         if (*served && !found.everywhere)
             snprintf(roll->missing, sizeof(roll->missing), "%s: %s", name, found.missing);
         *served = *served && found.everywhere;
+        roll->validated = roll->validated && found.validated;
         *ttl_s = longer(*ttl_s, found.ttl_s);
     }
     return TOOL_DONE;
@@ -265,18 +268,41 @@ static int prepare(struct roll *roll, bool has_next)
 
 /* ---- switching ---- */
 
-/* The files are judged as the daemon will. */
-static int certificate_judge(const struct roll *roll)
+/* The files are judged as the daemon will, and as its peers do. */
+static int certificate_judge(struct roll *roll)
 {
     const struct tls_certificate_conf next = {
         .domain = roll->domain, .chain_file = roll->next_chain, .key_file = roll->next_key};
-    const struct tls_conf tls = {.certificates = &next, .certificate_count = 1};
+    const struct tls_conf tls = {.certificates = &next,
+                                 .certificate_count = 1,
+                                 .anchors_file = roll->place.conf->edge.tls.anchors_file};
     struct tls_context *context;
+    struct tls_verdict verdict;
     char why[TLS_MAX_WHY];
     if (tls_context_load(&tls, &context, why))
         return tool_fail(TOOL_REFUSED, "not switched: %s", why);
+    if (tls_judge_own(context, roll->domain, &verdict))
+        snprintf(roll->unanchored, sizeof(roll->unanchored), "%s", verdict.why);
     tls_context_unref(context);
     return TOOL_DONE;
+}
+
+/* A certificate that no trust anchor proves is believed for its TLSA records, where these count. */
+static int belief_judge(const struct roll *roll)
+{
+    struct check_conf conf = conf_make(roll);
+    bool proven = true;
+    if (!*roll->unanchored)
+        return TOOL_DONE;
+    if (roll->validated && check_service_proven(&conf, &proven))
+        return tool_fail(TOOL_REFUSED, "out of memory");
+    if (roll->validated && proven)
+        return TOOL_DONE;
+    return tool_fail(TOOL_REFUSED,
+                     "not switched: no caller would believe it: %s; and its TLSA records prove "
+                     "nothing, for the resolver does not say that it validated the %s records "
+                     "(DNSSEC)",
+                     roll->unanchored, roll->validated ? "NAPTR and SRV" : "TLSA");
 }
 
 static int dns_judge(struct roll *roll)
@@ -357,6 +383,8 @@ static int switch_keys(struct roll *roll, bool has_next)
     int code = certificate_judge(roll);
     if (code == TOOL_DONE)
         code = dns_judge(roll);
+    if (code == TOOL_DONE)
+        code = belief_judge(roll);
     struct cert_switch change = change_make(roll);
     if (code == TOOL_DONE)
         code = cert_switch_run(&change);

@@ -85,6 +85,11 @@ struct tls_verdict {
 int tls_judge(const SSL *ssl, const char *far_domain, const char *peer,
               struct tls_verdict *verdict);
 
+/* How a peer with our trust anchors would judge the certificate that we show for `domain`, one of
+ * those loaded. Reads the clock; else as tls_judge_chain. */
+int tls_judge_own(const struct tls_context *context, const char *domain,
+                  struct tls_verdict *verdict);
+
 /* The same for a chain that did not come from an SSL object, and for tests: `leaf` may be NULL (no
  * certificate was sent), `untrusted` are the other certificates sent. Any thread; reads no clock.
  */

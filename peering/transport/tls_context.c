@@ -272,6 +272,18 @@ bool tls_context_has_domain(const struct tls_context *context, const char *domai
     return served_find(context, domain) != NULL;
 }
 
+int tls_judge_own(const struct tls_context *context, const char *domain,
+                  struct tls_verdict *verdict)
+{
+    const struct served *served = served_find(context, domain);
+    STACK_OF(X509) *chain = NULL;
+
+    if (served)
+        SSL_CTX_get0_chain_certs(served->ctx, &chain);
+    return tls_judge_chain(context->anchors, served ? SSL_CTX_get0_certificate(served->ctx) : NULL,
+                           chain, time(NULL), domain, domain, verdict);
+}
+
 SSL *tls_accept(struct tls_context *context, bool want_client)
 {
     SSL *ssl = context->count > 0 ? SSL_new(context->served[0].ctx) : NULL;

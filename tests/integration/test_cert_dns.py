@@ -1,11 +1,14 @@
 """`junctor cert next --switch`: what DNS must have said, and for how long, before a key may change."""
 
+import os
 import time
 
 import pytest
 
 from lab.lab import Lab
-from test_cert_next import read
+from lab.plan import DNS_PORT
+from lab.process import run
+from test_cert_next import DOMAIN, read
 from test_cert_switch import Ready, write
 
 
@@ -85,3 +88,56 @@ def test_what_was_seen_of_another_key_does_not_count(roll):
 def test_the_wait_is_over_after_the_ttl(roll):
     roll.tool("--switch")
     assert roll.is_switched()
+
+
+# ---- a certificate that no trust anchor proves ----
+
+@pytest.fixture(name="alone")
+def fixture_alone(roll):
+    """The next certificate is signed with its own key."""
+    run(["openssl", "req", "-x509", "-new", "-key", roll.next, "-days", "30", "-subj", "/CN=self",
+         "-addext", f"subjectAltName=URI:sip:{DOMAIN}", "-addext", "basicConstraints=CA:FALSE",
+         "-out", roll.chain + ".next"])
+    return roll
+
+
+def test_tlsa_records_prove_it_in_a_signed_zone(alone):
+    alone.tool("--switch")
+    assert read(alone.chain) == read(alone.chain + ".next")
+
+
+def test_nothing_proves_it_in_an_unsigned_zone(alone):
+    plain = os.path.basename(alone.zone.write("plain", alone.text(alone.both)))
+    alone.zone.serve(plain, plain, anchored=False)
+    told = alone.refused("no caller would believe it: ")
+    assert "self-signed" in told and "TLSA records (DNSSEC)" in told
+
+
+def test_nothing_proves_it_where_the_edge_trusts_no_resolver(alone):
+    """By default it trusts loopback alone; a mapped address is another, to the same place."""
+    before = read(alone.config)
+    upstream = f"{alone.plan.resolver}:{DNS_PORT}"
+    write(alone.config, before.replace(upstream, f"[::ffff:{alone.plan.resolver}]:{DNS_PORT}"))
+    try:
+        alone.refused("the resolver does not say that it validated the TLSA records")
+    finally:
+        write(alone.config, before)
+
+
+def test_nothing_proves_it_where_the_srv_records_are_not_signed(alone):
+    """The targets' zone is signed, the domain's is not (RFC 7673 section 3.1)."""
+    records = [line for line in alone.both if " SRV " not in line]
+    target = next(line for line in alone.both if " SRV " in line)
+    zone = alone.zone
+    below = zone.write("below", "\n".join([
+        f"$ORIGIN _tcp.{DOMAIN}.", "$TTL 60", f"@ SOA ns1.{DOMAIN}. h 1 3600 600 86400 60",
+        f"@ NS ns1.{DOMAIN}.", target]) + "\n")
+    alone.serve(records + [f"_tcp.{DOMAIN}. 60 IN NS ns1.{DOMAIN}."])
+    zone.stop()
+    with open(zone.path("knot.conf"), "a", encoding="ascii") as file:
+        file.write(f'  - domain: _tcp.{DOMAIN}\n    file: "{below}"\n    zonefile-sync: -1\n'
+                   "    journal-content: none\n")
+    with open(zone.path("nsd.conf"), "a", encoding="ascii") as file:
+        file.write(f'zone:\n    name: _tcp.{DOMAIN}\n    zonefile: "{below}"\n')
+    zone.start()
+    alone.refused("the resolver does not say that it validated the NAPTR and SRV records")

@@ -92,6 +92,9 @@ class SignedZone:
         text += (f"stub-zone:\n    name: {self.domain}\n    stub-addr: {self.first}@{DNS_PORT}\n"
                  f"    stub-addr: {self.second}@{DNS_PORT}\n")
         self.write("unbound.conf", text)
+        self.start()
+
+    def start(self):
         for program in self.programs:
             program.start()
         for address in (self.first, self.second, self.plan.resolver):
