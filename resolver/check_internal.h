@@ -58,6 +58,7 @@ struct check_view {
     ldns_rr_list *signatures;    /* RRSIG of that set */
     char alias[ZONE_LINE_MAX];   /* the CNAME record at the name; "": none */
     char cause[96];              /* LAME, SILENT: why */
+    bool no_route;               /* SILENT: this host has no way to that address */
     char soa[ZONE_NAME_MAX + 1]; /* owner of the SOA record that came with "there is none" */
     bool nsec;                   /* an NSEC record came that tells of another name */
 };

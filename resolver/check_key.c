@@ -42,9 +42,19 @@ static void missing_at(const struct check_server *server, const struct check_vie
              *view->cause ? ": " : "", view->cause);
 }
 
+/* A host without IPv6 asks a server of both kinds over IPv4, and has asked it then. */
+static bool was_asked(const struct check *check, const char *name, const bool *unreached)
+{
+    for (size_t i = 0; i < check->server_count; i++)
+        if (!unreached[i] && strcmp(check->servers[i].name, name) == 0)
+            return true;
+    return false;
+}
+
 static int servers_ask(struct check *check, const char *name, const uint8_t key[ZONE_KEY_LEN],
                        struct check_key *result)
 {
+    bool unreached[CHECK_SERVERS_MAX] = {false};
     int status = 0;
     result->everywhere = check->server_count > 0;
     if (check->server_count == 0)
@@ -52,10 +62,15 @@ static int servers_ask(struct check *check, const char *name, const uint8_t key[
     for (size_t i = 0; i < check->server_count && status == 0; i++) {
         struct check_view view;
         status = check_view_server(check, &check->servers[i], name, LDNS_RR_TYPE_TLSA, &view);
-        if (status == 0 && !key_find(&view, key, result))
+        unreached[i] = view.no_route;
+        if (status == 0 && !view.no_route && !key_find(&view, key, result))
             missing_at(&check->servers[i], &view, result);
         check_view_done(&view);
     }
+    const struct check_view nothing = {.cause = "this host has no way there"};
+    for (size_t i = 0; i < check->server_count && status == 0; i++)
+        if (unreached[i] && !was_asked(check, check->servers[i].name, unreached))
+            missing_at(&check->servers[i], &nothing, result);
     return status;
 }
 

@@ -178,6 +178,7 @@ static int failure_take(int status, struct check_view *view)
 {
     if (status == -ENOMEM)
         return status;
+    view->no_route = status == -ENETUNREACH || status == -EADDRNOTAVAIL || status == -EAFNOSUPPORT;
     if (status == -ETIMEDOUT)
         cause_set(view, CHECK_VIEW_SILENT, "no answer");
     else if (status == STATUS_LIMIT)

@@ -1,6 +1,8 @@
 """`junctor cert next --switch`: what DNS must have said, and for how long, before a key may change."""
 
 import os
+import socket
+import sys
 import time
 
 import pytest
@@ -141,3 +143,45 @@ def test_nothing_proves_it_where_the_srv_records_are_not_signed(alone):
         file.write(f'zone:\n    name: _tcp.{DOMAIN}\n    zonefile: "{below}"\n')
     zone.start()
     alone.refused("the resolver does not say that it validated the NAPTR and SRV records")
+
+
+# ---- servers with addresses of both kinds ----
+
+FAR = "2001:db8::53"  # for documentation; nobody has it
+
+
+def has_route(address):
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((address, DNS_PORT))
+        except OSError:
+            return False
+    return True
+
+
+only_ipv4 = pytest.mark.skipif(has_route(FAR), reason="this host has an IPv6 route to everywhere")
+
+
+@only_ipv4
+def test_a_server_is_asked_at_the_addresses_that_this_host_can_reach(roll):
+    roll.serve(roll.both + [f"ns1.{DOMAIN}. 60 IN AAAA {FAR}"])
+    roll.tool("--switch")
+    assert roll.is_switched()
+
+
+@only_ipv4
+def test_a_server_with_no_address_that_this_host_can_reach_is_not_taken_to_have_the_key(roll):
+    roll.serve(roll.both + [f"@ 60 IN NS ns3.{DOMAIN}.", f"ns3.{DOMAIN}. 60 IN AAAA {FAR}"])
+    assert f"ns3.{DOMAIN} ({FAR}): this host has no way there" in roll.refused("ns3.")
+
+
+@pytest.mark.skipif(not has_route(FAR), reason="this host has no IPv6 route to everywhere either")
+def test_both_on_a_host_with_ipv6():
+    """In a network of their own, which has the loopback interface alone."""
+    command = ["unshare", "-n"] if os.geteuid() == 0 else ["unshare", "-r", "-n"]
+    up = ("import fcntl, os, socket, struct, sys\n"
+          "with socket.socket() as any: fcntl.ioctl(any, 0x8914, struct.pack('16sH14x', b'lo', 1))\n"
+          "os.execv(sys.executable, [sys.executable, '-m', 'pytest', *sys.argv[1:]])")
+    done = run([*command, sys.executable, "-c", up, "-q", "-p", "no:cacheprovider", "-k",
+                "that_this_host_can_reach", __file__], check=False)
+    assert "2 passed" in done.stdout, done.stdout + done.stderr
