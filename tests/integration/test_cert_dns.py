@@ -42,15 +42,15 @@ def forget(roll):
 
 
 def test_the_ttl_of_the_records_before_the_next_key_is_waited_for(roll):
-    """They had 3600 s; the TTL was lowered when the next key came in."""
+    """They had 5000 s; the TTL was lowered when the next key came in."""
     forget(roll)
-    roll.serve(roll.present)
+    roll.serve(with_ttl(roll.present, 5000))
     assert roll.prepare()["missing"] is not None
     roll.serve(with_ttl(roll.both, 2))
     roll.prepare()
     time.sleep(3)
-    roll.refused("another TTL of 3600 s")
-    roll.age(3597)
+    roll.refused("another TTL of 5000 s")
+    roll.age(4997)
     roll.tool("--switch")
     assert roll.is_switched()
 
