@@ -268,17 +268,41 @@ static int prepare(struct roll *roll, bool has_next)
 
 /* ---- switching ---- */
 
+/* What the configuration will have in these files: several domains may share them. */
+static int certificates_list(const struct roll *roll,
+                             struct tls_certificate_conf list[TLS_MAX_DOMAINS], size_t *count)
+{
+    const struct tls_conf *tls = &roll->place.conf->edge.tls;
+    *count = 0;
+    for (size_t i = 0; i < tls->certificate_count; i++) {
+        const struct tls_certificate_conf *one = &tls->certificates[i];
+        bool chain = strcmp(one->chain_file, roll->certificate->chain_file) == 0;
+        bool key = strcmp(one->key_file, roll->certificate->key_file) == 0;
+        if (chain && key)
+            list[(*count)++] = (struct tls_certificate_conf){
+                .domain = one->domain, .chain_file = roll->next_chain, .key_file = roll->next_key};
+        else if (chain || key)
+            return tool_fail(TOOL_REFUSED,
+                             "not switched: certificate \"%s\" uses %s too, but not %s, and would "
+                             "be left with a key that does not fit; give it files of its own",
+                             one->domain, chain ? one->chain_file : one->key_file,
+                             chain ? roll->certificate->key_file : roll->certificate->chain_file);
+    }
+    return TOOL_DONE;
+}
+
 /* The files are judged as the daemon will, and as its peers do. */
 static int certificate_judge(struct roll *roll)
 {
-    const struct tls_certificate_conf next = {
-        .domain = roll->domain, .chain_file = roll->next_chain, .key_file = roll->next_key};
-    const struct tls_conf tls = {.certificates = &next,
-                                 .certificate_count = 1,
-                                 .anchors_file = roll->place.conf->edge.tls.anchors_file};
+    struct tls_certificate_conf list[TLS_MAX_DOMAINS];
+    struct tls_conf tls = {.certificates = list,
+                           .anchors_file = roll->place.conf->edge.tls.anchors_file};
     struct tls_context *context;
     struct tls_verdict verdict;
     char why[TLS_MAX_WHY];
+    int code = certificates_list(roll, list, &tls.certificate_count);
+    if (code)
+        return code;
     if (tls_context_load(&tls, &context, why))
         return tool_fail(TOOL_REFUSED, "not switched: %s", why);
     if (tls_judge_own(context, roll->domain, &verdict))

@@ -225,3 +225,32 @@ def test_a_present_certificate_that_expired_hinders_nothing(roll, switch):
     roll.tool(*switch)
     if switch:
         assert read(roll.chain) == roll.new(roll.chain) and roll.started() == ""
+
+
+@pytest.fixture(name="shared")
+def fixture_shared(roll):
+    """Adds a certificate to the configuration, for another domain."""
+    before = read(roll.config)
+
+    def add(chain, key):
+        write(roll.config, before + f'certificate "opz.example" {{ chain = "{chain}" '
+              f'key = "{key}" }}\n')
+
+    yield add
+    write(roll.config, before)
+
+
+def test_a_certificate_of_several_domains_must_have_them_all_again(roll, shared):
+    told = {"request": roll.next + ".csr", "next_chain": roll.chain + ".next"}
+    shared(roll.chain, roll.key)
+    assert "add URI:sip:opz.example" in roll.refused("opz.example")
+    roll.certify(told["request"], told["next_chain"], f"URI:sip:{DOMAIN},URI:sip:opz.example")
+    roll.tool("--switch")
+    assert read(roll.chain) == read(roll.chain + ".next") and roll.started() == ""
+
+
+def test_a_key_that_another_certificate_needs_is_not_replaced(roll, shared):
+    other = roll.lab.pki.path("other.pem")
+    shutil.copy(roll.chain, other)
+    shared(other, roll.key)
+    assert "opz.example" in roll.refused("give it files of its own")
