@@ -186,6 +186,7 @@ def test_the_next_key_in_place_already_does_not_take_the_name_of_the_old_one(rol
 
 def test_a_key_of_neither_certificate_is_not_lost(roll):
     shutil.copy(roll.lab.pki.path("ca.key"), roll.key)
+    roll.tool()
     done = roll.tool("--switch", code=1)
     assert "not switched: " in done.stderr and "would be lost" in done.stderr
     assert read(roll.key) == read(roll.lab.pki.path("ca.key"))
