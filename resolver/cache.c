@@ -153,6 +153,7 @@ bool resolver_cache_get(struct resolver_cache *cache, const char *name, enum res
         .ttl_s =
             stale ? RESOLVER_STALE_TTL_S : (uint32_t)((entry->expires_ms - now_ms + 999) / 1000),
         .stale = stale,
+        .ends_ms = entry->ends_ms,
         .failed = entry->recheck_ms != 0,
         .recheck = now_ms >= entry->recheck_ms && (stale || is_about_to_end(entry, now_ms)),
     };

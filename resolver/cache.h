@@ -28,6 +28,7 @@ struct resolver_cached {
     struct resolver_set *set; /* the cache's: take a reference to keep it beyond the next put */
     uint32_t ttl_s;           /* that it still has */
     bool stale;               /* its TTL is over */
+    uint64_t ends_ms;         /* until then it may be used, fresh or stale */
     bool failed;              /* since it came, the question was asked in vain */
     bool recheck; /* ask for it anew: it is popular and about to end, or stale; and the last failure
                      to find out is long enough ago */

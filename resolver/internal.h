@@ -90,6 +90,7 @@ struct resolver_outcome {
     bool validated;           /* the set is, and it is not stale */
     bool cached;
     bool stale;        /* past its TTL, for nobody could be asked: it may lead, and prove nothing */
+    uint64_t ends_ms;  /* where it is stale: until then it may lead */
     const char *cause; /* "SERVFAIL", "no answer" ...; lives for ever */
     int io_error;      /* -errno of the socket, or 0 */
     struct netaddr upstream; /* who failed; AF_UNSPEC where it was nobody */
@@ -116,6 +117,10 @@ void resolver_ask_trusted(struct resolver *resolver, const char *name, enum reso
                           struct resolver_wait *wait, resolver_outcome_h *handler, void *arg);
 /* A question that nobody waits for is given up. Harmless when it does not wait. */
 void resolver_wait_cancel(struct resolver_wait *wait);
+/* The answer past its TTL that one who cannot wait any longer may be led by; `set` is borrowed from
+ * the cache. Returns whether there is one. */
+bool resolver_stale_answer(struct resolver *resolver, const char *name, enum resolver_type type,
+                           struct resolver_outcome *outcome);
 /* Whom the question was sent to last; AF_UNSPEC when it does not wait. */
 struct netaddr resolver_wait_upstream(const struct resolver_wait *wait);
 /* Ends every question with STATUS_CANCELLED. */
@@ -123,10 +128,10 @@ void resolver_questions_end(struct resolver *resolver);
 
 /* ---- plans (plans.c) ---- */
 
-/* Keeps a plan while it is fresh and `stale_s` beyond. Its age is that of the cache when its first
- * question was asked. */
+/* Keeps a plan while it is fresh, and for use where nobody answers until `ends_ms`. Its age is that
+ * of the cache when its first question was asked. */
 void resolver_plan_keep(struct resolver *resolver, struct resolver_plan *plan, uint64_t until_ms,
-                        unsigned stale_s);
+                        uint64_t ends_ms);
 /* Is there a plan that could do where nobody answers? */
 bool resolver_plan_has_stale(struct resolver *resolver, const struct resolver_target *target);
 /* That plan, borrowed, which is at hand again for a little while; or NULL. (RFC 8767: it is made of

@@ -99,7 +99,9 @@ void resolver_location_fail_by(struct resolver_location *location, const struct 
     location_end(location, ask->outcome.status, why);
 }
 
-/* Keeps the plan as long as what it is made of. */
+/* Keeps the plan as long as what it is made of. One that lacks something is soon looked at again;
+ * but where nobody answers then, it does as well as any: what it lacks was not in the cache either,
+ * or is a "there is none". */
 static void plan_keep(struct resolver_location *location, struct resolver_plan *plan)
 {
     struct resolver *resolver = location->resolver;
@@ -107,7 +109,8 @@ static void plan_keep(struct resolver_location *location, struct resolver_plan *
     uint64_t now_ms = resolver_now_ms(resolver), max_ms = now_ms + (uint64_t)max_s * 1000;
     uint64_t until_ms = location->until_ms < max_ms ? location->until_ms : max_ms;
     plan->age = location->age;
-    resolver_plan_keep(resolver, plan, until_ms, location->partial ? 0 : resolver->conf.stale_s);
+    resolver_plan_keep(resolver, plan, until_ms,
+                       location->ends_ms > until_ms ? location->ends_ms : until_ms);
 }
 
 /* The hops of one search; tells them. */
@@ -158,28 +161,56 @@ static void settle(struct resolver_location *location, const struct ask *ask)
                          location);
 }
 
+static uint64_t min64(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
 /* Until when does what is known hold? */
 static void note_end(struct resolver_location *location, const struct resolver_outcome *outcome)
 {
-    uint64_t end_ms = resolver_now_ms(location->resolver) + (uint64_t)outcome->ttl_s * 1000;
-    if (!outcome->set)
+    const struct resolver *resolver = location->resolver;
+    if (!outcome->set) {
         location->partial = true;
-    else if (end_ms < location->until_ms)
-        location->until_ms = end_ms;
+        return;
+    }
+    uint64_t end_ms = resolver_now_ms(resolver) + (uint64_t)outcome->ttl_s * 1000;
+    uint64_t stale_ms = (uint64_t)resolver->conf.stale_s * 1000;
+    location->until_ms = min64(location->until_ms, end_ms);
+    location->ends_ms =
+        min64(location->ends_ms, outcome->stale ? outcome->ends_ms : end_ms + stale_ms);
+}
+
+/* Takes the answer over. */
+static void ask_note(struct ask *ask, const struct resolver_outcome *outcome)
+{
+    ask->answered = true;
+    ask->outcome = *outcome;
+    if (outcome->set)
+        resolver_set_ref(outcome->set);
+    note_end(ask->location, outcome);
 }
 
 static void ask_answered(const struct resolver_outcome *outcome, void *arg)
 {
     struct ask *ask = arg;
     struct resolver_location *location = ask->location;
-    ask->answered = true;
-    ask->outcome = *outcome;
-    if (outcome->set)
-        resolver_set_ref(outcome->set);
-    note_end(location, outcome);
+    ask_note(ask, outcome);
     if (location->step == LOCATE_ADDRESSES)
         settle(location, ask);
     pending_drop(location);
+}
+
+/* Where nobody answered this by now, an answer past its TTL does. */
+static void ask_give_up(struct ask *ask)
+{
+    struct resolver_outcome outcome;
+    if (!resolver_stale_answer(ask->location->resolver, ask->name, ask->type, &outcome))
+        outcome = (struct resolver_outcome){.status = -ETIMEDOUT,
+                                            .cause = "no answer in time",
+                                            .upstream = resolver_wait_upstream(&ask->wait)};
+    resolver_wait_cancel(&ask->wait);
+    ask_note(ask, &outcome);
 }
 
 void resolver_location_add(struct resolver_location *location, enum resolver_type type,
@@ -187,12 +218,14 @@ void resolver_location_add(struct resolver_location *location, enum resolver_typ
 {
     struct ask *ask = &location->asks[location->ask_count++];
     memset(ask, 0, sizeof(*ask));
+    list_init(&ask->wait.link);
     ask->location = location;
     ask->name = name;
     ask->type = type;
 }
 
-/* The count is one too high meanwhile, so that answers from the cache cannot
+/* After the deadline nobody is asked but the cache.
+ * The count is one too high meanwhile, so that answers from the cache cannot
  * end the step before everything is asked. */
 void resolver_location_ask(struct resolver_location *location, enum locate_step step)
 {
@@ -204,7 +237,12 @@ void resolver_location_ask(struct resolver_location *location, enum locate_step 
     location->pending = location->ask_count + 1;
     for (size_t i = 0; i < location->ask_count; i++) {
         struct ask *ask = &location->asks[i];
-        resolver_ask(location->resolver, ask->name, ask->type, &ask->wait, ask_answered, ask);
+        if (location->late) {
+            ask_give_up(ask);
+            location->pending--;
+        } else {
+            resolver_ask(location->resolver, ask->name, ask->type, &ask->wait, ask_answered, ask);
+        }
     }
     pending_drop(location);
 }
@@ -231,17 +269,10 @@ const struct ask *resolver_location_failed(const struct resolver_location *locat
 static void deadline_passed(void *arg)
 {
     struct resolver_location *location = arg;
-    location->late = location->partial = true;
-    for (size_t i = 0; i < location->ask_count; i++) {
-        struct ask *ask = &location->asks[i];
-        if (ask->answered)
-            continue;
-        ask->answered = true;
-        ask->outcome.status = -ETIMEDOUT;
-        ask->outcome.cause = "no answer in time";
-        ask->outcome.upstream = resolver_wait_upstream(&ask->wait);
-        resolver_wait_cancel(&ask->wait);
-    }
+    location->late = true;
+    for (size_t i = 0; i < location->ask_count; i++)
+        if (!location->asks[i].answered)
+            ask_give_up(&location->asks[i]);
     resolver_location_step_done(location);
 }
 
@@ -287,7 +318,7 @@ static struct resolver_location *location_alloc(struct resolver *resolver)
     list_init(&location->link);
     timer_init(&location->timer);
     location->resolver = resolver;
-    location->until_ms = UINT64_MAX;
+    location->until_ms = location->ends_ms = UINT64_MAX;
     location->age = resolver_cache_age(resolver->cache);
     return location;
 }

@@ -52,7 +52,7 @@ struct resolver_location {
     struct timer timer; /* the start, then the deadline */
     enum locate_step step;
     bool finished;
-    bool late; /* the deadline has passed: no further questions */
+    bool late; /* the deadline has passed: what is not in the cache is unknown */
     bool settling;
     bool hurried; /* the deadline is that of the first step, for the sake of a stale plan */
 
@@ -61,6 +61,7 @@ struct resolver_location {
     size_t pending; /* asks without answer */
 
     uint64_t until_ms; /* the first answer's end */
+    uint64_t ends_ms;  /* and until when the first of them may still lead where nobody answers */
     bool partial;      /* something could not be found out */
     uint64_t age;      /* of the cache when it began */
 

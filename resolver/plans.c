@@ -52,14 +52,14 @@ static void renew(struct resolver *resolver, struct resolver_plan *plan,
 }
 
 void resolver_plan_keep(struct resolver *resolver, struct resolver_plan *plan, uint64_t until_ms,
-                        unsigned stale_s)
+                        uint64_t ends_ms)
 {
     uint64_t now_ms = resolver_now_ms(resolver);
     if (until_ms <= now_ms)
         return;
     plan->renew_ms = until_ms - (until_ms - now_ms) / RESOLVER_RENEW_PART;
     plan->expires_ms = until_ms;
-    plan->ends_ms = until_ms + (uint64_t)stale_s * 1000;
+    plan->ends_ms = ends_ms;
     resolver_plans_keep(resolver->plans, plan);
 }
 
@@ -70,8 +70,8 @@ static struct resolver_plan *plan_of_literal(struct resolver *resolver,
     if (!plan)
         return NULL;
     plan->age = resolver_cache_age(resolver->cache);
-    resolver_plan_keep(resolver, plan,
-                       resolver_now_ms(resolver) + (uint64_t)RESOLVER_PLAN_MAX_S * 1000, 0);
+    uint64_t until_ms = resolver_now_ms(resolver) + (uint64_t)RESOLVER_PLAN_MAX_S * 1000;
+    resolver_plan_keep(resolver, plan, until_ms, until_ms);
     resolver_plan_unref(plan);
     return plan_kept(resolver, target);
 }

@@ -136,7 +136,8 @@ static struct resolver_outcome outcome_of_cached(const struct resolver_cached *c
                                      .ttl_s = cached->ttl_s,
                                      .validated = cached->set->validated && !cached->stale,
                                      .cached = true,
-                                     .stale = cached->stale};
+                                     .stale = cached->stale,
+                                     .ends_ms = cached->ends_ms};
 }
 
 /* Where the cache has an answer past its TTL: those who wait get that. Returns whether it has. */
@@ -507,6 +508,17 @@ void resolver_wait_cancel(struct resolver_wait *wait)
         return;
     question_detach(question);
     free(question);
+}
+
+bool resolver_stale_answer(struct resolver *resolver, const char *name, enum resolver_type type,
+                           struct resolver_outcome *outcome)
+{
+    struct resolver_cached cached;
+    if (!resolver_cache_get(resolver->cache, name, type, resolver_now_ms(resolver), &cached))
+        return false;
+    *outcome = outcome_of_cached(&cached);
+    resolver->stats.stale_hits += cached.stale;
+    return true;
 }
 
 struct netaddr resolver_wait_upstream(const struct resolver_wait *wait)

@@ -14,6 +14,7 @@
 #define DEATH_AT   500
 #define PACE_MS    2
 #define RECORDS    4     /* of a domain */
+#define HASTE_MS   20    /* for each lookup */
 #define PATIENT_MS 20000 /* no lookup needs nearly as long, however slow the machine */
 
 enum death { CLOSED, SILENT, SICK };
@@ -77,14 +78,15 @@ static void rule_add(struct world *world, size_t number, const char *name, const
     world->rules[number] = (struct server_rule){texts[0], texts[1], 0, 0, {texts[2]}, {NULL}};
 }
 
-/* The NAPTR records outlive the test; the others end within it again and again. */
-static void domains_make(struct world *world)
+/* The NAPTR records live for `naptr_s`; the others end within the test again and again. Every other
+ * domain has IPv4 only. */
+static void domains_make(struct world *world, unsigned naptr_s)
 {
     for (unsigned i = 0; i < DOMAINS; i++) {
         char name[64], record[128];
         size_t at = (size_t)i * RECORDS;
         snprintf(name, sizeof(name), "d%u.example", i);
-        snprintf(record, sizeof(record), "3600 NAPTR 1 1 s SIPS+D2T - _sips._tcp.%s", name);
+        snprintf(record, sizeof(record), "%u NAPTR 1 1 s SIPS+D2T - _sips._tcp.%s", naptr_s, name);
         rule_add(world, at, name, "NAPTR", record);
         snprintf(name, sizeof(name), "_sips._tcp.d%u.example", i);
         snprintf(record, sizeof(record), "1 SRV 1 1 5061 edge.d%u.example", i);
@@ -92,6 +94,9 @@ static void domains_make(struct world *world)
         snprintf(name, sizeof(name), "edge.d%u.example", i);
         rule_add(world, at + 2, name, "A", "1 A 192.0.2.1");
         rule_add(world, at + 3, name, "AAAA", "1 AAAA 2001:db8::1");
+        if (i % 2 == 0)
+            world->rules[at + 3] = (struct server_rule){
+                world->texts[at + 3][0], "AAAA", 0, 0, {NULL}, {"example 1 SOA ns h 1 2 3 4 1"}};
     }
 }
 
@@ -142,6 +147,26 @@ static void lookup_domain(struct world *world, unsigned number)
     struct resolver_location *location;
     snprintf(target.host, sizeof(target.host), "d%u.example", number % DOMAINS);
     assert_int_equal(resolver_locate(world->resolver, &target, located, NULL, world, &location), 0);
+}
+
+static void found(int status, struct resolver_plan *plan, const char *why, void *arg)
+{
+    (void)plan;
+    ended(arg, status, why);
+}
+
+/* As a call does. Of the outage many seconds pass, so that everything ends that was kept. */
+static void lookup_plan(struct world *world, unsigned number)
+{
+    if (number >= DEATH_AT)
+        world->resolver->ahead_ms += HASTE_MS;
+    struct resolver_target target = {.profile = RESOLVER_PEER};
+    struct resolver_location *location;
+    snprintf(target.host, sizeof(target.host), "d%u.example", number % DOMAINS);
+    if (resolver_plan_get(world->resolver, &target))
+        ended(world, 0, "");
+    else
+        assert_int_equal(resolver_plan_find(world->resolver, &target, found, world, &location), 0);
 }
 
 static void answered(const struct resolver_outcome *outcome, void *arg)
@@ -198,11 +223,37 @@ static void no_call_fails_that_had_an_answer(struct world *world, enum death dea
 {
     struct resolver_stats stats;
     world->death = death;
-    domains_make(world);
+    domains_make(world, 3600); /* they outlive the test: nothing but a plan does without */
     world_open(world, 1);
     run(world, lookup_domain);
     resolver_stats_get(world->resolver, &stats);
     assert_true(stats.failures > 0);
+}
+
+static void no_call_fails_that_had_a_plan(struct world *world, enum death death)
+{
+    struct resolver_stats stats;
+    world->death = death;
+    domains_make(world, 2);
+    world_open(world, 1);
+    run(world, lookup_plan);
+    resolver_stats_get(world->resolver, &stats);
+    assert_true(stats.failures > 0);
+}
+
+static void closed_upstream_fails_no_call_that_had_a_plan(void **state)
+{
+    no_call_fails_that_had_a_plan(*state, CLOSED);
+}
+
+static void silent_upstream_fails_no_call_that_had_a_plan(void **state)
+{
+    no_call_fails_that_had_a_plan(*state, SILENT);
+}
+
+static void sick_upstream_fails_no_call_that_had_a_plan(void **state)
+{
+    no_call_fails_that_had_a_plan(*state, SICK);
 }
 
 static void closed_upstream_fails_no_call_that_had_an_answer(void **state)
@@ -254,6 +305,9 @@ int main(void)
         WORLD_TEST(closed_upstream_fails_no_call_that_had_an_answer),
         WORLD_TEST(silent_upstream_fails_no_call_that_had_an_answer),
         WORLD_TEST(sick_upstream_fails_no_call_that_had_an_answer),
+        WORLD_TEST(closed_upstream_fails_no_call_that_had_a_plan),
+        WORLD_TEST(silent_upstream_fails_no_call_that_had_a_plan),
+        WORLD_TEST(sick_upstream_fails_no_call_that_had_a_plan),
         WORLD_TEST(next_upstream_takes_over_from_a_closed_one),
         WORLD_TEST(next_upstream_takes_over_from_a_silent_one),
         WORLD_TEST(next_upstream_takes_over_from_a_sick_one),

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define PATIENT_MS 20000 /* no lookup of a test needs nearly as long, however slow the machine */
+#define STALE_S    86400 /* of the world in which stale answers are used */
 #define SEED       0x6a756e63746f72U
 
 struct world {
@@ -53,20 +54,32 @@ static const struct server_rule opb_rules[] = {
 
 /* ---- the world ---- */
 
-static int world_setup(void **state)
+static int world_open(void **state, unsigned stale_s)
 {
     struct world *world = calloc(1, sizeof(*world));
     *state = world;
     if (!world || uv_loop_init(&world->loop) < 0)
         return -1;
     server_start(&world->server, &world->loop, no_rules);
-    struct resolver_conf conf = {
-        .upstream_count = 1, .attempt_timeout_ms = PATIENT_MS, .lookup_timeout_ms = PATIENT_MS};
+    struct resolver_conf conf = {.upstream_count = 1,
+                                 .attempt_timeout_ms = PATIENT_MS,
+                                 .lookup_timeout_ms = PATIENT_MS,
+                                 .stale_s = stale_s};
     conf.upstreams[0].addr = world->server.addr;
     if (resolver_alloc(&world->loop, &conf, &world->resolver) < 0)
         return -1;
     world->resolver->lottery = SEED;
     return 0;
+}
+
+static int world_setup(void **state)
+{
+    return world_open(state, 0);
+}
+
+static int stale_world_setup(void **state)
+{
+    return world_open(state, STALE_S);
 }
 
 static int world_teardown(void **state)
@@ -390,6 +403,134 @@ static void stale_plan_does_where_nobody_answers(void **state)
     world->resolver->ahead_ms += 3600000;
     find(world, "opb.example");
     assert_int_equal(world->status, STATUS_SERVFAIL);
+}
+
+/* Nobody answers, each in its way. */
+static const struct server_rule mute_rules[] = {
+    {"o.example", "NAPTR", SERVER_SILENT, 0, {NULL}, {NULL}},
+    {"_sips._tcp.o.example", "SRV", SERVER_SILENT, 0, {NULL}, {NULL}},
+    {"e.example", "A", SERVER_SILENT, 0, {NULL}, {NULL}},
+    {"e.example", "AAAA", SERVER_SILENT, 0, {NULL}, {NULL}},
+    {"f.example", "A", SERVER_SILENT, 0, {NULL}, {NULL}},
+    {"f.example", "AAAA", SERVER_SILENT, 0, {NULL}, {NULL}},
+    {.name = NULL}};
+static const struct server_rule *const dead_rules[] = {mute_rules, no_rules};
+
+static void find_at(struct world *world, const char *host, uint64_t at_s, const char *hops)
+{
+    world->resolver->ahead_ms = at_s * 1000;
+    find(world, host);
+    assert_int_equal(world->status, hops ? 0 : STATUS_SERVFAIL);
+    if (hops)
+        assert_string_equal(world->hops, hops);
+}
+
+/* That there is no AAAA is never stale, so the plans that are made after it ended lack something.
+ */
+static void domain_with_ipv4_only_outlives_each_of_its_ttls(void **state)
+{
+    static const struct server_rule rules[] = {
+        {"o.example",
+         "NAPTR",
+         0,
+         0,
+         {"o.example 3600 NAPTR 1 1 s SIPS+D2T - _sips._tcp.o.example"},
+         {NULL}},
+        {"_sips._tcp.o.example",
+         "SRV",
+         0,
+         0,
+         {"_sips._tcp.o.example 1800 SRV 1 1 5061 e.example"},
+         {NULL}},
+        {"e.example", "A", 0, 0, {"e.example 300 A 192.0.2.1"}, {NULL}},
+        {"e.example", "AAAA", 0, 0, {NULL}, {SOA}},
+        {.name = NULL}};
+    const char *hops = "e.example=192.0.2.1:5061";
+    struct world *world = *state;
+    world->resolver->conf.stale_wait_ms = 20;
+    for (size_t i = 0; i < COUNT_OF(dead_rules); i++) {
+        world->server.rules = rules;
+        find_at(world, "o.example", 0, hops);
+        world->server.rules = dead_rules[i];
+        find_at(world, "o.example", 310, hops);
+        find_at(world, "o.example", 2000, hops);
+        find_at(world, "o.example", 3700, hops);
+        find_at(world, "o.example", STALE_S, hops);
+        world->server.rules = no_rules;
+        find_at(world, "o.example", STALE_S + 300, NULL);
+        world->resolver->ahead_ms = 0;
+        resolver_purge(world->resolver, "example");
+    }
+}
+
+static void plan_that_never_was_whole_is_used_stale_too(void **state)
+{
+    static const struct server_rule rules[] = {
+        {"o.example", "NAPTR", 0, 0, {NULL}, {SOA}},
+        {"_sips._tcp.o.example",
+         "SRV",
+         0,
+         0,
+         {"_sips._tcp.o.example 90 SRV 1 1 5061 e.example",
+          "_sips._tcp.o.example 90 SRV 2 1 5061 sick.example"},
+         {NULL}},
+        {"e.example", "A", 0, 0, {"e.example 100 A 127.0.20.2"}, {NULL}},
+        {"e.example", "AAAA", 0, 0, {NULL}, {SOA}},
+        {"sick.example", "A", 0, DNS_RA | DNS_SERVFAIL, {NULL}, {NULL}},
+        {"sick.example", "AAAA", 0, DNS_RA | DNS_SERVFAIL, {NULL}, {NULL}},
+        {.name = NULL}};
+    struct world *world = *state;
+    world->server.rules = rules;
+    find_at(world, "o.example", 0, "e.example=127.0.20.2:5061");
+    find_at(world, "o.example", 50, "e.example=127.0.20.2:5061");
+    world->server.rules = no_rules;
+    find_at(world, "o.example", 200, "e.example=127.0.20.2:5061");
+}
+
+/* The first host's address is at hand, so the lookup does not wait for the second one's. */
+static void stale_address_is_used_by_a_lookup_in_haste(void **state)
+{
+    static const struct server_rule rules[] = {
+        {"o.example",
+         "NAPTR",
+         0,
+         0,
+         {"o.example 3600 NAPTR 1 1 s SIPS+D2T - _sips._tcp.o.example"},
+         {NULL}},
+        {"_sips._tcp.o.example",
+         "SRV",
+         0,
+         0,
+         {"_sips._tcp.o.example 3600 SRV 1 1 5061 e.example",
+          "_sips._tcp.o.example 3600 SRV 2 1 5061 f.example"},
+         {NULL}},
+        {"e.example", "A", 0, 0, {"e.example 3600 A 127.0.20.2"}, {NULL}},
+        {"e.example", "AAAA", 0, 0, {NULL}, {SOA}},
+        {"f.example", "A", 0, 0, {"f.example 100 A 127.0.20.3"}, {NULL}},
+        {"f.example", "AAAA", 0, 0, {NULL}, {SOA}},
+        {.name = NULL}};
+    const char *hops = "e.example=127.0.20.2:5061 f.example=127.0.20.3:5061";
+    struct world *world = *state;
+    world->resolver->conf.stale_wait_ms = PATIENT_MS;
+    world->server.rules = rules;
+    find_at(world, "o.example", 0, hops);
+    world->server.rules = mute_rules;
+    find_at(world, "o.example", 200, hops);
+}
+
+static void lookup_out_of_time_goes_on_with_the_cache(void **state)
+{
+    static const struct server_rule mute[] = {
+        {"_sips._tcp.o.example", "SRV", SERVER_SILENT, 0, {NULL}, {NULL}}, {.name = NULL}};
+    struct world *world = *state;
+    world->resolver->conf.stale_wait_ms = PATIENT_MS;
+    world->server.rules = opb_rules;
+    find_at(world, "opb.example", 0, OPB_HOPS);
+    world->resolver->conf.lookup_timeout_ms = 20;
+    struct resolver_target target = peer_of("opb.example");
+    resolver_plan_forget(world->resolver, &target);
+    world->server.rules = mute;
+    find_at(world, "opb.example", 250, OPB_HOPS); /* NAPTR is fresh, SRV and addresses are not */
 }
 
 static void stale_plan_is_not_used_unless_configured(void **state)
@@ -784,6 +925,7 @@ static void host_without_address_is_left_out(void **state)
 }
 
 #define WORLD_TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
+#define STALE_TEST(name) cmocka_unit_test_setup_teardown(name, stale_world_setup, world_teardown)
 
 int main(void)
 {
@@ -801,6 +943,10 @@ int main(void)
         WORLD_TEST(plan_in_use_is_renewed_before_it_ends),
         WORLD_TEST(plan_hardly_used_is_not_renewed),
         WORLD_TEST(stale_plan_does_where_nobody_answers),
+        STALE_TEST(domain_with_ipv4_only_outlives_each_of_its_ttls),
+        STALE_TEST(plan_that_never_was_whole_is_used_stale_too),
+        STALE_TEST(stale_address_is_used_by_a_lookup_in_haste),
+        STALE_TEST(lookup_out_of_time_goes_on_with_the_cache),
         WORLD_TEST(stale_plan_is_not_used_unless_configured),
         WORLD_TEST(stale_plan_ends_with_a_no),
         WORLD_TEST(purged_plan_is_not_used_stale),
