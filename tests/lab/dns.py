@@ -25,7 +25,7 @@ _{port}._tcp.edge TLSA 3 1 1 {fingerprint}
 PARENT = """\
 $ORIGIN example.
 $TTL 60
-@  SOA ns hostmaster 1 3600 600 86400 60
+@  SOA ns hostmaster 1 3600 600 86400 {negative_ttl}
 @  NS  ns
 ns A   {nameserver}
 """
@@ -127,10 +127,12 @@ class Dns:
         with open(self.path(name), "w", encoding="ascii") as file:
             file.write(text)
 
-    def configure(self, fingerprints, port=TLS_PORT):
-        """`fingerprints`: for each operator's letter, that of its edge's key."""
+    def configure(self, fingerprints, port=TLS_PORT, more="", negative_ttl=60):
+        """`fingerprints`: for each operator's letter, that of its edge's key. `more`: records of the
+        zone above the operators."""
         self._write("knot.conf", self._knot_conf())
-        self._write("example.zone", PARENT.format(nameserver=self.plan.nameserver))
+        self._write("example.zone", PARENT.format(
+            nameserver=self.plan.nameserver, negative_ttl=negative_ttl) + more)
         for operator in self.plan.operators:
             self._write(operator.domain + ".zone", ZONE.format(
                 domain=operator.domain, nameserver=self.plan.nameserver, port=port,
