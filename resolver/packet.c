@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define HEADER_LEN 12 /* RFC 1035 section 4.1.1 */
+#define RR_MIN_LEN 11 /* the root's name, type, class, TTL and length (RFC 1035 section 4.1.3) */
 
 /* ---- the question ---- */
 
@@ -273,8 +274,8 @@ static int record_of(const ldns_rr *rr, struct resolver_set *set)
 struct chain {
     char names[RESOLVER_ALIASES_MAX + 1][RESOLVER_NAME_MAX + 1];
     unsigned aliases;
-    uint32_t ttl_s; /* smallest of the CNAME records; UINT32_MAX without any */
-    bool too_long;
+    uint32_t ttl_s;    /* smallest of the CNAME records; UINT32_MAX without any */
+    const char *fault; /* why it leads nowhere, or NULL */
 };
 
 static const char *chain_end(const struct chain *chain)
@@ -300,12 +301,16 @@ static int chain_follow(const ldns_rr_list *answer, const char *name, struct cha
     const ldns_rr *cname;
     while ((cname = find_rr(answer, LDNS_RR_TYPE_CNAME, chain_end(chain)))) {
         if (chain->aliases == RESOLVER_ALIASES_MAX) {
-            chain->too_long = true;
+            chain->fault = "a chain of too many CNAME records";
             return 0;
         }
         char *next = chain->names[chain->aliases + 1];
-        if (ldns_rr_rd_count(cname) != 1 || name_of(ldns_rr_rdf(cname, 0), next) < 0 || !*next)
+        if (ldns_rr_rd_count(cname) != 1)
             return STATUS_MALFORMED;
+        if (name_of(ldns_rr_rdf(cname, 0), next) < 0 || !*next) { /* legal (RFC 2181 section 11) */
+            chain->fault = "a CNAME to what is no host name";
+            return 0;
+        }
         chain->ttl_s = min32(chain->ttl_s, ttl_of(cname));
         chain->aliases++;
     }
@@ -324,9 +329,12 @@ static bool chain_owns(const struct chain *chain, const ldns_rr_list *answer,
             continue;
         if (ldns_rr_get_class(rr) != LDNS_RR_CLASS_IN)
             return false;
+        char owner[RESOLVER_NAME_MAX + 1];
         bool owned = false;
+        if (name_of(ldns_rr_owner(rr), owner) < 0)
+            return false;
         for (unsigned n = 0; n <= chain->aliases && !owned; n++)
-            owned = owned_by(rr, chain->names[n]);
+            owned = strcmp(owner, chain->names[n]) == 0;
         if (!owned)
             return false;
     }
@@ -339,12 +347,19 @@ static bool is_wanted(const struct chain *chain, const ldns_rr *rr, enum resolve
     return ldns_rr_get_type(rr) == (ldns_rr_type)type && owned_by(rr, chain_end(chain));
 }
 
+/* So many records of a type are kept; more are never used. */
+static size_t keep_max(enum resolver_type type)
+{
+    return type == RESOLVER_A || type == RESOLVER_AAAA ? RESOLVER_ADDRESSES_MAX
+                                                       : RESOLVER_RECORDS_MAX;
+}
+
 /* An empty set with room for the answer's records: what the cache keeps carries no other. */
 static struct resolver_set *set_for(const struct chain *chain, const ldns_rr_list *answer,
                                     enum resolver_type type)
 {
     size_t count = 0, text_max = 0;
-    for (size_t i = 0; i < ldns_rr_list_rr_count(answer); i++) {
+    for (size_t i = 0; i < ldns_rr_list_rr_count(answer) && count < keep_max(type); i++) {
         const ldns_rr *rr = ldns_rr_list_rr(answer, i);
         if (!is_wanted(chain, rr, type))
             continue;
@@ -363,10 +378,12 @@ static struct resolver_set *collect(const struct chain *chain, const ldns_rr_lis
         return NULL;
     set->status = STATUS_NODATA;
     set->ttl_s = chain->ttl_s;
-    for (size_t i = 0; i < ldns_rr_list_rr_count(answer); i++) {
+    size_t count = 0;
+    for (size_t i = 0; i < ldns_rr_list_rr_count(answer) && count < keep_max(type); i++) {
         const ldns_rr *rr = ldns_rr_list_rr(answer, i);
         if (!is_wanted(chain, rr, type))
             continue;
+        count++;
         set->status = 0;
         set->ttl_s = min32(set->ttl_s, ttl_of(rr));
         if (record_of(rr, set) == 0)
@@ -450,8 +467,8 @@ static int decode_packet(const struct resolver_query *query, const ldns_pkt *pac
     struct chain chain;
     if (chain_follow(answer, query->name, &chain) < 0)
         return STATUS_MALFORMED;
-    if (chain.too_long)
-        return reply_failed(reply, "a chain of too many CNAME records");
+    if (chain.fault)
+        return reply_failed(reply, chain.fault);
     if (!chain_owns(&chain, answer, query->type))
         return STATUS_MALFORMED;
     reply->aliases = chain.aliases;
@@ -481,7 +498,7 @@ int resolver_answer_decode(const struct resolver_query *query, struct slice byte
     unsigned flags = get16(bytes, 2);
     unsigned rcode = flags & 0xf;
     decoded.authentic = flags & 0x20;
-    if (get16(bytes, 6) + get16(bytes, 8) + get16(bytes, 10) > RESOLVER_RRS_MAX)
+    if ((get16(bytes, 6) + get16(bytes, 8) + get16(bytes, 10)) * RR_MIN_LEN > bytes.len)
         return STATUS_MALFORMED;
 
     int status = 0;

@@ -14,8 +14,7 @@
 
 #define RESOLVER_EDNS_SIZE   1232 /* UDP answer that no path fragments (DNS flag day 2020) */
 #define RESOLVER_QUERY_MAX   512  /* header, one name of 255, type, class and OPT need 286 */
-#define RESOLVER_RRS_MAX     RESOLVER_RECORDS_MAX /* in all sections of one answer; more is hostile */
-#define RESOLVER_ALIASES_MAX 8 /* CNAME records from the name asked to the name that answers */
+#define RESOLVER_ALIASES_MAX 8    /* CNAME records from the name asked to the name that answers */
 
 /* What makes a question hard to forge an answer for: its id and the case of its letters. */
 struct resolver_entropy {
@@ -58,8 +57,8 @@ struct resolver_reply {
     const char *cause; /* "SERVFAIL", "a referral" ...; lives for ever */
 };
 
-/* Decodes a matching answer. Returns 0; STATUS_MALFORMED where the bytes are no DNS message,
- * records do not belong to the question, or there are too many; -ENOMEM. */
+/* Decodes a matching answer. Returns 0; STATUS_MALFORMED where the bytes are no DNS message, or
+ * records do not belong to the question; -ENOMEM. */
 int resolver_answer_decode(const struct resolver_query *query, struct slice bytes,
                            struct resolver_reply *reply);
 

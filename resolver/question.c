@@ -44,6 +44,8 @@ struct resolver_question {
     /* The attempt under way. */
     size_t upstream;
     bool tcp;
+    bool heard;  /* something came that is to this question, but is no answer */
+    bool misfit; /* something came that is not */
     struct resolver_query query;
     struct resolver_exchange *exchange;
     struct timer timer;
@@ -202,14 +204,22 @@ static void give_up_upstream(struct resolver_question *question, const char *cau
     note_failure(question, STATUS_SERVFAIL, cause, io_error);
 }
 
+static const char *silence_text(const struct resolver_question *question)
+{
+    if (question->heard)
+        return "no answer but malformed ones";
+    return question->misfit ? "no answer that fits the question" : "no answer";
+}
+
 static void attempt_timed_out(void *arg)
 {
     struct resolver_question *question = arg;
     struct resolver *resolver = question->resolver;
     resolver->stats.timeouts++;
-    resolver_upstream_silent(resolver, question->upstream);
+    if (!question->heard)
+        resolver_upstream_silent(resolver, question->upstream);
     question->exchange = resolver_exchange_stop(question->exchange);
-    note_failure(question, -ETIMEDOUT, "no answer", 0);
+    note_failure(question, -ETIMEDOUT, silence_text(question), 0);
     question_next(question);
 }
 
@@ -232,6 +242,7 @@ static int attempt_send(struct resolver_question *question, bool tcp)
         return status;
     }
     question->tcp = tcp;
+    question->heard = question->misfit = false;
     resolver->stats.questions++;
     return 0;
 }
@@ -349,11 +360,13 @@ static bool message_came(int status, struct slice bytes, void *arg)
     if (status == 0) {
         if (!resolver_answer_matches(&question->query, bytes)) {
             question->resolver->stats.hostile++;
+            question->misfit = true;
             return true;
         }
         status = resolver_answer_decode(&question->query, bytes, &reply);
         if (status == STATUS_MALFORMED) {
             question->resolver->stats.hostile++;
+            question->heard = true;
             return true;
         }
     }

@@ -10,10 +10,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define RESOLVER_NAME_MAX    253 /* octets of a name in text, without final dot (RFC 1035 2.3.4) */
-#define RESOLVER_RECORDS_MAX 512 /* records of one set: all that an answer may have */
-#define RESOLVER_FLAGS_MAX   8   /* of a NAPTR; one letter is in use */
-#define RESOLVER_SERVICE_MAX 63  /* of a NAPTR */
+#define RESOLVER_NAME_MAX 253 /* octets of a name in text, without final dot (RFC 1035 2.3.4) */
+#define RESOLVER_RECORDS_MAX                                                                       \
+    512 /* records of one set; an answer may have more, which are not kept */
+#define RESOLVER_ADDRESSES_MAX 16 /* of those of type A or AAAA: more are not tried */
+#define RESOLVER_FLAGS_MAX     8  /* of a NAPTR; one letter is in use */
+#define RESOLVER_SERVICE_MAX   63 /* of a NAPTR */
 
 /* The types this resolver asks for, with their numbers on the wire. */
 enum resolver_type {

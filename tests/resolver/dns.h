@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define DNS_PACKET_MAX 20000
+#define DNS_PACKET_MAX 40000
 
 #define DNS_QR       0x8000U
 #define DNS_AA       0x0400U

@@ -527,6 +527,46 @@ static void upstream_that_refuses_packets_counts_as_down(void **state)
     assert_int_equal(stats_of(world).questions, questions + 1);
 }
 
+/* What the owner of a domain publishes must not cost others their upstream. */
+static void upstream_that_says_nothing_usable_does_not_count_as_down(void **state)
+{
+    static const struct {
+        struct server_rule rules[2];
+        int status;
+        const char *cause;
+        uint64_t timeouts;
+    } cases[] = {
+        {{A_RULE("o.example 300 CNAME a/b.evil.example"), {.name = NULL}},
+         STATUS_SERVFAIL,
+         "a CNAME to what is no host name",
+         0},
+        {{{"o.example",
+           "A",
+           SERVER_SILENT | SERVER_WRONG_OWNER,
+           0,
+           {"o.example 300 A 192.0.2.1"},
+           {NULL}},
+          {.name = NULL}},
+         -ETIMEDOUT,
+         "no answer but malformed ones",
+         (uint64_t)RESOLVER_SILENT_MAX * RESOLVER_ROUNDS},
+    };
+    struct world *world = *state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        world->servers[0].rules = cases[i].rules;
+        world_open(world, 1, 20);
+        for (unsigned n = 0; n < RESOLVER_SILENT_MAX; n++) {
+            struct asked asked = ask(world);
+            assert_int_equal(asked.status, cases[i].status);
+            assert_string_equal(asked.cause, cases[i].cause);
+        }
+        assert_int_equal(stats_of(world).timeouts, cases[i].timeouts);
+        assert_int_equal(stats_of(world).upstreams_down, 0);
+        resolver_free(world->resolver);
+        world->resolver = NULL;
+    }
+}
+
 /* ---- purge ---- */
 
 static void purged_name_is_asked_anew(void **state)
@@ -584,6 +624,7 @@ int main(void)
         WORLD_TEST(failure_of_one_upstream_does_not_unmake_the_proof_of_the_next),
         WORLD_TEST(upstream_that_is_down_is_tried_by_one_question_now_and_then),
         WORLD_TEST(upstream_that_refuses_packets_counts_as_down),
+        WORLD_TEST(upstream_that_says_nothing_usable_does_not_count_as_down),
         WORLD_TEST(purged_name_is_asked_anew),
         WORLD_TEST(answer_under_way_at_a_purge_is_not_kept),
     };
