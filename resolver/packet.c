@@ -77,19 +77,37 @@ static unsigned get16(struct slice bytes, size_t at)
     return (unsigned)(uint8_t)bytes.p[at] << 8 | (uint8_t)bytes.p[at + 1];
 }
 
-bool resolver_answer_matches(const struct resolver_query *query, struct slice bytes)
+static bool is_error(unsigned rcode)
 {
-    if (bytes.len < query->question_end)
-        return false;
-    if (memcmp(bytes.p, query->wire, 2) != 0)
-        return false;
-    unsigned flags = get16(bytes, 2);
+    return rcode != LDNS_RCODE_NOERROR && rcode != LDNS_RCODE_NXDOMAIN;
+}
+
+/* Lengths of labels are no letters, but a type or class may look like some. */
+static bool same_in_other_case(const char *a, const char *b, size_t len)
+{
+    for (size_t i = 0; i < len - 4; i++)
+        if (char_lower(a[i]) != char_lower(b[i]))
+            return false;
+    return memcmp(a + len - 4, b + len - 4, 4) == 0;
+}
+
+enum resolver_fit resolver_answer_fit(const struct resolver_query *query, struct slice bytes)
+{
+    if (bytes.len < HEADER_LEN || memcmp(bytes.p, query->wire, 2) != 0)
+        return RESOLVER_FIT_NONE;
+    unsigned flags = get16(bytes, 2), questions = get16(bytes, 4);
     if ((flags & 0xf800U) != 0x8000U) /* QR set, opcode 0 */
-        return false;
-    if (get16(bytes, 4) != 1)
-        return false;
-    return memcmp(bytes.p + HEADER_LEN, query->wire + HEADER_LEN,
-                  query->question_end - HEADER_LEN) == 0;
+        return RESOLVER_FIT_NONE;
+    if (questions == 0 && is_error(flags & 0xf))
+        return RESOLVER_FIT_WHOLE;
+    if (questions != 1 || bytes.len < query->question_end)
+        return RESOLVER_FIT_NONE;
+    const char *got = bytes.p + HEADER_LEN;
+    const char *asked = (const char *)query->wire + HEADER_LEN;
+    size_t len = query->question_end - HEADER_LEN;
+    if (memcmp(got, asked, len) == 0)
+        return RESOLVER_FIT_WHOLE;
+    return same_in_other_case(got, asked, len) ? RESOLVER_FIT_CASE : RESOLVER_FIT_NONE;
 }
 
 /* ---- records ---- */
@@ -504,7 +522,7 @@ int resolver_answer_decode(const struct resolver_query *query, struct slice byte
     int status = 0;
     if (flags & 0x0200) {
         decoded.kind = RESOLVER_REPLY_TRUNCATED;
-    } else if (rcode != LDNS_RCODE_NOERROR && rcode != LDNS_RCODE_NXDOMAIN) {
+    } else if (is_error(rcode)) {
         status = reply_failed(&decoded, rcode_name(rcode));
     } else {
         ldns_pkt *packet = NULL;

@@ -1,7 +1,7 @@
 /* DNS messages: a question as bytes, and what came back as plain values (RFC 1035, EDNS of
  * RFC 6891). Knows ldns, as only this and check_*.c do. No I/O, no clock, no state: any thread.
  *
- * Bytes that come back are hostile until resolver_answer_matches and resolver_answer_decode both
+ * Bytes that come back are hostile until resolver_answer_fit and resolver_answer_decode both
  * accept them. */
 #ifndef JUNCTOR_RESOLVER_PACKET_H
 #define JUNCTOR_RESOLVER_PACKET_H
@@ -36,9 +36,15 @@ struct resolver_query {
 int resolver_query_encode(const char *name, enum resolver_type type,
                           const struct resolver_entropy *entropy, struct resolver_query *query);
 
-/* Is this a response to exactly this question: id, one question, the same bytes in the same case
- * (draft-vixie-dnsext-dns0x20)? */
-bool resolver_answer_matches(const struct resolver_query *query, struct slice bytes);
+enum resolver_fit {
+    RESOLVER_FIT_NONE, /* no response to this question */
+    RESOLVER_FIT_CASE, /* but for the case of letters: of a server that does not keep it, or forged;
+                          over TCP it is as good as the next */
+    RESOLVER_FIT_WHOLE /* id and question are the same bytes (draft-vixie-dnsext-dns0x20); or it has
+                          no question, as servers refuse that do not look at it, and an error */
+};
+
+enum resolver_fit resolver_answer_fit(const struct resolver_query *query, struct slice bytes);
 
 enum resolver_reply_kind {
     RESOLVER_REPLY_ANSWER,    /* `set`: records, or a decided "there is none" */

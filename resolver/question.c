@@ -309,12 +309,13 @@ static void follow_alias(struct resolver_question *question, const struct resolv
     question_begin(question);
 }
 
-static void ask_over_tcp(struct resolver_question *question)
+/* `why` is the failure where that is not possible. */
+static void ask_over_tcp(struct resolver_question *question, const char *why)
 {
     int status = question->tcp ? -EMSGSIZE : attempt_send(question, true);
     if (status == 0)
         return;
-    give_up_upstream(question, "truncated, and not to be had over TCP", status);
+    give_up_upstream(question, why, status);
     question_next(question);
 }
 
@@ -342,13 +343,23 @@ static void reply_came(struct resolver_question *question, struct resolver_reply
         follow_alias(question, reply);
         return;
     case RESOLVER_REPLY_TRUNCATED:
-        ask_over_tcp(question);
+        ask_over_tcp(question, "truncated, and not to be had over TCP");
         return;
     case RESOLVER_REPLY_FAILED:
         give_up_upstream(question, reply->cause, 0);
         question_next(question);
         return;
     }
+}
+
+/* An upstream that does not keep the case of letters, or a forger who guessed all else. Over TCP
+ * the former does and the latter cannot. */
+static void case_lost(struct resolver_question *question)
+{
+    question->resolver->stats.hostile++;
+    question->exchange = NULL;
+    timer_stop(question->resolver->timers, &question->timer);
+    ask_over_tcp(question, "an answer in other letters, and none to be had over TCP");
 }
 
 /* What does not fit the question, or is no DNS message, changes nothing but a counter: the true
@@ -358,10 +369,15 @@ static bool message_came(int status, struct slice bytes, void *arg)
     struct resolver_question *question = arg;
     struct resolver_reply reply;
     if (status == 0) {
-        if (!resolver_answer_matches(&question->query, bytes)) {
+        enum resolver_fit fit = resolver_answer_fit(&question->query, bytes);
+        if (fit == RESOLVER_FIT_NONE) {
             question->resolver->stats.hostile++;
             question->misfit = true;
             return true;
+        }
+        if (fit == RESOLVER_FIT_CASE && !question->tcp) {
+            case_lost(question);
+            return false;
         }
         status = resolver_answer_decode(&question->query, bytes, &reply);
         if (status == STATUS_MALFORMED) {

@@ -3,6 +3,7 @@
 #include "base/list.h"
 #include "tests/test.h"
 
+#include <ctype.h>
 #include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +37,13 @@ static void build(struct dns_packet *packet, const struct server_rule *rule, con
         dns_add(packet, DNS_ANSWER, rule->answer[i]);
     for (size_t i = 0; i < COUNT_OF(rule->authority) && rule->authority[i]; i++)
         dns_add(packet, DNS_AUTHORITY, rule->authority[i]);
+    if (rule->act & SERVER_LOWER)
+        for (size_t i = 12; i < packet->len && packet->bytes[i] != 0; i++)
+            packet->bytes[i] = (uint8_t)tolower(packet->bytes[i]);
+    if (rule->act & SERVER_HEADER) {
+        memset(packet->bytes + 4, 0, 8);
+        packet->len = 12;
+    }
 }
 
 static const struct server_rule *find_rule(const struct server *server, const uint8_t *query,

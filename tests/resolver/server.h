@@ -27,7 +27,9 @@ enum server_act {
     SERVER_HUGE = 1024,         /* ... of 5000 octets */
     SERVER_DRIP = 2048,         /* over TCP: octet by octet */
     SERVER_TCP_CLOSE = 4096,    /* TCP: closed without an answer */
-    SERVER_TCP_LONG = 8192      /* TCP: announces 65535 octets, and closes before */
+    SERVER_TCP_LONG = 8192,     /* TCP: announces 65535 octets, and closes before */
+    SERVER_HEADER = 16384,      /* the answer's header, as if no question had been in the query */
+    SERVER_LOWER = 32768        /* all letters of the question become small, also over TCP */
 };
 
 struct server_rule {

@@ -966,7 +966,7 @@ static void only_forged_answers_are_silence(void **state)
     static const struct server_rule rules[] = {
         {"o.example",
          "A",
-         SERVER_SILENT | SERVER_WRONG_CASE | SERVER_WRONG_OWNER,
+         SERVER_SILENT | SERVER_WRONG_QUESTION | SERVER_WRONG_OWNER,
          0,
          {"o.example 9 A 192.0.2.1"},
          {NULL}},

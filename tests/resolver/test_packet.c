@@ -121,7 +121,7 @@ static struct slice guarded_copy(struct guarded *guard, const char *bytes, size_
 static int try_decode(const struct resolver_query *query, struct slice bytes,
                       struct resolver_reply *reply)
 {
-    if (!resolver_answer_matches(query, bytes))
+    if (resolver_answer_fit(query, bytes) != RESOLVER_FIT_WHOLE)
         return STATUS_NOTFOUND;
     return resolver_answer_decode(query, bytes, reply);
 }
@@ -414,6 +414,11 @@ static void no_heap_of_changes_leads_out_of_bounds(void **state)
     guard_free(&guard);
 }
 
+static enum resolver_fit fit(const struct resolver_query *query, const struct dns_packet *packet)
+{
+    return resolver_answer_fit(query, slice_make((const char *)packet->bytes, packet->len));
+}
+
 static void only_the_answer_to_this_question_matches(void **state)
 {
     (void)state;
@@ -422,7 +427,7 @@ static void only_the_answer_to_this_question_matches(void **state)
     struct dns_packet packet;
     assert_int_equal(resolver_query_encode("opb.example", RESOLVER_A, &entropy, &query), 0);
     dns_begin(&packet, query.wire, query.len, DNS_AA);
-    assert_true(resolver_answer_matches(&query, slice_make((char *)packet.bytes, packet.len)));
+    assert_int_equal(fit(&query, &packet), RESOLVER_FIT_WHOLE);
     static const struct {
         size_t at;
         uint8_t flip;
@@ -430,14 +435,54 @@ static void only_the_answer_to_this_question_matches(void **state)
         {0, 0x01},  {1, 0x80},                          /* id */
         {2, 0x80},  {2, 0x08},                          /* QR, opcode */
         {4, 0x01},  {5, 0x01},  {5, 0x03},              /* number of questions */
-        {13, 0x20}, {14, 0x20}, {20, 0x20},             /* case */
         {13, 0x01}, {25, 0x01}, {26, 0x1d}, {28, 0x02}, /* name, type, class */
+        {12, 0x20}, {24, 0x20}, {26, 0x20}, {28, 0x20}, /* what is no letter */
     };
     for (size_t i = 0; i < COUNT_OF(changes); i++) {
         struct dns_packet changed = packet;
         changed.bytes[changes[i].at] ^= changes[i].flip;
-        assert_false(
-            resolver_answer_matches(&query, slice_make((char *)changed.bytes, changed.len)));
+        assert_int_equal(fit(&query, &changed), RESOLVER_FIT_NONE);
+    }
+    static const size_t letters[] = {13, 14, 20};
+    for (size_t i = 0; i < COUNT_OF(letters); i++) {
+        struct dns_packet changed = packet;
+        changed.bytes[letters[i]] ^= 0x20;
+        assert_int_equal(fit(&query, &changed), RESOLVER_FIT_CASE);
+    }
+}
+
+/* As unbound refuses whom it does not know. */
+static void error_without_question_matches(void **state)
+{
+    static const struct {
+        unsigned rcode;
+        enum resolver_fit fit;
+        const char *cause;
+    } cases[] = {{0, RESOLVER_FIT_NONE, NULL},
+                 {1, RESOLVER_FIT_WHOLE, "FORMERR"},
+                 {DNS_SERVFAIL, RESOLVER_FIT_WHOLE, "SERVFAIL"},
+                 {DNS_NXDOMAIN, RESOLVER_FIT_NONE, NULL},
+                 {4, RESOLVER_FIT_WHOLE, "NOTIMPL"},
+                 {DNS_REFUSED, RESOLVER_FIT_WHOLE, "REFUSED"}};
+    (void)state;
+    struct resolver_query query;
+    query_make("opb.example", RESOLVER_A, &query);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct dns_packet packet = {.len = 12,
+                                    .bytes = {0x12, 0x34, 0x81, (uint8_t)cases[i].rcode}};
+        struct resolver_reply reply;
+        assert_int_equal(fit(&query, &packet), cases[i].fit);
+        if (cases[i].fit == RESOLVER_FIT_NONE)
+            continue;
+        struct slice bytes = slice_make((char *)packet.bytes, packet.len);
+        assert_int_equal(try_decode(&query, bytes, &reply), 0);
+        assert_int_equal(reply.kind, RESOLVER_REPLY_FAILED);
+        assert_string_equal(reply.cause, cases[i].cause);
+        packet.bytes[1] ^= 1;
+        assert_int_equal(fit(&query, &packet), RESOLVER_FIT_NONE);
+        packet.bytes[1] ^= 1;
+        packet.len--;
+        assert_int_equal(fit(&query, &packet), RESOLVER_FIT_NONE);
     }
 }
 
@@ -850,6 +895,7 @@ int main(void)
         cmocka_unit_test(no_changed_octet_leads_out_of_bounds),
         cmocka_unit_test(no_heap_of_changes_leads_out_of_bounds),
         cmocka_unit_test(only_the_answer_to_this_question_matches),
+        cmocka_unit_test(error_without_question_matches),
         cmocka_unit_test(answers_mean_what_the_rfcs_say),
         cmocka_unit_test(loops_and_wild_pointers_are_malformed),
         cmocka_unit_test(number_of_records_kept_is_bounded),

@@ -540,6 +540,10 @@ static void upstream_that_says_nothing_usable_does_not_count_as_down(void **stat
          STATUS_SERVFAIL,
          "a CNAME to what is no host name",
          0},
+        {{{"o.example", "A", SERVER_HEADER, DNS_REFUSED, {NULL}, {NULL}}, {.name = NULL}},
+         STATUS_SERVFAIL,
+         "REFUSED",
+         0},
         {{{"o.example",
            "A",
            SERVER_SILENT | SERVER_WRONG_OWNER,
@@ -565,6 +569,43 @@ static void upstream_that_says_nothing_usable_does_not_count_as_down(void **stat
         resolver_free(world->resolver);
         world->resolver = NULL;
     }
+}
+
+/* Nor is what does not fit at all an answer, but whoever reads the failure should know of it. */
+static void answers_that_do_not_fit_are_told_from_silence(void **state)
+{
+    static const struct server_rule rules[] = {{"o.example",
+                                                "A",
+                                                SERVER_SILENT | SERVER_WRONG_QUESTION,
+                                                0,
+                                                {"o.example 300 A 192.0.2.1"},
+                                                {NULL}},
+                                               {.name = NULL}};
+    struct world *world = *state;
+    world->servers[0].rules = rules;
+    world_open(world, 1, 20);
+    struct asked asked = ask(world);
+    assert_int_equal(asked.status, -ETIMEDOUT);
+    assert_string_equal(asked.cause, "no answer that fits the question");
+}
+
+static void upstream_that_does_not_keep_the_case_of_letters_is_asked_over_tcp(void **state)
+{
+    static const struct server_rule rules[] = {
+        {"o.example", "A", SERVER_LOWER, 0, {"o.example 300 A 192.0.2.1"}, {NULL}}, {.name = NULL}};
+    struct world *world = *state;
+    world->servers[0].rules = rules;
+    world_open(world, 1, PATIENT_MS);
+    for (int i = 0; i < 20; i++) { /* by chance all letters of a question are small */
+        struct asked asked = ask(world);
+        assert_int_equal(asked.status, 0);
+        assert_first(&asked, "192.0.2.1");
+        resolver_purge(world->resolver, "o.example");
+    }
+    unsigned over_tcp = world->servers[0].asked_tcp;
+    assert_true(over_tcp > 0);
+    assert_int_equal(stats_of(world).hostile, over_tcp);
+    assert_int_equal(stats_of(world).timeouts, 0);
 }
 
 /* ---- purge ---- */
@@ -625,6 +666,8 @@ int main(void)
         WORLD_TEST(upstream_that_is_down_is_tried_by_one_question_now_and_then),
         WORLD_TEST(upstream_that_refuses_packets_counts_as_down),
         WORLD_TEST(upstream_that_says_nothing_usable_does_not_count_as_down),
+        WORLD_TEST(answers_that_do_not_fit_are_told_from_silence),
+        WORLD_TEST(upstream_that_does_not_keep_the_case_of_letters_is_asked_over_tcp),
         WORLD_TEST(purged_name_is_asked_anew),
         WORLD_TEST(answer_under_way_at_a_purge_is_not_kept),
     };
