@@ -221,10 +221,12 @@ uint32_t resolver_cache_put(struct resolver_cache *cache, const char *name,
                             struct resolver_set *set, uint64_t age, uint64_t now_ms)
 {
     struct entry_key key = {name, set->type};
+    uint32_t fresh_s = kept_s(cache, set);
+    if (resolver_cache_is_purged(cache, name, age))
+        return fresh_s;
     struct entry *entry = entry_find(cache, &key);
     if (entry)
         entry_drop(cache, entry);
-    uint32_t fresh_s = kept_s(cache, set);
     if (fresh_s == 0 || !(entry = entry_add(cache, &key)))
         return fresh_s;
     entry->set = resolver_set_ref(set);

@@ -46,9 +46,10 @@ size_t resolver_cache_count(const struct resolver_cache *cache);
 bool resolver_cache_get(struct resolver_cache *cache, const char *name, enum resolver_type type,
                         uint64_t now_ms, struct resolver_cached *cached);
 
-/* Keeps the set (one more reference) in place of an older one; silently does not where memory is
- * out, for a cache may forget. `age` is what resolver_cache_age said when the question was asked.
- * Returns for how many seconds the set may be used, kept or not. */
+/* Keeps the set (one more reference) in place of an older one; silently does not where the name was
+ * purged meanwhile, or where memory is out, for a cache may forget. `age` is what
+ * resolver_cache_age said when the question was asked. Returns for how many seconds the set may be
+ * used, kept or not. */
 uint32_t resolver_cache_put(struct resolver_cache *cache, const char *name,
                             struct resolver_set *set, uint64_t age, uint64_t now_ms);
 

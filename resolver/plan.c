@@ -94,8 +94,10 @@ struct resolver_plan *resolver_plan_make(const struct resolver_target *target,
         text_add(plan, &cursor, names[i]);
     unsigned ranks[RESOLVER_MAX_TARGETS];
     for (size_t i = 0; i < part_count; i++) {
-        if (parts[i].addr_count == 0)
+        if (parts[i].addr_count == 0) { /* a purge of its name is to be noticed all the same */
+            text_add(plan, &cursor, parts[i].host);
             continue;
+        }
         ranks[plan->host_count] = parts[i].rank;
         host_add(plan, &cursor, &parts[i]);
     }

@@ -43,7 +43,8 @@ struct resolver_plan {
     uint16_t addr_count;
     uint16_t text_len;
     const struct netaddr *addrs;
-    const char *text; /* the target's host, the names asked, those of hosts: each with its end */
+    const char *text; /* the target's host, the names asked, those of hosts, also of hosts that are
+                         left out: each with its end */
     struct resolver_plan_host hosts[];
 };
 

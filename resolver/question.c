@@ -15,8 +15,8 @@
 /* Owned by the table of questions; ends with question_finish, or when the last waiter leaves one
  * that is asked for the waiters' sake only. */
 struct resolver_question {
-    struct table_link hashed;
-    struct list link; /* in the resolver's list */
+    struct table_link hashed; /* unless its name was purged and asked anew */
+    struct list link;         /* in the resolver's list */
     struct resolver *resolver;
     struct list waits;
     char name[RESOLVER_NAME_MAX + 1];
@@ -482,6 +482,18 @@ static void refuse(const struct resolver_wait *wait, int status, const char *cau
     wait->handler(&outcome, wait->arg);
 }
 
+/* The same question under way, or NULL. One that was asked before its name was purged goes on for
+ * those who wait for it, and no longer stands in the way of a new one. */
+static struct resolver_question *question_to_join(struct resolver *resolver,
+                                                  const struct question_key *key)
+{
+    struct resolver_question *question = question_find(resolver, key);
+    if (!question || !resolver_cache_is_purged(resolver->cache, key->name, question->cache_age))
+        return question;
+    table_remove(resolver->questions, &question->hashed);
+    return NULL;
+}
+
 static void ask(struct resolver *resolver, const struct question_key *key,
                 struct resolver_wait *wait)
 {
@@ -495,7 +507,7 @@ static void ask(struct resolver *resolver, const struct question_key *key,
     if (answer_from_cache(resolver, key, wait, &stale))
         return;
 
-    struct resolver_question *question = question_find(resolver, key);
+    struct resolver_question *question = question_to_join(resolver, key);
     bool begins = !question;
     if (begins && !(question = question_alloc(resolver, key))) {
         refuse(wait, STATUS_SERVFAIL, "too many questions under way");

@@ -216,7 +216,8 @@ void resolver_locate_cancel(struct resolver_location *location);
 
 #define RESOLVER_PURGE_MAX 253 /* octets of a name in text */
 
-/* Forgets what is known of a domain name and of all names below it, so that it is asked anew. The
+/* Forgets what is known of a domain name and of all names below it, so that it is asked anew; what
+ * was found by way of a CNAME record is known by the name of that. The
  * name as resolver_purge_name makes it. Does not block. */
 void resolver_purge(struct resolver *resolver, const char *name);
 /* From what a person writes: a domain, or any other name in ASCII such as "_sips._tcp.opb.example";

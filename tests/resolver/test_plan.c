@@ -311,6 +311,31 @@ static void purge_drops_plans_in_which_the_name_is(void **state)
     }
 }
 
+/* Whose address comes back is asked for by its name. */
+static void purge_of_a_host_without_address_drops_the_plan(void **state)
+{
+    static const struct server_rule rules[] = {
+        {"o.example", "NAPTR", 0, 0, {NULL}, {SOA}},
+        {"_sips._tcp.o.example",
+         "SRV",
+         0,
+         0,
+         {"_sips._tcp.o.example 90 SRV 1 1 5061 e.example",
+          "_sips._tcp.o.example 90 SRV 2 1 5061 gone.example"},
+         {NULL}},
+        {"e.example", "A", 0, 0, {"e.example 100 A 127.0.20.2"}, {NULL}},
+        {"e.example", "AAAA", 0, 0, {NULL}, {SOA}},
+        {"gone.example", "A", 0, 0, {NULL}, {SOA}},
+        {"gone.example", "AAAA", 0, 0, {NULL}, {SOA}},
+        {.name = NULL}};
+    struct world *world = *state;
+    world->server.rules = rules;
+    find(world, "o.example");
+    assert_non_null(plan_at_hand(world, "o.example"));
+    resolver_purge(world->resolver, "gone.example");
+    assert_null(plan_at_hand(world, "o.example"));
+}
+
 static void plan_begun_before_a_purge_is_not_kept(void **state)
 {
     struct world *world = *state;
@@ -939,6 +964,7 @@ int main(void)
         WORLD_TEST(failure_is_no_plan),
         WORLD_TEST(ip_address_is_a_plan_at_once),
         WORLD_TEST(purge_drops_plans_in_which_the_name_is),
+        WORLD_TEST(purge_of_a_host_without_address_drops_the_plan),
         WORLD_TEST(plan_begun_before_a_purge_is_not_kept),
         WORLD_TEST(plan_in_use_is_renewed_before_it_ends),
         WORLD_TEST(plan_hardly_used_is_not_renewed),

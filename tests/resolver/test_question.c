@@ -642,6 +642,45 @@ static void answer_under_way_at_a_purge_is_not_kept(void **state)
     assert_first(&asked, "192.0.2.2");
 }
 
+static void question_asked_before_a_purge_is_not_joined(void **state)
+{
+    struct world *world = *state;
+    struct asked before, after;
+    world->servers[0].rules = holding_rules;
+    world_open(world, 1, PATIENT_MS);
+    start(world, &before);
+    while (!world->servers[0].held)
+        uv_run(&world->loop, UV_RUN_ONCE);
+    resolver_purge(world->resolver, "example");
+    world->servers[0].rules = two_rules;
+    start(world, &after);
+    wait_for(world, &after);
+    assert_first(&after, "192.0.2.2");
+    assert_int_equal(before.calls, 0);
+    server_release(&world->servers[0]);
+    wait_for(world, &before);
+    assert_first(&before, "192.0.2.1");
+    after = ask(world);
+    assert_true(after.cached);
+    assert_first(&after, "192.0.2.2");
+}
+
+static void question_asked_before_a_purge_may_be_left(void **state)
+{
+    struct world *world = *state;
+    struct asked before, after;
+    world->servers[0].rules = holding_rules;
+    world_open(world, 1, PATIENT_MS);
+    start(world, &before);
+    resolver_purge(world->resolver, "o.example");
+    start(world, &after);
+    resolver_wait_cancel(&before.wait);
+    resolver_free(world->resolver);
+    world->resolver = NULL;
+    assert_int_equal(before.calls, 0);
+    assert_int_equal(after.status, STATUS_CANCELLED);
+}
+
 #define WORLD_TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 
 int main(void)
@@ -670,6 +709,8 @@ int main(void)
         WORLD_TEST(upstream_that_does_not_keep_the_case_of_letters_is_asked_over_tcp),
         WORLD_TEST(purged_name_is_asked_anew),
         WORLD_TEST(answer_under_way_at_a_purge_is_not_kept),
+        WORLD_TEST(question_asked_before_a_purge_is_not_joined),
+        WORLD_TEST(question_asked_before_a_purge_may_be_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
