@@ -8,8 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HEADER_LEN 12 /* RFC 1035 section 4.1.1 */
-#define RR_MIN_LEN 11 /* the root's name, type, class, TTL and length (RFC 1035 section 4.1.3) */
+#define HEADER_LEN    12 /* RFC 1035 section 4.1.1 */
+#define RCODE_BADVERS 16 /* RFC 6891 section 9; ldns does not name it */
+#define RR_MIN_LEN    11 /* the root's name, type, class, TTL and length (RFC 1035 section 4.1.3) */
 
 /* ---- the question ---- */
 
@@ -478,11 +479,22 @@ static int decide_negative(const ldns_pkt *packet, const struct chain *chain,
     return reply_answer(reply, set);
 }
 
+static const char *rcode_name(unsigned rcode)
+{
+    if (rcode == RCODE_BADVERS)
+        return "BADVERS";
+    const ldns_lookup_table *row = ldns_lookup_by_id(ldns_rcodes, (int)rcode);
+    return row ? row->name : "an unknown RCODE";
+}
+
 static int decode_packet(const struct resolver_query *query, const ldns_pkt *packet,
                          struct resolver_reply *reply)
 {
     const ldns_rr_list *answer = ldns_pkt_answer(packet);
     struct chain chain;
+    unsigned upper = ldns_pkt_edns_extended_rcode(packet); /* RFC 6891 section 6.1.3 */
+    if (upper != 0)
+        return reply_failed(reply, rcode_name(upper << 4 | ldns_pkt_get_rcode(packet)));
     if (chain_follow(answer, query->name, &chain) < 0)
         return STATUS_MALFORMED;
     if (chain.fault)
@@ -501,12 +513,6 @@ static int decode_packet(const struct resolver_query *query, const ldns_pkt *pac
         return STATUS_MALFORMED;
     }
     return reply_answer(reply, set);
-}
-
-static const char *rcode_name(unsigned rcode)
-{
-    const ldns_lookup_table *row = ldns_lookup_by_id(ldns_rcodes, (int)rcode);
-    return row ? row->name : "an unknown RCODE";
 }
 
 int resolver_answer_decode(const struct resolver_query *query, struct slice bytes,

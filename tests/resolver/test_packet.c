@@ -867,6 +867,34 @@ static void strings_of_naptr_are_cut_and_made_printable(void **state)
     resolver_set_unref(reply.set);
 }
 
+/* The upper bits of the RCODE are in the OPT record. */
+static void extended_rcode_is_a_failure(void **state)
+{
+    static const struct {
+        unsigned flags;
+        uint8_t upper;
+        enum resolver_reply_kind kind;
+        const char *cause;
+    } cases[] = {{DNS_AA, 0, RESOLVER_REPLY_ANSWER, NULL},
+                 {DNS_AA, 1, RESOLVER_REPLY_FAILED, "BADVERS"},
+                 {DNS_AA | DNS_NXDOMAIN, 0, RESOLVER_REPLY_ANSWER, NULL},
+                 {DNS_AA | DNS_NXDOMAIN, 1, RESOLVER_REPLY_FAILED, "an unknown RCODE"}};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        const uint8_t opt[] = {0, 0, 41, 0x04, 0xd0, cases[i].upper, 0, 0, 0, 0, 0};
+        struct resolver_query query;
+        struct dns_packet packet;
+        query_make("opb.example", RESOLVER_A, &query);
+        dns_begin(&packet, query.wire, query.len, cases[i].flags);
+        dns_add_raw(&packet, DNS_ADDITIONAL, opt, sizeof(opt));
+        struct resolver_reply reply = decode(&query, slice_make((char *)packet.bytes, packet.len));
+        assert_int_equal(reply.kind, cases[i].kind);
+        if (cases[i].cause)
+            assert_string_equal(reply.cause, cases[i].cause);
+        resolver_set_unref(reply.set);
+    }
+}
+
 static void ad_bit_is_reported(void **state)
 {
     (void)state;
@@ -902,6 +930,7 @@ int main(void)
         cmocka_unit_test(every_text_finds_room_in_its_set),
         cmocka_unit_test(unusable_targets_are_left_out_but_not_taken_for_none),
         cmocka_unit_test(strings_of_naptr_are_cut_and_made_printable),
+        cmocka_unit_test(extended_rcode_is_a_failure),
         cmocka_unit_test(ad_bit_is_reported),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
