@@ -9,6 +9,12 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Of the name itself, not of what it is an alias of. */
+static bool does_not_exist(const struct ask *ask)
+{
+    return ask->outcome.status == STATUS_NXDOMAIN && !ask->outcome.set->aliased;
+}
+
 /* ---- addresses ---- */
 
 /* Puts a host behind those of its rank; before them where its weight is 0, which gives it the
@@ -84,7 +90,7 @@ static void addresses_done(struct resolver_location *location)
         resolver_location_fail(location, STATUS_NOHOP, "no SRV target has an address: %s%s",
                                location->hosts[0].name,
                                location->host_count > 1 ? " and others" : "");
-    else if (location->asks[0].outcome.status == STATUS_NXDOMAIN)
+    else if (does_not_exist(&location->asks[0]))
         resolver_location_fail(location, STATUS_NXDOMAIN, "NXDOMAIN: the domain does not exist");
     else
         resolver_location_fail(location, STATUS_NOHOP, "%s", nothing_text(&location->target));
@@ -198,7 +204,7 @@ static void naptr_done(struct resolver_location *location)
         resolver_location_fail_by(location, &location->asks[0]);
         return;
     }
-    if (outcome->status == STATUS_NXDOMAIN) { /* nothing is below it either (RFC 8020) */
+    if (does_not_exist(&location->asks[0])) { /* nothing is below it either (RFC 8020) */
         resolver_location_fail(location, STATUS_NXDOMAIN, "NXDOMAIN: the domain does not exist");
         return;
     }

@@ -331,6 +331,7 @@ static void reply_came(struct resolver_question *question, struct resolver_reply
     }
     switch (reply->kind) {
     case RESOLVER_REPLY_ANSWER:
+        reply->set->aliased = question->aliases + reply->aliases > 0;
         reply->set->trusted = question->trusted;
         reply->set->validated = question->validated;
         if (reply->set->ttl_s > question->ttl_s)

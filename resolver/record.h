@@ -69,6 +69,7 @@ struct resolver_set {
     unsigned refs;
     enum resolver_type type;
     int status;     /* 0, STATUS_NXDOMAIN or STATUS_NODATA: each is an answer */
+    bool aliased;   /* by way of CNAME records: NXDOMAIN is of the last name then (RFC 6604) */
     bool trusted;   /* every answer on the way is of a trusted upstream */
     bool validated; /* and each has the AD bit */
     uint32_t ttl_s; /* smallest on the way; of a negative answer by RFC 2308 */
