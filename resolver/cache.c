@@ -18,6 +18,7 @@ struct entry {
     struct table_link hashed;
     struct list used;
     uint64_t expires_ms, ends_ms; /* fresh until, stale until */
+    uint64_t proves_ms;           /* the end of its TTL as it came */
     uint64_t recheck_ms;          /* not before */
     uint64_t age;                 /* purges that it has outlived */
     uint32_t kept_s;              /* for so long it was fresh from the start */
@@ -133,6 +134,11 @@ static bool is_about_to_end(const struct entry *entry, uint64_t now_ms)
            entry->expires_ms - now_ms <= whole_ms / RESOLVER_RENEW_PART;
 }
 
+static uint32_t seconds_until(uint64_t end_ms, uint64_t now_ms)
+{
+    return end_ms > now_ms ? (uint32_t)((end_ms - now_ms + 999) / 1000) : 0;
+}
+
 bool resolver_cache_get(struct resolver_cache *cache, const char *name, enum resolver_type type,
                         uint64_t now_ms, struct resolver_cached *cached)
 {
@@ -150,10 +156,10 @@ bool resolver_cache_get(struct resolver_cache *cache, const char *name, enum res
     bool stale = entry->expires_ms <= now_ms;
     *cached = (struct resolver_cached){
         .set = entry->set,
-        .ttl_s =
-            stale ? RESOLVER_STALE_TTL_S : (uint32_t)((entry->expires_ms - now_ms + 999) / 1000),
+        .ttl_s = stale ? RESOLVER_STALE_TTL_S : seconds_until(entry->expires_ms, now_ms),
         .stale = stale,
         .ends_ms = entry->ends_ms,
+        .proves_s = seconds_until(entry->proves_ms, now_ms),
         .failed = entry->recheck_ms != 0,
         .recheck = now_ms >= entry->recheck_ms && (stale || is_about_to_end(entry, now_ms)),
     };
@@ -188,6 +194,8 @@ static uint32_t kept_s(const struct resolver_cache *cache, const struct resolver
     uint32_t max_s = cache->conf.ttl_max_s;
     if (set->status != 0 && max_s > RESOLVER_TTL_NEGATIVE_S)
         max_s = RESOLVER_TTL_NEGATIVE_S;
+    if (set->status != 0 && set->ttl_s == 0) /* no SOA: it is not to be kept (RFC 2308 section 5) */
+        return 0;
     uint32_t ttl_s = set->ttl_s > cache->conf.ttl_min_s ? set->ttl_s : cache->conf.ttl_min_s;
     return ttl_s < max_s ? ttl_s : max_s;
 }
@@ -234,5 +242,6 @@ uint32_t resolver_cache_put(struct resolver_cache *cache, const char *name,
     entry->age = age;
     entry->expires_ms = now_ms + (uint64_t)fresh_s * 1000;
     entry->ends_ms = entry->expires_ms + (uint64_t)stale_s(cache, set) * 1000;
+    entry->proves_ms = now_ms + (uint64_t)(set->ttl_s < fresh_s ? set->ttl_s : fresh_s) * 1000;
     return fresh_s;
 }

@@ -19,7 +19,8 @@
 
 struct resolver_cache_conf {
     size_t max;         /* answers */
-    uint32_t ttl_min_s; /* a shorter TTL counts as this; 0: TTL 0 is not kept at all */
+    uint32_t ttl_min_s; /* a shorter TTL counts as this; 0: TTL 0 is not kept at all, as an absence
+                           without TTL never is */
     uint32_t ttl_max_s; /* a longer one as this */
     uint32_t stale_s;   /* SRV, A and AAAA records are kept so long beyond their TTL */
 };
@@ -27,9 +28,10 @@ struct resolver_cache_conf {
 struct resolver_cached {
     struct resolver_set *set; /* the cache's: take a reference to keep it beyond the next put */
     uint32_t ttl_s;           /* that it still has */
-    bool stale;               /* its TTL is over */
-    uint64_t ends_ms;         /* until then it may be used, fresh or stale */
-    bool failed;              /* since it came, the question was asked in vain */
+    uint32_t proves_s; /* what is left of the TTL that it came with: no floor stretches that */
+    bool stale;        /* its TTL is over */
+    uint64_t ends_ms;  /* until then it may be used, fresh or stale */
+    bool failed;       /* since it came, the question was asked in vain */
     bool recheck; /* ask for it anew: it is popular and about to end, or stale; and the last failure
                      to find out is long enough ago */
 };

@@ -87,7 +87,7 @@ struct resolver_outcome {
                                  STATUS_SERVFAIL or -ETIMEDOUT, with `cause` */
     struct resolver_set *set; /* valid during the call: take a reference to keep it */
     uint32_t ttl_s;           /* what is left of it */
-    bool validated;           /* the set is, and it is not stale */
+    bool validated;           /* the set is, and the TTL that it came with is not over */
     bool cached;
     bool stale;        /* past its TTL, for nobody could be asked: it may lead, and prove nothing */
     uint64_t ends_ms;  /* where it is stale: until then it may lead */
@@ -112,7 +112,8 @@ struct resolver_wait {
 void resolver_ask(struct resolver *resolver, const char *name, enum resolver_type type,
                   struct resolver_wait *wait, resolver_outcome_h *handler, void *arg);
 /* The same for what proves an identity or a port (TLSA, address records, ENUM): only trusted
- * upstreams are asked, only their answers count, and no answer is stale. */
+ * upstreams are asked, only their answers count, and none is used beyond the TTL that it came with.
+ */
 void resolver_ask_trusted(struct resolver *resolver, const char *name, enum resolver_type type,
                           struct resolver_wait *wait, resolver_outcome_h *handler, void *arg);
 /* A question that nobody waits for is given up. Harmless when it does not wait. */

@@ -55,7 +55,7 @@ void resolver_plan_keep(struct resolver *resolver, struct resolver_plan *plan, u
                         uint64_t ends_ms)
 {
     uint64_t now_ms = resolver_now_ms(resolver);
-    if (until_ms <= now_ms)
+    if (ends_ms <= now_ms)
         return;
     plan->renew_ms = until_ms - (until_ms - now_ms) / RESOLVER_RENEW_PART;
     plan->expires_ms = until_ms;

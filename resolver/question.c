@@ -127,6 +127,8 @@ static void question_answer(struct resolver_question *question, struct resolver_
         .status = set->status, .set = set, .validated = set->validated};
     outcome.ttl_s = resolver_cache_put(resolver->cache, question->name, set, question->cache_age,
                                        resolver_now_ms(resolver));
+    if (question->trusted_only && set->ttl_s < outcome.ttl_s)
+        outcome.ttl_s = set->ttl_s;
     question_finish(question, &outcome);
     resolver_set_unref(set);
 }
@@ -136,7 +138,7 @@ static struct resolver_outcome outcome_of_cached(const struct resolver_cached *c
     return (struct resolver_outcome){.status = cached->set->status,
                                      .set = cached->set,
                                      .ttl_s = cached->ttl_s,
-                                     .validated = cached->set->validated && !cached->stale,
+                                     .validated = cached->set->validated && cached->proves_s > 0,
                                      .cached = true,
                                      .stale = cached->stale,
                                      .ends_ms = cached->ends_ms};
@@ -446,7 +448,7 @@ static bool is_good(const struct resolver *resolver, const struct question_key *
                     const struct resolver_cached *cached)
 {
     if (key->trusted_only)
-        return cached->set->trusted && !cached->stale;
+        return cached->set->trusted && cached->proves_s > 0;
     if (!cached->stale || cached->failed)
         return true;
     const struct resolver_question *question = question_find(resolver, key);
@@ -469,6 +471,8 @@ static bool answer_from_cache(struct resolver *resolver, const struct question_k
     else
         resolver->stats.cache_hits++;
     struct resolver_outcome outcome = outcome_of_cached(&cached);
+    if (key->trusted_only)
+        outcome.ttl_s = cached.proves_s;
     resolver_set_ref(cached.set);
     if (cached.recheck)
         renew(resolver, key);

@@ -57,7 +57,6 @@ static void answer_lives_as_long_as_its_ttl_within_bounds(void **state)
         {0, UINT32_MAX, 86400},
         {STATUS_NXDOMAIN, 60, 60},
         {STATUS_NODATA, 3601, 3600}, /* an hour at most for "there is none" */
-        {STATUS_NXDOMAIN, 0, 1},
     };
     struct resolver_cache *cache = *state;
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
@@ -74,6 +73,15 @@ static void answer_lives_as_long_as_its_ttl_within_bounds(void **state)
         assert_null(get(cache, "opb.example", RESOLVER_A, dies_ms, &ttl_s));
         resolver_cache_purge(cache, "");
     }
+}
+
+/* It came without SOA (RFC 2308 section 5). */
+static void absence_without_ttl_is_not_kept(void **state)
+{
+    struct resolver_cache *cache = *state;
+    put(cache, "opb.example", RESOLVER_A, STATUS_NXDOMAIN, 0, 0);
+    put(cache, "opb.example", RESOLVER_SRV, STATUS_NODATA, 0, 0);
+    assert_int_equal(resolver_cache_count(cache), 0);
 }
 
 static void name_and_type_together_are_the_key(void **state)
@@ -290,6 +298,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CACHE_TEST(answer_lives_as_long_as_its_ttl_within_bounds),
+        CACHE_TEST(absence_without_ttl_is_not_kept),
         CACHE_TEST(name_and_type_together_are_the_key),
         CACHE_TEST(newer_answer_takes_the_place_of_the_older),
         CACHE_TEST(full_cache_forgets_what_was_used_least_recently),

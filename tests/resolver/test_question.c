@@ -452,6 +452,30 @@ static void proof_that_trusted_upstreams_cannot_give_is_not_sought_elsewhere(voi
     }
 }
 
+static void proof_is_not_used_beyond_the_ttl_that_it_came_with(void **state)
+{
+    static const struct server_rule rules[] = {A_RULE("o.example 2 A 192.0.2.1"), {.name = NULL}};
+    struct world *world = *state;
+    struct resolver_conf conf = world_conf(world, 1, PATIENT_MS);
+    conf.ttl_min_s = 3600;
+    world->servers[0].rules = rules;
+    world_open_as(world, &conf);
+    struct asked asked = ask_trusted(world);
+    assert_true(asked.validated);
+    assert_int_equal(asked.ttl_s, 2);
+    asked = ask_trusted(world);
+    assert_true(asked.cached);
+    assert_in_range(asked.ttl_s, 1, 2);
+    world->resolver->ahead_ms += 2000;
+    asked = ask(world);
+    assert_true(asked.cached);
+    assert_false(asked.validated);
+    assert_in_range(asked.ttl_s, 3590, 3598);
+    asked = ask_trusted(world);
+    assert_false(asked.cached);
+    assert_true(asked.validated);
+}
+
 static void without_a_trusted_upstream_proofs_cannot_be_had(void **state)
 {
     struct world *world = *state;
@@ -700,6 +724,7 @@ int main(void)
         WORLD_TEST(ttl_zero_serves_those_who_wait_and_no_one_else),
         WORLD_TEST(proofs_are_asked_of_trusted_upstreams_only),
         WORLD_TEST(proof_that_trusted_upstreams_cannot_give_is_not_sought_elsewhere),
+        WORLD_TEST(proof_is_not_used_beyond_the_ttl_that_it_came_with),
         WORLD_TEST(without_a_trusted_upstream_proofs_cannot_be_had),
         WORLD_TEST(failure_of_one_upstream_does_not_unmake_the_proof_of_the_next),
         WORLD_TEST(upstream_that_is_down_is_tried_by_one_question_now_and_then),
