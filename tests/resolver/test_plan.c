@@ -488,6 +488,35 @@ static void domain_with_ipv4_only_outlives_each_of_its_ttls(void **state)
     }
 }
 
+static void plan_of_stale_answers_ends_with_them(void **state)
+{
+    static const struct server_rule rules[] = {
+        {"o.example",
+         "NAPTR",
+         0,
+         0,
+         {"o.example 86400 NAPTR 1 1 s SIPS+D2T - _sips._tcp.o.example"},
+         {NULL}},
+        {"_sips._tcp.o.example",
+         "SRV",
+         0,
+         0,
+         {"_sips._tcp.o.example 86400 SRV 1 1 5061 e.example"},
+         {NULL}},
+        {"e.example", "A", 0, 0, {"e.example 10 A 192.0.2.1"}, {NULL}},
+        {"e.example", "AAAA", 0, 0, {"e.example 10 AAAA 2001:db8::1"}, {NULL}},
+        {.name = NULL}};
+    const char *hops = "e.example=[2001:db8::1]:5061 e.example=192.0.2.1:5061";
+    struct world *world = *state;
+    world->server.rules = rules;
+    find_at(world, "o.example", 0, hops);
+    world->server.rules = no_rules;
+    find_at(world, "o.example", 20, hops);
+    find_at(world, "o.example", STALE_S - 1, hops);
+    find_at(world, "o.example", STALE_S + 9, hops);
+    find_at(world, "o.example", STALE_S + 11, NULL);
+}
+
 static void plan_that_never_was_whole_is_used_stale_too(void **state)
 {
     static const struct server_rule rules[] = {
@@ -970,6 +999,7 @@ int main(void)
         WORLD_TEST(plan_hardly_used_is_not_renewed),
         WORLD_TEST(stale_plan_does_where_nobody_answers),
         STALE_TEST(domain_with_ipv4_only_outlives_each_of_its_ttls),
+        STALE_TEST(plan_of_stale_answers_ends_with_them),
         STALE_TEST(plan_that_never_was_whole_is_used_stale_too),
         STALE_TEST(stale_address_is_used_by_a_lookup_in_haste),
         STALE_TEST(lookup_out_of_time_goes_on_with_the_cache),
