@@ -53,7 +53,9 @@ struct resolver {
     struct resolver_avoid *avoid;
     uint64_t lottery; /* state of the draws among hosts of one rank */
     struct table *questions;
-    struct list asked; /* the questions again */
+    struct list asked; /* the questions again, oldest first */
+    struct list
+        unlisted; /* those that others do not join any more: purged, or about to be dropped */
     struct list locations;
     struct list spare; /* ended locations, at most RESOLVER_LOCATIONS_MAX */
     size_t location_count;

@@ -15,8 +15,8 @@
 /* Owned by the table of questions; ends with question_finish, or when the last waiter leaves one
  * that is asked for the waiters' sake only. */
 struct resolver_question {
-    struct table_link hashed; /* unless its name was purged and asked anew */
-    struct list link;         /* in the resolver's list */
+    struct table_link hashed; /* unless it is unlisted */
+    struct list link;         /* in one of the resolver's lists */
     struct resolver *resolver;
     struct list waits;
     char name[RESOLVER_NAME_MAX + 1];
@@ -487,6 +487,37 @@ static void refuse(const struct resolver_wait *wait, int status, const char *cau
     wait->handler(&outcome, wait->arg);
 }
 
+/* From the loop, for who waits for it may do anything. */
+static void question_dropped(void *arg)
+{
+    struct resolver_question *question = arg;
+    question->failure = (struct resolver_outcome){.status = STATUS_SERVFAIL,
+                                                  .cause = "too many questions under way"};
+    question_fail(question);
+}
+
+/* It goes on or ends for those who wait for it, and nobody else joins them. */
+static void question_unlist(struct resolver_question *question)
+{
+    table_remove(question->resolver->questions, &question->hashed);
+    list_remove(&question->link);
+    list_append(&question->resolver->unlisted, &question->link);
+}
+
+/* Where all places are taken the oldest question ends: it is one of those that nobody answers, and
+ * they must not hold up the others. It gives up its place at once. */
+static void question_make_room(struct resolver *resolver)
+{
+    if (table_count(resolver->questions) < RESOLVER_MAX_INFLIGHT)
+        return;
+    struct resolver_question *oldest =
+        container_of(list_first(&resolver->asked), struct resolver_question, link);
+    if (resolver_timer_start(resolver, &oldest->timer, 0, question_dropped, oldest) < 0)
+        return;
+    oldest->exchange = resolver_exchange_stop(oldest->exchange);
+    question_unlist(oldest);
+}
+
 /* The same question under way, or NULL. One that was asked before its name was purged goes on for
  * those who wait for it, and no longer stands in the way of a new one. */
 static struct resolver_question *question_to_join(struct resolver *resolver,
@@ -495,7 +526,7 @@ static struct resolver_question *question_to_join(struct resolver *resolver,
     struct resolver_question *question = question_find(resolver, key);
     if (!question || !resolver_cache_is_purged(resolver->cache, key->name, question->cache_age))
         return question;
-    table_remove(resolver->questions, &question->hashed);
+    question_unlist(question);
     return NULL;
 }
 
@@ -514,6 +545,8 @@ static void ask(struct resolver *resolver, const struct question_key *key,
 
     struct resolver_question *question = question_to_join(resolver, key);
     bool begins = !question;
+    if (begins)
+        question_make_room(resolver);
     if (begins && !(question = question_alloc(resolver, key))) {
         refuse(wait, STATUS_SERVFAIL, "too many questions under way");
         return;
@@ -580,6 +613,6 @@ void resolver_questions_end(struct resolver *resolver)
     static const struct resolver_outcome cancelled = {.status = STATUS_CANCELLED,
                                                       .cause = "the resolver is being closed"};
     struct list *link;
-    while ((link = list_pop(&resolver->asked)))
+    while ((link = list_pop(&resolver->asked)) || (link = list_pop(&resolver->unlisted)))
         question_finish(container_of(link, struct resolver_question, link), &cancelled);
 }

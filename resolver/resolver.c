@@ -105,6 +105,7 @@ int resolver_alloc(uv_loop_t *loop, const struct resolver_conf *conf, struct res
     made->conf = *conf;
     conf_fill(&made->conf);
     list_init(&made->asked);
+    list_init(&made->unlisted);
     list_init(&made->locations);
     list_init(&made->spare);
     list_init(&made->findings);

@@ -8,6 +8,8 @@
 #include "tests/test.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define SERVERS    2
@@ -632,6 +634,98 @@ static void upstream_that_does_not_keep_the_case_of_letters_is_asked_over_tcp(vo
     assert_int_equal(stats_of(world).timeouts, 0);
 }
 
+/* ---- too many ---- */
+
+struct crowd {
+    char names[RESOLVER_MAX_INFLIGHT][16];
+    struct server_rule rules[RESOLVER_MAX_INFLIGHT + 2];
+    struct asked asked[RESOLVER_MAX_INFLIGHT];
+};
+
+/* Questions that nobody answers, as many as there may be. */
+static struct crowd *crowd_make(void)
+{
+    struct crowd *crowd = calloc(1, sizeof(*crowd));
+    assert_non_null(crowd);
+    for (size_t i = 0; i < COUNT_OF(crowd->names); i++) {
+        snprintf(crowd->names[i], sizeof(crowd->names[i]), "n%zu.example", i);
+        crowd->rules[i] =
+            (struct server_rule){.name = crowd->names[i], .type = "A", .act = SERVER_SILENT};
+    }
+    crowd->rules[COUNT_OF(crowd->names)] = one_rules[0];
+    return crowd;
+}
+
+static void crowd_ask(struct world *world, struct crowd *crowd)
+{
+    for (size_t i = 0; i < COUNT_OF(crowd->names); i++) {
+        unsigned asked = world->servers[0].asked;
+        resolver_ask(world->resolver, crowd->names[i], RESOLVER_A, &crowd->asked[i].wait, answered,
+                     &crowd->asked[i]);
+        while (world->servers[0].asked == asked) /* no socket takes in all of them */
+            uv_run(&world->loop, UV_RUN_ONCE);
+    }
+    assert_int_equal(stats_of(world).inflight, RESOLVER_MAX_INFLIGHT);
+}
+
+static void oldest_question_makes_room_for_one_more(void **state)
+{
+    struct world *world = *state;
+    struct crowd *crowd = crowd_make();
+    world->servers[0].rules = crowd->rules;
+    world_open(world, 1, PATIENT_MS);
+    crowd_ask(world, crowd);
+    struct asked asked = ask(world);
+    assert_first(&asked, "192.0.2.1");
+    wait_for(world, &crowd->asked[0]);
+    assert_int_equal(crowd->asked[0].status, STATUS_SERVFAIL);
+    assert_string_equal(crowd->asked[0].cause, "too many questions under way");
+    assert_int_equal(crowd->asked[1].calls, 0);
+    assert_int_equal(stats_of(world).inflight, RESOLVER_MAX_INFLIGHT - 1);
+    resolver_free(world->resolver);
+    world->resolver = NULL;
+    for (size_t i = 0; i < COUNT_OF(crowd->asked); i++)
+        assert_int_equal(crowd->asked[i].calls, 1);
+    free(crowd);
+}
+
+static void question_that_makes_room_gets_the_stale_answer(void **state)
+{
+    struct world *world = *state;
+    struct crowd *crowd = crowd_make();
+    struct asked asked;
+    crowd->rules[COUNT_OF(crowd->names)] = silent_rules[0];
+    world->servers[0].rules = crowd->rules;
+    world_open(world, 1, PATIENT_MS);
+    world->resolver->conf.stale_wait_ms = PATIENT_MS;
+    remember(world, RESOLVER_A, TTL_S + 1);
+    start(world, &asked);
+    crowd_ask(world, crowd);
+    wait_for(world, &asked);
+    assert_true(asked.stale);
+    assert_first(&asked, "192.0.2.9");
+    resolver_free(world->resolver);
+    world->resolver = NULL;
+    free(crowd);
+}
+
+static void question_that_makes_room_may_be_left(void **state)
+{
+    struct world *world = *state;
+    struct crowd *crowd = crowd_make();
+    struct asked asked;
+    world->servers[0].rules = crowd->rules;
+    world_open(world, 1, PATIENT_MS);
+    crowd_ask(world, crowd);
+    start(world, &asked);
+    resolver_wait_cancel(&crowd->asked[0].wait);
+    wait_for(world, &asked);
+    assert_int_equal(crowd->asked[0].calls, 0);
+    resolver_free(world->resolver);
+    world->resolver = NULL;
+    free(crowd);
+}
+
 /* ---- purge ---- */
 
 static void purged_name_is_asked_anew(void **state)
@@ -732,6 +826,9 @@ int main(void)
         WORLD_TEST(upstream_that_says_nothing_usable_does_not_count_as_down),
         WORLD_TEST(answers_that_do_not_fit_are_told_from_silence),
         WORLD_TEST(upstream_that_does_not_keep_the_case_of_letters_is_asked_over_tcp),
+        WORLD_TEST(oldest_question_makes_room_for_one_more),
+        WORLD_TEST(question_that_makes_room_gets_the_stale_answer),
+        WORLD_TEST(question_that_makes_room_may_be_left),
         WORLD_TEST(purged_name_is_asked_anew),
         WORLD_TEST(answer_under_way_at_a_purge_is_not_kept),
         WORLD_TEST(question_asked_before_a_purge_is_not_joined),
