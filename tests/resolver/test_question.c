@@ -634,6 +634,107 @@ static void upstream_that_does_not_keep_the_case_of_letters_is_asked_over_tcp(vo
     assert_int_equal(stats_of(world).timeouts, 0);
 }
 
+/* ---- answers in several messages ---- */
+
+#define ALIAS_RULE(flags, from, line)                                                              \
+    {                                                                                              \
+        from, "A", 0, flags, {line},                                                               \
+        {                                                                                          \
+            NULL                                                                                   \
+        }                                                                                          \
+    }
+
+static void each_message_on_the_way_must_be_validated(void **state)
+{
+    static const struct {
+        unsigned first, second;
+        bool validated;
+    } cases[] = {{DNS_RA | DNS_AD, DNS_RA | DNS_AD, true},
+                 {DNS_RA, DNS_RA | DNS_AD, false},
+                 {DNS_RA | DNS_AD, DNS_RA, false}};
+    struct world *world = *state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        const struct server_rule rules[] = {
+            ALIAS_RULE(cases[i].first, "o.example", "o.example 300 CNAME p.example"),
+            ALIAS_RULE(cases[i].second, "p.example", "p.example 300 A 192.0.2.1"),
+            {.name = NULL}};
+        world->servers[0].rules = rules;
+        world_open(world, 1, PATIENT_MS);
+        struct asked asked = ask_trusted(world);
+        assert_first(&asked, "192.0.2.1");
+        assert_int_equal(asked.validated, cases[i].validated);
+        resolver_free(world->resolver);
+        world->resolver = NULL;
+    }
+}
+
+static void each_message_on_the_way_must_be_of_a_trusted_upstream(void **state)
+{
+    static const struct server_rule untrusted[] = {
+        ALIAS_RULE(DNS_RA | DNS_AD, "o.example", "o.example 300 CNAME p.example"), {.name = NULL}};
+    static const struct server_rule trusted[] = {
+        A_RULE("o.example 300 A 192.0.2.2"),
+        ALIAS_RULE(DNS_RA | DNS_AD, "p.example", "p.example 300 A 192.0.2.1"),
+        {.name = NULL}};
+    struct world *world = *state;
+    world->servers[0].rules = untrusted;
+    world->servers[1].rules = trusted;
+    world_open_half_trusted(world);
+    struct asked asked = ask(world);
+    assert_first(&asked, "192.0.2.1");
+    assert_false(asked.validated);
+    asked = ask_trusted(world);
+    assert_false(asked.cached);
+    assert_first(&asked, "192.0.2.2");
+}
+
+static void smallest_ttl_of_all_messages_counts(void **state)
+{
+    static const struct {
+        const char *first, *second;
+    } cases[] = {{"o.example 5 CNAME p.example", "p.example 300 A 192.0.2.1"},
+                 {"o.example 300 CNAME p.example", "p.example 5 A 192.0.2.1"}};
+    struct world *world = *state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        const struct server_rule rules[] = {ALIAS_RULE(DNS_RA, "o.example", cases[i].first),
+                                            ALIAS_RULE(DNS_RA, "p.example", cases[i].second),
+                                            {.name = NULL}};
+        world->servers[0].rules = rules;
+        world_open(world, 1, PATIENT_MS);
+        assert_int_equal(ask(world).ttl_s, 5);
+        resolver_free(world->resolver);
+        world->resolver = NULL;
+    }
+}
+
+static void aliases_are_bounded_over_all_messages(void **state)
+{
+    static const struct server_rule rules[] = {
+        ALIAS_RULE(DNS_RA, "o.example", "o.example 300 CNAME p.example"),
+        ALIAS_RULE(DNS_RA, "p.example", "p.example 300 CNAME o.example"),
+        {.name = NULL}};
+    struct world *world = *state;
+    world->servers[0].rules = rules;
+    world_open(world, 1, PATIENT_MS);
+    struct asked asked = ask(world);
+    assert_int_equal(asked.status, STATUS_SERVFAIL);
+    assert_string_equal(asked.cause, "a chain of too many CNAME records");
+    assert_int_equal(world->servers[0].asked, 9); /* eight were followed */
+}
+
+static void answer_truncated_over_tcp_is_a_failure(void **state)
+{
+    static const struct server_rule rules[] = {
+        ALIAS_RULE(DNS_RA | DNS_TC, "o.example", "o.example 300 A 192.0.2.1"), {.name = NULL}};
+    struct world *world = *state;
+    world->servers[0].rules = rules;
+    world_open(world, 1, PATIENT_MS);
+    struct asked asked = ask(world);
+    assert_int_equal(asked.status, STATUS_SERVFAIL);
+    assert_string_equal(asked.cause, "truncated, and not to be had over TCP");
+    assert_int_equal(world->servers[0].asked_tcp, 1);
+}
+
 /* ---- too many ---- */
 
 struct crowd {
@@ -826,6 +927,11 @@ int main(void)
         WORLD_TEST(upstream_that_says_nothing_usable_does_not_count_as_down),
         WORLD_TEST(answers_that_do_not_fit_are_told_from_silence),
         WORLD_TEST(upstream_that_does_not_keep_the_case_of_letters_is_asked_over_tcp),
+        WORLD_TEST(each_message_on_the_way_must_be_validated),
+        WORLD_TEST(each_message_on_the_way_must_be_of_a_trusted_upstream),
+        WORLD_TEST(smallest_ttl_of_all_messages_counts),
+        WORLD_TEST(aliases_are_bounded_over_all_messages),
+        WORLD_TEST(answer_truncated_over_tcp_is_a_failure),
         WORLD_TEST(oldest_question_makes_room_for_one_more),
         WORLD_TEST(question_that_makes_room_gets_the_stale_answer),
         WORLD_TEST(question_that_makes_room_may_be_left),
