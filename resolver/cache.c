@@ -9,6 +9,7 @@
 struct resolver_cache {
     struct table *table;
     struct list used; /* entries, least recently used first */
+    size_t octets;    /* that they take */
     struct resolver_cache_conf conf;
     uint64_t age;                                            /* purges so far */
     char purged[RESOLVER_PURGES_MAX][RESOLVER_NAME_MAX + 1]; /* purge number n at n % MAX */
@@ -52,10 +53,16 @@ static struct entry *entry_find(const struct resolver_cache *cache, const struct
     return link ? container_of(link, struct entry, hashed) : NULL;
 }
 
+static size_t entry_octets(const struct entry *entry)
+{
+    return sizeof(*entry) + strlen(entry->name) + 1 + entry->set->size;
+}
+
 static void entry_drop(struct resolver_cache *cache, struct entry *entry)
 {
     table_remove(cache->table, &entry->hashed);
     list_remove(&entry->used);
+    cache->octets -= entry_octets(entry);
     resolver_set_unref(entry->set);
     free(entry);
 }
@@ -86,6 +93,11 @@ struct resolver_cache *resolver_cache_free(struct resolver_cache *cache)
 size_t resolver_cache_count(const struct resolver_cache *cache)
 {
     return table_count(cache->table);
+}
+
+size_t resolver_cache_octets(const struct resolver_cache *cache)
+{
+    return cache->octets;
 }
 
 /* ---- purges ---- */
@@ -208,20 +220,32 @@ static uint32_t stale_s(const struct resolver_cache *cache, const struct resolve
     return set->status == 0 && leads ? cache->conf.stale_s : 0;
 }
 
-static struct entry *entry_add(struct resolver_cache *cache, const struct entry_key *key)
+static void make_room(struct resolver_cache *cache, size_t octets)
 {
-    if (table_count(cache->table) >= cache->conf.max)
-        entry_drop(cache, container_of(list_first(&cache->used), struct entry, used));
+    struct list *link;
+    while ((link = list_first(&cache->used)) &&
+           (table_count(cache->table) >= cache->conf.max ||
+            cache->octets + octets > cache->conf.max * RESOLVER_ANSWER_OCTETS))
+        entry_drop(cache, container_of(link, struct entry, used));
+}
+
+static struct entry *entry_add(struct resolver_cache *cache, const struct entry_key *key,
+                               struct resolver_set *set)
+{
     size_t name_size = strlen(key->name) + 1;
     struct entry *entry = calloc(1, sizeof(*entry) + name_size);
     if (!entry)
         return NULL;
     memcpy(entry->name, key->name, name_size);
+    entry->set = set;
+    make_room(cache, entry_octets(entry));
     if (table_put(cache->table, &entry->hashed, entry_hash(cache, key)) < 0) {
         free(entry);
         return NULL;
     }
     list_append(&cache->used, &entry->used);
+    cache->octets += entry_octets(entry);
+    resolver_set_ref(set);
     return entry;
 }
 
@@ -235,9 +259,8 @@ uint32_t resolver_cache_put(struct resolver_cache *cache, const char *name,
     struct entry *entry = entry_find(cache, &key);
     if (entry)
         entry_drop(cache, entry);
-    if (fresh_s == 0 || !(entry = entry_add(cache, &key)))
+    if (fresh_s == 0 || !(entry = entry_add(cache, &key, set)))
         return fresh_s;
-    entry->set = resolver_set_ref(set);
     entry->kept_s = fresh_s;
     entry->age = age;
     entry->expires_ms = now_ms + (uint64_t)fresh_s * 1000;

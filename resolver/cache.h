@@ -15,10 +15,11 @@
 #define RESOLVER_RENEW_PART     10    /* in the last tenth of its time */
 #define RESOLVER_RECHECK_MS     10000 /* after a failure an answer is not renewed for so long */
 #define RESOLVER_STALE_TTL_S    5     /* what a stale answer may be kept elsewhere */
+#define RESOLVER_ANSWER_OCTETS  1024  /* most answers take less; few may take very much more */
 #define RESOLVER_PURGES_MAX     32    /* purges remembered; one more, and older answers go all */
 
 struct resolver_cache_conf {
-    size_t max;         /* answers */
+    size_t max;         /* answers, and RESOLVER_ANSWER_OCTETS of memory for each */
     uint32_t ttl_min_s; /* a shorter TTL counts as this; 0: TTL 0 is not kept at all, as an absence
                            without TTL never is */
     uint32_t ttl_max_s; /* a longer one as this */
@@ -43,6 +44,8 @@ struct resolver_cache *resolver_cache_alloc(const struct resolver_cache_conf *co
 /* Accepts NULL. Returns NULL. */
 struct resolver_cache *resolver_cache_free(struct resolver_cache *cache);
 size_t resolver_cache_count(const struct resolver_cache *cache);
+/* Of memory that its answers take. */
+size_t resolver_cache_octets(const struct resolver_cache *cache);
 
 /* Is there an answer, fresh or stale? */
 bool resolver_cache_get(struct resolver_cache *cache, const char *name, enum resolver_type type,

@@ -9,9 +9,11 @@
 
 struct resolver_set *resolver_set_alloc(enum resolver_type type, size_t max, size_t text_max)
 {
-    struct resolver_set *set = calloc(1, sizeof(*set) + max * sizeof(set->records[0]) + text_max);
+    size_t size = sizeof(struct resolver_set) + max * sizeof(struct resolver_record) + text_max;
+    struct resolver_set *set = calloc(1, size);
     if (!set)
         return NULL;
+    set->size = size;
     set->refs = 1;
     set->type = type;
     set->text = (char *)&set->records[max];

@@ -74,6 +74,7 @@ struct resolver_set {
     bool validated; /* and each has the AD bit */
     uint32_t ttl_s; /* smallest on the way; of a negative answer by RFC 2308 */
     size_t count;   /* 0 with status 0: there are records, but none that can be used */
+    size_t size;    /* octets of memory that it takes */
     char *text;     /* where the next text goes */
     size_t text_left;
     struct resolver_record records[];

@@ -232,6 +232,29 @@ static void ttl_zero_is_not_kept_without_a_floor(void **state)
     resolver_cache_free(cache);
 }
 
+/* Few of the largest sets must not take the memory of many usual ones. */
+static void memory_is_bounded_too(void **state)
+{
+    struct resolver_cache *cache = *state;
+    char name[32];
+    for (unsigned i = 0; i < MAX; i++) {
+        struct resolver_set *set = resolver_set_alloc(RESOLVER_NAPTR, 4, 2000);
+        assert_non_null(set);
+        set->ttl_s = 60;
+        snprintf(name, sizeof(name), "d%u.example", i);
+        resolver_cache_put(cache, name, set, resolver_cache_age(cache), 0);
+        resolver_set_unref(set);
+        assert_in_range(resolver_cache_octets(cache), 2000, MAX * RESOLVER_ANSWER_OCTETS);
+    }
+    uint32_t ttl_s;
+    assert_true(resolver_cache_count(cache) < MAX);
+    assert_non_null(get(cache, name, RESOLVER_NAPTR, 0, &ttl_s));
+    assert_null(get(cache, "d0.example", RESOLVER_NAPTR, 0, &ttl_s));
+    resolver_cache_purge(cache, "");
+    put(cache, "small.example", RESOLVER_A, 0, 60, 0);
+    assert_non_null(get(cache, "small.example", RESOLVER_A, 0, &ttl_s));
+}
+
 /* ---- purges ---- */
 
 static void purge_takes_a_name_and_all_below_it(void **state)
@@ -299,6 +322,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CACHE_TEST(answer_lives_as_long_as_its_ttl_within_bounds),
         CACHE_TEST(absence_without_ttl_is_not_kept),
+        CACHE_TEST(memory_is_bounded_too),
         CACHE_TEST(name_and_type_together_are_the_key),
         CACHE_TEST(newer_answer_takes_the_place_of_the_older),
         CACHE_TEST(full_cache_forgets_what_was_used_least_recently),
