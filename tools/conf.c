@@ -215,8 +215,8 @@ int conf_take_value(struct conf_load *load, const char *text)
 
 int conf_take_default(struct conf_load *load, bool empty)
 {
-    if (empty && load->setting->min == 0)
-        return 0;
+    if (empty && load->setting->min == 0) /* the only one whose {} is not as if it was not there */
+        return load->setting->take == conf_take_trusted ? conf_trust_nobody(load) : 0;
     if (empty)
         return conf_refuse(load, "expected at least %ju, not {}", (uintmax_t)load->setting->min);
     if (load->setting->fallback) {

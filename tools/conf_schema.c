@@ -18,7 +18,7 @@ const struct conf_section conf_sections[] = {
      "what proves a domain we host; once per domain, at least one. Far sides that name no domain "
      "get the first"},
     {"trust", NULL, NULL, NULL, "whom we believe"},
-    {"dns", NULL, NULL, NULL, "how the domains of peers are looked up"},
+    {"dns", NULL, NULL, conf_end_dns, "how the domains of peers are looked up"},
     {"publish", NULL, NULL, NULL, "the records that should exist in DNS (junctor dns records)"},
     {"zone", "ZONE", conf_begin_zone, NULL,
      "a zone whose primary server takes these records as signed updates; once per zone"},
@@ -117,8 +117,8 @@ const struct conf_setting conf_settings[] = {
 
     {"dns", "upstreams", CONF_LIST, 1, RESOLVER_MAX_UPSTREAMS, "127.0.0.1:53", CONF_FIXED, 0,
      conf_take_upstream, "validating resolvers, ADDRESS[:PORT], asked in this order"},
-    {"dns", "trusted", CONF_LIST, 1, RESOLVER_MAX_UPSTREAMS, NULL, CONF_FIXED, 0, conf_take_trusted,
-     "those of the upstreams whose DNSSEC validation counts; without it, those on loopback"},
+    {"dns", "trusted", CONF_LIST, 0, RESOLVER_MAX_UPSTREAMS, NULL, CONF_FIXED, 0, conf_take_trusted,
+     "those of the upstreams whose DNSSEC validation counts; without it, those on loopback; {}: none"},
     {"dns", "attempt-timeout-ms", CONF_NUMBER, 50, 60000, "1000", CONF_FIXED,
      CONF(edge.resolver.attempt_timeout_ms), NULL, "wait for one answer of one upstream"},
     {"dns", "timeout-ms", CONF_NUMBER, 50, 60000, "3000", CONF_FIXED,

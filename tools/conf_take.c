@@ -316,10 +316,20 @@ int conf_take_allow(struct conf_load *load, const char *text)
     return 0;
 }
 
+/* A multicast or broadcast address, or one of no use yet (RFC 1112 section 4, RFC 4291
+ * section 2.7).
+ */
+static bool is_many(const struct netaddr *addr)
+{
+    if (addr->sa.sa_family == AF_INET)
+        return ntohl(addr->in4.sin_addr.s_addr) >> 24 >= 224;
+    return addr->in6.sin6_addr.s6_addr[0] == 0xff;
+}
+
 static int parse_upstream(struct conf_load *load, const char *text, struct netaddr *addr)
 {
     if (netaddr_parse(addr, slice_of(text), 53) == 0 && netaddr_port(addr) != 0 &&
-        !netaddr_is_wildcard(addr))
+        !netaddr_is_wildcard(addr) && !is_many(addr))
         return 0;
     return conf_refuse(load,
                        "expected the IP address of a resolver, ADDRESS[:PORT], such as "
@@ -352,6 +362,28 @@ int conf_take_upstream(struct conf_load *load, const char *text)
     return 0;
 }
 
+int conf_trust_nobody(struct conf_load *load)
+{
+    struct resolver_conf *dns = &load->conf->edge.resolver;
+    for (size_t i = 0; i < dns->upstream_count; i++)
+        dns->upstreams[i].trusted = false;
+    load->trust_listed = true;
+    return 0;
+}
+
+int conf_end_dns(struct conf_load *load, const char *title)
+{
+    const struct resolver_conf *dns = &load->conf->edge.resolver;
+    (void)title;
+    if (dns->attempt_timeout_ms > dns->lookup_timeout_ms)
+        return conf_refuse(load, "attempt-timeout-ms = %u is above timeout-ms = %u",
+                           dns->attempt_timeout_ms, dns->lookup_timeout_ms);
+    if (dns->ttl_min_s > dns->ttl_max_s)
+        return conf_refuse(load, "ttl-min-s = %u is above ttl-max-s = %u", dns->ttl_min_s,
+                           dns->ttl_max_s);
+    return 0;
+}
+
 /* Comes after the upstreams, in the table's order. The first one ends the trust in loopback. */
 int conf_take_trusted(struct conf_load *load, const char *text)
 {
@@ -360,9 +392,8 @@ int conf_take_trusted(struct conf_load *load, const char *text)
     int status = parse_upstream(load, text, &addr);
     if (status != 0)
         return status;
-    for (size_t i = 0; !load->trust_listed && i < dns->upstream_count; i++)
-        dns->upstreams[i].trusted = false;
-    load->trust_listed = true;
+    if (!load->trust_listed)
+        conf_trust_nobody(load);
     for (size_t i = 0; i < dns->upstream_count; i++) {
         if (netaddr_eq(&dns->upstreams[i].addr, &addr)) {
             dns->upstreams[i].trusted = true;

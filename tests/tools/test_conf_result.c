@@ -265,6 +265,11 @@ static void upstreams_on_loopback_are_trusted_unless_others_are_named(void **sta
     assert_true(conf->edge.resolver.upstreams[1].trusted);
     assert_false(conf->edge.resolver.upstreams[2].trusted);
     conf_free(conf);
+
+    conf = conf_load_good(GOOD "dns { upstreams = {\"127.9.9.9\", \"::1\"} trusted = {} }\n");
+    assert_false(conf->edge.resolver.upstreams[0].trusted);
+    assert_false(conf->edge.resolver.upstreams[1].trusted);
+    conf_free(conf);
 }
 
 static void a_health_listener_for_everybody_is_doubted(void **state)
