@@ -118,7 +118,7 @@ bool resolver_cache_is_purged(const struct resolver_cache *cache, const char *na
     if (cache->age - age > RESOLVER_PURGES_MAX)
         return true;
     for (; age < cache->age; age++)
-        if (resolver_name_is_below(name, cache->purged[age % RESOLVER_PURGES_MAX]))
+        if (resolver_name_is_within(name, cache->purged[age % RESOLVER_PURGES_MAX]))
             return true;
     return false;
 }

@@ -79,20 +79,12 @@ void resolver_location_fail(struct resolver_location *location, int status, cons
     location_end(location, status, why);
 }
 
-/* Is the name the domain's, or below it? */
-static bool is_of_domain(const struct resolver_location *location, const char *name)
-{
-    size_t len = strlen(name), host_len = strlen(location->target.host);
-    return len >= host_len && strcmp(name + len - host_len, location->target.host) == 0 &&
-           (len == host_len || name[len - host_len - 1] == '.');
-}
-
 /* The question stands in the reason; the domain before it only where that does not name it. What it
  * was answered has been told already. */
 void resolver_location_fail_by(struct resolver_location *location, const struct ask *ask)
 {
     char text[RESOLVER_LINE_MAX / 2], why[RESOLVER_LINE_MAX + STORE_DOMAIN_MAX + 3];
-    bool named = is_of_domain(location, ask->name);
+    bool named = resolver_name_is_within(ask->name, location->target.host);
     snprintf(why, sizeof(why), "%s%s%s %s: %s", named ? "" : location->target.host,
              named ? "" : ": ", resolver_type_name(ask->type), ask->name,
              resolver_failure_text(&ask->outcome, text, sizeof(text)));

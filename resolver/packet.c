@@ -420,7 +420,7 @@ static const ldns_rr *authority_soa(const ldns_rr_list *authority, const char *n
         const ldns_rr *rr = ldns_rr_list_rr(authority, i);
         char owner[RESOLVER_NAME_MAX + 1];
         if (ldns_rr_get_type(rr) == LDNS_RR_TYPE_SOA && ldns_rr_rd_count(rr) == 7 &&
-            name_of(ldns_rr_owner(rr), owner) == 0 && resolver_name_is_below(name, owner))
+            name_of(ldns_rr_owner(rr), owner) == 0 && resolver_name_is_within(name, owner))
             return rr;
     }
     return NULL;

@@ -36,6 +36,7 @@ struct resolver_plan {
     unsigned refs;
     unsigned uses;
     bool renewing; /* its successor is being made */
+    bool stale;    /* at hand again because nobody answers */
     uint16_t port;
     uint8_t profile, transport;
     bool recent; /* used since it was looked at */

@@ -86,6 +86,7 @@ struct resolver_plan *resolver_plan_get(struct resolver *resolver,
     if (plan->renew_ms <= now_ms)
         renew(resolver, plan, target);
     resolver->stats.plan_hits++;
+    resolver->stats.stale_hits += plan->stale;
     return plan;
 }
 
@@ -104,8 +105,10 @@ struct resolver_plan *resolver_plan_stale(struct resolver *resolver,
     uint64_t until_ms = resolver_now_ms(resolver) + (uint64_t)RESOLVER_STALE_TTL_S * 1000;
     if (plan && plan->expires_ms < until_ms) {
         plan->expires_ms = until_ms < plan->ends_ms ? until_ms : plan->ends_ms;
-        resolver->stats.stale_hits++;
+        plan->stale = true;
     }
+    if (plan)
+        resolver->stats.stale_hits += plan->stale;
     return plan;
 }
 

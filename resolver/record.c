@@ -107,14 +107,3 @@ int resolver_name_copy(struct slice text, char name[RESOLVER_NAME_MAX + 1])
     name[text.len] = '\0';
     return 0;
 }
-
-bool resolver_name_is_below(const char *name, const char *zone)
-{
-    size_t zone_len = strlen(zone);
-    size_t name_len = strlen(name);
-    if (zone_len == 0)
-        return true;
-    if (zone_len > name_len || strcmp(name + name_len - zone_len, zone) != 0)
-        return false;
-    return zone_len == name_len || name[name_len - zone_len - 1] == '.';
-}

@@ -96,15 +96,12 @@ const char *resolver_type_name(enum resolver_type type);
 /* Is `a` to be tried before `b` (RFC 3403 section 4.1)? */
 bool resolver_naptr_before(const struct resolver_naptr *a, const struct resolver_naptr *b);
 
-/* Is the name the zone's, or below it? */
-bool resolver_name_is_within(const char *name, const char *zone);
-
 /* Copies a name of letters, digits, '-' and '_' in labels of 1..63 octets, at most
  * RESOLVER_NAME_MAX in all, in lower case. Returns 0 or -EINVAL (anything else, also a final dot
  * and the empty name). */
 int resolver_name_copy(struct slice text, char name[RESOLVER_NAME_MAX + 1]);
 
 /* Is the name `zone` or below it? Both as resolver_name_copy makes them; "" is the root. */
-bool resolver_name_is_below(const char *name, const char *zone);
+bool resolver_name_is_within(const char *name, const char *zone);
 
 #endif

@@ -340,9 +340,9 @@ struct resolver_stats {
     uint64_t timeouts;   /* attempts that nobody answered */
     uint64_t hostile;    /* messages that fit none, or contradict themselves; dropped */
     uint64_t cache_hits; /* fresh ones */
-    uint64_t stale_hits;
-    uint64_t renewals; /* questions asked ahead of time, for answers in use */
-    uint64_t failures; /* questions that nobody could answer */
+    uint64_t stale_hits; /* calls and questions that had to do with what is past its TTL */
+    uint64_t renewals;   /* questions asked ahead of time, for answers in use */
+    uint64_t failures;   /* questions that nobody could answer */
     uint64_t plan_hits;
     uint64_t cache_entries, inflight, plans, avoided, upstreams_down; /* now */
 };

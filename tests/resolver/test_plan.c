@@ -420,6 +420,7 @@ static void stale_plan_does_where_nobody_answers(void **state)
     assert_int_equal(world->status, 0);
     assert_string_equal(world->hops, OPB_HOPS);
     use(world, "opb.example", 1); /* and the next call does not wait */
+    assert_int_equal(world->resolver->stats.stale_hits, 2);
     world->resolver->ahead_ms += (uint64_t)RESOLVER_STALE_TTL_S * 1000;
     assert_null(plan_at_hand(world, "opb.example"));
     world->server.rules = no_rules; /* "refused" is no answer, either */
