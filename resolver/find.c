@@ -293,14 +293,21 @@ static void suffix_step(struct resolver_finding *finding)
         ask(finding, RESOLVER_NAPTR, FIND_RULES);
 }
 
-/* Does this answer count? A forged one would change whom a call reaches (design section 2). */
-static bool is_believed(const struct resolver_finding *finding)
+/* Why this answer does not count, or NULL where it does. A forged one would change whom a call
+ * reaches (design section 2). Only what is in a trusted tree may go without validation, not what an
+ * alias or a record of the tree leads to elsewhere. */
+static const char *disbelief(const struct resolver_finding *finding)
 {
     const struct resolver_conf *conf = &finding->resolver->conf;
-    size_t suffix = finding->suffix - 1;
-    return finding->outcome.validated ||
-           (conf->suffixes[suffix].trusted &&
-            resolver_name_is_within(finding->name, conf->suffixes[suffix].name));
+    const char *suffix = conf->suffixes[finding->suffix - 1].name;
+    if (finding->outcome.validated)
+        return NULL;
+    if (!conf->suffixes[finding->suffix - 1].trusted ||
+        !resolver_name_is_within(finding->name, suffix))
+        return "it is not validated, and its tree is not trusted";
+    return finding->outcome.set->common < strlen(suffix)
+               ? "it is not validated, and an alias leads out of the trusted tree"
+               : NULL;
 }
 
 /* Puts the records that were answered on top of those still to be tried. */
@@ -309,10 +316,9 @@ static void level_push(struct resolver_finding *finding)
     struct resolver_set *set = finding->outcome.set;
     if (!set || set->count == 0)
         return;
-    if (!is_believed(finding)) {
-        resolver_tell(&finding->teller,
-                      "%s does not count: it is not validated, and its tree is not trusted",
-                      finding->name);
+    const char *why_not = disbelief(finding);
+    if (why_not) {
+        resolver_tell(&finding->teller, "%s does not count: %s", finding->name, why_not);
         return;
     }
     struct level *level = &finding->levels[finding->depth++];

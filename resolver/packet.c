@@ -294,6 +294,7 @@ struct chain {
     char names[RESOLVER_ALIASES_MAX + 1][RESOLVER_NAME_MAX + 1];
     unsigned aliases;
     uint32_t ttl_s;    /* smallest of the CNAME records; UINT32_MAX without any */
+    size_t common;     /* octets at the end of each of the names */
     const char *fault; /* why it leads nowhere, or NULL */
 };
 
@@ -316,7 +317,8 @@ static int chain_follow(const ldns_rr_list *answer, const char *name, struct cha
 {
     memset(chain, 0, sizeof(*chain));
     chain->ttl_s = UINT32_MAX;
-    memcpy(chain->names[0], name, strlen(name) + 1);
+    chain->common = strlen(name);
+    memcpy(chain->names[0], name, chain->common + 1);
     const ldns_rr *cname;
     while ((cname = find_rr(answer, LDNS_RR_TYPE_CNAME, chain_end(chain)))) {
         if (chain->aliases == RESOLVER_ALIASES_MAX) {
@@ -330,6 +332,9 @@ static int chain_follow(const ldns_rr_list *answer, const char *name, struct cha
             chain->fault = "a CNAME to what is no host name";
             return 0;
         }
+        size_t common = resolver_name_common(name, next);
+        if (chain->common > common)
+            chain->common = common;
         chain->ttl_s = min32(chain->ttl_s, ttl_of(cname));
         chain->aliases++;
     }
@@ -502,6 +507,7 @@ static int decode_packet(const struct resolver_query *query, const ldns_pkt *pac
     if (!chain_owns(&chain, answer, query->type))
         return STATUS_MALFORMED;
     reply->aliases = chain.aliases;
+    reply->common = chain.common;
 
     struct resolver_set *set = collect(&chain, answer, query->type);
     if (!set)

@@ -59,6 +59,7 @@ struct resolver_reply {
     struct resolver_set *set; /* RESOLVER_REPLY_ANSWER: one reference, the caller's */
     uint32_t ttl_s;           /* RESOLVER_REPLY_ALIAS: smallest of the chain */
     unsigned aliases;         /* CNAME records followed */
+    size_t common; /* octets at the end of the name asked: all names of the chain are below these */
     char alias[RESOLVER_NAME_MAX + 1];
     const char *cause; /* "SERVFAIL", "a referral" ...; lives for ever */
 };

@@ -32,6 +32,7 @@ struct resolver_question {
     unsigned aliases;
     uint32_t ttl_s;
     bool trusted, validated;
+    size_t common; /* octets at the end of all names on the way */
 
     /* The attempts: upstreams in this order, those that were silent once more. */
     size_t order[RESOLVER_MAX_UPSTREAMS];
@@ -330,12 +331,15 @@ static void reply_came(struct resolver_question *question, struct resolver_reply
     if (reply->kind == RESOLVER_REPLY_ANSWER || reply->kind == RESOLVER_REPLY_ALIAS) {
         question->trusted = question->trusted && trusted;
         question->validated = question->validated && trusted && reply->authentic;
+        if (question->common > reply->common)
+            question->common = reply->common;
     }
     switch (reply->kind) {
     case RESOLVER_REPLY_ANSWER:
         reply->set->aliased = question->aliases + reply->aliases > 0;
         reply->set->trusted = question->trusted;
         reply->set->validated = question->validated;
+        reply->set->common = question->common;
         if (reply->set->ttl_s > question->ttl_s)
             reply->set->ttl_s = question->ttl_s;
         question_answer(question, reply->set);
@@ -418,6 +422,7 @@ static struct resolver_question *question_alloc(struct resolver *resolver,
     memcpy(question->asked, question->name, sizeof(question->asked));
     question->ttl_s = UINT32_MAX;
     question->trusted = question->validated = true;
+    question->common = strlen(question->name);
     question->cache_age = resolver_cache_age(resolver->cache);
     list_init(&question->waits);
     timer_init(&question->timer);

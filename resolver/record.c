@@ -107,3 +107,16 @@ int resolver_name_copy(struct slice text, char name[RESOLVER_NAME_MAX + 1])
     name[text.len] = '\0';
     return 0;
 }
+
+size_t resolver_name_common(const char *a, const char *b)
+{
+    size_t a_len = strlen(a), b_len = strlen(b), common = 0, i = 0;
+    while (i < a_len && i < b_len && a[a_len - i - 1] == b[b_len - i - 1]) {
+        if (a[a_len - i - 1] == '.')
+            common = i;
+        i++;
+    }
+    bool a_ends = i == a_len || a[a_len - i - 1] == '.';
+    bool b_ends = i == b_len || b[b_len - i - 1] == '.';
+    return a_ends && b_ends ? i : common;
+}

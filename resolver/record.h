@@ -73,6 +73,7 @@ struct resolver_set {
     bool trusted;   /* every answer on the way is of a trusted upstream */
     bool validated; /* and each has the AD bit */
     uint32_t ttl_s; /* smallest on the way; of a negative answer by RFC 2308 */
+    size_t common;  /* octets at the end of the name asked: all names on the way are below these */
     size_t count;   /* 0 with status 0: there are records, but none that can be used */
     size_t size;    /* octets of memory that it takes */
     char *text;     /* where the next text goes */
@@ -103,5 +104,7 @@ int resolver_name_copy(struct slice text, char name[RESOLVER_NAME_MAX + 1]);
 
 /* Is the name `zone` or below it? Both as resolver_name_copy makes them; "" is the root. */
 bool resolver_name_is_within(const char *name, const char *zone);
+/* Octets of the longest name that both are or are below. */
+size_t resolver_name_common(const char *a, const char *b);
 
 #endif

@@ -462,6 +462,52 @@ static void unsigned_enum_counts_only_below_a_trusted_suffix(void **state)
     assert_told(world, "outside.example does not count: it is not validated");
 }
 
+/* What an alias of the tree leads to is as trusted as where it stands. */
+static void an_alias_leads_out_of_the_trust_in_a_tree(void **state)
+{
+#define OUTSIDE "outside." OWN ".plain.example"
+    static const struct server_rule rules[] = {
+        /* in one answer, there and back */
+        {NUMBER("9", OWN),
+         "NAPTR",
+         0,
+         DNS_AA,
+         {NUMBER("9", OWN) " 60 CNAME " OUTSIDE, OUTSIDE " 60 CNAME in." OWN,
+          E2U("in." OWN, "1", "!^.*$!sip:evil@evil.example!")},
+         {0}},
+        /* in two answers, to a name that is spelt as if it were in the tree */
+        {NUMBER("8", OWN), "NAPTR", 0, DNS_AA, {NUMBER("8", OWN) " 60 CNAME x" OWN}, {0}},
+        {"x" OWN, "NAPTR", 0, DNS_AA, {E2U("x" OWN, "1", "!^.*$!sip:evil@evil.example!")}, {0}},
+        /* never out of it */
+        {NUMBER("7", OWN),
+         "NAPTR",
+         0,
+         DNS_AA,
+         {NUMBER("7", OWN) " 60 CNAME x." OWN, E2U("x." OWN, "1", "!^.*$!sip:bob@opb.example!")},
+         {0}},
+        {NUMBER("6", OWN), "NAPTR", 0, DNS_AA, {NUMBER("6", OWN) " 60 CNAME " OWN}, {0}},
+        {OWN, "NAPTR", 0, DNS_AA, {E2U(OWN, "1", "!^.*$!sip:bob@opb.example!")}, {0}},
+        /* all of it validated */
+        {NUMBER("5", OWN),
+         "NAPTR",
+         0,
+         AUTHENTIC,
+         {NUMBER("5", OWN) " 60 CNAME " OUTSIDE, E2U(OUTSIDE, "1", "!^.*$!sip:bob@opb.example!")},
+         {0}},
+        {.name = NULL}};
+    struct world *world = *state;
+    world->conf.address_records = false;
+    add_suffix(world, OWN, true);
+    serve(world, rules);
+    expect(world, "+49309", RESOLVER_NO_NUMBER, "", "");
+    assert_told(world, "an alias leads out of the trusted tree");
+    expect(world, "+49308", RESOLVER_NO_NUMBER, "", "");
+    assert_told(world, "an alias leads out of the trusted tree");
+    expect(world, "+49307", RESOLVER_AUTHORITY, "bob@opb.example", "opb.example");
+    expect(world, "+49306", RESOLVER_AUTHORITY, "bob@opb.example", "opb.example");
+    expect(world, "+49305", RESOLVER_AUTHORITY, "bob@opb.example", "opb.example");
+}
+
 static void records_without_flag_are_followed(void **state)
 {
     static const struct server_rule rules[] = {
@@ -704,6 +750,7 @@ int main(void)
         WORLD_TEST(a_record_that_names_us_leads_to_the_authority),
         WORLD_TEST(enum_leads_to_an_address),
         WORLD_TEST(unsigned_enum_counts_only_below_a_trusted_suffix),
+        WORLD_TEST(an_alias_leads_out_of_the_trust_in_a_tree),
         WORLD_TEST(records_without_flag_are_followed),
         WORLD_TEST(five_records_without_flag_in_a_row_are_the_limit),
         WORLD_TEST(loops_end),
