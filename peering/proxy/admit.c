@@ -180,18 +180,27 @@ static void refuse_unknown(const struct sip_msg *request, struct refusal *refusa
         refusal_set(refusal, 404, "no such address: %.*s", SLICE_ARG(request->uri.bytes));
 }
 
-/* Where a request from the core goes, once it is known where the called address lives. */
+void admit_not_found_out(const struct sip_msg *request, const char *why, struct refusal *refusal)
+{
+    refusal_set(refusal, 480, "where %.*s leads could not be found out: %s",
+                SLICE_ARG(request->uri.bytes), why);
+}
+
+/* Where a request from the core goes, once it is known where the called address lives.
+ * why_unknown    why DNS could not tell more; NULL where that is all there is */
 static void plan_found(const struct sip_msg *request, const struct called *called,
-                       struct plan *plan)
+                       const char *why_unknown, struct plan *plan)
 {
     switch (called->answer.rule) {
     case RESOLVER_HOSTED:
     case RESOLVER_UNKNOWN_CORE:
-        if (strcmp(called->answer.route.core.name, plan->caller_group) == 0)
+        if (strcmp(called->answer.route.core.name, plan->caller_group) != 0)
+            plan_core(request, called, plan);
+        else if (why_unknown)
+            admit_not_found_out(request, why_unknown, plan->refusal);
+        else
             refusal_set(plan->refusal, 404, "%.*s is served by the core that asks",
                         SLICE_ARG(request->uri.bytes));
-        else
-            plan_core(request, called, plan);
         return;
     case RESOLVER_UNKNOWN:
     case RESOLVER_BLOCKED:
@@ -222,7 +231,7 @@ void admit_found(const struct sip_msg *request, const struct resolver_found *fou
     plan->renamed = found->number_by != RESOLVER_NUMBER_NONE;
     if (plan->renamed)
         plan->called = found->address;
-    plan_found(request, &called, plan);
+    plan_found(request, &called, found->unknown ? found->why : NULL, plan);
 }
 
 static void plan_number(const struct sip_msg *request, struct plan *plan)
@@ -251,7 +260,7 @@ static void plan_from_core(struct proxy *proxy, const struct origin *origin,
     if (plan->in_dns)
         plan->asked.address = called.address;
     else
-        plan_found(request, &called, plan);
+        plan_found(request, &called, NULL, plan);
 }
 
 /* ---- from a peer (3.2, 3.4) ---- */

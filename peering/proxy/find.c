@@ -19,22 +19,16 @@ static void found_take(struct context *context, const struct resolver_found *fou
         context_try_targets(context);
 }
 
-/* It could not be found out: for the caller not "no such address", and for a core no 503, which
- * would take the whole edge out of service. */
-static void not_found_out(struct context *context, const char *why)
-{
-    struct refusal refusal;
-    refusal_set(&refusal, 480, "where %.*s leads could not be found out: %s",
-                SLICE_ARG(context->request->uri.bytes), why);
-    context_refuse(context, &refusal);
-}
-
 static void find_ended(struct context *context, int status, const struct resolver_found *found)
 {
-    if (status == 0)
+    struct refusal refusal;
+    if (status == 0) {
         found_take(context, found);
-    else
-        not_found_out(context, found->why[0] ? found->why : status_text(status));
+    } else {
+        admit_not_found_out(context->request, found->why[0] ? found->why : status_text(status),
+                            &refusal);
+        context_refuse(context, &refusal);
+    }
 }
 
 static void on_found(int status, const struct resolver_found *found, void *arg)

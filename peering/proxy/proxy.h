@@ -199,6 +199,9 @@ void admit_plan(struct proxy *proxy, const struct origin *origin, const struct s
 /* Completes a plan with `in_dns`, now that whom it is for has been found (design 3.1). */
 void admit_found(const struct sip_msg *request, const struct resolver_found *found,
                  struct plan *plan);
+/* Refuses what could not be found out: for the caller not "no such address", and for a core no 503,
+ * which would take the whole edge out of service. */
+void admit_not_found_out(const struct sip_msg *request, const char *why, struct refusal *refusal);
 /* Is this source one of the domain's core next hops, or allowed by configuration? (sources.c) */
 bool admit_source_is_core(const struct proxy *proxy, const struct origin *origin,
                           const struct store_domain *domain);

@@ -121,6 +121,34 @@ static void what_is_found_or_not_is_told(void **state)
         expect_refusal(stand, &rows[i].call, rows[i].start, rows[i].warning);
 }
 
+/* Addresses that one.example does not have are its core's to know. */
+static void ask_core_for_unknown(struct stand *stand)
+{
+    struct store_command command = {
+        .op = STORE_DOMAIN_PUT, .expected_version = STORE_ANY_VERSION, .actor = "test"};
+    struct store_reader *reader;
+    struct store_verdict verdict;
+    assert_int_equal(store_reader_alloc(stand->store, &reader), 0);
+    assert_int_equal(store_reader_begin(reader), 0);
+    assert_int_equal(store_domain_get(reader, "one.example", &command.domain), 0);
+    store_reader_free(reader);
+    command.domain.unknown = STORE_UNKNOWN_CORE;
+    assert_int_equal(store_submit(stand->store, &command, &verdict), 0);
+    assert_int_equal(verdict.status, 0);
+}
+
+/* No is not unknown, also for a core that is asked for what we do not know, and itself asks us. */
+static void a_core_is_told_what_could_not_be_found_out(void **state)
+{
+    struct stand *stand = *state;
+    const struct call unknown = {"MESSAGE", "sip:+496@one.example", .id = "u1"};
+    const struct call none = {"MESSAGE", "sip:+494@one.example", .id = "u2"};
+    ask_core_for_unknown(stand);
+    expect_refusal(stand, &unknown, "SIP/2.0 480",
+                   "where sip:+496@one.example leads could not be found out: NAPTR " NUMBER("6"));
+    expect_refusal(stand, &none, "SIP/2.0 404", "is served by the core that asks");
+}
+
 static void a_call_given_up_while_dns_is_asked_ends(void **state)
 {
     struct stand *stand = *state;
@@ -163,8 +191,11 @@ static void an_edge_that_ends_asks_no_longer(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_number_reaches_the_core_of_its_address), TEST(what_is_found_or_not_is_told),
-        TEST(a_call_given_up_while_dns_is_asked_ends),  TEST(silence_of_dns_ends_with_the_search),
+        TEST(a_number_reaches_the_core_of_its_address),
+        TEST(what_is_found_or_not_is_told),
+        TEST(a_core_is_told_what_could_not_be_found_out),
+        TEST(a_call_given_up_while_dns_is_asked_ends),
+        TEST(silence_of_dns_ends_with_the_search),
         TEST(an_edge_that_ends_asks_no_longer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
