@@ -305,9 +305,13 @@ static bool walk_needs_search(const struct walk *walk)
 static int found_take(struct walk *walk, const struct resolver_found *found)
 {
     enum resolver_rule rule = walk->answer.rule;
-    if (found->answer.rule == RESOLVER_NO_NUMBER)
+    bool is_nowhere = found->answer.rule == RESOLVER_NO_NUMBER;
+    if (is_nowhere && !(walk->call->who.bits & API_ADMIN))
         return api_problem_from_status(&walk->call->problem, STATUS_NOTFOUND, walk->name);
     walk->answer = found->answer;
+    if (is_nowhere)
+        return 0;
+    walk->unknown = found->unknown;
     if (found->unknown)
         walk_step(walk->steps, "dns", "not found out: %s", found->why);
     if (walk->answer.rule != rule)
@@ -316,14 +320,14 @@ static int found_take(struct walk *walk, const struct resolver_found *found)
     return 0;
 }
 
-/* Where a number that leads to another's address ends, is told as that of one that leads nowhere.
- */
+/* A number that leads to another's address is told as one that leads nowhere: to operators, without
+ * the steps. */
 static int search_failed(struct walk *walk, int status, const char *why)
 {
     struct api_problem *problem = &walk->call->problem;
     if (status == STATUS_NOTFOUND)
         return api_problem_from_status(problem, status, walk->name);
-    if (!walk->text[0])
+    if (!walk->text[0] && status != STATUS_SERVFAIL && status != -ETIMEDOUT)
         return api_problem_set(problem, API_PROBLEM_BUSY, NULL, "%s: %s", walk->name, why);
     snprintf(walk->failure, sizeof(walk->failure), "%s", why);
     return 0;
@@ -369,6 +373,8 @@ static void verdict_format(const struct walk *walk, char *out, size_t size)
         snprintf(out, size, "no way there: %s", walk->failure);
     else if (walk->answer.rule == RESOLVER_BLOCKED)
         snprintf(out, size, "refused: %s is blocked, or was released", walk->text);
+    else if (walk->answer.rule == RESOLVER_NO_NUMBER)
+        snprintf(out, size, "refused: %s leads to no address", walk->name);
     else if (walk_is_refused(walk))
         snprintf(out, size, "refused: %s does not exist at %s", walk->text, walk->address.domain);
     else if (!found)
@@ -376,6 +382,11 @@ static void verdict_format(const struct walk *walk, char *out, size_t size)
                  walk->target_count ? walk->targets[0].why : "the domain has no core");
     else if (walk_leaves(walk))
         snprintf(out, size, "goes to %s over mutual TLS", walk->answer.hosting);
+    else if (walk->unknown)
+        snprintf(out, size,
+                 "goes to the core of %s; a call from that core itself is answered 480, for where "
+                 "the number leads could not be found out",
+                 core->name);
     else
         snprintf(out, size,
                  "goes to the core of %s; a call from that core itself is answered 404, it must "
@@ -387,12 +398,14 @@ static json_t *walk_encode(struct walk *walk)
 {
     char verdict[WALK_LINE];
     verdict_format(walk, verdict, sizeof(verdict));
-    bool unknown = walk_is_refused(walk);
-    return json_pack("{s:s, s:s, s:s?, s:O, s:O, s:s?, s:s}", "address", walk->text, "rule",
-                     rule_names[walk->answer.rule], "hosting",
-                     unknown ? NULL : walk->answer.hosting, "steps", walk->steps, "next_hops",
-                     walk->hops, "must_prove", walk_leaves(walk) ? walk->answer.hosting : NULL,
-                     "verdict", verdict);
+    bool has_address = walk->text[0] != '\0'; /* a number may have led to none */
+    bool is_decided = has_address || walk->answer.rule == RESOLVER_NO_NUMBER;
+    bool is_hosted = has_address && !walk_is_refused(walk);
+    return json_pack(
+        "{s:s, s:s, s:s?, s:O, s:O, s:s?, s:s}", "address", has_address ? walk->text : walk->name,
+        "rule", is_decided ? rule_names[walk->answer.rule] : "not-found-out", "hosting",
+        is_hosted ? walk->answer.hosting : NULL, "steps", walk->steps, "next_hops", walk->hops,
+        "must_prove", walk_leaves(walk) ? walk->answer.hosting : NULL, "verdict", verdict);
 }
 
 static int walk_answer(struct walk *walk)

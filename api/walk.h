@@ -26,6 +26,7 @@ struct walk {
     char text[API_ADDRESS_TEXT_MAX]; /* the same; "": that is not known yet */
     struct resolver_answer answer;   /* about `address`, as the caller may see it */
     char failure[RESOLVER_WHY_MAX];  /* why it was not found out where a number leads; else "" */
+    bool unknown;                    /* DNS could not tell all: the answer is right for routing */
 
     uv_loop_t loop;               /* with the resolver: an event loop of this request's own */
     struct resolver *resolver;    /* NULL: DNS was not needed yet */

@@ -127,6 +127,10 @@ static void routes_through_dns_are_explained(void **state)
         {"/v1/route/+495@opa.example", "+495@opa.example", "unknown", "", "dns",
          "in no tree of ENUM that could be asked",
          "no way there: NAPTR " NUMBER("5") ": REFUSED from 127.0.0.1:"},
+        {"/v1/route/+494", "+494", "no-number", "", "dns", "NAPTR " NUMBER("4") ": NXDOMAIN",
+         "refused: +494 leads to no address"},
+        {"/v1/route/+495", "+495", "not-found-out", "", "dns", "NAPTR " NUMBER("5") ": REFUSED",
+         "no way there: NAPTR " NUMBER("5") ": REFUSED from 127.0.0.1:"},
     };
     for (size_t i = 0; i < COUNT_OF(table); i++) {
         struct response response;
@@ -147,9 +151,27 @@ static void routes_through_dns_are_explained(void **state)
 static void numbers_that_lead_nowhere_are_told_apart(void **state)
 {
     const struct world *world = *state;
-    expect_problem(world->fixture, GET("/v1/route/+494"), 404, "no-such-record", "", "+494");
-    expect_problem(world->fixture, GET("/v1/route/+495"), 503, "busy", "",
-                   "+495: NAPTR " NUMBER("5") ": REFUSED from 127.0.0.1:");
+    expect_problem(world->fixture, as(op_a, GET("/v1/route/+494")), 404, "no-such-record", "",
+                   "+494");
+}
+
+/* A core may know a number that DNS could not be asked for; who has no core to ask, does not. */
+static void a_core_that_asks_itself_is_told_what_is_unknown(void **state)
+{
+    const struct world *world = *state;
+    add(world->fixture, "/v1/domains",
+        "{\"name\": \"opu.example\", \"unknown\": \"core\", \"cores\": [\"sip:127.0.22.3\"]}");
+    static const char *const table[][2] = {
+        {"/v1/route/+494@opu.example", "itself is answered 404"},
+        {"/v1/route/+495@opu.example", "itself is answered 480, for where the number leads"}};
+    for (size_t i = 0; i < COUNT_OF(table); i++) {
+        struct response response;
+        http(world->fixture, GET(table[i][0]), &response);
+        assert_int_equal(response.status, 200);
+        if (!strstr(text_of(response.json, "verdict"), table[i][1]))
+            fail_msg("%s: %s", table[i][0], text_of(response.json, "verdict"));
+        response_done(&response);
+    }
 }
 
 /* An operator of opa.example learns nothing of opc.example, which is ours too. */
@@ -265,6 +287,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(routes_through_dns_are_explained),
         TEST(numbers_that_lead_nowhere_are_told_apart),
+        TEST(a_core_that_asks_itself_is_told_what_is_unknown),
         TEST(other_operators_numbers_stay_theirs),
         TEST(what_is_hidden_is_asked_in_dns_like_what_is_absent),
         TEST(a_published_host_of_ours_is_ours_to_its_operator),
