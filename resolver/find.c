@@ -45,8 +45,8 @@ struct resolver_finding {
     struct resolver_teller teller; /* its arg is the user's */
     struct timer timer;            /* the deadline */
     enum find_step step;
-    bool running; /* inside finding_run: an answer is taken up there */
-    bool late;    /* the deadline has passed: no further questions */
+    bool running;        /* inside finding_run: an answer is taken up there */
+    const char *no_more; /* why no further questions are asked; NULL: they are */
 
     char digits[STORE_NUMBER_MAX + 1]; /* "": no number, or it has led to an address */
     size_t suffix;                     /* the next one */
@@ -119,7 +119,7 @@ static void deadline_passed(void *arg)
     struct resolver_outcome outcome = {.status = -ETIMEDOUT,
                                        .cause = "no answer in time",
                                        .upstream = resolver_wait_upstream(&finding->wait)};
-    finding->late = true;
+    finding->no_more = "not asked, for time is up";
     resolver_wait_cancel(&finding->wait);
     answered(&outcome, finding);
 }
@@ -131,10 +131,11 @@ static void ask(struct resolver_finding *finding, enum resolver_type type, enum 
     finding->outcome.set = NULL;
     finding->type = type;
     finding->step = step;
-    if (finding->late || finding->questions == FIND_QUESTIONS_MAX) {
-        struct resolver_outcome outcome = {.status = finding->late ? -ETIMEDOUT : STATUS_SERVFAIL,
-                                           .cause = finding->late ? "not asked, for time is up"
-                                                                  : "not asked, after too many"};
+    if (!finding->no_more && finding->questions == FIND_QUESTIONS_MAX)
+        finding->no_more = "not asked, after too many";
+    if (finding->no_more) {
+        const struct resolver_outcome outcome = {.status = STATUS_SERVFAIL,
+                                                 .cause = finding->no_more};
         answered(&outcome, finding);
         return;
     }
@@ -485,17 +486,24 @@ static void finding_run(struct resolver_finding *finding)
         finding_finish(finding);
 }
 
+static void finding_init(struct resolver_finding *finding, struct resolver *resolver)
+{
+    memset(finding, 0, sizeof(*finding));
+    list_init(&finding->link);
+    timer_init(&finding->timer);
+    finding->resolver = resolver;
+}
+
 static struct resolver_finding *finding_alloc(struct resolver *resolver)
 {
+    if (resolver->closing || resolver->finding_count >= RESOLVER_FINDINGS_MAX)
+        return NULL;
     struct list *spare = list_pop(&resolver->spare_findings);
     struct resolver_finding *finding =
         spare ? container_of(spare, struct resolver_finding, link) : malloc(sizeof(*finding));
     if (!finding)
         return NULL;
-    memset(finding, 0, sizeof(*finding));
-    list_init(&finding->link);
-    timer_init(&finding->timer);
-    finding->resolver = resolver;
+    finding_init(finding, resolver);
     list_append(&resolver->findings, &finding->link);
     resolver->finding_count++;
     return finding;
@@ -511,23 +519,41 @@ static int finding_return(struct resolver_finding *finding, struct resolver_foun
     return status;
 }
 
+static void finding_begin(struct resolver_finding *finding, const struct resolver_asked *asked,
+                          const struct resolver_find_user *user)
+{
+    finding->reader = user->reader;
+    finding->directory = user->directory ? user->directory : &resolver_whole_directory;
+    finding->done = user->done;
+    finding->teller = (struct resolver_teller){.trace = user->trace, .arg = user->arg};
+    memcpy(finding->digits, asked->digits, sizeof(finding->digits));
+    if (asked->digits[0] == '\0')
+        finding->found.address = asked->address;
+    finding_advance(finding);
+}
+
+/* The search of one who came when there were too many: nobody is asked, so it ends at once. Most
+ * addresses have no record, and a call to the authority is better than none. */
+static int find_without_dns(struct resolver *resolver, const struct resolver_asked *asked,
+                            const struct resolver_find_user *user, struct resolver_found *found)
+{
+    struct resolver_finding finding;
+    finding_init(&finding, resolver);
+    finding.no_more = "not asked, for too many searches are under way";
+    finding_begin(&finding, asked, user);
+    resolver_set_unref(finding.outcome.set);
+    *found = finding.found;
+    return finding.status;
+}
+
 int resolver_find(struct resolver *resolver, const struct resolver_asked *asked,
                   const struct resolver_find_user *user, struct resolver_found *found,
                   struct resolver_finding **finding)
 {
-    if (resolver->closing || resolver->finding_count >= RESOLVER_FINDINGS_MAX)
-        return -EAGAIN;
     struct resolver_finding *made = finding_alloc(resolver);
     if (!made)
-        return -ENOMEM;
-    made->reader = user->reader;
-    made->directory = user->directory ? user->directory : &resolver_whole_directory;
-    made->done = user->done;
-    made->teller = (struct resolver_teller){.trace = user->trace, .arg = user->arg};
-    memcpy(made->digits, asked->digits, sizeof(made->digits));
-    if (asked->digits[0] == '\0')
-        made->found.address = asked->address;
-    finding_advance(made);
+        return find_without_dns(resolver, asked, user, found);
+    finding_begin(made, asked, user);
     if (made->step == FIND_END)
         return finding_return(made, found);
     int status = resolver_timer_start(resolver, &made->timer, resolver->conf.lookup_timeout_ms,
@@ -535,7 +561,7 @@ int resolver_find(struct resolver *resolver, const struct resolver_asked *asked,
     if (status < 0) {
         finding_detach(made);
         finding_recycle(made);
-        return status;
+        return find_without_dns(resolver, asked, user, found);
     }
     *finding = made;
     return -EINPROGRESS;

@@ -151,7 +151,8 @@ struct resolver_finding; /* a search under way */
  * address records only where they are validated.
  * Returns what `done` would get, with *found, where the directory and the cache suffice; then
  * `done` is not called. -EINPROGRESS: `done` is called exactly once, later, from the loop, unless
- * *finding is cancelled before. -EAGAIN (too many under way) and -ENOMEM: *found is not set. */
+ * *finding is cancelled before. Where too many are under way, or memory is out, DNS counts as one
+ * that could not tell. */
 int resolver_find(struct resolver *resolver, const struct resolver_asked *asked,
                   const struct resolver_find_user *user, struct resolver_found *found,
                   struct resolver_finding **finding);

@@ -46,7 +46,6 @@ void find_start(struct context *context)
     const struct resolver_find_user user = {
         .reader = proxy->reader, .done = on_found, .arg = context};
     struct resolver_found found;
-    found.why[0] = '\0'; /* nothing else is looked at where the search cannot start */
     int status =
         resolver_find(proxy->resolver, &context->plan->asked, &user, &found, &context->finding);
     if (status != -EINPROGRESS)

@@ -720,16 +720,29 @@ static void the_resolvers_end_ends_searches(void **state)
     assert_int_equal(world->status, STATUS_CANCELLED);
 }
 
+/* Beyond the bound the directory alone decides: only a number that it has not got fails. */
 static void searches_under_way_are_bounded(void **state)
 {
     static const struct server_rule rules[] = {
         {"_sipaddr.opb.example", "TXT", SERVER_SILENT, 0, {NULL}, {0}}, {.name = NULL}};
     struct world *world = *state;
     struct resolver_finding *finding;
+    add_suffix(world, E164, false);
     serve(world, rules);
     for (int i = 0; i < RESOLVER_FINDINGS_MAX; i++)
         assert_int_equal(start(world, "bob@opb.example", &finding), -EINPROGRESS);
-    assert_int_equal(start(world, "bob@opb.example", &finding), -EAGAIN);
+    expect(world, "bob@opb.example", RESOLVER_AUTHORITY, "bob@opb.example", "opb.example");
+    assert_false(world->waited);
+    assert_true(world->found.unknown);
+    assert_string_equal(world->found.why,
+                        "TXT _sipaddr.opb.example: not asked, for too many searches are under way");
+    expect(world, "bobby@opa.example", RESOLVER_ALIAS, "bobby@opa.example", "opb.example");
+    expect(world, "alice@opa.example", RESOLVER_HOSTED, "alice@opa.example", "opa.example");
+    expect(world, "+4930101", RESOLVER_PORTED_OUT, "carol@opa.example", "opc.example");
+    assert_int_equal(find(world, "+49309"), STATUS_SERVFAIL);
+    expect(world, "+49309@open.example", RESOLVER_UNKNOWN_CORE, "+49309@open.example",
+           "open.example");
+    assert_true(world->found.unknown);
     struct resolver_stats stats;
     resolver_stats_get(world->resolver, &stats);
     assert_int_equal(stats.inflight, 1);
