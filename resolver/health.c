@@ -2,14 +2,34 @@
 
 #include <string.h>
 
+static bool is_silent(const struct resolver *resolver, size_t upstream)
+{
+    return resolver->upstreams[upstream].silent >= RESOLVER_SILENT_MAX;
+}
+
+/* Where it is time to try it again, it is for the next one only. */
 static bool is_down(struct resolver *resolver, size_t upstream, uint64_t now_ms)
 {
-    if (resolver->upstreams[upstream].silent < RESOLVER_SILENT_MAX)
+    if (!is_silent(resolver, upstream))
         return false;
     if (resolver->upstreams[upstream].down_until_ms > now_ms)
         return true;
     resolver->upstreams[upstream].down_until_ms = now_ms + RESOLVER_DOWN_MS;
     return false;
+}
+
+bool resolver_trusted_are_down(const struct resolver *resolver)
+{
+    uint64_t now_ms = resolver_now_ms(resolver);
+    bool any = false;
+    for (size_t i = 0; i < resolver->conf.upstream_count; i++) {
+        if (!resolver->conf.upstreams[i].trusted)
+            continue;
+        if (!is_silent(resolver, i) || resolver->upstreams[i].down_until_ms <= now_ms)
+            return false;
+        any = true;
+    }
+    return any;
 }
 
 void resolver_upstream_silent(struct resolver *resolver, size_t upstream)

@@ -547,6 +547,12 @@ static void ask(struct resolver *resolver, const struct question_key *key,
     }
     if (answer_from_cache(resolver, key, wait, &stale))
         return;
+    /* What proves has nothing stale to be told meanwhile: each call would wait as long as all
+     * attempts take, and most go on without an answer. */
+    if (key->trusted_only && resolver_trusted_are_down(resolver)) {
+        refuse(wait, -ETIMEDOUT, "not asked, for no trusted upstream answered lately");
+        return;
+    }
 
     struct resolver_question *question = question_to_join(resolver, key);
     bool begins = !question;

@@ -478,6 +478,41 @@ static void proof_is_not_used_beyond_the_ttl_that_it_came_with(void **state)
     assert_true(asked.validated);
 }
 
+/* Each call to a foreign domain needs such an answer, or does without. */
+static void nobody_waits_for_trusted_upstreams_that_are_down(void **state)
+{
+    struct world *world = *state;
+    struct resolver_conf conf = world_conf(world, 2, 20);
+    conf.upstreams[0].trusted = false;
+    world->servers[0].rules = one_rules;
+    world->servers[1].rules = silent_rules;
+    world_open_as(world, &conf);
+    for (unsigned i = 0; i < RESOLVER_SILENT_MAX; i += RESOLVER_ROUNDS)
+        assert_int_equal(ask_trusted(world).status, -ETIMEDOUT);
+
+    unsigned before = world->servers[1].asked;
+    struct asked asked;
+    for (unsigned i = 0; i < 3; i++) {
+        start_trusted(world, &asked);
+        assert_int_equal(asked.calls, 1); /* at once */
+        assert_int_equal(asked.status, -ETIMEDOUT);
+        assert_string_equal(asked.cause, "not asked, for no trusted upstream answered lately");
+    }
+    assert_int_equal(world->servers[1].asked, before);
+    assert_int_equal(ask(world).status, 0); /* who needs no proof is answered */
+
+    world->resolver->ahead_ms += RESOLVER_DOWN_MS; /* one tries it */
+    world->servers[1].rules = two_rules;
+    struct asked probe;
+    start_trusted(world, &probe);
+    start_trusted(world, &asked);
+    assert_int_equal(asked.calls, 1);
+    wait_for(world, &probe);
+    assert_first(&probe, "192.0.2.2");
+    assert_true(ask_trusted(world).cached);
+    assert_int_equal(world->servers[1].asked, before + 1);
+}
+
 static void without_a_trusted_upstream_proofs_cannot_be_had(void **state)
 {
     struct world *world = *state;
@@ -920,6 +955,7 @@ int main(void)
         WORLD_TEST(proofs_are_asked_of_trusted_upstreams_only),
         WORLD_TEST(proof_that_trusted_upstreams_cannot_give_is_not_sought_elsewhere),
         WORLD_TEST(proof_is_not_used_beyond_the_ttl_that_it_came_with),
+        WORLD_TEST(nobody_waits_for_trusted_upstreams_that_are_down),
         WORLD_TEST(without_a_trusted_upstream_proofs_cannot_be_had),
         WORLD_TEST(failure_of_one_upstream_does_not_unmake_the_proof_of_the_next),
         WORLD_TEST(upstream_that_is_down_is_tried_by_one_question_now_and_then),
