@@ -18,11 +18,13 @@ static bool does_not_exist(const struct ask *ask)
 /* ---- addresses ---- */
 
 /* Puts a host behind those of its rank; before them where its weight is 0, which gives it the
- * very small chance that RFC 2782 wants. */
+ * very small chance that RFC 2782 wants. Those beyond the room are left for the next round. */
 static void host_add(struct resolver_location *location, const struct host *host)
 {
-    if (location->host_count == RESOLVER_MAX_TARGETS)
+    if (location->host_count == RESOLVER_MAX_TARGETS) {
+        location->more_hosts = true;
         return;
+    }
     size_t at = location->host_count++;
     for (; at > 0 && host->weight == 0 && location->hosts[at - 1].rank == host->rank; at--)
         location->hosts[at] = location->hosts[at - 1];
@@ -43,7 +45,8 @@ static struct resolver_plan *plan_make(const struct resolver_location *location,
 {
     struct netaddr addrs[RESOLVER_MAX_TARGETS][RESOLVER_MAX_HOPS];
     struct resolver_plan_part parts[RESOLVER_MAX_TARGETS];
-    const char *names[RESOLVER_NAPTR_MAX];
+    const char *names[SRV_MAX];
+    size_t counts[RESOLVER_MAX_TARGETS];
     for (size_t i = 0; i < location->host_count; i++) {
         const struct host *host = &location->hosts[i];
         parts[i] = (struct resolver_plan_part){.host = host->name,
@@ -51,10 +54,14 @@ static struct resolver_plan *plan_make(const struct resolver_location *location,
                                                .transport = host->transport,
                                                .rank = host->rank,
                                                .addrs = addrs[i]};
-        parts[i].addr_count = resolver_order_addresses(location->asks[2 * i].outcome.set,
-                                                       location->asks[2 * i + 1].outcome.set,
-                                                       host->port, addrs[i], RESOLVER_MAX_HOPS);
-        *addr_count += parts[i].addr_count;
+        counts[i] = resolver_order_addresses(location->asks[2 * i].outcome.set,
+                                             location->asks[2 * i + 1].outcome.set, host->port,
+                                             addrs[i], RESOLVER_MAX_HOPS);
+    }
+    resolver_order_share(counts, location->host_count, RESOLVER_MAX_HOPS);
+    for (size_t i = 0; i < location->host_count; i++) {
+        parts[i].addr_count = counts[i];
+        *addr_count += counts[i];
     }
     for (size_t i = 0; i < location->srv_count; i++)
         names[i] = location->srv_sets[i].name;
@@ -75,6 +82,8 @@ static const char *nothing_text(const struct resolver_target *target)
            "3263 section 4.2)";
 }
 
+static bool next_hosts(struct resolver_location *location);
+
 static void addresses_done(struct resolver_location *location)
 {
     size_t addr_count = 0;
@@ -86,10 +95,12 @@ static void addresses_done(struct resolver_location *location)
         resolver_location_fail(location, STATUS_SERVFAIL, "no memory");
     else if (failed)
         resolver_location_fail_by(location, failed);
+    else if (next_hosts(location))
+        return;
     else if (location->from_srv)
         resolver_location_fail(location, STATUS_NOHOP, "no SRV target has an address: %s%s",
                                location->hosts[0].name,
-                               location->host_count > 1 ? " and others" : "");
+                               location->host_count + location->passed > 1 ? " and others" : "");
     else if (does_not_exist(&location->asks[0]))
         resolver_location_fail(location, STATUS_NXDOMAIN, "NXDOMAIN: the domain does not exist");
     else
@@ -99,23 +110,40 @@ static void addresses_done(struct resolver_location *location)
 static void addresses_of_domain(struct resolver_location *location)
 {
     const struct resolver_target *asked = &location->target;
+    bool named = location->srv_first > 0; /* by a NAPTR record */
+    enum resolver_transport transport =
+        named ? (enum resolver_transport)location->srv_sets[0].transport
+              : resolver_target_transport(asked);
     const struct host host = {.name = asked->host,
-                              .port = resolver_target_port(asked),
-                              .transport = (uint8_t)resolver_target_transport(asked)};
+                              .port = asked->port ? asked->port : resolver_service_port(transport),
+                              .transport = (uint8_t)transport};
+    if (resolver_target_asks_srv(asked))
+        resolver_tell(&location->teller, "no SRV records: the domain's own addresses, port %u",
+                      host.port);
     host_add(location, &host);
     addresses_start(location);
 }
 
 /* ---- SRV ---- */
 
-/* The targets of the nth SRV set: by priority, and where there are too many of one, those that were
- * drawn first. */
-static void srv_hosts(struct resolver_location *location, size_t nth)
+/* May this record lead to a host? */
+static bool srv_is_usable(const struct resolver_location *location, const struct srv_set *asked,
+                          const struct resolver_srv *srv)
 {
-    const struct resolver_set *set = location->asks[nth].outcome.set;
+    if (srv->target[0] != '\0' && srv->port == 0 && location->rounds == 0)
+        resolver_tell(&location->teller, "SRV %s: %s is passed over: port 0 is none", asked->name,
+                      srv->target);
+    return srv->target[0] != '\0' && srv->port != 0;
+}
+
+/* The targets of an SRV set: by priority, and where there are too many of one, those that were
+ * drawn first. The first *pass of them are left out. */
+static void srv_hosts(struct resolver_location *location, size_t nth, size_t *pass)
+{
+    const struct srv_set *asked = &location->srv_sets[nth];
+    const struct resolver_set *set = asked->set;
     size_t order[RESOLVER_RECORDS_MAX];
-    size_t count =
-        resolver_order_srv(set, resolver_order_draw(&location->resolver->lottery), order);
+    size_t count = resolver_order_srv(set, location->srv_seed + nth, order);
     for (size_t i = 0; i < count; i++) {
         const struct resolver_srv *srv = &set->records[order[i]].srv;
         if (i == 0 || srv->priority != set->records[order[i - 1]].srv.priority)
@@ -123,11 +151,43 @@ static void srv_hosts(struct resolver_location *location, size_t nth)
         const struct host host = {.name = srv->target,
                                   .port = srv->port,
                                   .weight = srv->weight,
-                                  .transport = location->srv_sets[nth].transport,
+                                  .transport = asked->transport,
                                   .rank = location->rank};
-        if (srv->target[0] != '\0')
+        if (!srv_is_usable(location, asked, srv))
+            continue;
+        if (*pass > 0)
+            --*pass;
+        else
             host_add(location, &host);
     }
+}
+
+/* The hosts of this round: those that the SRV sets name, behind those of earlier rounds. */
+static void hosts_collect(struct resolver_location *location)
+{
+    size_t pass = location->passed;
+    location->host_count = 0;
+    location->rank = 0;
+    location->more_hosts = false;
+    for (size_t i = location->srv_first; i < location->srv_count; i++)
+        if (location->srv_sets[i].set)
+            srv_hosts(location, i, &pass);
+}
+
+/* None of the hosts has an address, but there are others. Returns whether they are asked for. */
+static bool next_hosts(struct resolver_location *location)
+{
+    if (!location->more_hosts || location->late || location->rounds + 1 == ROUNDS_MAX)
+        return false;
+    for (size_t i = 0; i < location->ask_count; i++)
+        location->asks[i].outcome.set = resolver_set_unref(location->asks[i].outcome.set);
+    location->ask_count = 0;
+    location->rounds++;
+    location->passed += location->host_count;
+    hosts_collect(location);
+    resolver_tell(&location->teller, "no address so far: the next %zu hosts", location->host_count);
+    addresses_start(location);
+    return true;
 }
 
 /* The first SRV set with records, though they lead nowhere; or NULL. */
@@ -139,11 +199,29 @@ static const struct ask *ask_with_records(const struct resolver_location *locati
     return NULL;
 }
 
+static void srv_of_domain(struct resolver_location *location);
+
+/* RFC 3263 section 4.2 goes on with the domain's addresses where no SRV record is found. Where the
+ * NAPTR record named another SRV set than the usual one, that may be there. */
+static void srv_missing(struct resolver_location *location)
+{
+    const char *missing = location->asks[0].name;
+    resolver_location_hold(location);
+    if (location->from_naptr) {
+        location->from_naptr = false;
+        resolver_tell(&location->teller, "NAPTR leads to SRV %s, which does not exist", missing);
+        srv_of_domain(location);
+        return;
+    }
+    addresses_of_domain(location);
+}
+
 static void srv_done(struct resolver_location *location)
 {
     for (size_t i = 0; i < location->ask_count; i++)
-        if (location->asks[i].outcome.set)
-            srv_hosts(location, i);
+        location->srv_sets[location->srv_first + i].set = location->asks[i].outcome.set;
+    location->srv_seed = resolver_order_draw(&location->resolver->lottery);
+    hosts_collect(location);
 
     const struct ask *failed = resolver_location_failed(location);
     const struct ask *with_records = ask_with_records(location);
@@ -155,18 +233,12 @@ static void srv_done(struct resolver_location *location)
         addresses_start(location);
     } else if (with_records) {
         resolver_location_fail(location, STATUS_NOHOP,
-                               "SRV %s: its target is \".\" or no host name: no SIP%s is offered",
+                               "SRV %s: its target is \".\", no host name, or has port 0: no "
+                               "SIP%s is offered",
                                with_records->name,
                                location->target.profile == RESOLVER_PEER ? " over TLS" : "");
-    } else if (location->from_naptr) {
-        resolver_location_fail(location, STATUS_NOHOP,
-                               "NAPTR leads to SRV %s, which does not exist",
-                               location->asks[0].name);
     } else {
-        resolver_tell(&location->teller, "no SRV records: the domain's own addresses, port %u",
-                      resolver_target_port(&location->target));
-        resolver_location_hold(location);
-        addresses_of_domain(location);
+        srv_missing(location);
     }
 }
 
@@ -174,13 +246,34 @@ static void srv_done(struct resolver_location *location)
 
 static void srv_ask(struct resolver_location *location, const char *name, int transport)
 {
-    location->srv_sets[location->srv_count++] = (struct srv_set){name, (uint8_t)transport};
+    location->srv_sets[location->srv_count++] =
+        (struct srv_set){.name = name, .transport = (uint8_t)transport};
     resolver_location_add(location, RESOLVER_SRV, name);
+}
+
+/* The transports whose SRV sets of the domain are asked: where NAPTR records have led nowhere,
+ * still those that they name. */
+static unsigned srv_wanted(const struct resolver_location *location)
+{
+    unsigned wanted = 0;
+    for (size_t i = 0; i < location->srv_first; i++)
+        wanted |= RESOLVER_BIT(location->srv_sets[i].transport);
+    return wanted ? wanted : resolver_target_srv(&location->target);
+}
+
+/* A NAPTR record has led there, and there is nothing. */
+static bool srv_was_asked(const struct resolver_location *location, const char *name)
+{
+    for (size_t i = 0; i < location->srv_first; i++)
+        if (strcmp(location->srv_sets[i].name, name) == 0)
+            return true;
+    return false;
 }
 
 static void srv_of_domain(struct resolver_location *location)
 {
-    unsigned wanted = resolver_target_srv(&location->target);
+    location->srv_first = location->srv_count;
+    unsigned wanted = srv_wanted(location);
     for (int transport = RESOLVER_UDP; transport <= RESOLVER_SCTP; transport++) {
         char *name = location->srv_names[transport];
         if (!(wanted & RESOLVER_BIT(transport)))
@@ -188,7 +281,8 @@ static void srv_of_domain(struct resolver_location *location)
         int len = snprintf(name, sizeof(location->srv_names[0]), "%s.%s",
                            resolver_service_label((enum resolver_transport)transport),
                            location->target.host);
-        if (len <= RESOLVER_NAME_MAX) /* else no such name can exist */
+        /* a longer name cannot exist */
+        if (len <= RESOLVER_NAME_MAX && !srv_was_asked(location, name))
             srv_ask(location, name, transport);
     }
     if (location->ask_count > 0)

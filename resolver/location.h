@@ -8,8 +8,11 @@
 #include "resolver/internal.h"
 #include "resolver/order.h"
 
-#define ASKS_MAX (2 * RESOLVER_MAX_TARGETS) /* AAAA and A of each target */
-#define HELD_MAX (1 + RESOLVER_NAPTR_MAX)   /* the NAPTR set and the SRV sets */
+#define ASKS_MAX     (2 * RESOLVER_MAX_TARGETS) /* AAAA and A of each target */
+#define SERVICES_MAX (RESOLVER_SCTP + 1)        /* SRV names of one domain */
+#define SRV_MAX      (RESOLVER_NAPTR_MAX + SERVICES_MAX)
+#define HELD_MAX     (1 + SRV_MAX) /* the NAPTR set and the SRV sets */
+#define ROUNDS_MAX   4             /* RESOLVER_MAX_TARGETS hosts each, until one has an address */
 
 enum locate_step {
     LOCATE_START,    /* entered by resolver_locate; left by the timer, so never from inside it */
@@ -38,6 +41,7 @@ struct host {
 struct srv_set {
     const char *name; /* in a held set, or of the location */
     uint8_t transport;
+    const struct resolver_set *set; /* held; NULL: not answered */
 };
 
 /* Owned by the resolver's list of locations until `done` was called or it is cancelled; then
@@ -65,13 +69,18 @@ struct resolver_location {
     bool partial;      /* something could not be found out */
     uint64_t age;      /* of the cache when it began */
 
-    bool from_naptr; /* a NAPTR record named the SRV sets */
+    bool from_naptr; /* a NAPTR record named the SRV sets that are asked */
     bool from_srv;   /* an SRV record named the targets */
-    char srv_names[RESOLVER_NAPTR_MAX][RESOLVER_NAME_MAX + 1];
-    struct srv_set srv_sets[RESOLVER_NAPTR_MAX];
+    char srv_names[SERVICES_MAX][RESOLVER_NAME_MAX + 1];
+    struct srv_set srv_sets[SRV_MAX];
     size_t srv_count;
+    size_t srv_first;  /* of those that this step asks */
+    uint64_t srv_seed; /* of the draws among the targets */
     struct host hosts[RESOLVER_MAX_TARGETS];
     size_t host_count;
+    size_t passed;   /* hosts of earlier rounds, which have no address */
+    bool more_hosts; /* than there is room for in a round */
+    unsigned rounds;
     unsigned rank; /* of the last one */
     struct resolver_set *held[HELD_MAX];
     size_t held_count;

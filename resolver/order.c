@@ -85,6 +85,21 @@ size_t resolver_order_srv(const struct resolver_set *set, uint64_t seed,
     return set->count;
 }
 
+void resolver_order_share(size_t *counts, size_t count, size_t max)
+{
+    size_t total = 0, highest = 0;
+    for (size_t i = 0; i < count; i++) {
+        total += counts[i];
+        highest = counts[i] > highest ? counts[i] : highest;
+    }
+    for (; total > max && highest > 0; highest--)
+        for (size_t i = count; i-- > 0 && total > max;)
+            if (counts[i] == highest) {
+                counts[i]--;
+                total--;
+            }
+}
+
 static size_t set_count(const struct resolver_set *set)
 {
     return set ? set->count : 0;

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define RESOLVER_NAPTR_MAX 4 /* NAPTR records of one domain whose SRV sets are asked */
+#define RESOLVER_NAPTR_MAX 8 /* NAPTR records of one domain whose SRV sets are asked */
 
 /* Indexes of the records of a NAPTR set that are usable for the transports `allowed` (service.h),
  * by preference; of the lowest order only, for a client must not go on to another order once one
@@ -24,6 +24,10 @@ uint64_t resolver_order_draw(uint64_t *state);
  * (RFC 2782). The same seed gives the same order. Returns how many. */
 size_t resolver_order_srv(const struct resolver_set *set, uint64_t seed,
                           size_t order[RESOLVER_RECORDS_MAX]);
+
+/* Shares `max` hops among hosts that have so many addresses each: none has more than it needs, and
+ * none gets fewer than another while it needs more. */
+void resolver_order_share(size_t *counts, size_t count, size_t max);
 
 /* The addresses of one host with `port`, alternating between the families, IPv6 first (RFC 8305
  * section 4). Either set may be NULL or negative. Returns how many, at most `max`. */

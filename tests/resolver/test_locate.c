@@ -1,5 +1,6 @@
 /* Whole lookups against a server in the same loop that misbehaves as told. */
 #include "resolver/internal.h"
+#include "resolver/location.h"
 
 #include "base/status.h"
 #include "peering/sip/sip.h"
@@ -374,7 +375,7 @@ static const struct route_case route_cases[] = {
       ONE_OF("_sips._tcp.o.example", "SRV", "_sips._tcp.o.example 9 SRV 0 0 0 ."),
       ONE_OF("o.example", "A", "o.example 9 A 192.0.2.1"), NONE_OF("o.example", "AAAA")},
      STATUS_NOHOP,
-     "o.example: SRV _sips._tcp.o.example: its target is \".\" or no host name: no SIP over TLS is "
+     "o.example: SRV _sips._tcp.o.example: its target is \".\", no host name, or has port 0: no SIP over TLS is "
      "offered"},
     {"NAPTR leads to an SRV that does not exist",
      "o.example",
@@ -382,8 +383,59 @@ static const struct route_case route_cases[] = {
      {ONE_OF("o.example", "NAPTR", "o.example 9 NAPTR 1 1 s SIPS+D2T - _sips._tcp.o.example"),
       NO_NAME("_sips._tcp.o.example", "SRV"), ONE_OF("o.example", "A", "o.example 9 A 192.0.2.1"),
       NONE_OF("o.example", "AAAA")},
+     0,
+     "o.example=192.0.2.1:5061"},
+    {"NAPTR leads to an SRV that does not exist, the usual one does",
+     "o.example",
+     0,
+     {ONE_OF("o.example", "NAPTR", "o.example 9 NAPTR 1 1 s SIPS+D2T - none.o.example"),
+      NO_NAME("none.o.example", "SRV"),
+      ONE_OF("_sips._tcp.o.example", "SRV", "_sips._tcp.o.example 9 SRV 1 1 5071 e.example"),
+      ONE_OF("e.example", "A", "e.example 9 A 192.0.2.1"), NONE_OF("e.example", "AAAA")},
+     0,
+     "e.example=192.0.2.1:5071"},
+    {"NAPTR leads to an SRV that does not exist, and there is nothing else",
+     "o.example",
+     0,
+     {ONE_OF("o.example", "NAPTR", "o.example 9 NAPTR 1 1 s SIPS+D2T - none.o.example"),
+      NO_NAME("none.o.example", "SRV"), NONE_OF("_sips._tcp.o.example", "SRV"),
+      NONE_OF("o.example", "A"), NONE_OF("o.example", "AAAA")},
      STATUS_NOHOP,
-     "o.example: NAPTR leads to SRV _sips._tcp.o.example, which does not exist"},
+     "o.example: no NAPTR SIPS+D2T, no SRV _sips._tcp and no address records (AAAA, A)"},
+    {"NAPTR leads to an SRV that does not exist, and the usual one fails",
+     "o.example",
+     0,
+     {ONE_OF("o.example", "NAPTR", "o.example 9 NAPTR 1 1 s SIPS+D2T - none.o.example"),
+      NO_NAME("none.o.example", "SRV"), FAILING("_sips._tcp.o.example", "SRV"),
+      ONE_OF("o.example", "A", "o.example 9 A 192.0.2.1"), NONE_OF("o.example", "AAAA")},
+     STATUS_SERVFAIL,
+     "SRV _sips._tcp.o.example: SERVFAIL from %s"},
+    {"port 0 is none",
+     "o.example",
+     0,
+     {NONE_OF("o.example", "NAPTR"),
+      {"_sips._tcp.o.example",
+       "SRV",
+       0,
+       0,
+       {"_sips._tcp.o.example 9 SRV 1 1 0 z.example",
+        "_sips._tcp.o.example 9 SRV 2 1 5071 e.example"},
+       {NULL}},
+      ONE_OF("z.example", "A", "z.example 9 A 192.0.2.2"),
+      NONE_OF("z.example", "AAAA"),
+      ONE_OF("e.example", "A", "e.example 9 A 192.0.2.1"),
+      NONE_OF("e.example", "AAAA")},
+     0,
+     "e.example=192.0.2.1:5071"},
+    {"nothing but port 0",
+     "o.example",
+     0,
+     {NONE_OF("o.example", "NAPTR"),
+      ONE_OF("_sips._tcp.o.example", "SRV", "_sips._tcp.o.example 9 SRV 1 1 0 z.example"),
+      ONE_OF("o.example", "A", "o.example 9 A 192.0.2.1"), NONE_OF("o.example", "AAAA")},
+     STATUS_NOHOP,
+     "o.example: SRV _sips._tcp.o.example: its target is \".\", no host name, or has port 0: no SIP "
+     "over TLS is offered"},
     {"nothing at all",
      "o.example",
      0,
@@ -529,7 +581,7 @@ static const struct core_case {
       {ONE_OF("_sip._udp.c.example", "SRV", "_sip._udp.c.example 9 SRV 0 0 0 ."),
        ONE_OF("c.example", "A", "c.example 9 A 192.0.2.1"), NONE_OF("c.example", "AAAA")},
       STATUS_NOHOP,
-      "c.example: SRV _sip._udp.c.example: its target is \".\" or no host name: no SIP is offered"},
+      "c.example: SRV _sip._udp.c.example: its target is \".\", no host name, or has port 0: no SIP is offered"},
      SIP_UDP},
     {{"NAPTR chooses the transport",
       "c.example",
@@ -557,6 +609,26 @@ static const struct core_case {
        ONE_OF("e.example", "A", "e.example 9 A 192.0.2.1"), NONE_OF("e.example", "AAAA")},
       0,
       "TLS e.example=192.0.2.1:5071"},
+     RESOLVER_ANY},
+    {{"the transport that NAPTR names stays where its SRV does not exist: SRV",
+      "c.example",
+      0,
+      {ONE_OF("c.example", "NAPTR", "c.example 9 NAPTR 10 20 s SIPS+D2T - none.c.example"),
+       NO_NAME("none.c.example", "SRV"),
+       ONE_OF("_sip._udp.c.example", "SRV", "_sip._udp.c.example 9 SRV 1 1 5070 e.example"),
+       ONE_OF("_sips._tcp.c.example", "SRV", "_sips._tcp.c.example 9 SRV 1 1 5071 e.example"),
+       ONE_OF("e.example", "A", "e.example 9 A 192.0.2.1"), NONE_OF("e.example", "AAAA")},
+      0,
+      "TLS e.example=192.0.2.1:5071"},
+     RESOLVER_ANY},
+    {{"the transport that NAPTR names stays where its SRV does not exist: addresses",
+      "c.example",
+      0,
+      {ONE_OF("c.example", "NAPTR", "c.example 9 NAPTR 10 20 s SIP+D2T - _sip._tcp.c.example"),
+       NO_NAME("_sip._tcp.c.example", "SRV"), ONE_OF("c.example", "A", "c.example 9 A 192.0.2.1"),
+       NONE_OF("c.example", "AAAA")},
+      0,
+      "TCP c.example=192.0.2.1:5060"},
      RESOLVER_ANY},
     {{"no NAPTR: SRV of UDP and TCP",
       "c.example",
@@ -659,6 +731,115 @@ static void hops_are_bounded(void **state)
     world->servers[0].rules = rules;
     world_open(world, 1, PATIENT_MS, PATIENT_MS);
     assert_int_equal(locate(world, "o.example", 5061)->count, RESOLVER_MAX_HOPS);
+}
+
+static void a_host_of_many_addresses_leaves_room_for_the_backup(void **state)
+{
+    static struct server_rule rules[] = {
+        NONE_OF("o.example", "NAPTR"),
+        {"_sips._tcp.o.example",
+         "SRV",
+         0,
+         0,
+         {"_sips._tcp.o.example 9 SRV 1 1 5061 big.example",
+          "_sips._tcp.o.example 9 SRV 2 1 5061 backup.example"},
+         {NULL}},
+        {"big.example", "A", SERVER_TRUNCATE, 0, {NULL}, {NULL}},
+        NONE_OF("big.example", "AAAA"),
+        ONE_OF("backup.example", "A", "backup.example 9 A 192.0.2.2"),
+        NONE_OF("backup.example", "AAAA"),
+        {.name = NULL}};
+    struct world *world = *state;
+    for (size_t i = 0; i + 1 < SERVER_LINES_MAX; i++)
+        rules[2].answer[i] = "big.example 9 A 192.0.2.1";
+    world->servers[0].rules = rules;
+    world_open(world, 1, PATIENT_MS, PATIENT_MS);
+    const struct result *result = locate(world, "o.example", 0);
+    assert_int_equal(result->count, RESOLVER_MAX_HOPS);
+    for (size_t i = 0; i < RESOLVER_MAX_HOPS; i++)
+        assert_string_equal(result->hops[i].host,
+                            i + 1 < RESOLVER_MAX_HOPS ? "big.example" : "backup.example");
+}
+
+#define HOSTS_OF_SET 39 /* as many as a rule has room for */
+
+/* Two SRV sets of hosts h0, h1 ... by priority; only h<living> has an address. */
+static void hosts_serve(struct world *world, unsigned living)
+{
+    static struct server_rule rules[3 + 4 * HOSTS_OF_SET + 1];
+    static char texts[2 * HOSTS_OF_SET][2][64], address[64];
+    static const char *const naptr[] = {"o.example 9 NAPTR 1 1 s SIPS+D2T - s0.example",
+                                        "o.example 9 NAPTR 1 2 s SIPS+D2T - s1.example"};
+    struct server_rule *rule = rules;
+    *rule++ = (struct server_rule){"o.example", "NAPTR", 0, 0, {naptr[0], naptr[1]}, {NULL}};
+    for (unsigned set = 0; set < 2; set++) {
+        *rule = (struct server_rule){
+            .name = set ? "s1.example" : "s0.example", .type = "SRV", .act = SERVER_TRUNCATE};
+        for (unsigned i = 0; i < HOSTS_OF_SET; i++) {
+            char *line = texts[set * HOSTS_OF_SET + i][0];
+            snprintf(line, sizeof(texts[0][0]), "s%u.example 9 SRV %u 1 5061 h%u.example", set, i,
+                     set * HOSTS_OF_SET + i);
+            rule->answer[i] = line;
+        }
+        rule++;
+    }
+    for (unsigned i = 0; i < 2 * HOSTS_OF_SET; i++) {
+        char *name = texts[i][1];
+        snprintf(name, sizeof(texts[0][1]), "h%u.example", i);
+        *rule++ = (struct server_rule)NONE_OF(name, "AAAA");
+        if (i != living)
+            *rule++ = (struct server_rule)NO_NAME(name, "A");
+    }
+    snprintf(address, sizeof(address), "h%u.example 9 A 192.0.2.1", living);
+    *rule++ = (struct server_rule)ONE_OF(texts[living][1], "A", address);
+    rule->name = NULL;
+    world->servers[0].rules = rules;
+    world_open(world, 1, PATIENT_MS, PATIENT_MS);
+}
+
+static void hosts_without_address_are_followed_by_the_next(void **state)
+{
+    static const struct {
+        unsigned living;
+        const char *hops;
+    } cases[] = {{RESOLVER_MAX_TARGETS - 1, "h15.example=192.0.2.1:5061"},
+                 {RESOLVER_MAX_TARGETS, "h16.example=192.0.2.1:5061"},
+                 {ROUNDS_MAX * RESOLVER_MAX_TARGETS - 1, "h63.example=192.0.2.1:5061"}};
+    struct world *world = *state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        hosts_serve(world, cases[i].living);
+        assert_string_equal(locate(world, "o.example", 0)->hops_text, cases[i].hops);
+        resolver_free(world->resolver);
+        world->resolver = NULL;
+    }
+    hosts_serve(world, ROUNDS_MAX * RESOLVER_MAX_TARGETS);
+    const struct result *result = locate(world, "o.example", 0);
+    assert_int_equal(result->status, STATUS_NOHOP);
+    assert_non_null(strstr(result->why, "no SRV target has an address: "));
+    /* the SRV sets over UDP and TCP */
+    assert_int_equal(stats_of(world).questions, 1 + 2 * 2 + 2 * ROUNDS_MAX * RESOLVER_MAX_TARGETS);
+}
+
+/* At the deadline one of two SRV sets is unknown: what it says may come first. */
+static void hosts_of_a_set_do_not_stand_for_those_of_another_in_time(void **state)
+{
+    static const struct server_rule rules[] = {
+        NONE_OF("c.example", "NAPTR"),
+        {"_sip._udp.c.example", "SRV", SERVER_SILENT, 0, {NULL}, {NULL}},
+        ONE_OF("_sip._tcp.c.example", "SRV", "_sip._tcp.c.example 9 SRV 1 1 5071 e.example"),
+        ONE_OF("e.example", "A", "e.example 9 A 192.0.2.1"),
+        NONE_OF("e.example", "AAAA"),
+        {.name = NULL}};
+    struct world *world = *state;
+    struct resolver_target target = {
+        .profile = RESOLVER_CORE, .host = "c.example", .transport = RESOLVER_ANY};
+    world->servers[0].rules = rules;
+    world_open(world, 1, PATIENT_MS, 100);
+    const struct result *result = start(world, &target);
+    run_until(world, world->done + 1);
+    assert_int_equal(result->status, -ETIMEDOUT);
+    assert_null(strstr(result->trace, "e.example: "));
+    assert_int_equal(stats_of(world).inflight, 0);
 }
 
 static void bad_names_are_refused_at_once(void **state)
@@ -1174,6 +1355,9 @@ int main(void)
         WORLD_TEST(steps_lead_where_rfc_3263_says),
         WORLD_TEST(core_is_found_by_what_is_configured),
         WORLD_TEST(hops_are_bounded),
+        WORLD_TEST(a_host_of_many_addresses_leaves_room_for_the_backup),
+        WORLD_TEST(hosts_without_address_are_followed_by_the_next),
+        WORLD_TEST(hosts_of_a_set_do_not_stand_for_those_of_another_in_time),
         WORLD_TEST(bad_names_are_refused_at_once),
         WORLD_TEST(resolver_needs_an_upstream),
         WORLD_TEST(answer_is_validated_only_by_trusted_upstreams),

@@ -128,6 +128,25 @@ static void naptr_choice_is_bounded(void **state)
         assert_int_equal(order[i], RESOLVER_RECORDS_MAX - 1 - i);
 }
 
+static void hops_are_shared_among_hosts(void **state)
+{
+    static const struct {
+        size_t has[4], gets[4];
+    } cases[] = {
+        {{16, 0, 0, 0}, {16, 0, 0, 0}}, {{16, 1, 0, 0}, {15, 1, 0, 0}},
+        {{1, 16, 0, 0}, {1, 15, 0, 0}}, {{16, 16, 16, 0}, {6, 5, 5, 0}},
+        {{16, 2, 16, 1}, {7, 2, 6, 1}}, {{4, 4, 4, 4}, {4, 4, 4, 4}},
+        {{0, 0, 0, 0}, {0, 0, 0, 0}},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        size_t counts[4];
+        memcpy(counts, cases[i].has, sizeof(counts));
+        resolver_order_share(counts, 4, 16);
+        assert_memory_equal(counts, cases[i].gets, sizeof(counts));
+    }
+}
+
 static void srv_goes_by_priority_whatever_the_seed(void **state)
 {
     (void)state;
@@ -248,6 +267,7 @@ int main(void)
         cmocka_unit_test(naptr_goes_by_preference_within_the_lowest_usable_order),
         cmocka_unit_test(naptr_for_a_core_names_each_transport),
         cmocka_unit_test(naptr_choice_is_bounded),
+        cmocka_unit_test(hops_are_shared_among_hosts),
         cmocka_unit_test(srv_goes_by_priority_whatever_the_seed),
         cmocka_unit_test(srv_order_is_a_permutation_even_of_a_full_set),
         cmocka_unit_test(srv_of_one_priority_is_drawn_by_weight),

@@ -181,6 +181,43 @@ static void plan_of_one_target_is_no_others(void **state)
     target.port = 0;
     target.profile = RESOLVER_CORE;
     assert_null(resolver_plan_get(world->resolver, &target));
+    snprintf(target.host, sizeof(target.host), "127.0.20.2");
+    target.transport = RESOLVER_UDP;
+    assert_int_equal(resolver_plan_get(world->resolver, &target)->hosts[0].transport, RESOLVER_UDP);
+    target.transport = RESOLVER_TCP;
+    assert_int_equal(resolver_plan_get(world->resolver, &target)->hosts[0].transport, RESOLVER_TCP);
+}
+
+/* RFC 2782: a host of weight 0 is drawn where the lot is 0, so it must be the first of its rank. */
+static void hosts_of_weight_0_come_first_in_their_rank(void **state)
+{
+    static const struct server_rule rules[] = {
+        {"o.example", "NAPTR", 0, 0, {NULL}, {SOA}},
+        {"_sips._tcp.o.example",
+         "SRV",
+         0,
+         0,
+         {"_sips._tcp.o.example 200 SRV 10 60000 5061 h.example",
+          "_sips._tcp.o.example 200 SRV 10 60000 5062 h.example",
+          "_sips._tcp.o.example 200 SRV 10 0 5063 h.example",
+          "_sips._tcp.o.example 200 SRV 20 60000 5064 h.example",
+          "_sips._tcp.o.example 200 SRV 20 0 5065 h.example"},
+         {NULL}},
+        {"h.example", "A", 0, 0, {"h.example 100 A 127.0.20.3"}, {NULL}},
+        {"h.example", "AAAA", 0, 0, {NULL}, {SOA}},
+        {.name = NULL}};
+    static const uint16_t weights[] = {0, 60000, 60000, 0, 60000};
+    struct world *world = *state;
+    world->server.rules = rules;
+    for (unsigned lookup = 0; lookup < 20; lookup++) { /* each draws anew who is added first */
+        find(world, "o.example");
+        struct resolver_plan *plan = plan_at_hand(world, "o.example");
+        assert_int_equal(plan->host_count, COUNT_OF(weights));
+        for (size_t i = 0; i < COUNT_OF(weights); i++)
+            assert_int_equal(plan->hosts[i].weight, weights[i]);
+        assert_int_equal(plan->hosts[0].rank_end, 3);
+        resolver_purge(world->resolver, "o.example");
+    }
 }
 
 static void plan_at_hand_needs_no_memory(void **state)
@@ -987,6 +1024,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WORLD_TEST(plan_once_found_is_at_hand),
         WORLD_TEST(plan_of_one_target_is_no_others),
+        WORLD_TEST(hosts_of_weight_0_come_first_in_their_rank),
         WORLD_TEST(plan_at_hand_needs_no_memory),
         WORLD_TEST(plan_lives_as_long_as_its_shortest_part),
         WORLD_TEST(absence_is_a_part_with_an_end_too),
