@@ -18,6 +18,9 @@
     6 /* names of one suffix at once: five records without flag in a row, as many                  \
          as RFC 6116 section 5.2.1 asks for */
 #define FIND_QUESTIONS_MAX 24 /* of one search, whatever the records say */
+#define FIND_EXPRESSIONS_MAX                                                                       \
+    32 /* applied in one search, though all is in the cache: each may take part of a millisecond   \
+        */
 
 enum find_step {
     FIND_DIRECTORY, /* entered at the start, and with the address that a number led to */
@@ -57,7 +60,7 @@ struct resolver_finding {
     enum resolver_type type;
     struct resolver_wait wait;
     bool waiting;
-    unsigned questions;
+    unsigned questions, expressions;
     struct resolver_outcome
         outcome; /* of the question asked last; its set is a reference of ours */
 
@@ -329,10 +332,29 @@ static void level_push(struct resolver_finding *finding)
     level->next = 0;
 }
 
+/* The records have too many expressions: it is not found out whether a further one would do. */
+static void give_up_rules(struct resolver_finding *finding)
+{
+    levels_drop(finding);
+    resolver_tell(&finding->teller, "no further record is tried, after %d expressions",
+                  FIND_EXPRESSIONS_MAX);
+    if (finding->failure)
+        return;
+    finding->failure = STATUS_SERVFAIL;
+    snprintf(finding->found.why, sizeof(finding->found.why),
+             "the records of +%s have more than the %d expressions that are tried", finding->digits,
+             FIND_EXPRESSIONS_MAX);
+}
+
 /* Tries one record. */
 static void rule_apply(struct resolver_finding *finding, const struct resolver_naptr *naptr)
 {
     struct enum_result result;
+    if (naptr->regexp.len > 0 && finding->expressions == FIND_EXPRESSIONS_MAX) {
+        give_up_rules(finding);
+        return;
+    }
+    finding->expressions += naptr->regexp.len > 0;
     const char *fault = resolver_enum_apply(naptr, finding->digits, &result);
     if (fault) {
         resolver_tell(&finding->teller, "NAPTR %u %u \"%s\" is passed over: %s", naptr->order,

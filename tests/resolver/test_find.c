@@ -619,6 +619,40 @@ static void loops_end(void **state)
     assert_int_equal(world->server.asked, 3);
 }
 
+/* Rule after rule that does not match costs the worker time, on each call, from the cache. */
+static void expressions_are_bounded(void **state)
+{
+    static struct server_rule rules[4] = {
+        {NUMBER("9", E164), "NAPTR", SERVER_TRUNCATE, AUTHENTIC, {NULL}, {0}},
+        {"more.example", "NAPTR", SERVER_TRUNCATE, AUTHENTIC, {NULL}, {0}},
+        {"last.example", "NAPTR", 0, AUTHENTIC, {NULL}, {0}}};
+    static char lines[3][2][100];
+    static const char *const names[] = {NUMBER("9", E164), "more.example", "last.example"};
+    struct world *world = *state;
+    for (unsigned i = 0; i < 3; i++) {
+        snprintf(lines[i][0], sizeof(lines[0][0]), "%s 60 NAPTR 1 1 u E2U+sip !x!sip:a@b.c! .",
+                 names[i]);
+        for (unsigned line = 0; line < 15; line++)
+            rules[i].answer[line] = lines[i][0];
+        snprintf(lines[i][1], sizeof(lines[0][1]), "%s 60 NAPTR 2 1 - - - %s", names[i],
+                 i < 2 ? names[i + 1] : "none.example");
+        rules[i].answer[15] = lines[i][1];
+    }
+    static const char right[] = "last.example 60 NAPTR 1 2 u E2U+sip !^.*$!sip:bob@opb.example! .";
+    world->conf.address_records = false;
+    add_suffix(world, E164, false);
+    rules[2].answer[0] = rules[2].answer[1] = lines[2][0];
+    rules[2].answer[2] = right; /* the 33rd */
+    serve(world, rules);
+    assert_int_equal(find(world, "+49309"), STATUS_SERVFAIL);
+    assert_string_equal(world->found.why,
+                        "the records of +49309 have more than the 32 expressions that are tried");
+    rules[2].answer[1] = right; /* the 32nd */
+    rules[2].answer[2] = NULL;
+    serve(world, rules);
+    expect(world, "+49309", RESOLVER_AUTHORITY, "bob@opb.example", "opb.example");
+}
+
 static void a_tree_that_does_not_answer_is_not_taken_for_no(void **state)
 {
     static const struct server_rule rules[] = {
@@ -767,6 +801,7 @@ int main(void)
         WORLD_TEST(records_without_flag_are_followed),
         WORLD_TEST(five_records_without_flag_in_a_row_are_the_limit),
         WORLD_TEST(loops_end),
+        WORLD_TEST(expressions_are_bounded),
         WORLD_TEST(a_tree_that_does_not_answer_is_not_taken_for_no),
         WORLD_TEST(a_number_leads_to_an_address_only_once),
         WORLD_TEST(silence_ends_with_the_time_for_a_search),
