@@ -462,7 +462,13 @@ static void finding_detach(struct resolver_finding *finding)
 
 static void finding_recycle(struct resolver_finding *finding)
 {
-    list_append(&finding->resolver->spare_findings, &finding->link);
+    struct resolver *resolver = finding->resolver;
+    if (resolver->spare_finding_count == RESOLVER_SPARES_MAX) {
+        free(finding);
+        return;
+    }
+    resolver->spare_finding_count++;
+    list_append(&resolver->spare_findings, &finding->link);
 }
 
 static void finding_finish(struct resolver_finding *finding)
@@ -525,6 +531,7 @@ static struct resolver_finding *finding_alloc(struct resolver *resolver)
         spare ? container_of(spare, struct resolver_finding, link) : malloc(sizeof(*finding));
     if (!finding)
         return NULL;
+    resolver->spare_finding_count -= spare != NULL;
     finding_init(finding, resolver);
     list_append(&resolver->findings, &finding->link);
     resolver->finding_count++;

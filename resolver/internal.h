@@ -33,6 +33,7 @@
 #define RESOLVER_SETTLE_MS      300   /* with the first target known, wait so long for the others */
 #define RESOLVER_LOCATIONS_MAX  4096  /* lookups under way at once */
 #define RESOLVER_FINDINGS_MAX   4096  /* searches under way at once */
+#define RESOLVER_SPARES_MAX     64    /* ended ones of each that are kept for the next */
 #define RESOLVER_KEYS_ASKED_MAX 1024  /* questions for keys under way at once */
 
 struct table;
@@ -57,11 +58,11 @@ struct resolver {
     struct list
         unlisted; /* those that others do not join any more: purged, or about to be dropped */
     struct list locations;
-    struct list spare; /* ended locations, at most RESOLVER_LOCATIONS_MAX */
-    size_t location_count;
+    struct list spare; /* ended locations */
+    size_t location_count, spare_count;
     struct list findings;
-    struct list spare_findings; /* ended searches, at most RESOLVER_FINDINGS_MAX */
-    size_t finding_count;
+    struct list spare_findings; /* ended searches */
+    size_t finding_count, spare_finding_count;
     struct list keys_asked;
     size_t keys_count;
     struct {

@@ -39,7 +39,13 @@ static void location_detach(struct resolver_location *location)
 
 static void location_recycle(struct resolver_location *location)
 {
-    list_append(&location->resolver->spare, &location->link);
+    struct resolver *resolver = location->resolver;
+    if (resolver->spare_count == RESOLVER_SPARES_MAX) {
+        free(location);
+        return;
+    }
+    resolver->spare_count++;
+    list_append(&resolver->spare, &location->link);
 }
 
 static void location_finish(struct resolver_location *location, int status,
@@ -300,6 +306,7 @@ static struct resolver_location *location_alloc(struct resolver *resolver)
     struct resolver_location *location;
     if (spare) {
         list_remove(spare);
+        resolver->spare_count--;
         location = container_of(spare, struct resolver_location, link);
     } else {
         location = malloc(sizeof(*location));

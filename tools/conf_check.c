@@ -153,16 +153,32 @@ int conf_check(struct conf_load *load)
     return status == 0 ? check_journal(load) : status;
 }
 
+static bool is_any_trusted(const struct resolver_conf *dns)
+{
+    for (size_t i = 0; i < dns->upstream_count; i++)
+        if (dns->upstreams[i].trusted)
+            return true;
+    return false;
+}
+
 const char *conf_doubt(const struct junctord_conf *conf, char text[CONF_MAX_WHY])
 {
     const struct netaddr *health = &conf->api.health;
+    const struct resolver_conf *dns = &conf->edge.resolver;
     char addr[NETADDR_TEXT_MAX];
+    size_t len = 0;
     text[0] = '\0';
     if (health->sa.sa_family != AF_UNSPEC && !conf_is_loopback(health) && !is_private(health))
-        snprintf(text, CONF_MAX_WHY,
-                 "api: health: %s can be reached by anybody, who then reads /metrics: better an "
-                 "address on loopback or of a private network",
-                 netaddr_format(health, addr));
+        len = (size_t)snprintf(
+            text, CONF_MAX_WHY,
+            "api: health: %s can be reached by anybody, who then reads /metrics: better an "
+            "address on loopback or of a private network",
+            netaddr_format(health, addr));
+    if (dns->suffix_count > 0 && !is_any_trusted(dns))
+        snprintf(text + len, CONF_MAX_WHY - len,
+                 "%sdns: enum: no number is found in %s, for no upstream is trusted: list one that "
+                 "validates in trusted",
+                 len ? "; " : "", dns->suffixes[0].name);
     return text;
 }
 

@@ -740,6 +740,31 @@ static void a_cancelled_search_is_silent(void **state)
     assert_int_equal(stats.inflight, 0);
 }
 
+static size_t list_length(const struct list *list)
+{
+    size_t length = 0;
+    for (const struct list *link = list->next; link != list; link = link->next)
+        length++;
+    return length;
+}
+
+static void memory_of_a_burst_is_given_back(void **state)
+{
+    static const struct server_rule rules[] = {
+        {"_sipaddr.opb.example", "TXT", SERVER_SILENT, 0, {NULL}, {0}}, {.name = NULL}};
+    struct resolver_finding *findings[3 * RESOLVER_SPARES_MAX];
+    struct world *world = *state;
+    serve(world, rules);
+    for (int burst = 0; burst < 2; burst++) {
+        for (size_t i = 0; i < COUNT_OF(findings); i++)
+            assert_int_equal(start(world, "bob@opb.example", &findings[i]), -EINPROGRESS);
+        assert_int_equal(list_length(&world->resolver->spare_findings), 0);
+        for (size_t i = 0; i < COUNT_OF(findings); i++)
+            resolver_find_cancel(findings[i]);
+        assert_int_equal(list_length(&world->resolver->spare_findings), RESOLVER_SPARES_MAX);
+    }
+}
+
 static void the_resolvers_end_ends_searches(void **state)
 {
     static const struct server_rule rules[] = {
@@ -806,6 +831,7 @@ int main(void)
         WORLD_TEST(a_number_leads_to_an_address_only_once),
         WORLD_TEST(silence_ends_with_the_time_for_a_search),
         WORLD_TEST(a_cancelled_search_is_silent),
+        WORLD_TEST(memory_of_a_burst_is_given_back),
         WORLD_TEST(the_resolvers_end_ends_searches),
         WORLD_TEST(searches_under_way_are_bounded),
     };

@@ -842,6 +842,26 @@ static void hosts_of_a_set_do_not_stand_for_those_of_another_in_time(void **stat
     assert_int_equal(stats_of(world).inflight, 0);
 }
 
+static void memory_of_a_burst_is_given_back(void **state)
+{
+    enum { BURST = 2 * RESOLVER_SPARES_MAX };
+    struct resolver_location *locations[BURST];
+    const struct resolver_target target = {.profile = RESOLVER_PEER, .host = "o.example"};
+    struct world *world = *state;
+    world_open(world, 1, PATIENT_MS, PATIENT_MS);
+    for (int burst = 0; burst < 2; burst++) {
+        for (size_t i = 0; i < BURST; i++)
+            assert_int_equal(
+                resolver_locate(world->resolver, &target, located, traced, NULL, &locations[i]), 0);
+        for (size_t i = 0; i < BURST; i++)
+            resolver_locate_cancel(locations[i]);
+        size_t spares = 0;
+        list_each (link, next, &world->resolver->spare)
+            spares++;
+        assert_int_equal(spares, RESOLVER_SPARES_MAX);
+    }
+}
+
 static void bad_names_are_refused_at_once(void **state)
 {
     static const char *const names[] = {"", "opb.example.", "o b", "b\xc3\xbc.example", "a..b"};
@@ -1358,6 +1378,7 @@ int main(void)
         WORLD_TEST(a_host_of_many_addresses_leaves_room_for_the_backup),
         WORLD_TEST(hosts_without_address_are_followed_by_the_next),
         WORLD_TEST(hosts_of_a_set_do_not_stand_for_those_of_another_in_time),
+        WORLD_TEST(memory_of_a_burst_is_given_back),
         WORLD_TEST(bad_names_are_refused_at_once),
         WORLD_TEST(resolver_needs_an_upstream),
         WORLD_TEST(answer_is_validated_only_by_trusted_upstreams),

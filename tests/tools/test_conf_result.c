@@ -295,6 +295,29 @@ static void a_health_listener_for_everybody_is_doubted(void **state)
     }
 }
 
+static void trees_of_numbers_without_a_trusted_upstream_are_doubted(void **state)
+{
+    static const struct {
+        const char *dns;
+        bool doubted;
+    } table[] = {
+        {"upstreams = {\"192.0.2.53\"} enum = {\"e164.arpa\"}", true},
+        {"upstreams = {\"192.0.2.53\", \"127.0.0.1\"} enum = {\"e164.arpa\"}", false},
+        {"upstreams = {\"192.0.2.53\"} trusted = {\"192.0.2.53\"} enum = {\"e164.arpa\"}", false},
+        {"upstreams = {\"192.0.2.53\"}", false},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(table); i++) {
+        char config[1024], text[CONF_MAX_WHY];
+        snprintf(config, sizeof(config), GOOD "dns { %s }\n", table[i].dns);
+        struct junctord_conf *conf = conf_load_good(config);
+        conf_doubt(conf, text);
+        assert_int_equal(strstr(text, "dns: enum: no number is found in e164.arpa") != NULL,
+                         table[i].doubted);
+        conf_free(conf);
+    }
+}
+
 /* ---- reload ---- */
 
 /* Memory with something in it, so that a second load gets other memory than a fresh process. */
@@ -402,6 +425,7 @@ int main(void)
         cmocka_unit_test(zones_have_their_primary_and_key),
         cmocka_unit_test(upstreams_on_loopback_are_trusted_unless_others_are_named),
         cmocka_unit_test(a_health_listener_for_everybody_is_doubted),
+        cmocka_unit_test(trees_of_numbers_without_a_trusted_upstream_are_doubted),
         cmocka_unit_test(the_same_file_gives_the_same_bytes),
         cmocka_unit_test(changes_that_need_a_restart_are_named),
         cmocka_unit_test(an_order_of_listeners_that_changes_is_named),
