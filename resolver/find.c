@@ -1,157 +1,17 @@
 /* The lookup function with DNS (design section 3.1): directory, then numbers, then what foreign
- * domains publish. One question after the other; an answer from the cache is there at once, so a
- * search that the cache suffices for never leaves resolver_find. */
-#include "resolver/internal.h"
+ * domains publish. One question after the other. */
+#include "resolver/finding.h"
 
 #include "base/status.h"
-#include "resolver/enum.h"
-#include "resolver/explain.h"
 #include "resolver/sipaddr.h"
 #include "resolver/zone.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#define FIND_LEVELS_MAX                                                                            \
-    6 /* names of one suffix at once: five records without flag in a row, as many                  \
-         as RFC 6116 section 5.2.1 asks for */
-#define FIND_QUESTIONS_MAX 24 /* of one search, whatever the records say */
 #define FIND_EXPRESSIONS_MAX                                                                       \
     32 /* applied in one search, though all is in the cache: each may take part of a millisecond   \
         */
-
-enum find_step {
-    FIND_DIRECTORY, /* entered at the start, and with the address that a number led to */
-    FIND_SUFFIX,    /* a number: the next suffix is to be asked */
-    FIND_RULES,     /* ENUM answered, or a record led nowhere: the next record is to be tried */
-    FIND_PARENT,    /* the TXT record of a foreign domain was asked */
-    FIND_HOST,      /* its record of the one address was asked */
-    FIND_END        /* `status` and `found` are final */
-};
-
-/* The records of one name of ENUM, and how far they were tried. */
-struct level {
-    struct resolver_set *set;
-    size_t order[ENUM_RULES_MAX];
-    size_t count, next;
-};
-
-/* Owned by the resolver's list of searches until it has ended or is cancelled; then spare. */
-struct resolver_finding {
-    struct list link;
-    struct resolver *resolver;
-    struct store_reader *reader;
-    const struct resolver_directory *directory;
-    resolver_find_h *done;
-    struct resolver_teller teller; /* its arg is the user's */
-    struct timer timer;            /* the deadline */
-    enum find_step step;
-    bool running;        /* inside finding_run: an answer is taken up there */
-    const char *no_more; /* why no further questions are asked; NULL: they are */
-
-    char digits[STORE_NUMBER_MAX + 1]; /* "": no number, or it has led to an address */
-    size_t suffix;                     /* the next one */
-    struct level levels[FIND_LEVELS_MAX];
-    size_t depth;
-
-    char name[RESOLVER_NAME_MAX + 1]; /* asked last */
-    enum resolver_type type;
-    struct resolver_wait wait;
-    bool waiting;
-    unsigned questions, expressions;
-    struct resolver_outcome
-        outcome; /* of the question asked last; its set is a reference of ours */
-
-    int failure; /* status of the first question without answer, or 0; found.why tells it */
-    int status;
-    struct resolver_found found;
-};
-
-/* ---- asking ---- */
-
-static void finding_run(struct resolver_finding *finding);
-
-/* Which of the records do not count, and why. */
-static void tell_refusals(const struct resolver_finding *finding)
-{
-    const struct resolver_set *set = finding->outcome.set;
-    bool is_enum = finding->step == FIND_RULES;
-    if (!set || finding->type != RESOLVER_NAPTR)
-        return;
-    for (size_t i = 0; i < set->count; i++) {
-        const struct resolver_naptr *naptr = &set->records[i].naptr;
-        const char *refusal =
-            is_enum ? resolver_enum_refusal(naptr) : resolver_sipaddr_refusal(naptr);
-        if (refusal)
-            resolver_tell(&finding->teller, "NAPTR %u %u \"%s\" does not count: %s", naptr->order,
-                          naptr->preference, naptr->service, refusal);
-    }
-}
-
-/* Remembers why the first question without answer has none. */
-static void note_failure(struct resolver_finding *finding)
-{
-    char text[RESOLVER_LINE_MAX / 2];
-    if (finding->failure || finding->outcome.set)
-        return;
-    finding->failure = finding->outcome.status;
-    snprintf(finding->found.why, sizeof(finding->found.why), "%s %s: %s",
-             resolver_type_name(finding->type), finding->name,
-             resolver_failure_text(&finding->outcome, text, sizeof(text)));
-}
-
-static void answered(const struct resolver_outcome *outcome, void *arg)
-{
-    struct resolver_finding *finding = arg;
-    finding->waiting = false;
-    finding->outcome = *outcome;
-    if (outcome->set)
-        resolver_set_ref(outcome->set);
-    resolver_tell_outcome(&finding->teller, finding->name, finding->type, &finding->outcome);
-    tell_refusals(finding);
-    note_failure(finding);
-    if (!finding->running)
-        finding_run(finding);
-}
-
-static void deadline_passed(void *arg)
-{
-    struct resolver_finding *finding = arg;
-    struct resolver_outcome outcome = {.status = -ETIMEDOUT,
-                                       .cause = "no answer in time",
-                                       .upstream = resolver_wait_upstream(&finding->wait)};
-    finding->no_more = "not asked, for time is up";
-    resolver_wait_cancel(&finding->wait);
-    answered(&outcome, finding);
-}
-
-/* Asks for finding->name; `step` takes up the answer. */
-static void ask(struct resolver_finding *finding, enum resolver_type type, enum find_step step)
-{
-    resolver_set_unref(finding->outcome.set);
-    finding->outcome.set = NULL;
-    finding->type = type;
-    finding->step = step;
-    if (!finding->no_more && finding->questions == FIND_QUESTIONS_MAX)
-        finding->no_more = "not asked, after too many";
-    if (finding->no_more) {
-        const struct resolver_outcome outcome = {.status = STATUS_SERVFAIL,
-                                                 .cause = finding->no_more};
-        answered(&outcome, finding);
-        return;
-    }
-    finding->questions++;
-    finding->waiting = true;
-    resolver_ask_trusted(finding->resolver, finding->name, type, &finding->wait, answered, finding);
-}
-
-static void end(struct resolver_finding *finding, int status)
-{
-    finding->step = FIND_END;
-    finding->status = status;
-}
 
 /* ---- the directory ---- */
 
@@ -221,9 +81,9 @@ static int number_look_up(struct resolver_finding *finding)
 static void parent_ask(struct resolver_finding *finding, const char *domain)
 {
     if (resolver_sipaddr_parent(domain, finding->name) == 0)
-        ask(finding, RESOLVER_TXT, FIND_PARENT);
+        resolver_finding_ask(finding, RESOLVER_TXT, FIND_PARENT);
     else
-        end(finding, 0);
+        resolver_finding_end(finding, 0);
 }
 
 static int address_look_up(struct resolver_finding *finding)
@@ -240,7 +100,7 @@ static int address_look_up(struct resolver_finding *finding)
     if (finding->resolver->conf.address_records && foreign)
         parent_ask(finding, foreign->domain);
     else
-        end(finding, 0);
+        resolver_finding_end(finding, 0);
     return 0;
 }
 
@@ -254,17 +114,11 @@ static void directory_step(struct resolver_finding *finding)
     if (status < 0) {
         snprintf(finding->found.why, sizeof(finding->found.why), "the directory: %s",
                  status_text(status));
-        end(finding, status);
+        resolver_finding_end(finding, status);
     }
 }
 
 /* ---- numbers in DNS ---- */
-
-static void levels_drop(struct resolver_finding *finding)
-{
-    while (finding->depth > 0)
-        resolver_set_unref(finding->levels[--finding->depth].set);
-}
 
 /* The number leads to no address, or that could not be found out. */
 static void number_end(struct resolver_finding *finding)
@@ -275,13 +129,13 @@ static void number_end(struct resolver_finding *finding)
                   finding->digits, finding->failure ? " that could be asked" : "");
     if (at_domain && found->answer.rule == RESOLVER_UNKNOWN_CORE) {
         found->unknown = finding->failure != 0; /* the core may know */
-        end(finding, 0);
+        resolver_finding_end(finding, 0);
     } else if (finding->failure) {
-        end(finding, finding->failure);
+        resolver_finding_end(finding, finding->failure);
     } else {
         if (!at_domain)
             found->answer.rule = RESOLVER_NO_NUMBER;
-        end(finding, 0);
+        resolver_finding_end(finding, 0);
     }
 }
 
@@ -294,7 +148,7 @@ static void suffix_step(struct resolver_finding *finding)
     }
     const char *suffix = conf->suffixes[finding->suffix++].name;
     if (resolver_enum_name(finding->digits, suffix, finding->name) == 0)
-        ask(finding, RESOLVER_NAPTR, FIND_RULES);
+        resolver_finding_ask(finding, RESOLVER_NAPTR, FIND_RULES);
 }
 
 /* Why this answer does not count, or NULL where it does. A forged one would change whom a call
@@ -335,7 +189,7 @@ static void level_push(struct resolver_finding *finding)
 /* The records have too many expressions: it is not found out whether a further one would do. */
 static void give_up_rules(struct resolver_finding *finding)
 {
-    levels_drop(finding);
+    resolver_finding_levels_drop(finding);
     resolver_tell(&finding->teller, "no further record is tried, after %d expressions",
                   FIND_EXPRESSIONS_MAX);
     if (finding->failure)
@@ -360,13 +214,13 @@ static void rule_apply(struct resolver_finding *finding, const struct resolver_n
         resolver_tell(&finding->teller, "NAPTR %u %u \"%s\" is passed over: %s", naptr->order,
                       naptr->preference, naptr->service, fault);
     } else if (result.next[0] == '\0') {
-        levels_drop(finding);
+        resolver_finding_levels_drop(finding);
         number_leads_to(finding, &result.address, RESOLVER_NUMBER_ENUM);
     } else if (finding->depth == FIND_LEVELS_MAX) {
         resolver_tell(&finding->teller, "%s is not asked: too many names in a row", result.next);
     } else {
         memcpy(finding->name, result.next, sizeof(finding->name));
-        ask(finding, RESOLVER_NAPTR, FIND_RULES);
+        resolver_finding_ask(finding, RESOLVER_NAPTR, FIND_RULES);
     }
 }
 
@@ -393,7 +247,7 @@ static void rules_step(struct resolver_finding *finding)
 static void authority_end(struct resolver_finding *finding)
 {
     finding->found.unknown = finding->failure != 0;
-    end(finding, 0);
+    resolver_finding_end(finding, 0);
 }
 
 static void parent_step(struct resolver_finding *finding)
@@ -406,7 +260,7 @@ static void parent_step(struct resolver_finding *finding)
         resolver_tell(&finding->teller, "%s is not validated: its address records do not count",
                       finding->name);
     if (published && finding->outcome.validated && zone_address_name(foreign, finding->name) == 0)
-        ask(finding, RESOLVER_NAPTR, FIND_HOST);
+        resolver_finding_ask(finding, RESOLVER_NAPTR, FIND_HOST);
     else
         authority_end(finding);
 }
@@ -440,181 +294,31 @@ static void host_step(struct resolver_finding *finding)
     } else {
         answer->rule = RESOLVER_PUBLISHED;
         memcpy(answer->hosting, hosting, sizeof(hosting));
-        end(finding, 0);
+        resolver_finding_end(finding, 0);
     }
 }
 
-/* ---- life ---- */
+/* ---- steps ---- */
 
-/* After this nothing in the resolver points at the search. */
-static void finding_detach(struct resolver_finding *finding)
+void resolver_finding_step(struct resolver_finding *finding)
 {
-    timer_stop(finding->resolver->timers, &finding->timer);
-    if (finding->waiting)
-        resolver_wait_cancel(&finding->wait);
-    finding->waiting = false;
-    levels_drop(finding);
-    resolver_set_unref(finding->outcome.set);
-    finding->outcome.set = NULL;
-    list_remove(&finding->link);
-    finding->resolver->finding_count--;
-}
-
-static void finding_recycle(struct resolver_finding *finding)
-{
-    struct resolver *resolver = finding->resolver;
-    if (resolver->spare_finding_count == RESOLVER_SPARES_MAX) {
-        free(finding);
-        return;
+    switch (finding->step) {
+    case FIND_DIRECTORY:
+        directory_step(finding);
+        break;
+    case FIND_SUFFIX:
+        suffix_step(finding);
+        break;
+    case FIND_RULES:
+        rules_step(finding);
+        break;
+    case FIND_PARENT:
+        parent_step(finding);
+        break;
+    case FIND_HOST:
+        host_step(finding);
+        break;
+    case FIND_END:
+        break;
     }
-    resolver->spare_finding_count++;
-    list_append(&resolver->spare_findings, &finding->link);
-}
-
-static void finding_finish(struct resolver_finding *finding)
-{
-    finding_detach(finding);
-    finding->done(finding->status, &finding->found, finding->teller.arg);
-    finding_recycle(finding);
-}
-
-/* As far as it goes without waiting. */
-static void finding_advance(struct resolver_finding *finding)
-{
-    finding->running = true;
-    while (!finding->waiting && finding->step != FIND_END) {
-        switch (finding->step) {
-        case FIND_DIRECTORY:
-            directory_step(finding);
-            break;
-        case FIND_SUFFIX:
-            suffix_step(finding);
-            break;
-        case FIND_RULES:
-            rules_step(finding);
-            break;
-        case FIND_PARENT:
-            parent_step(finding);
-            break;
-        case FIND_HOST:
-            host_step(finding);
-            break;
-        case FIND_END:
-            break;
-        }
-    }
-    finding->running = false;
-}
-
-/* Something that it waited for has come. */
-static void finding_run(struct resolver_finding *finding)
-{
-    finding_advance(finding);
-    if (finding->step == FIND_END)
-        finding_finish(finding);
-}
-
-static void finding_init(struct resolver_finding *finding, struct resolver *resolver)
-{
-    memset(finding, 0, sizeof(*finding));
-    list_init(&finding->link);
-    timer_init(&finding->timer);
-    finding->resolver = resolver;
-}
-
-static struct resolver_finding *finding_alloc(struct resolver *resolver)
-{
-    if (resolver->closing || resolver->finding_count >= RESOLVER_FINDINGS_MAX)
-        return NULL;
-    struct list *spare = list_pop(&resolver->spare_findings);
-    struct resolver_finding *finding =
-        spare ? container_of(spare, struct resolver_finding, link) : malloc(sizeof(*finding));
-    if (!finding)
-        return NULL;
-    resolver->spare_finding_count -= spare != NULL;
-    finding_init(finding, resolver);
-    list_append(&resolver->findings, &finding->link);
-    resolver->finding_count++;
-    return finding;
-}
-
-/* The caller gets the answer at once. */
-static int finding_return(struct resolver_finding *finding, struct resolver_found *found)
-{
-    int status = finding->status;
-    *found = finding->found;
-    finding_detach(finding);
-    finding_recycle(finding);
-    return status;
-}
-
-static void finding_begin(struct resolver_finding *finding, const struct resolver_asked *asked,
-                          const struct resolver_find_user *user)
-{
-    finding->reader = user->reader;
-    finding->directory = user->directory ? user->directory : &resolver_whole_directory;
-    finding->done = user->done;
-    finding->teller = (struct resolver_teller){.trace = user->trace, .arg = user->arg};
-    memcpy(finding->digits, asked->digits, sizeof(finding->digits));
-    if (asked->digits[0] == '\0')
-        finding->found.address = asked->address;
-    finding_advance(finding);
-}
-
-/* The search of one who came when there were too many: nobody is asked, so it ends at once. Most
- * addresses have no record, and a call to the authority is better than none. */
-static int find_without_dns(struct resolver *resolver, const struct resolver_asked *asked,
-                            const struct resolver_find_user *user, struct resolver_found *found)
-{
-    struct resolver_finding finding;
-    finding_init(&finding, resolver);
-    finding.no_more = "not asked, for too many searches are under way";
-    finding_begin(&finding, asked, user);
-    resolver_set_unref(finding.outcome.set);
-    *found = finding.found;
-    return finding.status;
-}
-
-int resolver_find(struct resolver *resolver, const struct resolver_asked *asked,
-                  const struct resolver_find_user *user, struct resolver_found *found,
-                  struct resolver_finding **finding)
-{
-    struct resolver_finding *made = finding_alloc(resolver);
-    if (!made)
-        return find_without_dns(resolver, asked, user, found);
-    finding_begin(made, asked, user);
-    if (made->step == FIND_END)
-        return finding_return(made, found);
-    int status = resolver_timer_start(resolver, &made->timer, resolver->conf.lookup_timeout_ms,
-                                      deadline_passed, made);
-    if (status < 0) {
-        finding_detach(made);
-        finding_recycle(made);
-        return find_without_dns(resolver, asked, user, found);
-    }
-    *finding = made;
-    return -EINPROGRESS;
-}
-
-void resolver_find_cancel(struct resolver_finding *finding)
-{
-    finding_detach(finding);
-    finding_recycle(finding);
-}
-
-void resolver_findings_end(struct resolver *resolver)
-{
-    struct list *link;
-    while ((link = list_first(&resolver->findings))) {
-        struct resolver_finding *finding = container_of(link, struct resolver_finding, link);
-        finding->status = STATUS_CANCELLED;
-        snprintf(finding->found.why, sizeof(finding->found.why), "the resolver is being closed");
-        finding_finish(finding);
-    }
-}
-
-void resolver_findings_free(struct resolver *resolver)
-{
-    list_each (link, next, &resolver->spare_findings)
-        free(container_of(link, struct resolver_finding, link));
 }

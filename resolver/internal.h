@@ -157,7 +157,7 @@ void resolver_locations_free(struct resolver *resolver);
 /* Ends every question for keys with RESOLVER_KEYS_UNKNOWN. */
 void resolver_keys_end(struct resolver *resolver);
 
-/* ---- searches (find.c) ---- */
+/* ---- searches (finding.c) ---- */
 
 /* For searches that may see all of it (lookup.c). */
 extern const struct resolver_directory resolver_whole_directory;
