@@ -244,7 +244,7 @@ void resolver_find_cancel(struct resolver_finding *finding)
 void resolver_findings_end(struct resolver *resolver)
 {
     struct list *link;
-    while ((link = list_first(&resolver->findings))) {
+    while ((link = list_pop(&resolver->findings))) {
         struct resolver_finding *finding = container_of(link, struct resolver_finding, link);
         finding->status = STATUS_CANCELLED;
         snprintf(finding->found.why, sizeof(finding->found.why), "the resolver is being closed");

@@ -391,7 +391,7 @@ void resolver_locate_cancel(struct resolver_location *location)
 void resolver_locations_end(struct resolver *resolver)
 {
     struct list *link;
-    while ((link = list_first(&resolver->locations)))
+    while ((link = list_pop(&resolver->locations)))
         location_finish(container_of(link, struct resolver_location, link), STATUS_CANCELLED, NULL,
                         NULL, 0, "the resolver is being closed");
 }
