@@ -172,6 +172,8 @@ WAYS = {
     "CNAME all along": (["D CNAME real.D", 'real.D NAPTR 1 1 "s" "SIPS+D2T" "" c.D',
                          "c.D CNAME d.D", "d.D SRV 1 1 5070 h.D", "h.D CNAME i.D",
                          f"i.D A {HOST}"], f"{HOST}:5070"),
+    "services below an alias to nothing": (["D CNAME gone.D", "_sips._tcp.D SRV 1 1 5070 h.D",
+                                            f"h.D A {HOST}"], f"{HOST}:5070"),
     "no SRV behind NAPTR": (['D NAPTR 1 1 "s" "SIPS+D2T" "" none.D', f"D A {HOST}"],
                             f"{HOST}:5061"),
     "another SRV than that of NAPTR": (['D NAPTR 1 1 "s" "SIPS+D2T" "" none.D',
