@@ -528,7 +528,7 @@ int resolver_answer_decode(const struct resolver_query *query, struct slice byte
     unsigned flags = get16(bytes, 2);
     unsigned rcode = flags & 0xf;
     decoded.authentic = flags & 0x20;
-    if ((get16(bytes, 6) + get16(bytes, 8) + get16(bytes, 10)) * RR_MIN_LEN > bytes.len)
+    if (((size_t)get16(bytes, 6) + get16(bytes, 8) + get16(bytes, 10)) * RR_MIN_LEN > bytes.len)
         return STATUS_MALFORMED;
 
     int status = 0;
