@@ -11,11 +11,11 @@ import re
 
 import pytest
 
-from lab.openapi import (Client, Document, UnixConnection, api_edge, promtool_faults, built_test,
-                         tls_connection)
+from lab.openapi import (Client, Document, api_edge, promtool_faults, built_test, tls_connection)
 from lab.plan import free_plan
 from lab.primary import Primary
 from lab.process import run
+from lab.unix_http import UnixConnection
 
 CORE = "sip:127.0.0.1:5060;transport=udp"
 ALICE = "/v1/addresses/alice%40opa.example"
