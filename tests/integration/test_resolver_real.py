@@ -13,8 +13,8 @@ import time
 import pytest
 
 from lab.dns import UNBOUND
-from lab.edge import built_path
 from lab.lab import Lab
+from lab.openapi import built_test
 from lab.pki import Leaf
 from lab.plan import DNS_PORT, TLS_PORT
 from lab.process import run, wait_until
@@ -287,7 +287,7 @@ class World:
         return [f"{hop['transport']} {hop['address']}" for hop in found["next_hops"]], found
 
     def keys(self, host, port, *options):
-        return run([built_path("tests", "resolver", "ask_keys"), *options,
+        return run([built_test("resolver/ask_keys"), *options,
                     f"{self.plan.resolver}:{DNS_PORT}", host, str(port)]).stdout.splitlines()
 
 

@@ -38,13 +38,9 @@ def source_root():
 
 
 def tool_path(name):
-    return built_path("tools", name)
-
-
-def built_path(*parts):
     """Where the build put a program; JUNCTOR_BUILD names another build directory."""
     build = os.environ.get("JUNCTOR_BUILD") or os.path.join(source_root(), "build")
-    path = os.path.join(build, *parts)
+    path = os.path.join(build, "tools", name)
     if not os.access(path, os.X_OK):
         raise LabError(f"{path} is not built")
     return path
