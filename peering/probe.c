@@ -19,11 +19,14 @@
 #define ANSWER_MAX  65536
 #define HEADERS_MAX 64
 #define REQUEST_MAX 2048
+#define BRANCH_MAX  32
+#define CALL_ID_MAX 320
 
 static void fail(struct probe_result *result, enum probe_stage stage, const char *why)
 {
     result->stage = stage;
     snprintf(result->why, sizeof(result->why), "%s", why);
+    result->timed_out = strcmp(why, status_text(-ETIMEDOUT)) == 0;
 }
 
 /* ---- TLS ---- */
@@ -159,7 +162,15 @@ static void judge(const struct probe_conf *conf, const SSL *ssl, struct probe_re
 
 /* ---- OPTIONS ---- */
 
-static int request_make(const struct probe_conf *conf, int fd, char request[REQUEST_MAX])
+/* What was sent, and what its answer must repeat (RFC 3261 sections 17.1.3 and 8.2.6.2). */
+struct request {
+    char text[REQUEST_MAX];
+    int len;
+    char branch[BRANCH_MAX];
+    char call_id[CALL_ID_MAX];
+};
+
+static bool request_make(const struct probe_conf *conf, int fd, struct request *request)
 {
     struct netaddr local;
     socklen_t len = sizeof(local);
@@ -168,20 +179,24 @@ static int request_make(const struct probe_conf *conf, int fd, char request[REQU
     unsigned long long token;
     memset(&local, 0, sizeof(local));
     if (getsockname(fd, &local.sa, &len) || RAND_bytes(random, sizeof(random)) != 1)
-        return -1;
+        return false;
     memcpy(&token, random, sizeof(token));
-    return snprintf(request, REQUEST_MAX,
-                    "OPTIONS sip:%s SIP/2.0\r\n"
-                    "Via: SIP/2.0/TLS %s;branch=z9hG4bK%016llx\r\n"
-                    "Max-Forwards: 0\r\n"
-                    "From: <sip:%s>;tag=%016llx\r\n"
-                    "To: <sip:%s>\r\n"
-                    "Call-ID: %016llx@%s\r\n"
-                    "CSeq: 1 OPTIONS\r\n"
-                    "Accept: application/sdp\r\n"
-                    "Content-Length: 0\r\n\r\n",
-                    conf->far_domain, netaddr_format(&local, host), token, conf->our_domain,
-                    token ^ 0x5a5a5a5aU, conf->far_domain, token, conf->our_domain);
+    snprintf(request->branch, sizeof(request->branch), "z9hG4bK%016llx", token);
+    snprintf(request->call_id, sizeof(request->call_id), "%016llx@%s", token, conf->our_domain);
+    request->len =
+        snprintf(request->text, sizeof(request->text),
+                 "OPTIONS sip:%s SIP/2.0\r\n"
+                 "Via: SIP/2.0/TLS %s;branch=%s\r\n"
+                 "Max-Forwards: 0\r\n"
+                 "From: <sip:%s>;tag=%016llx\r\n"
+                 "To: <sip:%s>\r\n"
+                 "Call-ID: %s\r\n"
+                 "CSeq: 1 OPTIONS\r\n"
+                 "Accept: application/sdp\r\n"
+                 "Content-Length: 0\r\n\r\n",
+                 conf->far_domain, netaddr_format(&local, host), request->branch, conf->our_domain,
+                 token ^ 0x5a5a5a5aU, conf->far_domain, request->call_id);
+    return request->len > 0 && request->len < REQUEST_MAX;
 }
 
 static const char *request_send(SSL *ssl, const char *request, int len, int64_t until_ms)
@@ -198,11 +213,20 @@ static const char *request_send(SSL *ssl, const char *request, int len, int64_t 
     return why;
 }
 
+/* Another server's answers, or those of somebody who answers whatever comes, are none. */
+static bool is_answer_to(const struct sip_msg *msg, const struct request *request)
+{
+    return !msg->is_request && msg->status >= 200 && msg->cseq == 1 &&
+           msg->cseq_method == SIP_OPTIONS && slice_eq(msg->call_id, slice_of(request->call_id)) &&
+           slice_eq(msg->via.branch, slice_of(request->branch));
+}
+
 /* A final response ends the wait. What is neither response nor keep-alive is skipped. Returns
  * whether it is there; *used: bytes done with. */
-static bool answer_take(struct slice bytes, size_t *used, struct probe_result *result,
-                        const char **why)
+static bool answer_take(struct slice bytes, const struct request *request, size_t *used,
+                        struct probe_result *result, const char **why)
 {
+    static const char no_sip[] = "it answers something that is not SIP";
     struct sip_header headers[HEADERS_MAX];
     struct sip_msg msg;
     struct sip_fault fault;
@@ -210,22 +234,26 @@ static bool answer_take(struct slice bytes, size_t *used, struct probe_result *r
     struct sip_frame frame = sip_frame(bytes, &scanned);
     *used = 0;
     if (frame.kind == SIP_FRAME_BAD)
-        *why = "it answers something that is not SIP";
+        *why = no_sip;
     if (frame.kind == SIP_FRAME_PING)
         *used = frame.skip;
     if (frame.kind != SIP_FRAME_MESSAGE)
         return false;
     *used = frame.skip + frame.len;
     struct slice message = slice_make(bytes.p + frame.skip, frame.len);
-    if (sip_msg_parse(message, true, headers, HEADERS_MAX, &msg, &fault) || msg.is_request ||
-        msg.status < 200)
+    if (sip_msg_parse(message, true, headers, HEADERS_MAX, &msg, &fault)) {
+        *why = no_sip;
+        return false;
+    }
+    if (!is_answer_to(&msg, request))
         return false;
     result->answer = msg.status;
     snprintf(result->reason, sizeof(result->reason), "%.*s", SLICE_ARG(msg.reason));
     return true;
 }
 
-static const char *answer_wait(SSL *ssl, int64_t until_ms, struct probe_result *result)
+static const char *answer_wait(SSL *ssl, const struct request *request, int64_t until_ms,
+                               struct probe_result *result)
 {
     static const char too_long[] = "its answer is too long";
     char bytes[ANSWER_MAX];
@@ -242,11 +270,11 @@ static const char *answer_wait(SSL *ssl, int64_t until_ms, struct probe_result *
         }
         have += (size_t)got;
         do {
-            if (answer_take(slice_make(bytes, have), &used, result, &why))
+            if (answer_take(slice_make(bytes, have), request, &used, result, &why))
                 return NULL;
             memmove(bytes, bytes + used, have - used);
             have -= used;
-        } while (used > 0 && have > 0);
+        } while (used > 0 && have > 0 && !why);
         if (waiting_now_ms() >= until_ms)
             why = status_text(-ETIMEDOUT);
     }
@@ -255,13 +283,12 @@ static const char *answer_wait(SSL *ssl, int64_t until_ms, struct probe_result *
 
 static void options_ask(const struct probe_conf *conf, SSL *ssl, struct probe_result *result)
 {
-    char request[REQUEST_MAX];
-    int len = request_make(conf, SSL_get_fd(ssl), request);
-    const char *why = len > 0 && len < REQUEST_MAX
-                          ? request_send(ssl, request, len, conf->answer_until_ms)
+    struct request request;
+    const char *why = request_make(conf, SSL_get_fd(ssl), &request)
+                          ? request_send(ssl, request.text, request.len, conf->answer_until_ms)
                           : "the request could not be made";
     if (!why)
-        why = answer_wait(ssl, conf->answer_until_ms, result);
+        why = answer_wait(ssl, &request, conf->answer_until_ms, result);
     if (why)
         fail(result, PROBE_OPTIONS, why);
     else

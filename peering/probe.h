@@ -50,6 +50,7 @@ enum probe_stage {
 struct probe_result {
     enum probe_stage stage;
     char why[TLS_MAX_VERDICT];     /* why it came no further; "" if it did */
+    bool timed_out;                /* because nothing came in time */
     bool anchored;                 /* proven by a trust anchor */
     char verdict[TLS_MAX_VERDICT]; /* why not */
     bool names_domain;             /* the certificate carries the domain, whoever issued it */
