@@ -1,12 +1,12 @@
 /* Does DNS lead callers to a domain? Asks what they would ask, of everybody who could answer, and
  * compares: `junctor dns check`, and the questions of `junctor cert next`.
  *
- * One check: the validating resolver says which zone the domain is in and who serves that; then
- * each server of the zone is asked by itself, without recursion, for every record set that counts,
- * and so is the resolver. What they say is held against the records that should exist (zone.h),
- * where they are known, against each other, and against the signatures. What comes out is a list of
- * findings, and the targets with their TLSA records, for whoever then connects to them
- * (peering/probe.h).
+ * One check: the validating resolver says where the records lead, which zone each name is in and
+ * who serves that; then each server of the zone is asked by itself, without recursion, for every
+ * record set that counts, and so is the resolver. What they say is held against the records that
+ * should exist (zone.h), where they are known, against each other, and against the signatures. What
+ * comes out is a list of findings, and the targets with their TLSA records, for whoever then
+ * connects to them (peering/probe.h).
  *
  * Everything here blocks, for no longer than the time given; no function keeps state, so any thread
  * may call it. Every answer is hostile: a server is asked only so often, believed only where the
@@ -21,12 +21,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CHECK_SERVERS_MAX   26 /* addresses of the zone's servers: 13 of them, IPv4 and IPv6 */
-#define CHECK_SUBJECTS_MAX  96 /* record sets looked at one by one */
-#define CHECK_SAMPLE_MAX    32 /* records of single addresses looked at, of all there are */
-#define CHECK_TARGETS_MAX   8  /* SRV targets (design section 6) */
-#define CHECK_ADDRESSES_MAX 8  /* of one target */
-#define CHECK_TLSA_MAX      16 /* of one target */
+#define CHECK_SERVERS_MAX   26  /* addresses of the zone's servers: 13 of them, IPv4 and IPv6 */
+#define CHECK_ZONES_MAX     6   /* zones: of the domain, and of the targets */
+#define CHECK_SUBJECTS_MAX  128 /* record sets looked at one by one */
+#define CHECK_SAMPLE_MAX    32  /* records of single addresses looked at, of all there are */
+#define CHECK_HOSTED_MAX    16  /* addresses that should have none looked at */
+#define CHECK_SET_MAX       64  /* records of one set; sets with more are not compared */
+#define CHECK_TARGETS_MAX   8   /* SRV targets (design section 6) */
+#define CHECK_ADDRESSES_MAX 8   /* of one target */
+#define CHECK_TLSA_MAX      CHECK_SET_MAX /* of one target */
 #define CHECK_TLSA_DATA     2048
 #define CHECK_FINDINGS_MAX  256
 #define CHECK_WANTED_MAX    2048 /* records that should exist */
@@ -34,7 +37,9 @@
 #define CHECK_SIGNATURES    8    /* RRSIG records of one set that are looked at */
 #define CHECK_ATTEMPT_MS    1500 /* for one answer; over UDP there are two attempts */
 #define CHECK_CHOOSE_MS     1000 /* for one of several resolvers to answer */
-#define CHECK_SOON_S        259200 /* three days: a signature that ends within them is about to end */
+#define CHECK_FAILURES_MAX  3    /* questions in a row without answer, then a server is given up */
+#define CHECK_DROPPED_MAX   2    /* and of one type: then that type is not asked of it any more */
+#define CHECK_SOON_S        259200 /* three days: what ends within them is about to end */
 
 #define CHECK_WHAT_MAX  420
 #define CHECK_WHERE_MAX 320
@@ -82,6 +87,9 @@ struct check_conf {
     const struct zone_record *wanted; /* the records that should exist; NULL: not known, for the
                                          domain is another operator's */
     size_t wanted_count;
+    const char *const *hosted; /* canonical user parts of addresses that live here, and so should
+                                  have no record; with `wanted` only, CHECK_HOSTED_MAX at most */
+    size_t hosted_count;
 };
 
 /* Of resolvers the first that can find out whether `domain` exists, else the first; for each there
@@ -90,6 +98,7 @@ size_t check_resolver_choose(const struct netaddr *list, size_t count, const cha
 
 struct check_tlsa {
     uint8_t usage, selector, matching;
+    bool usable; /* counts between peers (design section 6) */
     size_t len;
     uint8_t data[CHECK_TLSA_DATA];
 };
@@ -98,7 +107,8 @@ struct check_tlsa {
 enum check_tlsa_state {
     CHECK_TLSA_NONE,      /* there are none, or none that counts: CAs decide */
     CHECK_TLSA_VALIDATED, /* they decide */
-    CHECK_TLSA_UNSIGNED,  /* there are some, but nothing proves them: CAs decide */
+    CHECK_TLSA_UNSIGNED,  /* there are some, but nothing proves them, or not that they are the
+                             domain's (SRV and addresses, RFC 7673 section 3): CAs decide */
     CHECK_TLSA_UNKNOWN    /* could not be found out: callers must refuse */
 };
 
@@ -107,10 +117,15 @@ struct check_target {
     uint16_t priority, weight, port;
     struct netaddr addresses[CHECK_ADDRESSES_MAX]; /* with the port */
     size_t address_count;
+    bool proven; /* the way to it and its addresses are validated, so TLSA records would count */
     enum check_tlsa_state tlsa_state;
     struct check_tlsa tlsa[CHECK_TLSA_MAX];
     size_t tlsa_count;
-    uint32_t tlsa_ttl_s;
+    bool tlsa_left_out;                           /* there are more of them than are told here */
+    uint32_t tlsa_ttl_s;                          /* at the servers; 0: not known */
+    uint32_t tlsa_until_s;                        /* so long the resolver remembers them */
+    uint8_t served[CHECK_TLSA_MAX][ZONE_KEY_LEN]; /* keys that every server asked has, 3 1 1 */
+    size_t served_count;
 };
 
 struct check_targets {

@@ -1,6 +1,7 @@
-/* One question of the check: bytes out, bytes in, within the time there is. The sockets are
- * connected and their ports the kernel's choice, so only an answer from the server asked, with the
- * question asked, comes through. */
+/* The questions of the check: bytes out, bytes in, within the time there is. Each question has a
+ * thread, for a server that is slow must not cost the time of all others. The sockets are connected
+ * and their ports the kernel's choice, so only an answer from the server asked, with the question
+ * asked, comes through. */
 #include "resolver/check_internal.h"
 
 #include "base/status.h"
@@ -8,6 +9,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -87,10 +89,10 @@ static int tcp_exchange(struct exchange *exchange)
     return status;
 }
 
-static int exchange_run(struct exchange *exchange, int64_t deadline_ms)
+static int exchange_run(struct exchange *exchange, int64_t deadline_ms, bool once)
 {
     int status = -ETIMEDOUT;
-    for (int i = 0; i < UDP_ATTEMPTS && status == -ETIMEDOUT; i++) {
+    for (int i = 0; i < (once ? 1 : UDP_ATTEMPTS) && status == -ETIMEDOUT; i++) {
         exchange->waiting.until_ms = sooner(deadline_ms, waiting_now_ms() + CHECK_ATTEMPT_MS);
         status = udp_exchange(exchange);
     }
@@ -123,54 +125,104 @@ static int query_encode(const char *name, ldns_rr_type type, unsigned flags, uin
     return status == LDNS_STATUS_OK ? 0 : -ENOMEM;
 }
 
-size_t check_resolver_choose(const struct netaddr *list, size_t count, const char *domain)
-{
-    struct check_conf conf = {.domain = domain};
-    struct check *check = count > 1 ? calloc(1, sizeof(*check)) : NULL;
-    size_t chosen = 0;
-    for (size_t i = 0; check && i < count; i++) {
-        ldns_pkt *packet = NULL;
-        conf.deadline_ms = waiting_now_ms() + CHECK_CHOOSE_MS;
-        check->conf = &conf;
-        if (check_ask(check, &list[i], domain, LDNS_RR_TYPE_SOA, CHECK_ASK_RECURSIVE, &packet))
-            continue;
-        ldns_pkt_rcode rcode = ldns_pkt_get_rcode(packet);
-        ldns_pkt_free(packet);
-        if (rcode == LDNS_RCODE_NOERROR || rcode == LDNS_RCODE_NXDOMAIN) {
-            chosen = i;
-            break;
-        }
-    }
-    free(check);
-    return chosen;
-}
+/* ---- one question ---- */
 
-int check_ask(struct check *check, const struct netaddr *server, const char *name,
-              ldns_rr_type type, unsigned flags, ldns_pkt **answer)
+static int question_exchange(struct check_question *question, struct exchange *exchange,
+                             int64_t deadline_ms)
 {
     uint8_t *wire = NULL;
-    size_t len = 0;
-    if (waiting_now_ms() >= check->conf->deadline_ms) {
-        check->late = true;
-        return STATUS_LIMIT;
-    }
-    int status = query_encode(name, type, flags, &wire, &len);
+    int status =
+        query_encode(question->name, question->type, question->flags, &wire, &exchange->query_len);
     if (status)
         return status;
-    struct exchange *exchange = malloc(sizeof(*exchange));
-    if (!exchange) {
-        free(wire);
-        return -ENOMEM;
-    }
-    exchange->server = server;
+    exchange->server = question->server;
     exchange->query = wire;
-    exchange->query_len = len;
     exchange->waiting.cancel_fd = -1;
-    status = exchange_run(exchange, check->conf->deadline_ms);
+    status = exchange_run(exchange, deadline_ms, question->once);
     if (status == 0 &&
-        ldns_wire2pkt(answer, exchange->answer, exchange->answer_len) != LDNS_STATUS_OK)
+        ldns_wire2pkt(&question->answer, exchange->answer, exchange->answer_len) != LDNS_STATUS_OK)
         status = STATUS_MALFORMED;
-    free(exchange);
     free(wire);
     return status;
+}
+
+static void question_ask(struct check_question *question, int64_t deadline_ms)
+{
+    question->answer = NULL;
+    question->status = STATUS_LIMIT;
+    if (waiting_now_ms() >= deadline_ms)
+        return;
+    struct exchange *exchange = malloc(sizeof(*exchange));
+    question->status = exchange ? question_exchange(question, exchange, deadline_ms) : -ENOMEM;
+    free(exchange);
+    if (question->status == -ETIMEDOUT && waiting_now_ms() >= deadline_ms)
+        question->status = STATUS_LIMIT;
+}
+
+/* ---- all of them ---- */
+
+struct asker {
+    pthread_t thread;
+    bool runs;
+    struct check_question *question;
+    int64_t deadline_ms;
+};
+
+static void *asker_run(void *arg)
+{
+    const struct asker *asker = arg;
+    question_ask(asker->question, asker->deadline_ms);
+    return NULL;
+}
+
+bool check_is_late(struct check *check)
+{
+    if (waiting_now_ms() >= check->conf->deadline_ms)
+        check->late = true;
+    return check->late;
+}
+
+int check_ask_all(struct check *check, struct check_question *questions, size_t count)
+{
+    struct asker askers[CHECK_SERVERS_MAX];
+    int status = 0;
+    for (size_t i = 0; i < count; i++) {
+        askers[i] =
+            (struct asker){.question = &questions[i], .deadline_ms = check->conf->deadline_ms};
+        askers[i].runs = i + 1 < count && /* the last one is this thread's */
+                         pthread_create(&askers[i].thread, NULL, asker_run, &askers[i]) == 0;
+        if (!askers[i].runs)
+            asker_run(&askers[i]);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (askers[i].runs)
+            pthread_join(askers[i].thread, NULL);
+        if (questions[i].status == STATUS_LIMIT)
+            check->late = true;
+        if (questions[i].status == -ENOMEM)
+            status = -ENOMEM;
+    }
+    for (size_t i = 0; i < count && status; i++)
+        ldns_pkt_free(questions[i].answer);
+    return status;
+}
+
+/* ---- which resolver? ---- */
+
+size_t check_resolver_choose(const struct netaddr *list, size_t count, const char *domain)
+{
+    for (size_t i = 0; count > 1 && i < count; i++) {
+        struct check_question question = {.server = &list[i],
+                                          .name = domain,
+                                          .type = LDNS_RR_TYPE_SOA,
+                                          .flags = CHECK_ASK_RECURSIVE};
+        question_ask(&question, waiting_now_ms() + CHECK_CHOOSE_MS);
+        if (question.status)
+            continue;
+        ldns_pkt_rcode rcode = ldns_pkt_get_rcode(question.answer);
+        ldns_pkt_free(question.answer);
+        if (rcode == LDNS_RCODE_NOERROR || rcode == LDNS_RCODE_NXDOMAIN)
+            return i;
+    }
+    return 0;
 }

@@ -1,11 +1,10 @@
 /* What the servers of a zone have, against what should be there and against each other. */
 #include "resolver/check_internal.h"
 
-#include "resolver/address_label.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* Which servers something holds for. */
 struct who {
@@ -22,11 +21,6 @@ static void who_add(struct who *who, const struct check_server *server)
     who->count++;
 }
 
-static bool has_answered(const struct check_view *view)
-{
-    return view->kind == CHECK_VIEW_RECORDS || view->kind == CHECK_VIEW_NXDOMAIN;
-}
-
 static bool belongs(const ldns_rr *rr, const struct check_subject *subject)
 {
     char owner[ZONE_NAME_MAX + 1];
@@ -34,9 +28,9 @@ static bool belongs(const ldns_rr *rr, const struct check_subject *subject)
            strcmp(owner, subject->name) == 0;
 }
 
-static const char *type_text(const struct check_subject *subject, char text[16])
+const char *check_type_text(ldns_rr_type type, char text[16])
 {
-    char *name = ldns_rr_type2str(subject->type);
+    char *name = ldns_rr_type2str(type);
     snprintf(text, 16, "%s", name ? name : "?");
     free(name);
     return text;
@@ -95,41 +89,67 @@ static enum check_severity extra_severity(const struct check_subject *subject)
 
 /* ---- against what should be ---- */
 
-static void missing_find(struct check *check, const struct check_subject *subject,
-                         const ldns_rr *wanted, const struct check_view *views, bool *any)
+static bool is_same_data(const ldns_rr *a, const ldns_rr *b)
+{
+    if (ldns_rr_get_type(a) != ldns_rr_get_type(b) || ldns_rr_rd_count(a) != ldns_rr_rd_count(b))
+        return false;
+    for (size_t i = 0; i < ldns_rr_rd_count(a); i++)
+        if (ldns_rdf_compare(ldns_rr_rdf(a, i), ldns_rr_rdf(b, i)) != 0)
+            return false;
+    return true;
+}
+
+/* Behind an alias the record has another name. */
+static bool has_record(const struct check_view *view, const ldns_rr *wanted)
+{
+    for (size_t i = 0; *view->alias && i < check_view_count(view); i++)
+        if (is_same_data(ldns_rr_list_rr(view->set, i), wanted))
+            return true;
+    return check_list_find(view->set, wanted) != NULL;
+}
+
+static void missing_find(struct check *check, const struct check_zone *zone,
+                         const struct check_subject *subject, const ldns_rr *wanted,
+                         const struct check_view *views, bool *any)
 {
     struct who who = {.count = 0};
     char type[16];
-    for (size_t i = 0; i < check->server_count; i++)
-        if (has_answered(&views[i]) && !check_list_find(views[i].set, wanted))
-            who_add(&who, &check->servers[i]);
+    for (size_t i = 0; i < zone->server_count; i++)
+        if (check_view_answered(&views[i]) && !has_record(&views[i], wanted))
+            who_add(&who, &zone->servers[i]);
     *any = *any || who.count > 0;
     if (who.count == 0)
         return;
-    struct check_finding *finding = check_found(
-        check->findings, missing_severity(subject), "missing",
-        "%s lacks a %s record that should be there", subject->name, type_text(subject, type));
+    struct check_finding *finding =
+        check_found(check->findings, missing_severity(subject), "missing",
+                    "%s lacks a %s record that should be there", subject->name,
+                    check_type_text(subject->type, type));
     if (!finding)
         return;
     snprintf(finding->where, sizeof(finding->where), "%s", who.text);
     snprintf(finding->why, sizeof(finding->why), "%s", missing_why(subject));
     check_line(wanted, finding->add);
+    for (size_t i = 0; i < zone->server_count && !*finding->remove;
+         i++) /* it cannot stand beside */
+        snprintf(finding->remove, sizeof(finding->remove), "%s", views[i].alias);
 }
 
-static void ttl_find(struct check *check, const struct check_subject *subject,
-                     const ldns_rr *wanted, const struct check_view *views)
+static void ttl_find(struct check *check, const struct check_zone *zone,
+                     const struct check_subject *subject, const ldns_rr *wanted,
+                     const struct check_view *views)
 {
-    for (size_t i = 0; i < check->server_count; i++) {
+    for (size_t i = 0; i < zone->server_count; i++) {
         const ldns_rr *seen =
-            has_answered(&views[i]) ? check_list_find(views[i].set, wanted) : NULL;
+            check_view_answered(&views[i]) ? check_list_find(views[i].set, wanted) : NULL;
         char type[16];
         if (!seen || ldns_rr_ttl(seen) == ldns_rr_ttl(wanted))
             continue;
         struct check_finding *finding = check_found(
             check->findings, CHECK_NOTE, "ttl", "the %s records of %s have a TTL of %u s, not %u s",
-            type_text(subject, type), subject->name, ldns_rr_ttl(seen), ldns_rr_ttl(wanted));
+            check_type_text(subject->type, type), subject->name, ldns_rr_ttl(seen),
+            ldns_rr_ttl(wanted));
         if (finding) {
-            check_server_text(&check->servers[i], finding->where);
+            check_server_text(&zone->servers[i], finding->where);
             snprintf(finding->why, sizeof(finding->why),
                      "a change is seen by all callers after that time, not after the configured "
                      "one");
@@ -140,152 +160,168 @@ static void ttl_find(struct check *check, const struct check_subject *subject,
     }
 }
 
-/* Records that some server has and that should not be; each is told once. `replaced`: others of
- * this set are missing, so this one is likely an older one. */
-static void extra_find(struct check *check, const struct check_subject *subject,
+/* A domain may offer other services by NAPTR, or SIP by other transports; those are not ours. */
+static bool is_ours(const ldns_rr *rr, const struct check_subject *subject)
+{
+    static const char service[] = "SIPS+D2T";
+    if (subject->type != LDNS_RR_TYPE_NAPTR || subject->sample)
+        return true;
+    const ldns_rdf *rdf = ldns_rr_rd_count(rr) == 6 ? ldns_rr_rdf(rr, 3) : NULL;
+    return rdf && ldns_rdf_size(rdf) == sizeof(service) &&
+           strncasecmp((const char *)ldns_rdf_data(rdf) + 1, service, sizeof(service) - 1) == 0;
+}
+
+/* `replaced`: others of this set are missing, so this one is likely an older one. */
+static void extra_found(struct check *check, const struct check_subject *subject, const ldns_rr *rr,
+                        const struct who *who, bool replaced)
+{
+    char type[16];
+    struct check_finding *finding =
+        check_found(check->findings, extra_severity(subject), replaced ? "stale" : "extra",
+                    "%s has %s %s record that should not be there", subject->name,
+                    replaced ? "an old" : "a", check_type_text(subject->type, type));
+    if (!finding)
+        return;
+    snprintf(finding->where, sizeof(finding->where), "%s", who->text);
+    snprintf(finding->why, sizeof(finding->why), "%s", extra_why(subject));
+    check_line(rr, finding->remove);
+}
+
+/* Which servers, from the one at `from` on, have the record? */
+static struct who who_has(const struct check_zone *zone, const struct check_view *views,
+                          size_t from, const ldns_rr *rr)
+{
+    struct who who = {.count = 0};
+    for (size_t i = from; i < zone->server_count; i++)
+        if (check_view_answered(&views[i]) && check_list_find(views[i].set, rr))
+            who_add(&who, &zone->servers[i]);
+    return who;
+}
+
+/* Records that some server has and that should not be; each is told once. */
+static void extra_find(struct check *check, const struct check_zone *zone,
+                       const struct check_subject *subject, const ldns_rr_list *wanted,
                        const struct check_view *views, bool replaced)
 {
     ldns_rr_list *told = ldns_rr_list_new(); /* of records that the views own */
-    for (size_t i = 0; told && i < check->server_count; i++) {
-        for (size_t j = 0; has_answered(&views[i]) && j < ldns_rr_list_rr_count(views[i].set);
-             j++) {
+    for (size_t i = 0; told && i < zone->server_count; i++) {
+        for (size_t j = 0; j < check_view_count(&views[i]); j++) {
             ldns_rr *rr = ldns_rr_list_rr(views[i].set, j);
-            struct who who = {.count = 0};
-            char type[16];
-            if (!belongs(rr, subject) || check_list_find(check->wanted, rr) ||
-                check_list_find(told, rr))
+            if (!belongs(rr, subject) || !is_ours(rr, subject) || check_list_find(wanted, rr) ||
+                check_list_find(told, rr) || ldns_rr_list_rr_count(told) == CHECK_SET_MAX)
                 continue;
-            for (size_t k = i; k < check->server_count; k++)
-                if (has_answered(&views[k]) && check_list_find(views[k].set, rr))
-                    who_add(&who, &check->servers[k]);
+            struct who who = who_has(zone, views, i, rr);
             ldns_rr_list_push_rr(told, rr);
-            struct check_finding *finding =
-                check_found(check->findings, extra_severity(subject), replaced ? "stale" : "extra",
-                            "%s has %s %s record that should not be there", subject->name,
-                            replaced ? "an old" : "a", type_text(subject, type));
-            if (finding) {
-                snprintf(finding->where, sizeof(finding->where), "%s", who.text);
-                snprintf(finding->why, sizeof(finding->why), "%s", extra_why(subject));
-                check_line(rr, finding->remove);
-            }
+            extra_found(check, subject, rr, &who, replaced);
         }
     }
     ldns_rr_list_free(told);
 }
 
-static void wanted_compare(struct check *check, const struct check_subject *subject,
-                           const struct check_view *views)
+static void wanted_compare(struct check *check, const struct check_zone *zone,
+                           const struct check_subject *subject, const struct check_view *views)
 {
     bool missing = false;
-    for (size_t i = 0; i < ldns_rr_list_rr_count(check->wanted); i++) {
-        const ldns_rr *wanted = ldns_rr_list_rr(check->wanted, i);
-        if (!belongs(wanted, subject))
+    ldns_rr_list *wanted = ldns_rr_list_new(); /* of records that the check owns */
+    for (size_t i = 0; wanted && i < ldns_rr_list_rr_count(check->wanted); i++) {
+        ldns_rr *rr = ldns_rr_list_rr(check->wanted, i);
+        if (!belongs(rr, subject))
             continue;
-        missing_find(check, subject, wanted, views, &missing);
-        ttl_find(check, subject, wanted, views);
+        ldns_rr_list_push_rr(wanted, rr);
+        missing_find(check, zone, subject, rr, views, &missing);
+        ttl_find(check, zone, subject, rr, views);
     }
-    extra_find(check, subject, views, missing);
+    extra_find(check, zone, subject, wanted, views, missing);
+    ldns_rr_list_free(wanted);
 }
 
-/* ---- against each other ---- */
+/* ---- what cannot be compared ---- */
 
-/* A record that one server has and another has not. Where it is known what should be there, that
- * has been said as missing or extra. */
-static void servers_compare(struct check *check, const struct check_subject *subject,
-                            const struct check_view *views)
+static enum check_severity unanswered_severity(const struct check_subject *subject)
 {
-    for (size_t i = 0; i < check->server_count; i++) {
-        for (size_t k = 0; k < check->server_count; k++) {
-            size_t count = has_answered(&views[i]) && has_answered(&views[k])
-                               ? ldns_rr_list_rr_count(views[i].set)
-                               : 0;
-            for (size_t j = 0; j < count; j++) {
-                const ldns_rr *rr = ldns_rr_list_rr(views[i].set, j);
-                char who[CHECK_WHO_MAX], type[16];
-                if (check_list_find(views[k].set, rr))
-                    continue;
-                struct check_finding *finding = check_found(
-                    check->findings, CHECK_ERROR, "contradictory",
-                    "%s has a %s record at %s, but not here", subject->name,
-                    type_text(subject, type), check_server_text(&check->servers[i], who));
-                if (finding) {
-                    check_server_text(&check->servers[k], finding->where);
-                    snprintf(finding->why, sizeof(finding->why),
-                             "whether a call comes through depends on which server is asked; add "
-                             "it here, or take it out there");
-                    check_line(rr, finding->add);
-                }
-                return;
-            }
-        }
+    switch (subject->type) {
+    case LDNS_RR_TYPE_SRV:
+    case LDNS_RR_TYPE_A:
+    case LDNS_RR_TYPE_AAAA:
+    case LDNS_RR_TYPE_TLSA:
+        return CHECK_ERROR;
+    case LDNS_RR_TYPE_NAPTR:
+        return subject->sample ? CHECK_WARNING : CHECK_ERROR;
+    default:
+        return CHECK_WARNING;
     }
 }
 
-/* ---- against what callers still believe ---- */
-
-static bool served_by_any(const struct check *check, const struct check_view *views,
-                          const ldns_rr *rr, bool *answered)
+/* Servers that have the zone, as they tell its SOA record, but do not answer this question. */
+static void unanswered_find(struct check *check, const struct check_zone *zone,
+                            const struct check_subject *subject, const struct check_view *views)
 {
-    for (size_t i = 0; i < check->server_count; i++) {
-        *answered = *answered || has_answered(&views[i]);
-        if (has_answered(&views[i]) && check_list_find(views[i].set, rr))
-            return true;
-    }
-    return false;
-}
-
-static void resolver_compare(struct check *check, const struct check_subject *subject,
-                             const struct check_view *views, const struct check_view *resolver)
-{
-    for (size_t i = 0; resolver->set && i < ldns_rr_list_rr_count(resolver->set); i++) {
-        const ldns_rr *rr = ldns_rr_list_rr(resolver->set, i);
-        bool answered = false;
-        char addr[NETADDR_TEXT_MAX], type[16];
-        if (served_by_any(check, views, rr, &answered) || !answered)
-            continue;
-        struct check_finding *finding = check_found(
-            check->findings, CHECK_WARNING, "stale",
-            "a %s record of %s is still remembered, but no server of the zone has it any more",
-            type_text(subject, type), subject->name);
-        if (finding) {
-            snprintf(finding->where, sizeof(finding->where), "the resolver %s",
-                     netaddr_format(&check->conf->resolver, addr));
-            snprintf(finding->why, sizeof(finding->why),
-                     "callers may use it for another %u s; nothing is to be done but to wait",
-                     ldns_rr_ttl(rr));
-        }
-    }
-}
-
-static void alias_find(struct check *check, const struct check_subject *subject,
-                       const struct check_view *views)
-{
-    for (size_t i = 0; i < check->server_count; i++) {
+    for (size_t i = 0; i < zone->server_count; i++) {
+        const struct check_server *server = &zone->servers[i];
+        bool typed = server->dropped == subject->type && server->dropped_count >= CHECK_DROPPED_MAX;
+        const char *left = server->silent ? "; nothing more was asked of it"
+                           : typed        ? "; nothing more of this type was asked of it"
+                                          : "";
         char type[16];
-        if (!*views[i].alias)
+        if (views[i].kind != CHECK_VIEW_LAME && views[i].kind != CHECK_VIEW_SILENT)
             continue;
         struct check_finding *finding =
-            check_found(check->findings, CHECK_WARNING, "alias",
-                        "%s is an alias (CNAME), where its %s records should stand", subject->name,
-                        type_text(subject, type));
-        if (finding) {
-            check_server_text(&check->servers[i], finding->where);
-            snprintf(finding->why, sizeof(finding->why),
-                     "the target of an SRV record must not be an alias (RFC 2782), and callers "
-                     "differ in what they then do; put the records at the name itself");
-            snprintf(finding->remove, sizeof(finding->remove), "%s", views[i].alias);
-        }
-        return;
+            check_found(check->findings, unanswered_severity(subject), "unanswered",
+                        "does not say what %s records %s has: %s%s",
+                        check_type_text(subject->type, type), subject->name, views[i].cause, left);
+        if (!finding)
+            continue;
+        check_server_text(server, finding->where);
+        snprintf(
+            finding->why, sizeof(finding->why),
+            "it serves the zone, so callers ask it, and those who get no answer in time do not "
+            "call; is there something between that lets some questions through only?");
     }
 }
 
-void check_compare(struct check *check, const struct check_subject *subject,
-                   const struct check_view *views, const struct check_view *resolver)
+static bool is_too_long(struct check *check, const struct check_zone *zone,
+                        const struct check_subject *subject, const struct check_view *views,
+                        const struct check_view *resolver)
 {
-    if (check->conf->wanted)
-        wanted_compare(check, subject, views);
+    const struct check_view *longest = resolver;
+    struct who who = {.count = 0};
+    char type[16];
+    for (size_t i = 0; i < zone->server_count; i++) {
+        if (views[i].left_out == 0)
+            continue;
+        longest = views[i].left_out > longest->left_out ? &views[i] : longest;
+        who_add(&who, &zone->servers[i]);
+    }
+    if (longest->left_out == 0)
+        return false;
+    struct check_finding *finding = check_found(
+        check->findings, CHECK_WARNING, "limit",
+        "%s has %zu %s records; sets with more than %d are not compared", subject->name,
+        longest->left_out + CHECK_SET_MAX, check_type_text(subject->type, type), CHECK_SET_MAX);
+    if (who.count == 0)
+        check_at_resolver(check, finding);
+    else if (finding)
+        snprintf(finding->where, sizeof(finding->where), "%s", who.text);
+    if (finding)
+        snprintf(finding->why, sizeof(finding->why),
+                 "nobody needs so many; callers may not take them all, and each answer comes over "
+                 "TCP");
+    return true;
+}
+
+void check_compare(struct check *check, const struct check_zone *zone,
+                   const struct check_subject *subject, const struct check_view *views,
+                   const struct check_view *resolver)
+{
+    bool of_zone = subject->type == LDNS_RR_TYPE_NS || subject->type == LDNS_RR_TYPE_DNSKEY;
+    unanswered_find(check, zone, subject, views);
+    if (subject->type == LDNS_RR_TYPE_SOA || is_too_long(check, zone, subject, views, resolver))
+        return; /* serials are compared apart */
+    bool known = check->conf->wanted && check_is_below(subject->name, check->conf->domain);
+    if (known && !of_zone) /* of a target elsewhere it is not known what should be there */
+        wanted_compare(check, zone, subject, views);
     else
-        servers_compare(check, subject, views);
-    alias_find(check, subject, views);
-    resolver_compare(check, subject, views, resolver);
+        check_differ(check, zone, subject, views);
+    check_alias(check, zone, subject, views, resolver);
+    check_remembered(check, zone, subject, views, resolver);
 }

@@ -1,143 +1,83 @@
-/* Is what the zone says proven, for how long, and what does it tell besides? (RFC 4035, 5155) */
+/* Is a zone signed, is there a chain to its keys, and what does it tell besides? (RFC 4035, 5155)
+ */
 #include "resolver/check_internal.h"
 
 #include "base/waiting.h"
 
-#include "base/status.h"
-
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
-#define TIME_TEXT 32
+/* What is asked to find out whether a zone is signed. */
+struct keys {
+    struct check_view resolver;                 /* DNSKEY */
+    struct check_view views[CHECK_SERVERS_MAX]; /* DNSKEY, of each server */
+    struct check_view ds;                       /* only asked where the resolver proves nothing */
+};
 
-/* ---- signatures ---- */
+/* ---- findings ---- */
 
-/* Times of signatures are serial numbers of 32 bits (RFC 4034 section 3.1.5); the one next to now
- * is meant. */
-static int64_t time_near(uint32_t time, int64_t now_s)
+static struct check_finding *chain_found(struct check *check, enum check_severity severity,
+                                         const char *code, const char *what, const char *apex,
+                                         const char *why)
 {
-    return now_s + (int32_t)(time - (uint32_t)now_s);
-}
-
-static const char *time_text(int64_t time_s, char text[TIME_TEXT])
-{
-    time_t time = (time_t)time_s;
-    struct tm parts;
-    if (!gmtime_r(&time, &parts) || strftime(text, TIME_TEXT, "%Y-%m-%dT%H:%M:%SZ", &parts) == 0)
-        snprintf(text, TIME_TEXT, "an unreadable time");
-    return text;
-}
-
-static struct check_finding *signature_found(struct check *check,
-                                             const struct check_subject *subject,
-                                             const struct check_server *server,
-                                             enum check_severity severity, const char *code,
-                                             const char *what)
-{
-    char *type = ldns_rr_type2str(subject->type);
-    struct check_finding *finding =
-        check_found(check->findings, severity, code, "the %s records of %s %s", type ? type : "",
-                    subject->name, what);
-    free(type);
+    struct check_finding *finding = check_found(check->findings, severity, code, what, apex);
     if (finding)
-        check_server_text(server, finding->where);
+        snprintf(finding->why, sizeof(finding->why), "%s", why);
     return finding;
 }
 
-/* When the set is no longer proven: of several signatures the last one counts. 0: none. */
-static int64_t proven_until(const struct check_view *view, int64_t now_s)
+static void unsigned_found(struct check *check, const struct check_zone *zone)
 {
-    int64_t until_s = 0;
-    size_t count = ldns_rr_list_rr_count(view->signatures);
-    for (size_t i = 0; i < count && i < CHECK_SIGNATURES; i++) {
-        const ldns_rr *signature = ldns_rr_list_rr(view->signatures, i);
-        int64_t from_s =
-            time_near(ldns_rdf2native_int32(ldns_rr_rrsig_inception(signature)), now_s);
-        int64_t to_s = time_near(ldns_rdf2native_int32(ldns_rr_rrsig_expiration(signature)), now_s);
-        if (from_s <= now_s && to_s > until_s)
-            until_s = to_s;
-    }
-    return until_s;
+    struct check_finding *finding =
+        chain_found(check, CHECK_NOTE, "unsigned", "%s is not signed (DNSSEC)", zone->apex,
+                    "calls work where callers know the CA of the certificate; TLSA and _sipaddr "
+                    "records count only in a signed zone");
+    if (finding)
+        snprintf(finding->where, sizeof(finding->where), "every server of %s", zone->apex);
 }
 
-/* How many signatures times keys are tried is bounded: each try costs (CVE-2023-50387). */
-static bool signatures_fit(const struct check *check, const struct check_view *view)
+/* For want of time: that is told once, at the end. */
+static void unknown_found(struct check *check, const struct check_zone *zone,
+                          const struct check_view *view, const char *type)
 {
-    size_t count = ldns_rr_list_rr_count(view->signatures);
-    for (size_t i = 0; i < count && i < CHECK_SIGNATURES; i++) {
-        const ldns_rr *signature = ldns_rr_list_rr(view->signatures, i);
-        if (ldns_verify_rrsig_keylist_notime(view->set, signature, check->keys, NULL) ==
-            LDNS_STATUS_OK)
-            return true;
-    }
-    return false;
-}
-
-void check_signatures(struct check *check, const struct check_subject *subject,
-                      const struct check_server *server, const struct check_view *view)
-{
-    char when[TIME_TEXT], what[96];
-    struct check_finding *finding = NULL;
-    if (!check->keys || ldns_rr_list_rr_count(view->set) == 0 || *view->alias)
+    bool bogus = view->kind == CHECK_VIEW_BOGUS;
+    if (view->kind == CHECK_VIEW_UNASKED)
         return;
-    int64_t now_s = check->conf->now_s, until_s = proven_until(view, now_s);
-    if (ldns_rr_list_rr_count(view->signatures) == 0) {
-        finding = signature_found(check, subject, server, CHECK_ERROR, "signature-missing",
-                                  "have no signature (RRSIG), though the zone is signed");
-    } else if (until_s <= now_s) {
-        snprintf(what, sizeof(what), "have no signature that is valid now%s%s",
-                 until_s ? ": it ended at " : "", until_s ? time_text(until_s, when) : "");
-        finding = signature_found(check, subject, server, CHECK_ERROR, "signature-expired", what);
-    } else if (!signatures_fit(check, view)) {
-        finding = signature_found(check, subject, server, CHECK_ERROR, "signature-wrong",
-                                  "have a signature that no key of the zone made");
-    } else if (until_s - now_s < CHECK_SOON_S) {
-        snprintf(what, sizeof(what), "have a signature that ends at %s", time_text(until_s, when));
-        finding =
-            signature_found(check, subject, server, CHECK_WARNING, "signature-expiring", what);
-    }
-    if (!finding)
-        return;
-    snprintf(finding->why, sizeof(finding->why), "%s",
-             finding->severity == CHECK_ERROR
-                 ? "every caller whose resolver validates takes the records for forged; sign the "
-                   "zone anew and load it here"
-                 : "from then on callers whose resolver validates find nothing; see that the zone "
-                   "is signed anew in time, and that this server gets it");
+    struct check_finding *finding =
+        bogus ? check_found(check->findings, CHECK_ERROR, "dnssec-bogus",
+                            "the %s records of %s do not validate (DNSSEC)", type, zone->apex)
+              : check_found(check->findings, CHECK_WARNING, "dnssec-unknown",
+                            "whether %s is signed (DNSSEC) could not be found out: its %s records "
+                            "are not told: %s",
+                            zone->apex, type, view->cause);
+    check_at_resolver(check, finding);
+    if (finding)
+        snprintf(finding->why, sizeof(finding->why), "%s",
+                 bogus ? "every caller whose resolver validates takes the zone for forged; sign it "
+                         "anew, and see that the DS record at the parent is of a key that signs"
+                       : "callers whose resolver fares no better do not know whether the records "
+                         "are forged, and do not call");
 }
 
-/* ---- the keys, and the chain to them ---- */
-
-/* Those of the first server that has some. */
-static int keys_find(struct check *check)
+static void too_many_found(struct check *check, const struct check_zone *zone, size_t count)
 {
-    for (size_t i = 0; i < check->server_count && !check->keys; i++) {
-        struct check_view view;
-        int status =
-            check_view_server(check, &check->servers[i], check->apex, LDNS_RR_TYPE_DNSKEY, &view);
-        size_t count = view.set ? ldns_rr_list_rr_count(view.set) : 0;
-        if (status == 0 && count > 0 && count <= CHECK_KEYS_MAX) {
-            check->keys = view.set;
-            view.set = NULL;
-        } else if (status == 0 && count > 0) {
-            check_found(check->findings, CHECK_WARNING, "dnssec-keys",
-                        "%s has %zu DNSKEY records; signatures are not looked at with more than %d",
-                        check->apex, count, CHECK_KEYS_MAX);
-        }
-        check_view_done(&view);
-        if (status)
-            return status;
-    }
-    return 0;
+    struct check_finding *finding =
+        check_found(check->findings, CHECK_WARNING, "dnssec-keys",
+                    "%s has %zu DNSKEY records; with more than %d, signatures are not held against "
+                    "them",
+                    zone->apex, count, CHECK_KEYS_MAX);
+    check_at_resolver(check, finding);
+    if (finding)
+        snprintf(finding->why, sizeof(finding->why),
+                 "resolvers that bound their work (CVE-2023-50387) may refuse the zone; take out "
+                 "the keys that sign nothing");
 }
 
 /* The key that the parent should point to: the one with the SEP flag. */
-static void ds_suggest(const struct check *check, struct check_finding *finding)
+static void ds_suggest(const ldns_rr_list *keys, struct check_finding *finding)
 {
-    for (size_t i = 0; i < ldns_rr_list_rr_count(check->keys); i++) {
-        const ldns_rr *key = ldns_rr_list_rr(check->keys, i);
+    for (size_t i = 0; finding && keys && i < ldns_rr_list_rr_count(keys); i++) {
+        const ldns_rr *key = ldns_rr_list_rr(keys, i);
         if (ldns_rr_rd_count(key) != 4 ||
             !(ldns_rdf2native_int16(ldns_rr_dnskey_flags(key)) & LDNS_KEY_SEP_KEY))
             continue;
@@ -149,66 +89,174 @@ static void ds_suggest(const struct check *check, struct check_finding *finding)
     }
 }
 
-static int chain_judge(struct check *check)
+static void at_parent(const struct check_zone *zone, struct check_finding *finding)
 {
-    struct check_view view;
-    char addr[NETADDR_TEXT_MAX];
-    int status = check_view_resolver(check, check->apex, LDNS_RR_TYPE_DS, &view);
-    bool delegated =
-        !check->conf->trusted || (status == 0 && view.set && ldns_rr_list_rr_count(view.set) > 0);
-    check_view_done(&view);
-    if (status)
-        return status;
-    struct check_finding *finding =
-        delegated
-            ? check_found(check->findings, CHECK_WARNING, "resolver-blind",
-                          "the resolver does not say that it validated %s, which is signed%s",
-                          check->apex, check->conf->trusted ? " and has a DS record" : "")
-            : check_found(check->findings, CHECK_WARNING, "ds-missing",
-                          "%s is signed, but its parent has no DS record for it", check->apex);
-    if (!finding)
-        return 0;
-    if (!delegated) {
-        snprintf(finding->where, sizeof(finding->where), "the zone above %s", check->apex);
-        ds_suggest(check, finding);
-    } else {
-        snprintf(finding->where, sizeof(finding->where), "the resolver %s",
-                 netaddr_format(&check->conf->resolver, addr));
-    }
-    snprintf(finding->why, sizeof(finding->why), "%s",
-             delegated && !check->conf->trusted
-                 ? "the configuration does not trust it, so neither the edge nor this check counts "
-                   "what it validates: TLSA and _sipaddr records count for nothing; trusted, in "
-                   "section dns, names those that count"
-             : delegated ? "TLSA and _sipaddr records count for nothing where nobody validates; "
-                           "switch validation on there, or name another one with --resolver"
-                         : "nobody can validate the zone: its TLSA and _sipaddr records count for "
-                           "nothing; hand this to the registrar");
-    return 0;
+    if (finding)
+        snprintf(finding->where, sizeof(finding->where), "the zone above %s", zone->apex);
 }
 
-static void unsigned_found(struct check *check)
+/* ---- the keys ---- */
+
+/* The first answer of a server with keys, or NULL. */
+static struct check_view *served_keys(const struct check_zone *zone, struct keys *keys)
 {
-    struct check_finding *finding = check_found(check->findings, CHECK_NOTE, "unsigned",
-                                                "%s is not signed (DNSSEC)", check->apex);
+    for (size_t i = 0; i < zone->server_count; i++)
+        if (check_view_count(&keys->views[i]) > 0)
+            return &keys->views[i];
+    return NULL;
+}
+
+static void keys_take(struct check *check, struct check_zone *zone, struct check_view *view)
+{
+    size_t count = ldns_rr_list_rr_count(view->set) + view->left_out;
+    if (count > CHECK_KEYS_MAX) {
+        too_many_found(check, zone, count);
+        return;
+    }
+    zone->keys = view->set;
+    view->set = NULL;
+}
+
+static bool matches_ds(const ldns_rr_list *keys, const ldns_rr_list *ds)
+{
+    size_t count = ldns_rr_list_rr_count(keys);
+    for (size_t i = 0; i < count && i < CHECK_KEYS_MAX; i++)
+        for (size_t k = 0; k < ldns_rr_list_rr_count(ds) && k < CHECK_KEYS_MAX; k++)
+            if (ldns_rr_compare_ds(ldns_rr_list_rr(keys, i), ldns_rr_list_rr(ds, k)))
+                return true;
+    return false;
+}
+
+static void ds_mismatch(struct check *check, const struct check_zone *zone, struct keys *keys)
+{
+    const struct check_view *served = served_keys(zone, keys);
+    struct check_finding *finding = chain_found(
+        check, CHECK_ERROR, "ds-mismatch",
+        served ? "no DS record of %s at its parent is of a key that the zone has"
+               : "%s has DS records at its parent, but no keys (DNSKEY)",
+        zone->apex,
+        served ? "every caller whose resolver validates takes the whole zone for forged; hand this "
+                 "to the registrar, and take the old record out when resolvers have forgotten it"
+               : "every caller whose resolver validates takes the whole zone for forged; sign it, "
+                 "or have the registrar take the DS records out");
+    at_parent(zone, finding);
     if (!finding)
         return;
-    snprintf(finding->where, sizeof(finding->where), "every server of %s", check->apex);
-    snprintf(finding->why, sizeof(finding->why),
-             "calls work where callers know the CA of the certificate; TLSA and _sipaddr records "
-             "count only in a signed zone");
+    if (served)
+        ds_suggest(served->set, finding);
+    check_line(ldns_rr_list_rr(keys->ds.set, 0), finding->remove);
+}
+
+/* What the resolver does not believe is believed where the parent names a key of it. */
+static void bogus_keys_find(struct check *check, struct check_zone *zone, struct keys *keys)
+{
+    bool any = false;
+    for (size_t i = 0; i < zone->server_count && !zone->keys; i++) {
+        struct check_view *view = &keys->views[i];
+        any = any || check_view_answered(view);
+        if (check_view_count(view) > 0 && matches_ds(view->set, keys->ds.set))
+            keys_take(check, zone, view);
+    }
+    if (any && !zone->keys)
+        ds_mismatch(check, zone, keys);
+}
+
+static void keys_find(struct check *check, struct check_zone *zone, struct keys *keys)
+{
+    struct check_view *served = served_keys(zone, keys);
+    bool answered = check_view_answered(&keys->resolver);
+    zone->validated = zone->validated || keys->resolver.authentic;
+    zone->is_signed =
+        check_view_count(&keys->resolver) > 0 || served || keys->resolver.kind == CHECK_VIEW_BOGUS;
+    if (check_view_count(&keys->resolver) > 0)
+        keys_take(check, zone, &keys->resolver);
+    else if (answered && served) /* it remembers that there were none */
+        keys_take(check, zone, served);
+    else if (check_view_count(&keys->ds) > 0)
+        bogus_keys_find(check, zone, keys);
+    else if (answered && !zone->validated)
+        unsigned_found(check, zone);
+    else if (!answered)
+        unknown_found(check, zone, &keys->resolver, "DNSKEY");
+}
+
+/* ---- the chain to them ---- */
+
+/* It is signed, but the resolver does not say that it validated it, or is not believed. */
+static void blind_found(struct check *check, const struct check_zone *zone)
+{
+    bool trusted = check->conf->trusted;
+    check_at_resolver(
+        check,
+        chain_found(check, CHECK_WARNING, "resolver-blind",
+                    trusted ? "the resolver does not say that it validated %s, which is signed and "
+                              "has a DS record"
+                            : "the resolver does not say that it validated %s, which is signed",
+                    zone->apex,
+                    trusted ? "TLSA and _sipaddr records count for nothing where nobody validates; "
+                              "switch validation on there, or name another one with --resolver"
+                            : "the configuration does not trust it, so neither the edge nor this "
+                              "check counts what it validates: TLSA and _sipaddr records count for "
+                              "nothing; trusted, in section dns, names those that count"));
+}
+
+static void chain_judge(struct check *check, struct check_zone *zone, const struct keys *keys)
+{
+    if (!check->conf->trusted || check_view_count(&keys->ds) > 0) {
+        blind_found(check, zone);
+    } else if (check_view_answered(&keys->ds)) {
+        struct check_finding *finding =
+            chain_found(check, CHECK_WARNING, "ds-missing",
+                        "%s is signed, but its parent has no DS record for it", zone->apex,
+                        "nobody can validate the zone: its TLSA and _sipaddr records count for "
+                        "nothing; hand this to the registrar");
+        at_parent(zone, finding);
+        ds_suggest(zone->keys, finding);
+        zone->insecure = true;
+    } else {
+        unknown_found(check, zone, &keys->ds, "DS");
+    }
+}
+
+static int keys_ask(struct check *check, struct check_zone *zone, struct keys *keys)
+{
+    int status = check_view_resolver(check, zone->apex, LDNS_RR_TYPE_DNSKEY, &keys->resolver);
+    if (status == 0)
+        status = check_view_servers(check, zone, zone->apex, LDNS_RR_TYPE_DNSKEY, keys->views);
+    bool proven = zone->validated || keys->resolver.authentic;
+    bool keyless = check_view_answered(&keys->resolver) && !served_keys(zone, keys) &&
+                   check_view_count(&keys->resolver) == 0;
+    if (status == 0 && !proven && !keyless)
+        status = check_view_resolver(check, zone->apex, LDNS_RR_TYPE_DS, &keys->ds);
+    return status;
+}
+
+int check_dnssec(struct check *check, struct check_zone *zone)
+{
+    struct keys keys;
+    memset(&keys, 0, sizeof(keys));
+    int status = keys_ask(check, zone, &keys);
+    bool known = check_view_answered(&keys.resolver);
+    if (status == 0)
+        keys_find(check, zone, &keys);
+    if (status == 0 && known && zone->is_signed && !zone->validated)
+        chain_judge(check, zone, &keys);
+    check_view_done(&keys.resolver);
+    check_views_done(keys.views, zone->server_count);
+    check_view_done(&keys.ds);
+    return status;
 }
 
 /* ---- what it tells besides ---- */
 
-static void walkable_found(struct check *check, bool sipaddr)
+static void walkable_found(struct check *check, const struct check_zone *zone, bool sipaddr)
 {
     struct check_finding *finding =
         check_found(check->findings, sipaddr ? CHECK_WARNING : CHECK_NOTE, "walkable",
-                    "every name of %s can be listed by anybody (NSEC)", check->apex);
+                    "every name of %s can be listed by anybody (NSEC)", zone->apex);
     if (!finding)
         return;
-    snprintf(finding->where, sizeof(finding->where), "every server of %s", check->apex);
+    snprintf(finding->where, sizeof(finding->where), "every server of %s", zone->apex);
     snprintf(finding->why, sizeof(finding->why), "%s",
              sipaddr ? "the names under _sipaddr are hashes of user parts: who lists them knows "
                        "how many addresses were ported out and where to, and can try out likely "
@@ -218,46 +266,35 @@ static void walkable_found(struct check *check, bool sipaddr)
                        "NSEC3 before it has");
 }
 
-/* A name that nobody has: what comes as proof of that? Also asks whether there are names worth
- * hiding. */
-static int walkable_judge(struct check *check)
+static int proof_of_absence(struct check *check, struct check_zone *zone, bool *tells)
 {
     char name[2 * ZONE_NAME_MAX];
-    bool walkable = false, sipaddr = false;
-    struct check_view view;
-    for (size_t i = 0; i < check->server_count && !walkable; i++) {
-        snprintf(name, sizeof(name), "no-such-name-%x.%s", (unsigned)waiting_now_ms() & 0xffffU,
-                 check->apex);
-        int status = check_view_server(check, &check->servers[i], name, LDNS_RR_TYPE_TXT, &view);
-        walkable = view.nsec;
-        check_view_done(&view);
-        if (status)
-            return status;
-    }
-    if (!walkable)
-        return 0;
-    snprintf(name, sizeof(name), "_sipaddr.%s", check->conf->domain);
-    int status = strlen(name) > ZONE_NAME_MAX
-                     ? 0
-                     : check_view_resolver(check, name, LDNS_RR_TYPE_TXT, &view);
-    if (strlen(name) <= ZONE_NAME_MAX) {
-        sipaddr = view.set && ldns_rr_list_rr_count(view.set) > 0;
-        check_view_done(&view);
-    }
-    walkable_found(check, sipaddr);
+    struct check_view views[CHECK_SERVERS_MAX];
+    snprintf(name, sizeof(name), "no-such-name-%x.%s", (unsigned)waiting_now_ms() & 0xffffU,
+             zone->apex);
+    int status = check_view_servers(check, zone, name, LDNS_RR_TYPE_TXT, views);
+    for (size_t i = 0; i < zone->server_count; i++)
+        *tells = *tells || views[i].nsec;
+    check_views_done(views, zone->server_count);
     return status;
 }
 
-int check_dnssec(struct check *check)
+/* A name that nobody has: what comes as proof of that? Also asks whether there are names worth
+ * hiding. */
+int check_walkable(struct check *check, struct check_zone *zone)
 {
-    int status = keys_find(check);
-    if (status)
+    char name[2 * ZONE_NAME_MAX];
+    bool tells = false, sipaddr = false;
+    int status = zone->is_signed ? proof_of_absence(check, zone, &tells) : 0;
+    snprintf(name, sizeof(name), "_sipaddr.%s", check->conf->domain);
+    if (status || !tells)
         return status;
-    if (!check->keys) {
-        unsigned_found(check);
-        return 0;
+    if (strlen(name) <= ZONE_NAME_MAX) {
+        struct check_view view;
+        status = check_view_resolver(check, name, LDNS_RR_TYPE_TXT, &view);
+        sipaddr = check_view_count(&view) > 0;
+        check_view_done(&view);
     }
-    if (!check->zone_secure)
-        status = chain_judge(check);
-    return status ? status : walkable_judge(check);
+    walkable_found(check, zone, sipaddr);
+    return status;
 }

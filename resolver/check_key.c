@@ -43,34 +43,30 @@ static void missing_at(const struct check_server *server, const struct check_vie
 }
 
 /* A host without IPv6 asks a server of both kinds over IPv4, and has asked it then. */
-static bool was_asked(const struct check *check, const char *name, const bool *unreached)
+static bool was_asked(const struct check_zone *zone, const char *name)
 {
-    for (size_t i = 0; i < check->server_count; i++)
-        if (!unreached[i] && strcmp(check->servers[i].name, name) == 0)
+    for (size_t i = 0; i < zone->server_count; i++)
+        if (!zone->servers[i].no_way && strcmp(zone->servers[i].name, name) == 0)
             return true;
     return false;
 }
 
-static int servers_ask(struct check *check, const char *name, const uint8_t key[ZONE_KEY_LEN],
-                       struct check_key *result)
+static int servers_ask(struct check *check, struct check_zone *zone, const char *name,
+                       const uint8_t key[ZONE_KEY_LEN], struct check_key *result)
 {
-    bool unreached[CHECK_SERVERS_MAX] = {false};
-    int status = 0;
-    result->everywhere = check->server_count > 0;
-    if (check->server_count == 0)
+    static const struct check_view nothing = {.cause = "this host has no way there"};
+    struct check_view views[CHECK_SERVERS_MAX];
+    int status = check_view_servers(check, zone, name, LDNS_RR_TYPE_TLSA, views);
+    result->everywhere = zone->server_count > 0;
+    if (zone->server_count == 0)
         snprintf(result->missing, sizeof(result->missing), "no server of its zone was found");
-    for (size_t i = 0; i < check->server_count && status == 0; i++) {
-        struct check_view view;
-        status = check_view_server(check, &check->servers[i], name, LDNS_RR_TYPE_TLSA, &view);
-        unreached[i] = view.no_route;
-        if (status == 0 && !view.no_route && !key_find(&view, key, result))
-            missing_at(&check->servers[i], &view, result);
-        check_view_done(&view);
-    }
-    const struct check_view nothing = {.cause = "this host has no way there"};
-    for (size_t i = 0; i < check->server_count && status == 0; i++)
-        if (unreached[i] && !was_asked(check, check->servers[i].name, unreached))
-            missing_at(&check->servers[i], &nothing, result);
+    for (size_t i = 0; i < zone->server_count && status == 0; i++)
+        if (!zone->servers[i].no_way && !key_find(&views[i], key, result))
+            missing_at(&zone->servers[i], &views[i], result);
+    for (size_t i = 0; i < zone->server_count && status == 0; i++)
+        if (!was_asked(zone, zone->servers[i].name))
+            missing_at(&zone->servers[i], &nothing, result);
+    check_views_done(views, zone->server_count);
     return status;
 }
 
@@ -101,14 +97,16 @@ int check_key_served(const struct check_conf *conf, const char *name,
 {
     struct check_findings findings = {.list = NULL};
     struct check *check = check_make(conf, &findings);
+    struct check_zone *zone = calloc(1, sizeof(*zone));
+    int status = check && zone ? 0 : -ENOMEM;
     memset(result, 0, sizeof(*result));
-    if (!check)
-        return -ENOMEM;
-    int status = check_servers_find(check, name);
     if (status == 0)
-        status = servers_ask(check, name, key, result);
+        status = check_zone_find(check, name, CHECK_NOTE, zone);
+    if (status == 0)
+        status = servers_ask(check, zone, name, key, result);
     if (status == 0)
         status = resolver_ask(check, name, key, result);
+    free(zone);
     free(check);
     return status;
 }

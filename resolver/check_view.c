@@ -61,6 +61,22 @@ const ldns_rr *check_list_find(const ldns_rr_list *list, const ldns_rr *rr)
 
 /* ---- what an answer says ---- */
 
+bool check_view_answered(const struct check_view *view)
+{
+    return view->kind == CHECK_VIEW_RECORDS || view->kind == CHECK_VIEW_NXDOMAIN;
+}
+
+size_t check_view_count(const struct check_view *view)
+{
+    return check_view_answered(view) && view->set ? ldns_rr_list_rr_count(view->set) : 0;
+}
+
+void check_views_done(struct check_view *views, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        check_view_done(&views[i]);
+}
+
 void check_view_done(struct check_view *view)
 {
     if (view->set)
@@ -109,19 +125,28 @@ static void aliases_follow(const ldns_rr_list *answer, ldns_rr_type type, char *
     }
 }
 
+static bool is_signature_of(const ldns_rr *rr, ldns_rr_type type)
+{
+    return ldns_rr_get_type(rr) == LDNS_RR_TYPE_RRSIG && ldns_rr_rd_count(rr) == 9 &&
+           ldns_rdf2rr_type(ldns_rr_rrsig_typecovered(rr)) == type;
+}
+
+/* Both lists are bounded: an answer may hold thousands of records. */
 static int records_take(const ldns_rr_list *answer, const char *name, ldns_rr_type type,
                         struct check_view *view)
 {
     int status = 0;
     for (size_t i = 0; i < ldns_rr_list_rr_count(answer) && status == 0; i++) {
         const ldns_rr *rr = ldns_rr_list_rr(answer, i);
-        if (!is_owned_by(rr, name))
+        bool is_record = ldns_rr_get_type(rr) == type;
+        ldns_rr_list *list = is_record ? view->set : view->signatures;
+        size_t max = is_record ? CHECK_SET_MAX : CHECK_SIGNATURES;
+        if (!(is_record || is_signature_of(rr, type)) || !is_owned_by(rr, name))
             continue;
-        if (ldns_rr_get_type(rr) == type)
-            status = keep(view->set, rr);
-        else if (ldns_rr_get_type(rr) == LDNS_RR_TYPE_RRSIG && ldns_rr_rd_count(rr) == 9 &&
-                 ldns_rdf2rr_type(ldns_rr_rrsig_typecovered(rr)) == type)
-            status = keep(view->signatures, rr);
+        if (ldns_rr_list_rr_count(list) < max)
+            status = keep(list, rr);
+        else
+            view->left_out += is_record;
     }
     return status;
 }
@@ -173,71 +198,103 @@ static void rcode_cause(const ldns_pkt *packet, enum check_view_kind kind, struc
     free(text);
 }
 
-/* What became of asking, where there is no answer. */
-static int failure_take(int status, struct check_view *view)
+static bool has_no_way(int status)
 {
-    if (status == -ENOMEM)
-        return status;
-    view->no_route = status == -ENETUNREACH || status == -EADDRNOTAVAIL || status == -EAFNOSUPPORT;
+    return status == -ENETUNREACH || status == -EADDRNOTAVAIL || status == -EAFNOSUPPORT;
+}
+
+/* What became of asking, where there is no answer. */
+static void failure_take(int status, struct check_view *view)
+{
     if (status == -ETIMEDOUT)
         cause_set(view, CHECK_VIEW_SILENT, "no answer");
     else if (status == STATUS_LIMIT)
-        cause_set(view, CHECK_VIEW_SILENT, "no time was left to ask");
+        cause_set(view, CHECK_VIEW_UNASKED, "no time was left to ask");
+    else if (has_no_way(status))
+        cause_set(view, CHECK_VIEW_UNASKED, status_text(status));
     else
         cause_set(view, CHECK_VIEW_SILENT,
                   status == STATUS_MALFORMED ? "an answer that is no DNS message"
                                              : status_text(status));
-    return 0;
 }
 
-/* ---- the two parties ---- */
+/* ---- the resolver ---- */
+
+static int resolver_ask(struct check *check, struct check_question *question)
+{
+    question->server = &check->conf->resolver;
+    question->once = check->failures > 0;
+    int status = check_ask_all(check, question, 1);
+    if (status == 0 && question->status != STATUS_LIMIT)
+        check->failures = question->status == 0 ? 0 : check->failures + 1;
+    return status;
+}
 
 /* SERVFAIL without, but not with CD: it could find out, and does not believe it. */
 static int resolver_doubt(struct check *check, const char *name, ldns_rr_type type,
                           struct check_view *view)
 {
-    ldns_pkt *packet = NULL;
-    int status = check_ask(check, &check->conf->resolver, name, type,
-                           CHECK_ASK_RECURSIVE | CHECK_ASK_UNCHECKED, &packet);
+    struct check_question question = {
+        .name = name, .type = type, .flags = CHECK_ASK_RECURSIVE | CHECK_ASK_UNCHECKED};
+    int status = resolver_ask(check, &question);
     if (status)
-        return failure_take(status, view);
-    ldns_pkt_rcode rcode = ldns_pkt_get_rcode(packet);
+        return status;
+    if (question.status) {
+        failure_take(question.status, view);
+        return 0;
+    }
+    ldns_pkt_rcode rcode = ldns_pkt_get_rcode(question.answer);
     if (rcode == LDNS_RCODE_NOERROR || rcode == LDNS_RCODE_NXDOMAIN) {
-        status = view_fill(packet, name, type, view);
+        status = view_fill(question.answer, name, type, view);
         view->kind = CHECK_VIEW_BOGUS;
         view->authentic = false;
     } else {
-        rcode_cause(packet, CHECK_VIEW_SILENT, view);
+        rcode_cause(question.answer, CHECK_VIEW_SILENT, view);
     }
-    ldns_pkt_free(packet);
+    ldns_pkt_free(question.answer);
     return status;
+}
+
+static int resolver_answer_take(struct check *check, const struct check_question *question,
+                                struct check_view *view)
+{
+    switch (ldns_pkt_get_rcode(question->answer)) {
+    case LDNS_RCODE_NXDOMAIN:
+        view->kind = CHECK_VIEW_NXDOMAIN;
+        return view_fill(question->answer, question->name, question->type, view);
+    case LDNS_RCODE_NOERROR:
+        return view_fill(question->answer, question->name, question->type, view);
+    case LDNS_RCODE_SERVFAIL:
+        return resolver_doubt(check, question->name, question->type, view);
+    default:
+        rcode_cause(question->answer, CHECK_VIEW_SILENT, view);
+        return 0;
+    }
 }
 
 int check_view_resolver(struct check *check, const char *name, ldns_rr_type type,
                         struct check_view *view)
 {
-    ldns_pkt *packet = NULL;
+    struct check_question question = {.name = name, .type = type, .flags = CHECK_ASK_RECURSIVE};
     memset(view, 0, sizeof(*view));
-    int status = check_ask(check, &check->conf->resolver, name, type, CHECK_ASK_RECURSIVE, &packet);
-    if (status)
-        return failure_take(status, view);
-    switch (ldns_pkt_get_rcode(packet)) {
-    case LDNS_RCODE_NXDOMAIN:
-    case LDNS_RCODE_NOERROR:
-        view->kind = ldns_pkt_get_rcode(packet) == LDNS_RCODE_NXDOMAIN ? CHECK_VIEW_NXDOMAIN
-                                                                       : CHECK_VIEW_RECORDS;
-        status = view_fill(packet, name, type, view);
-        break;
-    case LDNS_RCODE_SERVFAIL:
-        status = resolver_doubt(check, name, type, view);
-        break;
-    default:
-        rcode_cause(packet, CHECK_VIEW_SILENT, view);
+    if (check->failures >= CHECK_FAILURES_MAX) {
+        cause_set(view, CHECK_VIEW_SILENT, "it did not answer before");
+        return 0;
     }
+    int status = resolver_ask(check, &question);
+    if (status)
+        return status;
+    if (question.status) {
+        failure_take(question.status, view);
+        return 0;
+    }
+    status = resolver_answer_take(check, &question, view);
     view->authentic = view->authentic && check->conf->trusted;
-    ldns_pkt_free(packet);
+    ldns_pkt_free(question.answer);
     return status;
 }
+
+/* ---- the servers ---- */
 
 /* A referral, or an answer out of somebody's cache, is no answer of a server of the zone. */
 static int server_answer_take(const ldns_pkt *packet, const char *name, ldns_rr_type type,
@@ -256,21 +313,56 @@ static int server_answer_take(const ldns_pkt *packet, const char *name, ldns_rr_
     return view_fill(packet, name, type, view);
 }
 
-int check_view_server(struct check *check, struct check_server *server, const char *name,
-                      ldns_rr_type type, struct check_view *view)
+static void failure_count(struct check_server *server, ldns_rr_type type)
 {
-    ldns_pkt *packet = NULL;
-    memset(view, 0, sizeof(*view));
-    if (server->silent) {
-        cause_set(view, CHECK_VIEW_SILENT, "it did not answer before");
-        return 0;
+    server->failed = true;
+    server->failures++;
+    server->dropped_count = server->dropped == type ? server->dropped_count + 1 : 1;
+    server->dropped = type;
+}
+
+static bool is_given_up(const struct check_server *server, ldns_rr_type type)
+{
+    return server->silent ||
+           (server->dropped == type && server->dropped_count >= CHECK_DROPPED_MAX);
+}
+
+static int server_view_take(struct check_server *server, const struct check_question *question,
+                            struct check_view *view)
+{
+    if (question->status == 0) {
+        int status = server_answer_take(question->answer, question->name, question->type, view);
+        server->failures = 0;
+        ldns_pkt_free(question->answer);
+        return status;
     }
-    int status = check_ask(check, &server->addr, name, type, 0, &packet);
-    if (status) {
+    failure_take(question->status, view);
+    server->no_way = has_no_way(question->status);
+    if (view->kind == CHECK_VIEW_SILENT)
+        failure_count(server, question->type);
+    if (server->failures >= CHECK_FAILURES_MAX || server->no_way)
         server->silent = true;
-        return failure_take(status, view);
+    return 0;
+}
+
+int check_view_servers(struct check *check, struct check_zone *zone, const char *name,
+                       ldns_rr_type type, struct check_view views[CHECK_SERVERS_MAX])
+{
+    struct check_question questions[CHECK_SERVERS_MAX];
+    size_t asked[CHECK_SERVERS_MAX], count = 0;
+    memset(views, 0, CHECK_SERVERS_MAX * sizeof(*views));
+    for (size_t i = 0; i < zone->server_count; i++) {
+        const struct check_server *server = &zone->servers[i];
+        if (is_given_up(server, type)) {
+            cause_set(&views[i], CHECK_VIEW_UNASKED, "it did not answer before");
+            continue;
+        }
+        questions[count] = (struct check_question){
+            .server = &server->addr, .name = name, .type = type, .once = server->failed};
+        asked[count++] = i;
     }
-    status = server_answer_take(packet, name, type, view);
-    ldns_pkt_free(packet);
+    int status = check_ask_all(check, questions, count);
+    for (size_t i = 0; i < count && status == 0; i++)
+        status = server_view_take(&zone->servers[asked[i]], &questions[i], &views[asked[i]]);
     return status;
 }

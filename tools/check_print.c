@@ -56,6 +56,13 @@ static void target_print(const struct check_outcome *outcome, size_t i)
     }
 }
 
+static const char *verdict(const struct check_outcome *outcome)
+{
+    if (outcome->unknown)
+        return "it is not known whether callers get through, for no OPTIONS was sent";
+    return outcome->passes ? "callers get through" : "callers, or some of them, do not get through";
+}
+
 void check_print(const struct check_outcome *outcome)
 {
     size_t counts[3] = {0};
@@ -71,8 +78,7 @@ void check_print(const struct check_outcome *outcome)
         target_print(outcome, i);
     if (outcome->findings->left_out)
         printf("%zu more findings are left out\n", outcome->findings->left_out);
-    printf("%s: %s (%zu errors, %zu warnings, %zu notes)\n", outcome->domain,
-           outcome->passes ? "callers get through" : "callers, or some of them, do not get through",
+    printf("%s: %s (%zu errors, %zu warnings, %zu notes)\n", outcome->domain, verdict(outcome),
            counts[CHECK_ERROR], counts[CHECK_WARNING], counts[CHECK_NOTE]);
 }
 
@@ -132,9 +138,10 @@ void check_print_json(const struct check_outcome *outcome)
         json_object_set_new(json, "host", text_json(target->host));
         json_array_append_new(targets, json);
     }
-    json_t *json = json_pack("{s:s, s:b, s:o, s:o, s:I}", "domain", outcome->domain, "passes",
-                             outcome->passes, "findings", findings, "targets", targets, "left_out",
-                             (json_int_t)outcome->findings->left_out);
+    json_t *json =
+        json_pack("{s:s, s:b, s:b, s:o, s:o, s:I}", "domain", outcome->domain, "passes",
+                  outcome->passes, "asked", outcome->reach->asked, "findings", findings, "targets",
+                  targets, "left_out", (json_int_t)outcome->findings->left_out);
     tool_json_print(json);
     json_decref(json);
 }

@@ -79,11 +79,13 @@ class Report:
         self.passes = self.json["passes"]
         self.findings = self.json["findings"]
         self.codes = sorted({finding["code"] for finding in self.findings})
+        for finding in self.findings:
+            assert finding["what"] and finding["where"] and finding["why"], finding
+            assert "ADDRESS" not in finding.get("add", ""), finding
 
     def find(self, code):
         found = [finding for finding in self.findings if finding["code"] == code]
         assert found, f"no {code} in {self.findings}"
-        assert all(finding["what"] for finding in found)
         return found
 
     def one(self, code):
@@ -436,22 +438,26 @@ def test_without_a_resolver_nothing_is_claimed(world):
 
 
 def hostile_answers(question):
-    """What no honest server sends: each is dropped, or taken for no answer at all."""
+    """What no honest server sends, in lots: each is dropped, or taken for no answer at all."""
     head, rest = question[:2], question[12:]
     name_end = rest.index(b"\0") + 5
     asked = rest[:name_end]
-    yield b""
-    yield b"\0" * 11
-    yield bytes([head[0] ^ 1]) + head[1:] + b"\x84\x00\0\1\0\0\0\0\0\0" + asked  # another id
-    yield head + b"\x84\x00\0\1\0\0\0\0\0\0" + b"\3foo\0" + asked[-4:]  # another question
-    yield head + b"\x04\x00\0\1\0\0\0\0\0\0" + asked  # a query
-    yield head + b"\x84\x00\0\1\xff\xff\xff\xff\xff\xff" + asked  # 65,535 records that are not there
-    yield head + b"\x84\x00\0\1\0\1\0\0\0\0" + asked + b"\xc0" + bytes([12 + name_end]) + asked[-4:]
-    yield head + b"\x84\x00\0\1\0\1\0\0\0\0" + asked + b"\xc0\x0c" + asked[-4:] + b"\0\0\0\1\xff\xff"
-    yield head + b"\x86\x00\0\1\0\0\0\0\0\0" + asked  # truncated, and TCP is closed
+    yield [
+        b"",
+        b"\0" * 11,
+        bytes([head[0] ^ 1]) + head[1:] + b"\x84\x00\0\1\0\0\0\0\0\0" + asked,  # another id
+        head + b"\x84\x00\0\1\0\0\0\0\0\0" + b"\3foo\0" + asked[-4:],  # another question
+        head + b"\x04\x00\0\1\0\0\0\0\0\0" + asked]  # a query
+    # 65,535 records that are not there
+    yield [head + b"\x84\x00\0\1\xff\xff\xff\xff\xff\xff" + asked]
+    yield [head + b"\x84\x00\0\1\0\1\0\0\0\0" + asked + b"\xc0" +
+           bytes([12 + name_end]) + asked[-4:]]
+    yield [head + b"\x84\x00\0\1\0\1\0\0\0\0" + asked + b"\xc0\x0c" + asked[-4:] +
+           b"\0\0\0\1\xff\xff"]
+    yield [head + b"\x86\x00\0\1\0\0\0\0\0\0" + asked]  # truncated, and TCP is closed
 
 
-@pytest.mark.parametrize("number", range(9))
+@pytest.mark.parametrize("number", range(5))
 def test_hostile_answers_are_no_answers(world, number):
     """The resolver is the one who has most to say; the same code reads every answer."""
     world.zone.stop()
@@ -464,7 +470,8 @@ def test_hostile_answers_are_no_answers(world, number):
                 question, peer = far.recvfrom(4096)
                 if not question:
                     return
-                far.sendto(list(hostile_answers(question))[number], peer)
+                for told in list(hostile_answers(question))[number]:
+                    far.sendto(told, peer)
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()

@@ -77,11 +77,12 @@ class SignedZone:
 
     def serve(self, first, second, zone=None, anchored=True):
         """Files of both servers; starts all three anew, so that nothing is remembered. `zone`: what
-        the second server calls its zone."""
+        the second server calls its zone. `anchored`: unbound has the zone's key; else it finds a
+        zone above without DS record."""
         self.stop()
-        self.write("knot.conf", KNOT.format(directory=self.directory, address=self.first,
-                                            port=DNS_PORT, domain=self.domain,
-                                            file=self.path(first)))
+        knot = KNOT.format(directory=self.directory, address=self.first, port=DNS_PORT,
+                           domain=self.domain, file=self.path(first))
+        self.write("knot.conf", knot if anchored else knot + self._parent())
         self.write("nsd.conf", NSD.format(directory=self.directory, address=self.second,
                                           port=DNS_PORT, zone=zone or self.domain,
                                           file=self.path(second)))
@@ -89,6 +90,9 @@ class SignedZone:
         if anchored:
             text += f'    trust-anchor: "{self.anchor}"\n'
         text += "remote-control:\n    control-enable: no\n"
+        if not anchored:
+            text += (f"stub-zone:\n    name: {above(self.domain)}\n"
+                     f"    stub-addr: {self.first}@{DNS_PORT}\n")
         text += (f"stub-zone:\n    name: {self.domain}\n    stub-addr: {self.first}@{DNS_PORT}\n"
                  f"    stub-addr: {self.second}@{DNS_PORT}\n")
         self.write("unbound.conf", text)
@@ -100,6 +104,15 @@ class SignedZone:
         for address in (self.first, self.second, self.plan.resolver):
             wait_until(lambda a=address: answers(a), f"{address} answers", watch=self.programs)
 
+    def _parent(self, ds=""):
+        name = above(self.domain)
+        file = self.write("parent", "\n".join([
+            f"$ORIGIN {name}.", "$TTL 60", "@ SOA ns h 1 3600 600 86400 60", "@ NS ns",
+            f"ns A {self.first}", f"{self.domain}. NS ns1.{self.domain}.",
+            f"ns1.{self.domain}. A {self.first}", ds]) + "\n")
+        return (f'  - domain: {name}\n    file: "{file}"\n    zonefile-sync: -1\n'
+                "    journal-content: none\n")
+
     def stop(self):
         for program in self.programs:
             program.stop()
@@ -107,6 +120,10 @@ class SignedZone:
     @property
     def programs(self):
         return [self.knot, self.nsd, self.unbound]
+
+
+def above(domain):
+    return domain.split(".", 1)[1]
 
 
 def answers(address):
