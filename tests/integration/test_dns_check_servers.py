@@ -29,14 +29,6 @@ def world(plan):
         world.zone.stop()
 
 
-def restart(world):
-    zone = world.zone
-    for program in zone.programs:
-        program.start()
-    for address in (zone.first, zone.second, world.plan.resolver):
-        wait_until(lambda a=address: answers(a), f"{address} answers", watch=zone.programs)
-
-
 # ---- one server ----
 
 @pytest.mark.parametrize("rcode", [None, SERVFAIL, NOTIMP])
@@ -204,7 +196,7 @@ def serve_child(world, file, *more):
         conf.write(f'zone:\n    name: {EDGE}\n    zonefile: "{file}"\n')
     with open(zone.path("unbound.conf"), "a", encoding="ascii") as conf:
         conf.write(f"stub-zone:\n    name: {EDGE}\n    stub-addr: {zone.first}@{DNS_PORT}\n")
-    restart(world)
+    world.zone.start()
 
 
 def test_records_of_an_unsigned_zone_below_are_not_held_against_the_keys_above(world):
@@ -343,7 +335,7 @@ def serve_other(world, domain, file):
                    "    journal-content: none\n")
     with open(zone.path("unbound.conf"), "a", encoding="ascii") as conf:
         conf.write(f"stub-zone:\n    name: {domain}\n    stub-addr: {zone.first}@{DNS_PORT}\n")
-    restart(world)
+    world.zone.start()
 
 
 def test_tlsa_records_behind_an_unproven_srv_record_prove_nothing(world):

@@ -104,12 +104,12 @@ class SignedZone:
         for address in (self.first, self.second, self.plan.resolver):
             wait_until(lambda a=address: answers(a), f"{address} answers", watch=self.programs)
 
-    def _parent(self, ds=""):
+    def _parent(self):
         name = above(self.domain)
         file = self.write("parent", "\n".join([
             f"$ORIGIN {name}.", "$TTL 60", "@ SOA ns h 1 3600 600 86400 60", "@ NS ns",
             f"ns A {self.first}", f"{self.domain}. NS ns1.{self.domain}.",
-            f"ns1.{self.domain}. A {self.first}", ds]) + "\n")
+            f"ns1.{self.domain}. A {self.first}"]) + "\n")
         return (f'  - domain: {name}\n    file: "{file}"\n    zonefile-sync: -1\n'
                 "    journal-content: none\n")
 
