@@ -4,7 +4,7 @@
  * publish (sipaddr.c), one question after the other.
  *
  * A lookup's way: locate.c takes it from step to step (NAPTR, SRV, addresses); each step is a
- * handful of questions; question.c answers them from the cache or asks the upstreams in turn,
+ * handful of questions; ask.c answers them from the cache, question.c asks the upstreams in turn,
  * once for all who wait; upstream.c is one such attempt. order.c and service.c decide, explain.c
  * tells. What comes of it is a plan (plan.c), in which each request makes its own search
  * (search.c), past what failed lately (avoid.c). */
@@ -80,7 +80,7 @@ int resolver_timer_start(struct resolver *resolver, struct timer *timer, uint64_
 /* Fills from the kernel's random source. Returns 0 or -EAGAIN (not seeded yet). */
 int resolver_random(void *bytes, size_t size);
 
-/* ---- questions (question.c) ---- */
+/* ---- questions (ask.c) ---- */
 
 struct resolver_question;
 

@@ -1,62 +1,13 @@
 /* One question to DNS, asked once for all who wait for it: attempt after attempt, upstream after
  * upstream, along CNAME records, until there is an answer or nobody is left to ask. */
-#include "resolver/internal.h"
+#include "resolver/question.h"
 
 #include "base/status.h"
-#include "base/table.h"
 #include "resolver/health.h"
-#include "resolver/packet.h"
-#include "resolver/upstream.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Owned by the table of questions; ends with question_finish, or when the last waiter leaves one
- * that is asked for the waiters' sake only. */
-struct resolver_question {
-    struct table_link hashed; /* unless it is unlisted */
-    struct list link;         /* in one of the resolver's lists */
-    struct resolver *resolver;
-    struct list waits;
-    char name[RESOLVER_NAME_MAX + 1];
-    enum resolver_type type;
-    bool trusted_only; /* for those who want no other answer */
-    bool for_cache;    /* goes on without waiters */
-    bool stale_told;   /* took so long that a stale answer was given, and is to all who come */
-    struct timer stale_timer;
-    uint64_t cache_age; /* at the start */
-
-    /* What the answers so far add up to. */
-    char asked[RESOLVER_NAME_MAX + 1]; /* the name, or the end of its CNAME chain */
-    unsigned aliases;
-    uint32_t ttl_s;
-    bool trusted, validated;
-    size_t common; /* octets at the end of all names on the way */
-
-    /* The attempts: upstreams in this order, those that were silent once more. */
-    size_t order[RESOLVER_MAX_UPSTREAMS];
-    size_t order_count;
-    bool gave_up[RESOLVER_MAX_UPSTREAMS]; /* answered that it cannot tell */
-    size_t position;                      /* in `order`, of the next attempt */
-    unsigned round;
-    struct resolver_outcome failure; /* the most telling one */
-
-    /* The attempt under way. */
-    size_t upstream;
-    bool tcp;
-    bool heard;  /* something came that is to this question, but is no answer */
-    bool misfit; /* something came that is not */
-    struct resolver_query query;
-    struct resolver_exchange *exchange;
-    struct timer timer;
-};
-
-struct question_key {
-    const char *name;
-    enum resolver_type type;
-    bool trusted_only;
-};
 
 static bool question_matches(const struct table_link *link, const void *key)
 {
@@ -74,12 +25,47 @@ static uint64_t question_hash(const struct table *table, const struct question_k
     return table_hash_more(table, hash, slice_make((const char *)&type, sizeof(type)));
 }
 
-static struct resolver_question *question_find(const struct resolver *resolver,
-                                               const struct question_key *key)
+struct resolver_question *question_find(const struct resolver *resolver,
+                                        const struct question_key *key)
 {
     struct table_link *link = table_find(
         resolver->questions, question_hash(resolver->questions, key), question_matches, key);
     return link ? container_of(link, struct resolver_question, hashed) : NULL;
+}
+
+/* ---- the beginning ---- */
+
+struct resolver_question *question_alloc(struct resolver *resolver, const struct question_key *key)
+{
+    struct resolver_question *question = calloc(1, sizeof(*question));
+    if (!question)
+        return NULL;
+    question->resolver = resolver;
+    question->type = key->type;
+    question->trusted_only = key->trusted_only;
+    memcpy(question->name, key->name, strlen(key->name) + 1);
+    memcpy(question->asked, question->name, sizeof(question->asked));
+    question->ttl_s = UINT32_MAX;
+    question->trusted = question->validated = true;
+    question->common = strlen(question->name);
+    question->cache_age = resolver_cache_age(resolver->cache);
+    list_init(&question->waits);
+    timer_init(&question->timer);
+    timer_init(&question->stale_timer);
+    if (table_put(resolver->questions, &question->hashed, question_hash(resolver->questions, key)) <
+        0) {
+        free(question);
+        return NULL;
+    }
+    list_append(&resolver->asked, &question->link);
+    return question;
+}
+
+void question_unlist(struct resolver_question *question)
+{
+    table_remove(question->resolver->questions, &question->hashed);
+    list_remove(&question->link);
+    list_append(&question->resolver->unlisted, &question->link);
 }
 
 /* ---- the end ---- */
@@ -113,6 +99,12 @@ static void question_tell(struct resolver_question *question,
     }
 }
 
+void question_free(struct resolver_question *question)
+{
+    question_detach(question);
+    free(question);
+}
+
 static void question_finish(struct resolver_question *question,
                             const struct resolver_outcome *outcome)
 {
@@ -134,7 +126,7 @@ static void question_answer(struct resolver_question *question, struct resolver_
     resolver_set_unref(set);
 }
 
-static struct resolver_outcome outcome_of_cached(const struct resolver_cached *cached)
+struct resolver_outcome resolver_outcome_of_cached(const struct resolver_cached *cached)
 {
     return (struct resolver_outcome){.status = cached->set->status,
                                      .set = cached->set,
@@ -156,15 +148,14 @@ static bool question_tell_stale(struct resolver_question *question)
         return false;
     for (struct list *link = question->waits.next; link != &question->waits; link = link->next)
         resolver->stats.stale_hits++;
-    struct resolver_outcome outcome = outcome_of_cached(&cached);
+    struct resolver_outcome outcome = resolver_outcome_of_cached(&cached);
     resolver_set_ref(cached.set);
     question_tell(question, &outcome);
     resolver_set_unref(cached.set);
     return true;
 }
 
-/* Nobody could answer. */
-static void question_fail(struct resolver_question *question)
+void question_fail(struct resolver_question *question)
 {
     struct resolver *resolver = question->resolver;
     struct resolver_outcome failure = question->failure;
@@ -177,8 +168,7 @@ static void question_fail(struct resolver_question *question)
     free(question);
 }
 
-/* The answer takes long, and the old one is better than none in time. The question goes on. */
-static void stale_due(void *arg)
+void question_stale_due(void *arg)
 {
     struct resolver_question *question = arg;
     question->for_cache = question->stale_told = true;
@@ -284,8 +274,7 @@ static void question_next(struct resolver_question *question)
     question_fail(question);
 }
 
-/* Begins the attempts for question->asked. */
-static void question_begin(struct resolver_question *question)
+void question_begin(struct resolver_question *question)
 {
     question->order_count =
         resolver_upstreams_order(question->resolver, question->trusted_only, question->order);
@@ -407,217 +396,7 @@ static bool message_came(int status, struct slice bytes, void *arg)
     return false;
 }
 
-/* ---- asking ---- */
-
-static struct resolver_question *question_alloc(struct resolver *resolver,
-                                                const struct question_key *key)
-{
-    struct resolver_question *question = calloc(1, sizeof(*question));
-    if (!question)
-        return NULL;
-    question->resolver = resolver;
-    question->type = key->type;
-    question->trusted_only = key->trusted_only;
-    memcpy(question->name, key->name, strlen(key->name) + 1);
-    memcpy(question->asked, question->name, sizeof(question->asked));
-    question->ttl_s = UINT32_MAX;
-    question->trusted = question->validated = true;
-    question->common = strlen(question->name);
-    question->cache_age = resolver_cache_age(resolver->cache);
-    list_init(&question->waits);
-    timer_init(&question->timer);
-    timer_init(&question->stale_timer);
-    if (table_put(resolver->questions, &question->hashed, question_hash(resolver->questions, key)) <
-        0) {
-        free(question);
-        return NULL;
-    }
-    list_append(&resolver->asked, &question->link);
-    return question;
-}
-
-/* Asks for the cache's sake, unless it is under way. Where there is no room it is left undone. */
-static void renew(struct resolver *resolver, const struct question_key *key)
-{
-    struct resolver_question *question = question_find(resolver, key);
-    if (question || !(question = question_alloc(resolver, key)))
-        return;
-    resolver->stats.renewals++;
-    question->for_cache = true;
-    question->stale_told = true;
-    question_begin(question);
-}
-
-/* Is this answer good enough now? A stale one is where an answer was waited for in vain before. */
-static bool is_good(const struct resolver *resolver, const struct question_key *key,
-                    const struct resolver_cached *cached)
-{
-    if (key->trusted_only)
-        return cached->set->trusted && cached->proves_s > 0;
-    if (!cached->stale || cached->failed)
-        return true;
-    const struct resolver_question *question = question_find(resolver, key);
-    return question && question->stale_told;
-}
-
-/* Answers at once where the cache can. Else *stale tells whether it has something for later. */
-static bool answer_from_cache(struct resolver *resolver, const struct question_key *key,
-                              struct resolver_wait *wait, bool *stale)
-{
-    struct resolver_cached cached;
-    if (!resolver_cache_get(resolver->cache, key->name, key->type, resolver_now_ms(resolver),
-                            &cached))
-        return false;
-    *stale = cached.stale && !key->trusted_only;
-    if (!is_good(resolver, key, &cached))
-        return false;
-    if (cached.stale)
-        resolver->stats.stale_hits++;
-    else
-        resolver->stats.cache_hits++;
-    struct resolver_outcome outcome = outcome_of_cached(&cached);
-    if (key->trusted_only)
-        outcome.ttl_s = cached.proves_s;
-    resolver_set_ref(cached.set);
-    if (cached.recheck)
-        renew(resolver, key);
-    wait->handler(&outcome, wait->arg);
-    resolver_set_unref(cached.set);
-    return true;
-}
-
-static void refuse(const struct resolver_wait *wait, int status, const char *cause)
-{
-    struct resolver_outcome outcome = {.status = status, .cause = cause};
-    wait->handler(&outcome, wait->arg);
-}
-
-/* From the loop, for who waits for it may do anything. */
-static void question_dropped(void *arg)
-{
-    struct resolver_question *question = arg;
-    question->failure = (struct resolver_outcome){.status = STATUS_SERVFAIL,
-                                                  .cause = "too many questions under way"};
-    question_fail(question);
-}
-
-/* It goes on or ends for those who wait for it, and nobody else joins them. */
-static void question_unlist(struct resolver_question *question)
-{
-    table_remove(question->resolver->questions, &question->hashed);
-    list_remove(&question->link);
-    list_append(&question->resolver->unlisted, &question->link);
-}
-
-/* Where all places are taken the oldest question ends: it is one of those that nobody answers, and
- * they must not hold up the others. It gives up its place at once. */
-static void question_make_room(struct resolver *resolver)
-{
-    if (table_count(resolver->questions) < RESOLVER_MAX_INFLIGHT)
-        return;
-    struct resolver_question *oldest =
-        container_of(list_first(&resolver->asked), struct resolver_question, link);
-    if (resolver_timer_start(resolver, &oldest->timer, 0, question_dropped, oldest) < 0)
-        return;
-    oldest->exchange = resolver_exchange_stop(oldest->exchange);
-    question_unlist(oldest);
-}
-
-/* The same question under way, or NULL. One that was asked before its name was purged goes on for
- * those who wait for it, and no longer stands in the way of a new one. */
-static struct resolver_question *question_to_join(struct resolver *resolver,
-                                                  const struct question_key *key)
-{
-    struct resolver_question *question = question_find(resolver, key);
-    if (!question || !resolver_cache_is_purged(resolver->cache, key->name, question->cache_age))
-        return question;
-    question_unlist(question);
-    return NULL;
-}
-
-static void ask(struct resolver *resolver, const struct question_key *key,
-                struct resolver_wait *wait)
-{
-    bool stale = false;
-    list_init(&wait->link);
-    wait->question = NULL;
-    if (resolver->closing) {
-        refuse(wait, STATUS_CANCELLED, "the resolver is being closed");
-        return;
-    }
-    if (answer_from_cache(resolver, key, wait, &stale))
-        return;
-    /* What proves has nothing stale to be told meanwhile: each call would wait as long as all
-     * attempts take, and most go on without an answer. */
-    if (key->trusted_only && resolver_trusted_are_down(resolver)) {
-        refuse(wait, -ETIMEDOUT, "not asked, for no trusted upstream answered lately");
-        return;
-    }
-
-    struct resolver_question *question = question_to_join(resolver, key);
-    bool begins = !question;
-    if (begins)
-        question_make_room(resolver);
-    if (begins && !(question = question_alloc(resolver, key))) {
-        refuse(wait, STATUS_SERVFAIL, "too many questions under way");
-        return;
-    }
-    wait->question = question;
-    list_append(&question->waits, &wait->link);
-    if (stale && !timer_is_running(&question->stale_timer))
-        resolver_timer_start(resolver, &question->stale_timer, resolver->conf.stale_wait_ms,
-                             stale_due, question);
-    if (begins)
-        question_begin(question);
-}
-
-void resolver_ask(struct resolver *resolver, const char *name, enum resolver_type type,
-                  struct resolver_wait *wait, resolver_outcome_h *handler, void *arg)
-{
-    struct question_key key = {name, type, false};
-    wait->handler = handler;
-    wait->arg = arg;
-    ask(resolver, &key, wait);
-}
-
-void resolver_ask_trusted(struct resolver *resolver, const char *name, enum resolver_type type,
-                          struct resolver_wait *wait, resolver_outcome_h *handler, void *arg)
-{
-    struct question_key key = {name, type, true};
-    wait->handler = handler;
-    wait->arg = arg;
-    ask(resolver, &key, wait);
-}
-
-void resolver_wait_cancel(struct resolver_wait *wait)
-{
-    struct resolver_question *question = wait->question;
-    list_remove(&wait->link);
-    wait->question = NULL;
-    if (!question || question->for_cache || !list_is_empty(&question->waits))
-        return;
-    question_detach(question);
-    free(question);
-}
-
-bool resolver_stale_answer(struct resolver *resolver, const char *name, enum resolver_type type,
-                           struct resolver_outcome *outcome)
-{
-    struct resolver_cached cached;
-    if (!resolver_cache_get(resolver->cache, name, type, resolver_now_ms(resolver), &cached))
-        return false;
-    *outcome = outcome_of_cached(&cached);
-    resolver->stats.stale_hits += cached.stale;
-    return true;
-}
-
-struct netaddr resolver_wait_upstream(const struct resolver_wait *wait)
-{
-    struct netaddr none;
-    memset(&none, 0, sizeof(none));
-    const struct resolver_question *question = wait->question;
-    return question ? question->resolver->conf.upstreams[question->upstream].addr : none;
-}
+/* ---- the end of all ---- */
 
 void resolver_questions_end(struct resolver *resolver)
 {
