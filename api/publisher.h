@@ -1,11 +1,12 @@
 /* The publisher: what DNS should say of our domains (resolver/zone.h), kept true at the primary
  * servers by dynamic update (resolver/update.h).
  *
- * A thread of its own follows the journal, so that no worker and no thread of the API waits for
- * DNS. The life of a change: an address is ported out, the commit wakes the thread, which gathers
- * what came within PUBLISHER_GATHER_MS, reads what the primary serves of the names concerned,
- * and sends the difference as one signed update; then the zone's place in the journal moves on.
- * Killed at any moment it starts from that place again, and finds done what was done.
+ * A thread for each zone follows the journal, so that no worker and no thread of the API waits for
+ * DNS, and no zone for the primary of another. The life of a change: an address is ported out, the
+ * commit wakes the threads; that of the zone gathers what came within PUBLISHER_GATHER_MS, reads
+ * what the primary serves of the names concerned, and sends the difference as one signed update;
+ * then the zone's place in the journal moves on. Killed at any moment it starts from that place
+ * again, and finds done what was done.
  *
  * It changes only what it knows to be its own: a set that is missing where nothing was published
  * yet, or that is as the publisher left it. Of the few sets of each domain and host it remembers in
@@ -25,10 +26,11 @@
 #define PUBLISHER_CURSOR     "publisher" /* its place in the journal */
 #define PUBLISHER_ZONES_MAX  64
 #define PUBLISHER_GATHER_MS  100   /* of changes that go together */
-#define PUBLISHER_CONNECT_MS 1500  /* to a primary: other zones wait meanwhile */
+#define PUBLISHER_CONNECT_MS 1500  /* to a primary */
 #define PUBLISHER_TIMEOUT_MS 5000  /* for an answer of one that is there */
 #define PUBLISHER_RETRY_MS   1000  /* after a failure; then twice as long each time ... */
 #define PUBLISHER_RETRY_MAX  30000 /* ... up to this */
+#define PUBLISHER_GRACE_MS   2000  /* to finish what is under way before a reload */
 #define PUBLISHER_ROWS_MAX   1000  /* sets that a report tells one by one */
 #define PUBLISHER_ABOUT_MAX  (STORE_USER_MAX + STORE_DOMAIN_MAX + 2)
 
@@ -47,7 +49,7 @@ struct publisher_conf {
 
 struct publisher;
 
-/* Starts the thread. `folder`, which exists, keeps the files of the zones. The configurations are
+/* Starts the threads. `folder`, which exists, keeps the files of the zones. The configurations are
  * copied. Returns 0, -ENOMEM, STATUS_LIMIT (no reader slot left in the store) or -errno. */
 int publisher_start(const struct publisher_conf *conf, const struct zone_conf *records,
                     struct store *store, const char *folder, struct log *log,
@@ -57,7 +59,7 @@ int publisher_reload(struct publisher *publisher, const struct publisher_conf *c
                      const struct zone_conf *records);
 /* The journal ends with this entry now. Any thread; does not block. Accepts NULL. */
 void publisher_wake(struct publisher *publisher, uint64_t sequence);
-/* Gives up what it is at, and ends the thread; who waits in publisher_sync gets STATUS_CANCELLED.
+/* Gives up what it is at, and ends the threads; who waits in publisher_sync gets STATUS_CANCELLED.
  * The object stays for those who still ask. Accepts NULL. */
 void publisher_stop(struct publisher *publisher);
 /* After publisher_stop. Accepts NULL. Returns NULL. */

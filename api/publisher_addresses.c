@@ -46,7 +46,7 @@ static int wanted_take(struct publisher_batch *batch, size_t index,
     const struct publisher *publisher = batch->zone->publisher;
     struct update_set *wanted = &batch->changes[index].wanted;
     struct zone_record record;
-    int status = zone_address_record(publisher->records, publisher->reader, address, &record);
+    int status = zone_address_record(publisher->records, batch->zone->reader, address, &record);
     if (status == 0)
         return update_set_add(wanted, &record);
     return status == STATUS_NOTFOUND ? 0 : status;
@@ -163,7 +163,7 @@ static bool entry_take(const struct store_journal_entry *entry, void *arg)
 static int journal_take(struct follow *follow)
 {
     struct publisher_zone *zone = follow->batch->zone;
-    struct store_reader *reader = zone->publisher->reader;
+    struct store_reader *reader = zone->reader;
     uint64_t end = 0;
     int status = store_journal_read(reader, zone->memory.done + 1, SIZE_MAX, entry_take, follow);
     if (status == 0)
@@ -182,12 +182,12 @@ int publisher_follow(struct publisher_batch *batch)
 {
     struct publisher_zone *zone = batch->zone;
     struct follow follow = {.batch = batch, .last = zone->memory.done};
-    int status = store_reader_begin(zone->publisher->reader);
+    int status = store_reader_begin(zone->reader);
     if (status != 0)
         return status;
     batch->from = zone->memory.done + 1;
     status = journal_take(&follow);
-    store_reader_end(zone->publisher->reader);
+    store_reader_end(zone->reader);
     if (status == 0 && zone->check)
         status = publisher_domains_check(zone);
     if (status == 0)
@@ -229,7 +229,7 @@ static bool value_each(const struct store_journal_entry *entry, void *arg)
 
 int publisher_values_find(struct publisher_batch *batch)
 {
-    struct store_reader *reader = batch->zone->publisher->reader;
+    struct store_reader *reader = batch->zone->reader;
     int status = store_reader_begin(reader);
     if (status != 0)
         return status;
@@ -271,7 +271,7 @@ static bool record_each(const struct store_record *record, void *arg)
 int publisher_addresses_compare(struct publisher_batch *batch, const char *domain,
                                 struct store_address *last, bool *more)
 {
-    struct store_reader *reader = batch->zone->publisher->reader;
+    struct store_reader *reader = batch->zone->reader;
     struct store_address after = *last;
     struct walk walk = {.batch = batch, .last = last};
     int status = store_reader_begin(reader);
@@ -313,7 +313,7 @@ static bool domain_each(const struct store_domain *domain, void *arg)
 /* Goes on to the next domain of the zone, or to the end of the walk. */
 static int walk_advance(struct publisher_zone *zone)
 {
-    struct store_reader *reader = zone->publisher->reader;
+    struct store_reader *reader = zone->reader;
     struct domain_next next = {.zone = zone};
     const char *after = zone->walk_domain[0] != '\0' ? zone->walk_domain : NULL;
     int status = store_reader_begin(reader);

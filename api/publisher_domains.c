@@ -67,7 +67,7 @@ static void domain_add(struct wanted *wanted, const char *name)
     wanted->begin = wanted->count;
     wanted->about = name;
     int status =
-        zone_domain_records(publisher->records, publisher->reader, name, record_each, wanted);
+        zone_domain_records(publisher->records, wanted->zone->reader, name, record_each, wanted);
     if (wanted->status == 0 && status != STATUS_NOTFOUND)
         wanted->status = status;
 }
@@ -84,7 +84,7 @@ static bool domain_each(const struct store_domain *domain, void *arg)
 /* Those of our domains, and of hosts that are in none of them. */
 static int wanted_gather(struct wanted *wanted)
 {
-    struct store_reader *reader = wanted->zone->publisher->reader;
+    struct store_reader *reader = wanted->zone->reader;
     struct store_domain domain;
     int status = store_reader_begin(reader);
     if (status != 0)

@@ -1,4 +1,9 @@
-/* What the files of the publisher share. All of it belongs to the publisher's thread. */
+/* What the files of the publisher share.
+ *
+ * Each zone has a thread, so that a primary that is silent holds no other zone up; what belongs to
+ * the zone is touched by that thread alone. One more thread, of the publisher, makes and ends them
+ * when the configuration changes, and stores the cursor. The zones' names, configurations and
+ * number, and the publisher's records, do not change while threads of zones run. */
 #ifndef JUNCTOR_API_PUBLISHER_INTERNAL_H
 #define JUNCTOR_API_PUBLISHER_INTERNAL_H
 
@@ -62,7 +67,12 @@ int publisher_memory_flush(struct publisher_memory *memory, bool sync);
 
 struct publisher_zone {
     struct publisher *publisher;
+    size_t index; /* in publisher.zones and .stats */
     struct publisher_zone_conf conf;
+    pthread_t thread;
+    bool is_started;             /* has a thread */
+    struct store_reader *reader; /* NULL: not opened yet */
+    bool is_open;                /* what follows is known: */
     struct publisher_memory memory;
     bool check_all;                      /* compare all sets of domains and hosts */
     bool check;                          /* compare those that should be others than was sent */
@@ -74,6 +84,13 @@ struct publisher_zone {
     unsigned wait_ms;  /* after the next failure */
     bool behind;       /* the journal has more */
     struct publisher_stats stats;
+
+    /* Guarded by the publisher's lock. */
+    uint64_t heard;                      /* publisher.news_count that it knows of */
+    uint64_t place;                      /* memory.done; UINT64_MAX: not opened yet */
+    const struct publisher_order *order; /* to be carried out; NULL: none */
+    struct publisher_report *report;
+    int order_status;
 };
 
 struct publisher {
@@ -87,18 +104,22 @@ struct publisher {
     uint64_t cursor; /* as it is stored; UINT64_MAX: it is not */
 
     pthread_t thread;
-    int cancel_fd; /* readable: the thread shall end */
+    int cancel_fd; /* readable: the threads of zones give up what they are at */
 
     pthread_mutex_t lock; /* guards what follows */
-    pthread_cond_t news, done;
-    bool woken, stopping, stopped;
+    pthread_cond_t news;  /* for the zones: of changes, orders, the end */
+    pthread_cond_t done;  /* for those who wait with an order */
+    pthread_cond_t turn;  /* for the publisher's thread */
+    bool stopping, stopped;
+    bool ending;                      /* the threads of zones shall end */
+    bool moved;                       /* the place of a zone */
+    bool reloading;                   /* the zones are about to be others */
+    bool order_taken;                 /* one is under way */
+    size_t running;                   /* threads of zones */
     uint64_t heard;                   /* the last entry of the journal that it was woken for */
+    uint64_t news_count;              /* how often that was */
     struct publisher_conf *next_conf; /* of a reload; NULL: none */
     struct zone_conf *next_records;
-    const struct publisher_order *order; /* under way; NULL: none */
-    struct publisher_report *report;
-    int order_status;
-    bool order_taken, order_done;
     struct publisher_stats *stats; /* a copy for those who ask */
     size_t stats_count;
 };
@@ -108,8 +129,19 @@ struct publisher_zone *publisher_zone_of(const struct publisher *publisher, cons
 /* `name` is `zone` or below it. */
 bool publisher_is_below(const char *name, const char *zone);
 uint64_t publisher_now_ms(void); /* monotonic */
-/* What there is to do in each zone, a batch at most. */
-void publisher_zones_turn(struct publisher *publisher);
+/* The publisher's cursor, an empty one where there is none, and the ends of the journal. */
+int publisher_place_read(struct store_reader *reader, struct store_cursor *cursor,
+                         struct store_stats *stats);
+
+/* ---- its thread (publisher_zone.c) ---- */
+
+struct publisher_zone *publisher_zone_alloc(struct publisher *publisher,
+                                            const struct publisher_zone_conf *conf, size_t index);
+/* After its thread has ended. */
+void publisher_zone_free(struct publisher_zone *zone);
+int publisher_zone_start(struct publisher_zone *zone);
+/* What there is to do, a batch at most; nothing while a failure is not long ago. */
+void publisher_zone_turn(struct publisher_zone *zone);
 
 /* ---- a batch (publisher_batch.c) ---- */
 
@@ -181,7 +213,8 @@ int publisher_values_find(struct publisher_batch *batch);
 
 /* ---- orders (publisher_sync.c) ---- */
 
-int publisher_order_run(struct publisher *publisher, const struct publisher_order *order,
+/* The zone's part of it. */
+int publisher_order_run(struct publisher_zone *zone, const struct publisher_order *order,
                         struct publisher_report *report);
 void publisher_report_add(struct publisher_report *report, const struct update_change *change,
                           enum publisher_action action);

@@ -3,7 +3,7 @@
 
 #include "base/status.h"
 
-#include <stdio.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,14 +61,14 @@ static int addresses_run(struct publisher_zone *zone, const struct publisher_ord
         publisher_batch_done(&batch);
         if (publisher_now_ms() - turn_ms < PUBLISHER_GATHER_MS)
             continue;
-        publisher_zones_turn(zone->publisher); /* changes that came meanwhile do not wait */
+        publisher_zone_turn(zone); /* changes that came meanwhile do not wait */
         turn_ms = publisher_now_ms();
     }
     return status;
 }
 
-static int zone_run(struct publisher_zone *zone, const struct publisher_order *order,
-                    struct publisher_report *report)
+int publisher_order_run(struct publisher_zone *zone, const struct publisher_order *order,
+                        struct publisher_report *report)
 {
     struct publisher_batch batch;
     order_batch(&batch, zone, order, report);
@@ -76,6 +76,8 @@ static int zone_run(struct publisher_zone *zone, const struct publisher_order *o
     publisher_batch_done(&batch);
     return status == 0 ? addresses_run(zone, order, report) : status;
 }
+
+/* ---- for the zones that it concerns ---- */
 
 /* Its own zone, and those below it that take parts of its names. */
 static bool is_concerned(const struct publisher *publisher, const struct publisher_zone *zone,
@@ -85,22 +87,40 @@ static bool is_concerned(const struct publisher *publisher, const struct publish
            publisher_is_below(zone->conf.name, domain);
 }
 
-int publisher_order_run(struct publisher *publisher, const struct publisher_order *order,
-                        struct publisher_report *report)
+/* Has the zone's thread carry it out. With the lock. */
+static int zone_order(struct publisher_zone *zone, const struct publisher_order *order,
+                      struct publisher_report *report)
 {
-    int status = STATUS_NOTFOUND;
-    report->rows = calloc(PUBLISHER_ROWS_MAX, sizeof(*report->rows));
-    for (size_t i = 0; i < publisher->zone_count; i++) {
-        struct publisher_zone *zone = publisher->zones[i];
-        if (!is_concerned(publisher, zone, order->domain))
-            continue;
-        status = zone_run(zone, order, report);
-        if (status != 0) {
-            memcpy(report->why, zone->stats.why, sizeof(report->why));
-            return status;
-        }
-        if (zone->retry_ms > 0) /* what failed before may go on now */
-            zone->retry_ms = 1;
+    struct publisher *publisher = zone->publisher;
+    if (!zone->is_started) {
+        memcpy(report->why, zone->stats.why, sizeof(report->why));
+        return -EAGAIN;
     }
+    zone->order = order;
+    zone->report = report;
+    pthread_cond_broadcast(&publisher->news);
+    while (zone->order && !publisher->stopped)
+        pthread_cond_wait(&publisher->done, &publisher->lock);
+    return zone->order ? STATUS_CANCELLED : zone->order_status;
+}
+
+/* One order at a time, and none while the zones are others: the next one waits. */
+int publisher_sync(struct publisher *publisher, const struct publisher_order *order,
+                   struct publisher_report *report)
+{
+    *report = (struct publisher_report){.rows = calloc(PUBLISHER_ROWS_MAX, sizeof(*report->rows))};
+    pthread_mutex_lock(&publisher->lock);
+    while ((publisher->order_taken || publisher->next_conf || publisher->reloading) &&
+           !publisher->stopped)
+        pthread_cond_wait(&publisher->done, &publisher->lock);
+    int status = publisher->stopped ? STATUS_CANCELLED : STATUS_NOTFOUND;
+    publisher->order_taken = true;
+    for (size_t i = 0; i < publisher->zone_count && (status == 0 || status == STATUS_NOTFOUND); i++)
+        if (is_concerned(publisher, publisher->zones[i], order->domain))
+            status = zone_order(publisher->zones[i], order, report);
+    publisher->order_taken = false;
+    pthread_cond_signal(&publisher->turn); /* a reload may wait */
+    pthread_cond_broadcast(&publisher->done);
+    pthread_mutex_unlock(&publisher->lock);
     return status;
 }

@@ -1,0 +1,84 @@
+"""The publisher when something else is broken: another zone's primary, its own file, single names."""
+
+import contextlib
+import socket
+import statistics
+import threading
+import time
+
+import pytest
+from lab.process import wait_until
+from test_publisher import CORE, WAIT_S, address_records
+from test_publisher import daemon  # noqa: F401 (the fixture)
+
+PROMISE_S = 2  # in which a change is visible at the primary
+
+
+@pytest.fixture
+def kind():
+    """What is tested here hangs on the publisher alone."""
+    return "knot"
+
+
+class Silent:
+    """Takes connections and says nothing; or, with `hangs_up`, ends them."""
+
+    def __init__(self, hangs_up=False):
+        self.hangs_up = hangs_up
+        self.taken = []
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self.socket.accept()
+                if self.hangs_up:
+                    connection.close()
+                self.taken.append(connection)
+
+    def conf(self, zone, key):
+        port = self.socket.getsockname()[1]
+        return f'zone "{zone}" {{ primary = "127.0.0.1:{port}" tsig = "{key}" }}\n'
+
+    def close(self):
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
+        for connection in self.taken:
+            connection.close()
+
+
+@contextlib.contextmanager
+def silent(**options):
+    server = Silent(**options)
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+def delays(daemon, count):
+    """How long changes take to the primary."""
+    taken = []
+    for step in range(count):
+        begin = time.monotonic()
+        daemon.tool("address", "add", f"u{step}@opa.example", "--hosting", "opb.example")
+        wait_until(lambda: len(address_records(daemon.primary)) > step, "it is published", WAIT_S)
+        taken.append(time.monotonic() - begin)
+    return taken
+
+
+def test_a_silent_primary_holds_no_other_zone_back(daemon):
+    with silent() as server:
+        for name in ("a", "b", "c"):
+            daemon.settings += server.conf(f"{name}.example", daemon.primary.path("tsig.key"))
+            daemon.tool("domain", "add", f"{name}.example", "--core", CORE)
+        daemon.configure()
+        daemon.reload()
+        wait_until(lambda: len(server.taken) >= 3, "the silent ones are asked", WAIT_S)
+        assert statistics.median(delays(daemon, 7)) < PROMISE_S
+        zones = {zone["zone"]: zone for zone in daemon.tool_json("status")["published"]}
+        assert zones["opa.example"]["state"] == "current"
+        wait_until(lambda: "no answer over TCP within" in (daemon.tool_json("status")
+                                                           ["published"][3]["why"] or ""),
+                   "it is told", WAIT_S)
