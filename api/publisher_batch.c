@@ -144,8 +144,8 @@ static void item_judge(struct publisher_batch *batch, size_t index)
     struct publisher_item *item = &batch->items[index];
     item->is_agreed = item->is_wanted = false;
     if (change->served.is_alias)
-        return;
-    if (update_set_eq(&change->served, &change->wanted))
+        item->is_wanted = batch->mode == PUBLISHER_FORCE && !change->served.is_moved;
+    else if (update_set_eq(&change->served, &change->wanted))
         item->is_agreed = true;
     else if (batch->mode == PUBLISHER_FORCE)
         item->is_wanted = true;
@@ -170,11 +170,55 @@ static bool items_judge(struct publisher_batch *batch)
 
 static int batch_judge(struct publisher_batch *batch)
 {
+    for (size_t i = 0; i < batch->count; i++)
+        batch->items[i].is_found = false;
     if (!items_judge(batch) || batch->from == UINT64_MAX)
         return 0;
     int status = publisher_values_find(batch);
     items_judge(batch);
     return status;
+}
+
+/* ---- what wildcards make up ---- */
+
+/* Is it to be asked whether this set is there? Not of what is known to be ours, nor of addresses
+ * that agree, which may be millions: ordinary work costs nothing. `again`: what was to be sent was
+ * not there. */
+static bool is_doubtful(const struct publisher_batch *batch, size_t index, bool again)
+{
+    const struct publisher_item *item = &batch->items[index];
+    const struct update_set *served = &batch->changes[index].served;
+    if (served->is_moved || (!served->is_alias && served->count == 0))
+        return false;
+    if (again && item->is_wanted)
+        return true;
+    return !(item->is_address && item->is_agreed) && !is_ours(batch, index);
+}
+
+/* Halves those of which some are there. */
+static int absent_find(struct publisher_batch *batch, const size_t *indexes, size_t count)
+{
+    struct update_change changes[UPDATE_BATCH_MAX] = {{.served.count = 0}};
+    for (size_t i = 0; i < count; i++)
+        changes[i] = batch->changes[indexes[i]];
+    int status = update_link_absent(batch->link, changes, count, batch->zone->stats.why);
+    for (size_t i = 0; status == 0 && i < count; i++)
+        update_set_clear(&batch->changes[indexes[i]].served);
+    if (status != STATUS_CONFLICT || count == 1)
+        return status == STATUS_CONFLICT ? 0 : status;
+    status = absent_find(batch, indexes, count / 2);
+    return status == 0 ? absent_find(batch, indexes + count / 2, count - count / 2) : status;
+}
+
+/* Judges by what is there. */
+static int batch_doubt(struct publisher_batch *batch, bool again)
+{
+    size_t indexes[UPDATE_BATCH_MAX], count = 0;
+    for (size_t i = 0; i < batch->count; i++)
+        if (is_doubtful(batch, i, again))
+            indexes[count++] = i;
+    int status = count > 0 ? absent_find(batch, indexes, count) : 0;
+    return status == 0 && count > 0 ? batch_judge(batch) : status;
 }
 
 /* ---- sending ---- */
@@ -236,7 +280,7 @@ static int batch_send(struct publisher_batch *batch)
 static const char *show(const struct update_set *set, char text[SHOW_MAX])
 {
     if (set->is_alias)
-        return "a CNAME";
+        return set->is_moved ? "a DNAME above it" : "a CNAME";
     if (set->count == 0)
         return "nothing";
     snprintf(text, SHOW_MAX, "%.*s%s", (int)strcspn(set->text, "\n"), set->text,
@@ -289,7 +333,8 @@ static enum publisher_action action_of(const struct publisher_item *item,
         return PUBLISHER_DIFFERS;
     if (change->wanted.count == 0)
         return PUBLISHER_REMOVE;
-    return change->served.count == 0 ? PUBLISHER_ADD : PUBLISHER_REPLACE;
+    bool is_there = change->served.count > 0 || change->served.is_alias;
+    return !is_there ? PUBLISHER_ADD : PUBLISHER_REPLACE;
 }
 
 static void batch_report(const struct publisher_batch *batch)
@@ -331,12 +376,14 @@ static int link_open(struct publisher_batch *batch, struct update_place *place)
     return update_link_open(place, &batch->link, batch->zone->stats.why);
 }
 
-static int batch_try(struct publisher_batch *batch)
+static int batch_try(struct publisher_batch *batch, bool again)
 {
     int status =
         update_link_read(batch->link, batch->changes, batch->count, batch->zone->stats.why);
     if (status == 0)
         status = batch_judge(batch);
+    if (status == 0)
+        status = batch_doubt(batch, again);
     return status == 0 ? batch_send(batch) : status;
 }
 
@@ -347,9 +394,9 @@ int publisher_batch_run(struct publisher_batch *batch)
         return 0;
     int status = link_open(batch, &place);
     if (status == 0)
-        status = batch_try(batch);
+        status = batch_try(batch, false);
     for (int tries = 1; status == STATUS_CONFLICT && tries < TRIES; tries++)
-        status = batch_try(batch);
+        status = batch_try(batch, true);
     if (status == 0)
         status = batch_keep(batch);
     publisher_batch_done(batch);

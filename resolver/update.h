@@ -54,6 +54,7 @@ struct update_set {
     size_t count;  /* 0: there are none */
     char *text;    /* their data, a line each, as ldns writes it, in order; NULL without records */
     bool is_alias; /* a CNAME stands there instead */
+    bool is_moved; /* is_alias, by a DNAME above it */
 };
 
 /* Returns 0; STATUS_MALFORMED where ldns cannot read the record; STATUS_LIMIT; -ENOMEM. What is
@@ -99,6 +100,13 @@ struct update_link *update_link_close(struct update_link *link);
  * STATUS_MALFORMED: that was no answer; STATUS_CLOSED, -ETIMEDOUT, STATUS_CANCELLED, -ENOMEM ... */
 int update_link_read(struct update_link *link, struct update_change *changes, size_t count,
                      char why[UPDATE_WHY_MAX]);
+
+/* A wildcard answers for names that do not exist (RFC 4592), while updates know real ones alone.
+ * Asks by an update of conditions only, which changes nothing: is there really none of
+ * changes[].served? Returns 0: none of them; STATUS_CONFLICT: at least one is there; or as
+ * update_link_send. */
+int update_link_absent(struct update_link *link, const struct update_change *changes, size_t count,
+                       char why[UPDATE_WHY_MAX]);
 
 /* Makes all changes, or none. The same returns, and: STATUS_CONFLICT: what is served is no longer
  * what was read; STATUS_LIMIT: they do not fit in one message. After -ETIMEDOUT, STATUS_CLOSED,

@@ -181,6 +181,22 @@ static int request_send(struct update_link *link, const struct update_request *r
     return update_reply_decode(link->place, request, bytes, why);
 }
 
+int update_link_absent(struct update_link *link, const struct update_change *changes, size_t count,
+                       char why[UPDATE_WHY_MAX])
+{
+    struct update_change asked[UPDATE_BATCH_MAX];
+    if (count > UPDATE_BATCH_MAX)
+        return link_failed(link, STATUS_LIMIT, why);
+    for (size_t i = 0; i < count; i++) {
+        const struct update_set *served = &changes[i].served;
+        /* Where an alias is made up its name does not exist: then there are no records either. */
+        enum zone_type type = served->is_alias ? (enum zone_type)LDNS_RR_TYPE_CNAME : served->type;
+        asked[i] = (struct update_change){.served.type = type, .wanted.type = type};
+        memcpy(asked[i].served.name, served->name, sizeof(served->name));
+    }
+    return update_link_send(link, asked, count, why);
+}
+
 int update_link_send(struct update_link *link, const struct update_change *changes, size_t count,
                      char why[UPDATE_WHY_MAX])
 {

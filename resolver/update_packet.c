@@ -96,9 +96,19 @@ static bool lines_add(ldns_pkt *packet, ldns_pkt_section section, const struct u
     return true;
 }
 
-/* RFC 2136 section 2.4.2: exactly these records; 2.4.3: none of this type. */
+static ldns_rr *alias_mark_make(const struct update_set *set)
+{
+    ldns_rr *rr = mark_make(set, LDNS_RR_CLASS_ANY);
+    if (rr)
+        ldns_rr_set_type(rr, LDNS_RR_TYPE_CNAME);
+    return rr;
+}
+
+/* RFC 2136 section 2.4.2: exactly these records; 2.4.3: none of this type; 2.4.1: an alias. */
 static bool condition_add(ldns_pkt *packet, const struct update_set *served)
 {
+    if (served->is_alias)
+        return section_add(packet, LDNS_SECTION_ANSWER, alias_mark_make(served));
     if (served->count > 0)
         return lines_add(packet, LDNS_SECTION_ANSWER, served, 0);
     return section_add(packet, LDNS_SECTION_ANSWER, mark_make(served, LDNS_RR_CLASS_NONE));
@@ -107,6 +117,9 @@ static bool condition_add(ldns_pkt *packet, const struct update_set *served)
 /* RFC 2136 section 2.5.2: the whole set goes; 2.5.1: these records come. */
 static bool change_add(ldns_pkt *packet, const struct update_change *change)
 {
+    if (change->served.is_alias &&
+        !section_add(packet, LDNS_SECTION_AUTHORITY, alias_mark_make(&change->served)))
+        return false;
     if (change->served.count > 0 &&
         !section_add(packet, LDNS_SECTION_AUTHORITY, mark_make(&change->served, LDNS_RR_CLASS_ANY)))
         return false;
@@ -229,6 +242,7 @@ static int records_take(const ldns_pkt *packet, struct update_set *set)
     update_set_clear(set);
     for (size_t i = 0; status == 0 && i < ldns_rr_list_rr_count(list); i++) {
         ldns_rr *rr = ldns_rr_list_rr(list, i);
+        set->is_moved = set->is_moved || ldns_rr_get_type(rr) == LDNS_RR_TYPE_DNAME;
         if (ldns_dname_compare(ldns_rr_owner(rr), name) != 0)
             continue;
         if (ldns_rr_get_type(rr) == LDNS_RR_TYPE_CNAME)

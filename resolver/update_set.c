@@ -115,5 +115,5 @@ void update_set_clear(struct update_set *set)
     set->text = NULL;
     set->count = 0;
     set->ttl_s = 0;
-    set->is_alias = false;
+    set->is_alias = set->is_moved = false;
 }

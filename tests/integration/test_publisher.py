@@ -10,12 +10,18 @@ import time
 import pytest
 from lab.api import ApiDaemon
 from lab.plan import free_plan
-from lab.primary import KEY, OTHER, SECRET, Primary
+from lab.primary import KEY, OTHER, SECRET, ZONE, Primary
 from lab.process import run, wait_until
 
 HOST = "edge.opa.example"
 CORE = "sip:127.0.0.1:5060;transport=udp"
 WAIT_S = 60  # only a test that hangs ends by it
+
+WILDCARDS = """\
+* A 192.0.2.10
+* TXT "v=spf1 -all"
+* NAPTR 10 10 "s" "SIPS+D2T" "" _sips._tcp.elsewhere.example.
+"""
 
 BELOW = """\
 $ORIGIN _sipaddr.opa.example.
@@ -50,7 +56,8 @@ class Publishing(ApiDaemon):
                           "the publisher knows its zone", WAIT_S)[0]
 
     def is_converged(self):
-        return self.primary.records() == self.expected()
+        records = {record for record in self.primary.records() if not record[0].startswith("*")}
+        return records == self.expected()
 
     def wait_converged(self):
         wait_until(self.is_converged, "the primary serves what it should", WAIT_S,
@@ -74,10 +81,16 @@ def kind(request):
 
 
 @pytest.fixture
-def daemon(request, kind):
+def text():
+    """Of the zone, before anything is published."""
+    return ZONE
+
+
+@pytest.fixture
+def daemon(request, kind, text):
     """With the domain in the directory, and published."""
     folder = tempfile.mkdtemp(prefix="junctor-publish-")
-    primary = Primary(kind, os.path.join(folder, "primary"), "127.0.0.1")
+    primary = Primary(kind, os.path.join(folder, "primary"), "127.0.0.1", text)
     made = Publishing(os.path.join(folder, "edge"), primary)
     request.node.getparent(pytest.Module).lab = made  # for conftest.py
     made.programs = [made.program, primary.program]
@@ -362,3 +375,27 @@ def test_a_zone_without_its_primary_does_not_hold_the_others_back(daemon):
         assert ("_sipaddr.opa.example", "TXT") in {record[:2] for record in other.records()}
     finally:
         other.stop()
+
+
+@pytest.mark.parametrize("text", [ZONE + WILDCARDS, ZONE + "* CNAME ns\n"], ids=["all", "alias"])
+def test_what_wildcards_make_up_is_nobodys(daemon):
+    """They answer for each name that is not there, with what the publisher wants or with other data;
+    and no longer for one that has something below it."""
+    daemon.tool("address", "add", "bob@opa.example", "--hosting", "opb.example")
+    daemon.wait_converged()
+    daemon.wait_current()
+    assert daemon.zone()["differing"] == 0
+    assert "was changed by somebody else" not in daemon.log()
+    code, _ = daemon.sync("--force")
+    assert code == 0
+
+
+def test_an_alias_in_place_of_ours_is_replaced_by_force_only(daemon):
+    name = "_sips._tcp.opa.example"
+    daemon.primary.update(f"update delete {name}. SRV", f"update add {name}. 60 CNAME ns.opa.example.")
+    code, text = daemon.sync()
+    assert code == 1 and f"{name} SRV: was changed by somebody else" in text
+    assert not daemon.is_converged()
+    code, text = daemon.sync("--force")
+    assert code == 0 and f"{name} SRV: replaced" in text, text
+    assert daemon.is_converged()

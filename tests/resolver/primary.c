@@ -22,6 +22,8 @@ static const char zone_text[] = "$ORIGIN opa.example.\n"
                                 "@ NS ns\n"
                                 "ns A 127.0.0.1\n"
                                 "alias CNAME ns\n"
+                                "former CNAME ns\n"
+                                "*.cname CNAME ns\n"
                                 "sub NS ns\n"
                                 "old A 192.0.2.99\n";
 

@@ -274,6 +274,54 @@ static void an_alias_is_told_as_one(void **state)
     update_link_close(link);
 }
 
+/* Is the set of this name and type absent, whatever is answered? */
+static int absent(const struct primary *primary, const char *name, enum zone_type type, bool alias)
+{
+    struct update_change one;
+    struct update_link *link;
+    set_name(&one.served, name, type);
+    assert_int_equal(update_link_open(&primary->place, &link, why), 0);
+    assert_int_equal(update_link_read(link, &one, 1, why), 0);
+    assert_int_equal(one.served.is_alias, alias);
+    int status = update_link_absent(link, &one, 1, why);
+    update_link_close(link);
+    update_set_clear(&one.served);
+    return status;
+}
+
+static void what_a_wildcard_makes_up_is_not_there(void **state)
+{
+    const struct primary *primary = *state;
+    const char *name = "made-up.wild.opa.example", *wild = "*.wild.opa.example";
+    assert_int_equal(change(primary, wild, ZONE_A, NULL, LIST("192.0.2.1"), 60), 0);
+    expect_served(primary, name, ZONE_A, "192.0.2.1\n", 60);
+    assert_int_equal(absent(primary, name, ZONE_A, false), 0);
+    assert_int_equal(absent(primary, wild, ZONE_A, false), STATUS_CONFLICT);
+    expect_served(primary, name, ZONE_A, "192.0.2.1\n", 60); /* asking changed nothing */
+    assert_int_equal(change(primary, wild, ZONE_A, LIST("192.0.2.1"), NULL, 60), 0);
+    assert_int_equal(absent(primary, "old.opa.example", ZONE_A, false), STATUS_CONFLICT);
+    assert_int_equal(absent(primary, "alias.opa.example", ZONE_A, true), STATUS_CONFLICT);
+    assert_int_equal(absent(primary, "any.cname.opa.example", ZONE_A, true), 0);
+}
+
+static void an_alias_is_replaced_where_it_was_read(void **state)
+{
+    const struct primary *primary = *state;
+    struct update_change one;
+    struct update_link *link;
+    set_name(&one.served, "former.opa.example", ZONE_A);
+    set_name(&one.wanted, "former.opa.example", ZONE_A);
+    set_add(&one.wanted, 60, "192.0.2.1");
+    assert_int_equal(update_link_open(&primary->place, &link, why), 0);
+    assert_int_equal(update_link_read(link, &one, 1, why), 0);
+    assert_true(one.served.is_alias);
+    assert_int_equal(update_link_send(link, &one, 1, why), 0);
+    assert_int_equal(update_link_send(link, &one, 1, why), STATUS_CONFLICT);
+    update_link_close(link);
+    update_set_clear(&one.wanted);
+    expect_served(primary, "former.opa.example", ZONE_A, "192.0.2.1\n", 60);
+}
+
 /* As long as no address has the name, nothing of ours is there to be changed. */
 static void refusals_are_told_in_words(void **state)
 {
@@ -573,6 +621,8 @@ int main(void)
         EACH(what_somebody_else_changed_is_not_overwritten),
         EACH(a_batch_is_made_whole_or_not_at_all),
         EACH(an_alias_is_told_as_one),
+        EACH(what_a_wildcard_makes_up_is_not_there),
+        EACH(an_alias_is_replaced_where_it_was_read),
         EACH(refusals_are_told_in_words),
         cmocka_unit_test(hostile_answers_are_no_answers),
         cmocka_unit_test(waiting_has_an_end_and_can_be_given_up),
