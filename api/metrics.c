@@ -282,6 +282,11 @@ static uint64_t zone_failures(const struct publisher_stats *zone)
     return zone->failures;
 }
 
+static uint64_t zone_by_form(const struct publisher_stats *zone)
+{
+    return zone->by_form;
+}
+
 static void publisher_add(struct metrics *metrics, struct publisher *publisher)
 {
     static const struct {
@@ -299,6 +304,9 @@ static void publisher_add(struct metrics *metrics, struct publisher *publisher)
         {"junctor_publisher_updates_total", "counter", "Updates that a primary has made.",
          zone_updates},
         {"junctor_publisher_failures_total", "counter", "Attempts that failed.", zone_failures},
+        {"junctor_publisher_by_form_sets_total", "counter",
+         "Sets of records changed of which only their form said that they were ours.",
+         zone_by_form},
     };
     struct publisher_stats *zones = publisher ? calloc(PUBLISHER_ZONES_MAX, sizeof(*zones)) : NULL;
     if (!zones)

@@ -70,7 +70,7 @@ struct publisher *publisher_free(struct publisher *publisher);
 enum publisher_state {
     PUBLISHER_CURRENT,   /* the primary serves what it should, but for what differs */
     PUBLISHER_WORKING,   /* changes are on their way */
-    PUBLISHER_COMPARING, /* every address is being compared, after a first start or a lost cursor */
+    PUBLISHER_COMPARING, /* every address is being compared: first start, other settings, a loss */
     PUBLISHER_FAILING    /* `why`; it tries again */
 };
 const char *publisher_state_text(enum publisher_state state); /* "current" ... */
@@ -80,11 +80,12 @@ struct publisher_stats {
     struct netaddr primary;
     enum publisher_state state;
     char why[UPDATE_WHY_MAX]; /* FAILING: a sentence for the DNS administrator; else "" */
-    uint64_t sequence;        /* the last entry of the journal that is published */
+    uint64_t sequence;        /* the last entry of the journal that is published for sure */
     size_t differing;         /* sets that somebody else changed */
     uint64_t changed;         /* sets changed, since the start */
     uint64_t updates;         /* messages that made changes */
     uint64_t failures;        /* of attempts */
+    uint64_t by_form;         /* sets changed of which only their form said that they were ours */
 };
 /* One for each zone; returns how many. Any thread. */
 size_t publisher_stats_get(struct publisher *publisher, struct publisher_stats *stats, size_t max);

@@ -62,6 +62,13 @@ static struct publisher_item *address_add(struct publisher_batch *batch, const c
     return item;
 }
 
+/* What else may be there until all are compared. */
+static void gap_mark(const struct publisher_zone *zone, struct publisher_item *item)
+{
+    item->is_new = zone->memory.gap >= PUBLISHER_GAP_MISSING;
+    item->is_lost = item->is_lost || zone->memory.gap == PUBLISHER_GAP_LOST;
+}
+
 /* ---- following ---- */
 
 struct follow {
@@ -154,7 +161,7 @@ static bool entry_take(const struct store_journal_entry *entry, void *arg)
         (entry->kind == STORE_KIND_STORE && strcmp(entry->what, "bulk_load") == 0)) {
         zone->check = zone->walk = true;
         zone->walk_domain[0] = '\0';
-        publisher_memory_compared(&zone->memory, false, zone->publisher->records);
+        publisher_memory_gap(&zone->memory, PUBLISHER_GAP_MISSING);
     }
     follow->last = entry->sequence;
     return true;
@@ -172,7 +179,7 @@ static int journal_take(struct follow *follow)
         status = store_sequence_get(reader, &end);
     zone->behind = end > follow->last;
     for (size_t i = 0; status == 0 && i < follow->batch->count; i++) {
-        follow->batch->items[i].is_new = zone->walk; /* which an entry may have asked for */
+        gap_mark(zone, &follow->batch->items[i]); /* which an entry may have asked for */
         status = wanted_take(follow->batch, i, &follow->addresses[i]);
     }
     return status;
@@ -261,8 +268,7 @@ static bool record_each(const struct store_record *record, void *arg)
         publisher_zone_of(zone->publisher, name) != zone)
         return true;
     struct publisher_item *item = address_add(batch, name, &record->address);
-    item->is_new = true;
-    item->old_ttl_s = zone->memory.compared_ttl_s;
+    gap_mark(zone, item);
     walk->status = value_of(records, record, &hash);
     publisher_item_value(item, hash);
     return walk->status == 0;
@@ -327,7 +333,7 @@ static int walk_advance(struct publisher_zone *zone)
     zone->walk_last = (struct store_address){.user = ""};
     zone->walk = next.name[0] != '\0';
     if (!zone->walk)
-        publisher_memory_compared(&zone->memory, true, zone->publisher->records);
+        publisher_memory_compared(&zone->memory, zone->publisher->records);
     return 0;
 }
 
@@ -338,6 +344,7 @@ int publisher_walk(struct publisher_batch *batch)
     bool more = false;
     if (zone->walk_domain[0] == '\0')
         return walk_advance(zone);
+    batch->from = zone->memory.done + 1; /* what is not followed yet may be served */
     int status = publisher_addresses_compare(batch, zone->walk_domain, &last, &more);
     if (status != 0)
         return status;

@@ -93,7 +93,13 @@ static bool is_value(const struct publisher_item *item, const struct update_set 
     for (size_t i = 0; i < item->value_count; i++)
         if (item->values[i] == hash)
             return true;
-    return item->is_found || (item->is_lost && has_our_form(served));
+    return item->is_found;
+}
+
+/* Nobody knows any more whose it was. */
+static bool is_ours_by_form(const struct publisher_item *item, const struct update_set *served)
+{
+    return item->is_lost && !is_value(item, served) && has_our_form(served);
 }
 
 static bool is_sent(const struct publisher_entry *entry, const struct update_set *served)
@@ -108,7 +114,7 @@ static bool is_ours(const struct publisher_batch *batch, size_t index)
     const struct publisher_item *item = &batch->items[index];
     const struct update_set *served = &batch->changes[index].served;
     if (item->is_address)
-        return is_value(item, served);
+        return is_value(item, served) || is_ours_by_form(item, served);
     const struct publisher_entry *entry =
         publisher_memory_find(&batch->zone->memory, served->name, served->type);
     return entry && entry->is_sent && is_sent(entry, served);
@@ -120,7 +126,7 @@ static bool is_ttl_ours(const struct publisher_batch *batch, size_t index)
     const struct publisher_item *item = &batch->items[index];
     const struct update_set *served = &batch->changes[index].served;
     if (item->is_address)
-        return item->old_ttl_s != 0 && served->ttl_s == item->old_ttl_s;
+        return item->is_lost || publisher_memory_has_ttl(&batch->zone->memory, served->ttl_s);
     return is_ours(batch, index);
 }
 
@@ -235,7 +241,9 @@ static int intent_keep(struct publisher_batch *batch)
                               update_set_hash(&change->served), update_set_hash(&change->wanted));
         any = true;
     }
-    return any ? publisher_memory_flush(&batch->zone->memory, true) : 0;
+    return any || batch->zone->memory.is_unsynced
+               ? publisher_memory_flush(&batch->zone->memory, true)
+               : 0;
 }
 
 /* Halves what does not fit in one message. */
@@ -300,6 +308,22 @@ static void difference_tell(struct publisher_batch *batch, size_t index)
               show(&change->wanted, wanted));
 }
 
+/* Where it was a person's, he shall find out. */
+static void form_tell(struct publisher_batch *batch, size_t index)
+{
+    const struct update_change *change = &batch->changes[index];
+    char served[SHOW_MAX], wanted[SHOW_MAX];
+    if (!is_ours_by_form(&batch->items[index], &change->served) || change->served.count == 0)
+        return;
+    batch->zone->stats.by_form++;
+    log_write(batch->zone->publisher->log, LOG_NOTICE, "publisher",
+              "%s %s was taken for ours by its form, for the journal no longer has what it was: "
+              "zone=%s for=%s served=\"%s\" now=\"%s\"",
+              change->served.name, zone_type_name(change->served.type), batch->zone->conf.name,
+              batch->items[index].about, show(&change->served, served),
+              show(&change->wanted, wanted));
+}
+
 static void difference_keep(struct publisher_batch *batch, size_t index)
 {
     const struct update_set *set = &batch->changes[index].served;
@@ -320,8 +344,11 @@ static void item_keep(struct publisher_batch *batch, size_t index)
         return;
     }
     publisher_memory_differs(memory, &change->wanted, item->about, false);
-    if (item->is_address)
+    if (item->is_address) {
+        if (item->is_wanted)
+            form_tell(batch, index);
         return;
+    }
     uint64_t hash = update_set_hash(item->is_wanted ? &change->wanted : &change->served);
     publisher_memory_sent(memory, &change->wanted, item->about, hash, hash);
 }

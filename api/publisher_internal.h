@@ -14,6 +14,7 @@
 #include <stdatomic.h>
 
 #define PUBLISHER_VALUES_MAX 16 /* that one address had within a batch */
+#define PUBLISHER_TTLS_MAX   16 /* that addresses may have by us until all are compared */
 
 /* ---- what is remembered of a zone (publisher_memory.c) ---- */
 
@@ -29,6 +30,14 @@ struct publisher_entry {
     char name[];
 };
 
+/* Why all addresses are to be compared; each includes those before it. */
+enum publisher_gap {
+    PUBLISHER_GAP_NONE,    /* they were */
+    PUBLISHER_GAP_TTL,     /* they shall have another TTL */
+    PUBLISHER_GAP_MISSING, /* they were left out of DNS, or loaded in bulk */
+    PUBLISHER_GAP_LOST     /* what was done is not known: whatever looks like ours is */
+};
+
 /* A text file, of which the last line about a set counts; lines are only added, and once in a while
  * it is written anew. A last line without end is from a crash, and does not count. */
 struct publisher_memory {
@@ -37,9 +46,12 @@ struct publisher_memory {
     size_t count, room;
     size_t differing;
     uint64_t done; /* the last entry of the journal that is published; UINT64_MAX: never was */
-    bool compared; /* the addresses were compared, with these settings: */
-    bool compared_records;
-    uint32_t compared_ttl_s;
+    enum publisher_gap gap;
+    uint64_t gap_done;     /* of a loss: the last entry that was published before; 0: not known */
+    bool compared_records; /* the setting with which the addresses were compared last, */
+    uint32_t ttls[PUBLISHER_TTLS_MAX]; /* and the TTLs that they may have since, by us; */
+    size_t ttl_count;                  /* the most: any */
+    bool is_unsynced;                  /* a gap or a TTL must be on disk before anything is sent */
 
     char path[4096];
     int fd;
@@ -58,8 +70,14 @@ void publisher_memory_sent(struct publisher_memory *memory, const struct update_
 void publisher_memory_differs(struct publisher_memory *memory, const struct update_set *set,
                               const char *about, bool differs);
 void publisher_memory_done(struct publisher_memory *memory, uint64_t sequence);
-void publisher_memory_compared(struct publisher_memory *memory, bool compared,
-                               const struct zone_conf *records);
+/* All addresses are to be compared, for this reason besides an earlier one. */
+void publisher_memory_gap(struct publisher_memory *memory, enum publisher_gap gap);
+/* They shall have this TTL; may a record with it be ours? */
+void publisher_memory_ttl(struct publisher_memory *memory, uint32_t ttl_s);
+bool publisher_memory_has_ttl(const struct publisher_memory *memory, uint32_t ttl_s);
+void publisher_memory_compared(struct publisher_memory *memory, const struct zone_conf *records);
+/* The last entry that is published for sure. */
+uint64_t publisher_memory_published(const struct publisher_memory *memory);
 /* `sync`: returns when it is on disk. Returns 0 or what failed since the last time. */
 int publisher_memory_flush(struct publisher_memory *memory, bool sync);
 
@@ -155,9 +173,8 @@ enum publisher_mode {
 struct publisher_item {
     char about[PUBLISHER_ABOUT_MAX];
     bool is_address;
-    bool is_new;        /* whether it was published before is not known: it may be missing */
-    bool is_lost;       /* nor what: whatever looks like ours is */
-    uint32_t old_ttl_s; /* with which it may have been published; 0: none */
+    bool is_new;  /* whether it was published before is not known: it may be missing */
+    bool is_lost; /* nor what: whatever looks like ours is */
     uint64_t values[PUBLISHER_VALUES_MAX]; /* of the data that it may have by us */
     size_t value_count;
     bool is_found;  /* what is served is among the values that the whole journal has */

@@ -171,6 +171,17 @@ static void differs_add(struct publisher_memory *memory, const char *name, enum 
     line_add(memory, "%s %s %u %s\n", differs ? "differs" : "agrees", name, (unsigned)type, about);
 }
 
+static void ttl_take(struct publisher_memory *memory, uint32_t ttl_s)
+{
+    if (!publisher_memory_has_ttl(memory, ttl_s))
+        memory->ttls[memory->ttl_count++] = ttl_s;
+}
+
+static void gap_add(struct publisher_memory *memory)
+{
+    line_add(memory, "uncompared %u %" PRIu64 "\n", (unsigned)memory->gap, memory->gap_done);
+}
+
 static void line_take(struct publisher_memory *memory, const char *line)
 {
     char word[16], name[ZONE_NAME_MAX + 1], about[PUBLISHER_ABOUT_MAX];
@@ -180,11 +191,15 @@ static void line_take(struct publisher_memory *memory, const char *line)
     if (sscanf(line, "done %" SCNu64, &before) == 1) {
         memory->done = before;
     } else if (sscanf(line, "compared %" SCNu64 " %u", &before, &records) == 2) {
-        memory->compared = true;
-        memory->compared_ttl_s = (uint32_t)before;
+        memory->gap = PUBLISHER_GAP_NONE;
+        memory->ttl_count = 0;
+        ttl_take(memory, (uint32_t)before);
         memory->compared_records = records != 0;
-    } else if (strcmp(line, "uncompared") == 0) {
-        memory->compared = false;
+    } else if (sscanf(line, "uncompared %u %" SCNu64, &type, &before) == 2) {
+        memory->gap = type < PUBLISHER_GAP_LOST ? (enum publisher_gap)type : PUBLISHER_GAP_LOST;
+        memory->gap_done = before;
+    } else if (sscanf(line, "ttl %" SCNu64, &before) == 1) {
+        ttl_take(memory, (uint32_t)before);
     } else if (sscanf(line, "sent %253s %u %" SCNx64 " %" SCNx64 " %382s", name, &type, &before,
                       &after, about) == 5) {
         if ((entry = entry_get(memory, name, (enum zone_type)type, about)) != NULL)
@@ -217,9 +232,12 @@ static void entries_write(struct publisher_memory *memory)
 {
     if (memory->done != UINT64_MAX)
         line_add(memory, "done %" PRIu64 "\n", memory->done);
-    if (memory->compared)
-        line_add(memory, "compared %" PRIu32 " %d\n", memory->compared_ttl_s,
-                 memory->compared_records);
+    if (memory->ttl_count > 0)
+        line_add(memory, "compared %" PRIu32 " %d\n", memory->ttls[0], memory->compared_records);
+    for (size_t i = 1; i < memory->ttl_count; i++)
+        line_add(memory, "ttl %" PRIu32 "\n", memory->ttls[i]);
+    if (memory->gap != PUBLISHER_GAP_NONE)
+        gap_add(memory);
     for (size_t i = 0; i < memory->count; i++) {
         const struct publisher_entry *entry = memory->entries[i];
         if (entry->is_sent)
@@ -253,7 +271,7 @@ static int file_renew(struct publisher_memory *memory)
 
 int publisher_memory_open(struct publisher_memory *memory, const char *folder, const char *zone)
 {
-    *memory = (struct publisher_memory){.done = UINT64_MAX, .fd = -1};
+    *memory = (struct publisher_memory){.done = UINT64_MAX, .gap = PUBLISHER_GAP_LOST, .fd = -1};
     int len = snprintf(memory->path, sizeof(memory->path), "%s/published.%s", folder, zone);
     if (len < 0 || (size_t)len >= sizeof(memory->path))
         return -ENAMETOOLONG;
@@ -313,17 +331,46 @@ void publisher_memory_done(struct publisher_memory *memory, uint64_t sequence)
     line_add(memory, "done %" PRIu64 "\n", sequence);
 }
 
-void publisher_memory_compared(struct publisher_memory *memory, bool compared,
-                               const struct zone_conf *records)
+void publisher_memory_gap(struct publisher_memory *memory, enum publisher_gap gap)
 {
-    memory->compared = compared;
-    if (!compared) {
-        line_add(memory, "uncompared\n");
+    if (gap <= memory->gap)
         return;
-    }
-    memory->compared_ttl_s = records->address_ttl_s;
+    if (gap == PUBLISHER_GAP_LOST)
+        memory->gap_done = memory->done == UINT64_MAX ? 0 : memory->done;
+    memory->gap = gap;
+    memory->is_unsynced = true;
+    gap_add(memory);
+}
+
+bool publisher_memory_has_ttl(const struct publisher_memory *memory, uint32_t ttl_s)
+{
+    for (size_t i = 0; i < memory->ttl_count; i++)
+        if (memory->ttls[i] == ttl_s)
+            return true;
+    return memory->ttl_count == PUBLISHER_TTLS_MAX;
+}
+
+void publisher_memory_ttl(struct publisher_memory *memory, uint32_t ttl_s)
+{
+    if (publisher_memory_has_ttl(memory, ttl_s))
+        return;
+    ttl_take(memory, ttl_s);
+    memory->is_unsynced = true;
+    line_add(memory, "ttl %" PRIu32 "\n", ttl_s);
+}
+
+void publisher_memory_compared(struct publisher_memory *memory, const struct zone_conf *records)
+{
+    memory->gap = PUBLISHER_GAP_NONE;
+    memory->ttl_count = 0;
+    ttl_take(memory, records->address_ttl_s);
     memory->compared_records = records->address_records;
     line_add(memory, "compared %" PRIu32 " %d\n", records->address_ttl_s, records->address_records);
+}
+
+uint64_t publisher_memory_published(const struct publisher_memory *memory)
+{
+    return memory->gap == PUBLISHER_GAP_LOST ? memory->gap_done : memory->done;
 }
 
 int publisher_memory_flush(struct publisher_memory *memory, bool sync)
@@ -333,6 +380,7 @@ int publisher_memory_flush(struct publisher_memory *memory, bool sync)
         file_renew(memory);
     else if (memory->status == 0 && sync && fdatasync(memory->fd) != 0)
         memory_fail(memory, -errno);
+    memory->is_unsynced = memory->is_unsynced && !sync;
     int status = memory->status;
     memory->status = 0;
     return status;

@@ -43,31 +43,55 @@ void publisher_zone_free(struct publisher_zone *zone)
 /* ---- opening ---- */
 
 /* Every address is compared; what came before `last` need not be read. */
-static void zone_restart(struct publisher_zone *zone, uint64_t last)
+static void zone_restart(struct publisher_zone *zone, uint64_t last, const char *why)
 {
-    zone->walk = true;
-    publisher_memory_compared(&zone->memory, false, zone->publisher->records);
+    log_write(zone->publisher->log, LOG_NOTICE, SOURCE,
+              "comparing every address with what is served: zone=%s entry=%llu: %s",
+              zone->conf.name, (unsigned long long)last, why);
+    publisher_memory_gap(&zone->memory, PUBLISHER_GAP_LOST);
     publisher_memory_done(&zone->memory, last);
+}
+
+/* Other settings than those the addresses were compared with? */
+static void settings_take(struct publisher_zone *zone)
+{
+    struct publisher_memory *memory = &zone->memory;
+    const struct zone_conf *records = zone->publisher->records;
+    if (memory->compared_records != records->address_records)
+        publisher_memory_gap(memory, PUBLISHER_GAP_MISSING);
+    if (memory->ttl_count == 0 || memory->ttls[0] != records->address_ttl_s)
+        publisher_memory_gap(memory, PUBLISHER_GAP_TTL);
+    publisher_memory_ttl(memory, records->address_ttl_s);
+    zone->walk = memory->gap != PUBLISHER_GAP_NONE;
+}
+
+static const char *loss_of(const struct publisher_memory *memory, const struct store_cursor *cursor,
+                           uint64_t done, const struct store_stats *stats)
+{
+    if (memory->done == UINT64_MAX)
+        return "it is published for the first time, or the file of what was is gone";
+    if (cursor->name[0] == '\0')
+        return "the cursor is gone";
+    if (cursor->lost || done + 1 < stats->first_sequence)
+        return "the journal no longer has what is not published yet (store, journal-max)";
+    return memory->done > stats->last_sequence ? "the journal is another one, or an older one"
+                                               : NULL;
 }
 
 /* Where to go on: at the zone's own place, or at the cursor where that is further back. */
 static void zone_place(struct publisher_zone *zone, const struct store_cursor *cursor,
                        const struct store_stats *stats)
 {
-    const struct publisher_memory *memory = &zone->memory;
-    const struct zone_conf *records = zone->publisher->records;
-    uint64_t done = memory->done, last = stats->last_sequence;
-    bool is_known = done != UINT64_MAX && cursor->name[0] != '\0' && !cursor->lost;
-    if (is_known && cursor->sequence < done)
+    uint64_t done = zone->memory.done;
+    if (cursor->name[0] != '\0' && cursor->sequence < done)
         done = cursor->sequence;
+    const char *loss = loss_of(&zone->memory, cursor, done, stats);
     zone->check = zone->check_all = true;
-    if (!is_known || memory->done > last || done + 1 < stats->first_sequence)
-        zone_restart(zone, last);
+    if (loss)
+        zone_restart(zone, stats->last_sequence, loss);
     else
         publisher_memory_done(&zone->memory, done);
-    zone->walk = zone->walk || !memory->compared ||
-                 memory->compared_records != records->address_records ||
-                 memory->compared_ttl_s != records->address_ttl_s;
+    settings_take(zone);
 }
 
 int publisher_place_read(struct store_reader *reader, struct store_cursor *cursor,
@@ -167,7 +191,9 @@ static int zone_follow(struct publisher_batch *batch)
         return status;
     status = publisher_place_read(zone->reader, &cursor, &stats);
     if (status == 0)
-        zone_restart(zone, stats.last_sequence);
+        zone_restart(zone, stats.last_sequence,
+                     "the journal no longer has what is not published yet (store, journal-max)");
+    zone->walk = true;
     zone->walk_domain[0] = '\0';
     zone->check = zone->check_all = true;
     return status;
@@ -182,7 +208,7 @@ static int zone_publish(struct publisher_zone *zone)
         status = zone_follow(&batch);
         publisher_batch_done(&batch);
     }
-    if (status == 0 && zone->walk) {
+    if (status == 0 && zone->walk && !zone->behind) {
         publisher_batch_init(&batch, zone, PUBLISHER_FOLLOW);
         status = publisher_walk(&batch);
         publisher_batch_done(&batch);
@@ -211,7 +237,7 @@ void publisher_zone_turn(struct publisher_zone *zone)
 static void stats_copy(struct publisher_zone *zone)
 {
     struct publisher *publisher = zone->publisher;
-    zone->stats.sequence = zone->is_open ? zone->memory.done : 0;
+    zone->stats.sequence = zone->is_open ? publisher_memory_published(&zone->memory) : 0;
     zone->stats.differing = zone->memory.differing;
     pthread_mutex_lock(&publisher->lock);
     publisher->stats[zone->index] = zone->stats;

@@ -55,12 +55,13 @@ static json_t *edge_part(const struct api_parts *parts)
 static json_t *zone_part(const struct publisher_stats *zone)
 {
     char primary[NETADDR_TEXT_MAX];
-    return json_pack("{s:s, s:s, s:s, s:s?, s:I, s:I, s:I, s:I, s:I}", "zone", zone->zone,
+    return json_pack("{s:s, s:s, s:s, s:s?, s:I, s:I, s:I, s:I, s:I, s:I}", "zone", zone->zone,
                      "primary", netaddr_format(&zone->primary, primary), "state",
                      publisher_state_text(zone->state), "why", zone->why[0] ? zone->why : NULL,
                      "sequence", (json_int_t)zone->sequence, "differing",
                      (json_int_t)zone->differing, "changed", (json_int_t)zone->changed, "updates",
-                     (json_int_t)zone->updates, "failures", (json_int_t)zone->failures);
+                     (json_int_t)zone->updates, "failures", (json_int_t)zone->failures, "by_form",
+                     (json_int_t)zone->by_form);
 }
 
 /* The zones that are published; none where there is no publisher. */

@@ -55,7 +55,7 @@ static void what_was_sent_is_known_after_a_restart(void **state)
     publisher_memory_sent(memory, &b, "opa.example", 5, 6);
     publisher_memory_sent(memory, &b, "opa.example", 6, 6);
     publisher_memory_done(memory, 42);
-    publisher_memory_compared(memory, true,
+    publisher_memory_compared(memory,
                               &(struct zone_conf){.address_ttl_s = 300, .address_records = true});
     assert_int_equal(publisher_memory_flush(memory, true), 0);
     for (int times = 0; times < 2; times++) { /* as added lines, and as the file written anew */
@@ -71,8 +71,10 @@ static void what_was_sent_is_known_after_a_restart(void **state)
         assert_string_equal(entry->about, "opa.example");
         assert_int_equal(memory->count, 2);
         assert_int_equal(memory->done, 42);
-        assert_true(memory->compared && memory->compared_records);
-        assert_int_equal(memory->compared_ttl_s, 300);
+        assert_int_equal(memory->gap, PUBLISHER_GAP_NONE);
+        assert_true(memory->compared_records);
+        assert_int_equal(memory->ttl_count, 1);
+        assert_true(publisher_memory_has_ttl(memory, 300));
     }
 }
 
@@ -114,6 +116,53 @@ static void what_differs_is_counted_until_it_agrees(void **state)
     reopen(place);
     assert_int_equal(memory->differing, 0);
     assert_int_equal(memory->count, 1);
+}
+
+static void why_all_are_compared_is_known_until_they_were(void **state)
+{
+    struct place *place = *state;
+    struct publisher_memory *memory = &place->memory;
+    assert_int_equal(memory->gap, PUBLISHER_GAP_LOST); /* there was no file */
+    publisher_memory_done(memory, 7);
+    assert_int_equal(publisher_memory_published(memory), 0);
+    publisher_memory_compared(memory, &(struct zone_conf){.address_ttl_s = 300});
+    assert_int_equal(publisher_memory_published(memory), 7);
+    publisher_memory_ttl(memory, 60);
+    publisher_memory_gap(memory, PUBLISHER_GAP_TTL);
+    publisher_memory_ttl(memory, 90);
+    for (int times = 0; times < 2; times++) { /* as added lines, and as the file written anew */
+        reopen(place);
+        assert_int_equal(memory->gap, PUBLISHER_GAP_TTL);
+        assert_true(publisher_memory_has_ttl(memory, 300));
+        assert_true(publisher_memory_has_ttl(memory, 60));
+        assert_true(publisher_memory_has_ttl(memory, 90));
+        assert_false(publisher_memory_has_ttl(memory, 91));
+    }
+    publisher_memory_gap(memory, PUBLISHER_GAP_LOST);
+    publisher_memory_done(memory, 50);
+    publisher_memory_gap(memory, PUBLISHER_GAP_LOST);
+    publisher_memory_gap(memory, PUBLISHER_GAP_MISSING);
+    for (int times = 0; times < 2; times++) {
+        reopen(place);
+        assert_int_equal(memory->gap, PUBLISHER_GAP_LOST);
+        assert_int_equal(memory->done, 50);
+        assert_int_equal(publisher_memory_published(memory), 7);
+    }
+    publisher_memory_compared(memory, &(struct zone_conf){.address_ttl_s = 90});
+    assert_int_equal(publisher_memory_published(memory), 50);
+    assert_false(publisher_memory_has_ttl(memory, 300));
+}
+
+static void more_ttls_than_can_be_told_apart_are_all_ours(void **state)
+{
+    struct publisher_memory *memory = &((struct place *)*state)->memory;
+    for (uint32_t ttl_s = 1; ttl_s < PUBLISHER_TTLS_MAX; ttl_s++)
+        publisher_memory_ttl(memory, ttl_s);
+    assert_false(publisher_memory_has_ttl(memory, 900));
+    publisher_memory_ttl(memory, 800);
+    assert_true(publisher_memory_has_ttl(memory, 900));
+    publisher_memory_ttl(memory, 900);
+    assert_int_equal(memory->ttl_count, PUBLISHER_TTLS_MAX);
 }
 
 static void file_append(const struct place *place, const char *text)
@@ -191,6 +240,8 @@ int main(void)
         TEST(what_was_sent_is_known_after_a_restart),
         TEST(what_is_gone_is_forgotten),
         TEST(what_differs_is_counted_until_it_agrees),
+        TEST(why_all_are_compared_is_known_until_they_were),
+        TEST(more_ttls_than_can_be_told_apart_are_all_ours),
         TEST(a_line_without_end_does_not_count),
         TEST(lines_of_nobody_do_no_harm),
         TEST(many_sets_are_remembered),

@@ -1,6 +1,7 @@
 """The publisher against real primaries, Knot and BIND: what the directory says is in DNS, whatever
 is killed; and what a person changed there stays."""
 
+import json
 import os
 import random
 import shutil
@@ -285,6 +286,105 @@ def test_what_is_lost_means_comparing_everything(daemon, lost):
     daemon.wait_current()
     assert daemon.zone()["differing"] == 0
     assert daemon.tool_json("cursor", "show", "publisher")["lost"] is False
+
+
+def import_rows(daemon, rows):
+    path = daemon.path("rows.jsonl")
+    with open(path, "w", encoding="ascii") as file:
+        file.writelines(json.dumps(row) + "\n" for row in rows)
+    daemon.tool("import", path, "--keep-going")
+
+
+def test_what_the_journal_lost_meanwhile_is_put_right(daemon):
+    """The primary is away while addresses change, and for longer than the journal lasts."""
+    daemon.store_more = 'journal-size = "1M" journal-max = "1M"'
+    daemon.configure()
+    daemon.restart()
+    for name in ("keep", "home", "moved", "gone"):
+        daemon.tool("address", "add", f"{name}@opa.example", "--hosting", "opb.example")
+    daemon.wait_converged()
+    daemon.wait_current()
+    published = daemon.zone()["sequence"]
+    daemon.primary.program.kill()
+    daemon.tool("address", "set", "home@opa.example", "--hosting", "opa.example")
+    daemon.tool("address", "set", "moved@opa.example", "--hosting", "opc.example")
+    daemon.tool("address", "del", "gone@opa.example")
+    import_rows(daemon, [{"address": f"b{i}@opa.example"} for i in range(20000)])
+    mark = daemon.mark()
+    daemon.restart(kill=True)
+    daemon.wait_log("the journal passed its hard limit", mark, WAIT_S)
+    daemon.restart(kill=True)
+    daemon.wait_log("comparing every address.*zone=opa.example.*journal-max", mark, WAIT_S)
+    assert daemon.zone()["sequence"] == published  # and not what was not done
+    daemon.primary.start()
+    daemon.wait_converged()
+    daemon.wait_current()
+    assert daemon.zone()["differing"] == 0
+    assert "was changed by somebody else" not in daemon.log()
+
+
+def test_what_only_its_form_says_is_ours_is_told(daemon):
+    daemon.tool("address", "add", "bob@opa.example", "--hosting", "opb.example")
+    daemon.wait_converged()
+    (name, _, _, data), = address_records(daemon.primary)
+    daemon.primary.update(f"update delete {name}. NAPTR",
+                          f"update add {name}. 300 NAPTR {data.replace('opb', 'other')}")
+    daemon.primary.program.kill()
+    daemon.tool("address", "del", "bob@opa.example")
+    daemon.tool("address", "purge", "bob@opa.example")
+    daemon.primary.start()
+    daemon.wait_log(f"{name} NAPTR was taken for ours by its form.*served=.*other", timeout_s=WAIT_S)
+    wait_until(lambda: not address_records(daemon.primary), "it is gone", WAIT_S)
+    daemon.wait_current()
+    assert daemon.zone()["by_form"] == 1
+
+
+def test_a_ttl_that_changes_twice_is_that_of_all_in_the_end(daemon):
+    import_rows(daemon, [{"address": f"b{i}@opa.example", "hosting": "opb.example"}
+                         for i in range(2000)])
+    daemon.wait_converged()
+    for ttl in (60, 90):
+        daemon.settings = f"publish {{ address-ttl = {ttl} }}\n"
+        daemon.configure()
+        daemon.reload()
+        wait_until(lambda: ttl in {record[2] for record in address_records(daemon.primary)},
+                   "some have it", WAIT_S)
+    daemon.wait_converged()
+
+
+def test_what_a_person_took_away_stays_away(daemon):
+    for name in ("bob", "carol"):
+        daemon.tool("address", "add", f"{name}@opa.example", "--hosting", "opb.example")
+    daemon.wait_converged()
+    record = min(address_records(daemon.primary))
+    daemon.primary.update(f"update delete {record[0]}. NAPTR")
+    daemon.settings = "publish { address-ttl = 60 }\n"
+    daemon.configure()
+    daemon.reload()
+    wait_until(lambda: {record[2] for record in address_records(daemon.primary)} == {60},
+               "the other one is changed", WAIT_S)
+    daemon.wait_current()
+    assert record[0] not in {record[0] for record in address_records(daemon.primary)}
+    assert daemon.zone()["differing"] == 1
+    assert daemon.sync()[0] == 0 and daemon.is_converged()  # an order adds it
+
+
+def test_what_is_on_its_way_is_nobody_elses(daemon):
+    """All are compared while more changes wait than go into a batch."""
+    import_rows(daemon, [{"address": f"b{i}@opa.example", "hosting": "opb.example"}
+                         for i in range(130)])
+    daemon.wait_converged()
+    daemon.wait_current()
+    daemon.primary.program.kill()
+    for i in reversed(range(130)):
+        daemon.tool("address", "set", f"b{i}@opa.example", "--hosting", "opc.example")
+    daemon.settings = "publish { address-ttl = 60 }\n"
+    daemon.configure()
+    daemon.restart(kill=True)
+    daemon.primary.start()
+    daemon.wait_converged()
+    daemon.wait_current()
+    assert "was changed by somebody else" not in daemon.log()
 
 
 def change_something(daemon, dice):
