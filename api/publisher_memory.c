@@ -143,19 +143,30 @@ static void memory_fail(struct publisher_memory *memory, int status)
     memory->added = SIZE_MAX / 2; /* the file may end within a line: the next flush renews it */
 }
 
+/* Returns 0, STATUS_LIMIT or -errno. */
+static int line_write(int fd, size_t *added, const char *format, va_list args)
+{
+    char line[TEXT_MAX];
+    int len = vsnprintf(line, sizeof(line), format, args);
+    if (len < 0 || (size_t)len >= sizeof(line))
+        return STATUS_LIMIT;
+    errno = 0;
+    ssize_t written = write(fd, line, (size_t)len);
+    *added += (size_t)len;
+    if (written == len)
+        return 0;
+    return errno ? -errno : -ENOSPC; /* a part of it was written */
+}
+
 __attribute__((format(printf, 2, 3))) static void line_add(struct publisher_memory *memory,
                                                            const char *format, ...)
 {
-    char line[TEXT_MAX];
     va_list args;
     va_start(args, format);
-    int len = vsnprintf(line, sizeof(line), format, args);
+    int status = line_write(memory->fd, &memory->added, format, args);
     va_end(args);
-    if (len < 0 || (size_t)len >= sizeof(line))
-        memory_fail(memory, STATUS_LIMIT);
-    else if (write(memory->fd, line, (size_t)len) != len)
-        memory_fail(memory, errno ? -errno : -EIO);
-    memory->added += len > 0 ? (size_t)len : 0;
+    if (status != 0)
+        memory_fail(memory, status);
 }
 
 static void sent_add(struct publisher_memory *memory, const char *name, enum zone_type type,
@@ -247,24 +258,58 @@ static void entries_write(struct publisher_memory *memory)
     }
 }
 
-/* Written beside, synced, and renamed: at any moment one of the two is whole. */
+/* The name becomes durable with its folder. */
+static int folder_sync(const char *path)
+{
+    char folder[sizeof(((struct publisher_memory *)0)->path)];
+    snprintf(folder, sizeof(folder), "%.*s", (int)(strrchr(path, '/') - path), path);
+    int fd = open(folder[0] != '\0' ? folder : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    int status = fsync(fd) != 0 ? -errno : 0;
+    close(fd);
+    return status;
+}
+
+/* All that is remembered goes to `fd`, which is on disk then. */
+static int entries_save(struct publisher_memory *memory, int fd)
+{
+    int before = memory->fd;
+    memory->fd = fd;
+    memory->added = 0;
+    entries_write(memory);
+    memory->fd = before;
+    if (memory->status == 0 && fsync(fd) != 0)
+        return -errno;
+    return memory->status;
+}
+
+/* Written beside, synced, and renamed: at any moment one of the two is whole, and the one that has
+ * the name is the one that is written to. After a failure the old one is, and the next flush tries
+ * again. */
 static int file_renew(struct publisher_memory *memory)
 {
     char path[sizeof(memory->path) + 8];
     snprintf(path, sizeof(path), "%s.new", memory->path);
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return -errno;
+    int status = fd < 0 ? -errno : entries_save(memory, fd);
+    if (status == 0 && rename(path, memory->path) != 0)
+        status = -errno;
+    if (status != 0) {
+        if (fd >= 0) {
+            close(fd);
+            unlink(path);
+        }
+        memory_fail(memory, status);
+        return status;
+    }
     if (memory->fd >= 0)
         close(memory->fd);
     memory->fd = fd;
-    entries_write(memory);
-    memory->added = 0;
-    if (memory->status == 0 && fsync(fd) != 0)
-        memory_fail(memory, -errno);
-    if (memory->status == 0 && rename(path, memory->path) != 0)
-        memory_fail(memory, -errno);
-    return memory->status;
+    status = folder_sync(memory->path);
+    if (status != 0)
+        memory_fail(memory, status);
+    return status;
 }
 
 /* ---- the whole ---- */

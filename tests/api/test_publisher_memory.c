@@ -5,7 +5,10 @@
 #include "tests/test.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define ZONE "opa.example"
@@ -224,6 +227,66 @@ static void many_sets_are_remembered(void **state)
     }
 }
 
+/* Files may not grow beyond `bytes`, as on a disk that is full. */
+static void disk_limit(rlim_t bytes)
+{
+    struct rlimit limit;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    limit.rlim_cur = bytes;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static bool is_there(const char *path)
+{
+    return access(path, F_OK) == 0;
+}
+
+/* What cannot be written is told each time, and nothing is lost or goes astray meanwhile. */
+static void a_full_disk_is_told_and_overcome(void **state)
+{
+    struct place *place = *state;
+    struct publisher_memory *memory = &place->memory;
+    struct update_set a = set_of("a.opa.example", ZONE_A), b = set_of("b.opa.example", ZONE_A);
+    char beside[128];
+    snprintf(beside, sizeof(beside), "%s.new", place->path);
+    publisher_memory_sent(memory, &a, "opa.example", 3, 4);
+    assert_int_equal(publisher_memory_flush(memory, true), 0);
+    disk_limit(20);
+    publisher_memory_sent(memory, &b, "opa.example", 5, 6);
+    for (int times = 0; times < 3; times++) {
+        assert_int_not_equal(publisher_memory_flush(memory, true), 0);
+        assert_false(is_there(beside));
+    }
+    disk_limit(RLIM_INFINITY);
+    assert_int_equal(publisher_memory_flush(memory, true), 0);
+    publisher_memory_done(memory, 9);
+    assert_int_equal(publisher_memory_flush(memory, true), 0);
+    reopen(place);
+    assert_int_equal(memory->done, 9);
+    assert_int_equal(publisher_memory_find(memory, a.name, a.type)->after, 4);
+    assert_int_equal(publisher_memory_find(memory, b.name, b.type)->after, 6);
+    assert_false(is_there(beside));
+}
+
+static void a_file_that_cannot_be_written_anew_is_told(void **state)
+{
+    struct place *place = *state;
+    struct publisher_memory *memory = &place->memory;
+    struct update_set a = set_of("a.opa.example", ZONE_A);
+    char beside[128];
+    snprintf(beside, sizeof(beside), "%s.new", place->path);
+    assert_int_equal(mkdir(beside, 0700), 0);
+    for (unsigned i = 0; i < 20000; i++) /* until it is due */
+        publisher_memory_sent(memory, &a, "opa.example", i, i + 1);
+    assert_int_equal(publisher_memory_flush(memory, true), -EISDIR);
+    assert_int_equal(publisher_memory_flush(memory, true), -EISDIR);
+    assert_int_equal(rmdir(beside), 0);
+    assert_int_equal(publisher_memory_flush(memory, true), 0);
+    reopen(place);
+    assert_int_equal(publisher_memory_find(memory, a.name, a.type)->after, 20000);
+}
+
 static void a_folder_that_is_not_there_is_told(void **state)
 {
     (void)state;
@@ -245,6 +308,8 @@ int main(void)
         TEST(a_line_without_end_does_not_count),
         TEST(lines_of_nobody_do_no_harm),
         TEST(many_sets_are_remembered),
+        TEST(a_full_disk_is_told_and_overcome),
+        TEST(a_file_that_cannot_be_written_anew_is_told),
         cmocka_unit_test(a_folder_that_is_not_there_is_told),
     };
     return cmocka_run_group_tests_name("publisher_memory", tests, NULL, NULL);
