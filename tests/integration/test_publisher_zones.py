@@ -1,14 +1,16 @@
 """The publisher when something else is broken: another zone's primary, its own file, single names."""
 
 import contextlib
+import os
 import socket
 import statistics
 import threading
 import time
 
 import pytest
+from lab.primary import SECRET, Primary
 from lab.process import wait_until
-from test_publisher import CORE, WAIT_S, address_records
+from test_publisher import BELOW, CORE, WAIT_S, address_records
 from test_publisher import daemon  # noqa: F401 (the fixture)
 
 PROMISE_S = 2  # in which a change is visible at the primary
@@ -57,6 +59,11 @@ def silent(**options):
         server.close()
 
 
+def zone_state(daemon, name):
+    """What the daemon says of one of its zones."""
+    return {zone["zone"]: zone for zone in daemon.tool_json("status")["published"]}[name]
+
+
 def delays(daemon, count):
     """How long changes take to the primary."""
     taken = []
@@ -77,8 +84,35 @@ def test_a_silent_primary_holds_no_other_zone_back(daemon):
         daemon.reload()
         wait_until(lambda: len(server.taken) >= 3, "the silent ones are asked", WAIT_S)
         assert statistics.median(delays(daemon, 7)) < PROMISE_S
-        zones = {zone["zone"]: zone for zone in daemon.tool_json("status")["published"]}
-        assert zones["opa.example"]["state"] == "current"
-        wait_until(lambda: "no answer over TCP within" in (daemon.tool_json("status")
-                                                           ["published"][3]["why"] or ""),
-                   "it is told", WAIT_S)
+        assert zone_state(daemon, "opa.example")["state"] == "current"
+        wait_until(lambda: "no answer over TCP within" in (zone_state(daemon, "c.example")["why"]
+                                                           or ""), "it is told", WAIT_S)
+
+
+def test_a_zone_whose_file_cannot_be_opened_stays_and_is_tried_again(daemon):
+    """Its names go to no other zone meanwhile, least of all to the one above."""
+    other = Primary("knot", daemon.path("other"), "127.0.0.1")
+    other.zone = "_sipaddr.opa.example"
+    other.configure(SECRET)
+    other.write("opa.example.zone", BELOW)
+    other.start()
+    obstacle = daemon.path("store/published._sipaddr.opa.example")
+    os.mkdir(obstacle)
+    daemon.settings = other.conf()
+    daemon.configure()
+    daemon.reload()
+    try:
+        daemon.tool("address", "add", "bob@opa.example", "--hosting", "opb.example")
+        wait_until(lambda: zone_state(daemon, other.zone)["state"] == "failing", "it says so", WAIT_S)
+        assert obstacle in zone_state(daemon, other.zone)["why"]
+        code, _ = daemon.sync()
+        assert code == 1
+        done = daemon.tool("dns", "sync", "opa.example", check=False)
+        assert done.returncode == 1 and obstacle in done.stderr
+        assert zone_state(daemon, "opa.example")["state"] == "current"
+        assert not address_records(daemon.primary) and not address_records(other)
+        os.rmdir(obstacle)
+        wait_until(lambda: address_records(other), "it is published by itself", WAIT_S)
+        assert not address_records(daemon.primary)
+    finally:
+        other.stop()
