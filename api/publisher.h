@@ -81,7 +81,7 @@ struct publisher_stats {
     enum publisher_state state;
     char why[UPDATE_WHY_MAX]; /* FAILING: a sentence for the DNS administrator; else "" */
     uint64_t sequence;        /* the last entry of the journal that is published for sure */
-    size_t differing;         /* sets that somebody else changed */
+    size_t differing;         /* sets that somebody else changed, or the primary refuses */
     uint64_t changed;         /* sets changed, since the start */
     uint64_t updates;         /* messages that made changes */
     uint64_t failures;        /* of attempts */
@@ -96,7 +96,8 @@ enum publisher_action {
     PUBLISHER_ADD,
     PUBLISHER_REPLACE,
     PUBLISHER_REMOVE,
-    PUBLISHER_DIFFERS /* changed by somebody else, and left alone */
+    PUBLISHER_DIFFERS, /* changed by somebody else, and left alone */
+    PUBLISHER_REFUSED  /* the primary does not allow this change, but others */
 };
 
 struct publisher_row {

@@ -189,13 +189,14 @@ int publisher_follow(struct publisher_batch *batch)
 {
     struct publisher_zone *zone = batch->zone;
     struct follow follow = {.batch = batch, .last = zone->memory.done};
+    bool was_checking = zone->check; /* which has just failed */
     int status = store_reader_begin(zone->reader);
     if (status != 0)
         return status;
     batch->from = zone->memory.done + 1;
     status = journal_take(&follow);
     store_reader_end(zone->reader);
-    if (status == 0 && zone->check)
+    if (status == 0 && zone->check && !was_checking)
         status = publisher_domains_check(zone);
     if (status == 0)
         status = publisher_batch_run(batch);

@@ -3,13 +3,15 @@
 
 #include "base/status.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define TRIES    3                               /* where somebody changes what was just read */
-#define FORM     "10 10 \"\" \"SIP+host\" \"\" " /* how our record of an address begins */
-#define SHOW_MAX 200
+#define TRIES       3                               /* where somebody changes what was just read */
+#define FORM        "10 10 \"\" \"SIP+host\" \"\" " /* how our record of an address begins */
+#define SHOW_MAX    200
+#define REFUSED_MAX 16 /* single sets, of a primary that has taken none: then it takes none */
 
 /* ---- items ---- */
 
@@ -149,6 +151,8 @@ static void item_judge(struct publisher_batch *batch, size_t index)
     const struct update_change *change = &batch->changes[index];
     struct publisher_item *item = &batch->items[index];
     item->is_agreed = item->is_wanted = false;
+    if (item->is_refused)
+        return;
     if (change->served.is_alias)
         item->is_wanted = batch->mode == PUBLISHER_FORCE && !change->served.is_moved;
     else if (update_set_eq(&change->served, &change->wanted))
@@ -169,7 +173,7 @@ static bool items_judge(struct publisher_batch *batch)
     for (size_t i = 0; i < batch->count; i++) {
         item_judge(batch, i);
         any = any || (batch->items[i].is_address && !batch->items[i].is_agreed &&
-                      !batch->items[i].is_wanted);
+                      !batch->items[i].is_wanted && !batch->items[i].is_refused);
     }
     return any;
 }
@@ -246,18 +250,32 @@ static int intent_keep(struct publisher_batch *batch)
                : 0;
 }
 
-/* Halves what does not fit in one message. */
+/* The others go on without it. A primary that takes nothing at all is another matter. */
+static int item_refuse(struct publisher_batch *batch, size_t index)
+{
+    batch->items[index].is_refused = true;
+    batch->items[index].is_wanted = false;
+    batch->refused++;
+    memcpy(batch->refused_why, batch->zone->stats.why, sizeof(batch->refused_why));
+    return batch->zone->stats.changed == 0 && batch->refused > REFUSED_MAX ? STATUS_DENIED : 0;
+}
+
+/* Halves what does not fit in one message, or has something in it that is refused. `indexes`: of
+ * their items. */
 static int changes_send(struct publisher_batch *batch, const struct update_change *changes,
-                        size_t count)
+                        const size_t *indexes, size_t count)
 {
     struct publisher_stats *stats = &batch->zone->stats;
     int status = update_link_send(batch->link, changes, count, stats->why);
-    if (status == STATUS_LIMIT && count > 1) {
-        status = changes_send(batch, changes, count / 2);
+    if ((status == STATUS_LIMIT || status == -EPERM) && count > 1) {
+        size_t half = count / 2;
+        status = changes_send(batch, changes, indexes, half);
         if (status == 0)
-            status = changes_send(batch, changes + count / 2, count - count / 2);
+            status = changes_send(batch, changes + half, indexes + half, count - half);
         return status;
     }
+    if (status == -EPERM)
+        return item_refuse(batch, indexes[0]);
     if (status == 0) {
         stats->updates++;
         stats->changed += count;
@@ -268,10 +286,12 @@ static int changes_send(struct publisher_batch *batch, const struct update_chang
 static int batch_send(struct publisher_batch *batch)
 {
     struct update_change changes[UPDATE_BATCH_MAX]; /* their texts are the batch's */
-    size_t count = 0;
+    size_t indexes[UPDATE_BATCH_MAX], count = 0, refused = batch->refused;
     for (size_t i = 0; i < batch->count; i++)
-        if (batch->items[i].is_wanted)
+        if (batch->items[i].is_wanted) {
+            indexes[count] = i;
             changes[count++] = batch->changes[i];
+        }
     if (count == 0 || batch->dry_run)
         return 0;
     int status = intent_keep(batch);
@@ -280,7 +300,10 @@ static int batch_send(struct publisher_batch *batch)
                  batch->zone->memory.path, status_text(status));
         return status;
     }
-    return changes_send(batch, changes, count);
+    status = changes_send(batch, changes, indexes, count);
+    if (status == 0 && batch->refused == refused + count && batch->zone->stats.changed == 0)
+        return STATUS_DENIED; /* as far as is known it takes nothing */
+    return status;
 }
 
 /* ---- what came of it ---- */
@@ -294,6 +317,15 @@ static const char *show(const struct update_set *set, char text[SHOW_MAX])
     snprintf(text, SHOW_MAX, "%.*s%s", (int)strcspn(set->text, "\n"), set->text,
              set->count > 1 ? " and others" : "");
     return text;
+}
+
+static void refusal_tell(struct publisher_batch *batch, size_t index)
+{
+    const struct update_set *set = &batch->changes[index].served;
+    log_write(batch->zone->publisher->log, LOG_WARNING, "publisher",
+              "%s %s is refused, and the others go on without it: zone=%s for=%s: %s", set->name,
+              zone_type_name(set->type), batch->zone->conf.name, batch->items[index].about,
+              batch->refused_why);
 }
 
 static void difference_tell(struct publisher_batch *batch, size_t index)
@@ -329,7 +361,9 @@ static void difference_keep(struct publisher_batch *batch, size_t index)
     const struct update_set *set = &batch->changes[index].served;
     const struct publisher_entry *entry =
         publisher_memory_find(&batch->zone->memory, set->name, set->type);
-    if (!entry || !entry->differs)
+    if ((!entry || !entry->differs) && batch->items[index].is_refused)
+        refusal_tell(batch, index);
+    else if (!entry || !entry->differs)
         difference_tell(batch, index);
     publisher_memory_differs(&batch->zone->memory, set, batch->items[index].about, true);
 }
@@ -356,6 +390,8 @@ static void item_keep(struct publisher_batch *batch, size_t index)
 static enum publisher_action action_of(const struct publisher_item *item,
                                        const struct update_change *change)
 {
+    if (item->is_refused)
+        return PUBLISHER_REFUSED;
     if (!item->is_wanted)
         return PUBLISHER_DIFFERS;
     if (change->wanted.count == 0)
@@ -403,10 +439,36 @@ static int link_open(struct publisher_batch *batch, struct update_place *place)
     return update_link_open(place, &batch->link, batch->zone->stats.why);
 }
 
+/* Does the primary serve the zone itself? */
+static int zone_ask(struct publisher_batch *batch)
+{
+    struct update_change apex = {.served.type = ZONE_NAPTR, .wanted.type = ZONE_NAPTR};
+    memcpy(apex.served.name, batch->zone->conf.name, sizeof(apex.served.name));
+    int status = update_link_read(batch->link, &apex, 1, batch->zone->stats.why);
+    update_set_clear(&apex.served);
+    return status == 0 && apex.is_refused ? STATUS_DENIED : status;
+}
+
+/* Reads what is served. Names that are delegated away hold nothing else up. */
+static int batch_read(struct publisher_batch *batch)
+{
+    struct publisher_stats *stats = &batch->zone->stats;
+    int status = update_link_read(batch->link, batch->changes, batch->count, stats->why);
+    batch->refused = 0;
+    for (size_t i = 0; status == 0 && i < batch->count; i++) {
+        batch->items[i].is_refused = batch->changes[i].is_refused;
+        batch->refused += batch->changes[i].is_refused ? 1 : 0;
+    }
+    if (status == 0 && batch->refused > 0) {
+        memcpy(batch->refused_why, stats->why, sizeof(batch->refused_why));
+        status = zone_ask(batch);
+    }
+    return status;
+}
+
 static int batch_try(struct publisher_batch *batch, bool again)
 {
-    int status =
-        update_link_read(batch->link, batch->changes, batch->count, batch->zone->stats.why);
+    int status = batch_read(batch);
     if (status == 0)
         status = batch_judge(batch);
     if (status == 0)

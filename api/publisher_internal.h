@@ -177,9 +177,10 @@ struct publisher_item {
     bool is_lost; /* nor what: whatever looks like ours is */
     uint64_t values[PUBLISHER_VALUES_MAX]; /* of the data that it may have by us */
     size_t value_count;
-    bool is_found;  /* what is served is among the values that the whole journal has */
-    bool is_agreed; /* nothing is to be done */
-    bool is_wanted; /* to be sent */
+    bool is_found;   /* what is served is among the values that the whole journal has */
+    bool is_agreed;  /* nothing is to be done */
+    bool is_wanted;  /* to be sent */
+    bool is_refused; /* by the primary, which does not refuse all: neither of both */
 };
 
 struct publisher_batch {
@@ -189,6 +190,8 @@ struct publisher_batch {
     struct publisher_report *report; /* NULL: nobody asks */
     uint64_t from;                   /* entry of the journal from which on values may come */
     struct update_link *link;        /* opened when it is needed */
+    size_t refused;                  /* items, for the reason: */
+    char refused_why[UPDATE_WHY_MAX];
     size_t count;
     struct update_change changes[UPDATE_BATCH_MAX]; /* .wanted is set */
     struct publisher_item items[UPDATE_BATCH_MAX];

@@ -10,7 +10,7 @@
 void publisher_report_add(struct publisher_report *report, const struct update_change *change,
                           enum publisher_action action)
 {
-    if (action == PUBLISHER_DIFFERS)
+    if (action == PUBLISHER_DIFFERS || action == PUBLISHER_REFUSED)
         report->differing++;
     else
         report->changed++;

@@ -199,10 +199,20 @@ static int zone_follow(struct publisher_batch *batch)
     return status;
 }
 
+/* Was that about the records, and not about the primary as such? */
+static bool is_partial(int status)
+{
+    return status == STATUS_DENIED || status == STATUS_SERVFAIL || status == STATUS_CONFLICT;
+}
+
+/* Records of domains that cannot be published hold no address back. */
 static int zone_publish(struct publisher_zone *zone)
 {
     struct publisher_batch batch;
-    int status = zone->check ? publisher_domains_check(zone) : 0;
+    char why[UPDATE_WHY_MAX];
+    int checked = zone->check ? publisher_domains_check(zone) : 0;
+    int status = is_partial(checked) ? 0 : checked;
+    memcpy(why, zone->stats.why, sizeof(why));
     if (status == 0) {
         publisher_batch_init(&batch, zone, PUBLISHER_FOLLOW);
         status = zone_follow(&batch);
@@ -213,7 +223,11 @@ static int zone_publish(struct publisher_zone *zone)
         status = publisher_walk(&batch);
         publisher_batch_done(&batch);
     }
-    return status == 0 ? publisher_memory_flush(&zone->memory, false) : status;
+    if (status == 0)
+        status = publisher_memory_flush(&zone->memory, false);
+    if (status == 0 && checked != 0)
+        memcpy(zone->stats.why, why, sizeof(why));
+    return status == 0 ? checked : status;
 }
 
 void publisher_zone_turn(struct publisher_zone *zone)

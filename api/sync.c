@@ -58,7 +58,8 @@ static json_t *row_encode(const struct publisher_row *row)
     static const char *const actions[] = {[PUBLISHER_ADD] = "add",
                                           [PUBLISHER_REPLACE] = "replace",
                                           [PUBLISHER_REMOVE] = "remove",
-                                          [PUBLISHER_DIFFERS] = "differs"};
+                                          [PUBLISHER_DIFFERS] = "differs",
+                                          [PUBLISHER_REFUSED] = "refused"};
     json_t *served = set_encode(row->served);
     if (row->is_alias)
         json_array_append_new(served, json_string("CNAME"));

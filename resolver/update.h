@@ -72,6 +72,7 @@ void update_set_clear(struct update_set *set);
 /* What a primary serves, and what it shall serve. */
 struct update_change {
     struct update_set served, wanted; /* of the same name and type */
+    bool is_refused;                  /* the primary has no authority for this name */
 };
 
 /* ---- the primary ---- */
@@ -95,7 +96,8 @@ int update_link_open(const struct update_place *place, struct update_link **link
 /* Accepts NULL. Returns NULL. */
 struct update_link *update_link_close(struct update_link *link);
 
-/* Fills changes[].served, whose name and type are set; at most UPDATE_BATCH_MAX. Returns 0;
+/* Fills changes[].served, whose name and type are set, or .is_refused, with `why`; at most
+ * UPDATE_BATCH_MAX. Returns 0;
  * STATUS_DENIED: this server will not tell, or not for this zone; STATUS_SERVFAIL: it could not;
  * STATUS_MALFORMED: that was no answer; STATUS_CLOSED, -ETIMEDOUT, STATUS_CANCELLED, -ENOMEM ... */
 int update_link_read(struct update_link *link, struct update_change *changes, size_t count,
@@ -109,7 +111,8 @@ int update_link_absent(struct update_link *link, const struct update_change *cha
                        char why[UPDATE_WHY_MAX]);
 
 /* Makes all changes, or none. The same returns, and: STATUS_CONFLICT: what is served is no longer
- * what was read; STATUS_LIMIT: they do not fit in one message. After -ETIMEDOUT, STATUS_CLOSED,
+ * what was read; STATUS_LIMIT: they do not fit in one message; -EPERM: it does not allow one of
+ * them, and may allow others. After -ETIMEDOUT, STATUS_CLOSED,
  * STATUS_CANCELLED or STATUS_MALFORMED they may have been made. */
 int update_link_send(struct update_link *link, const struct update_change *changes, size_t count,
                      char why[UPDATE_WHY_MAX]);

@@ -23,7 +23,7 @@ const char *update_place_text(const struct update_place *place, char text[UPDATE
 /* A question with this id, without recursion. The caller free()s *wire. Returns 0, -EINVAL or
  * -ENOMEM. */
 int update_query_encode(const struct update_set *set, uint16_t id, uint8_t **wire, size_t *len);
-/* Fills the set from the answer's bytes. As update_link_read. */
+/* Fills the set from the answer's bytes. As update_link_read; -EPERM: no authority for its name. */
 int update_answer_decode(const struct update_place *place, struct slice bytes,
                          struct update_set *set, char why[UPDATE_WHY_MAX]);
 

@@ -148,7 +148,9 @@ static int answer_read(struct update_link *link, struct update_change *changes, 
     if (index >= count || answered[index])
         return link_failed(link, STATUS_MALFORMED, why);
     answered[index] = true;
-    return update_answer_decode(link->place, bytes, &changes[index].served, why);
+    status = update_answer_decode(link->place, bytes, &changes[index].served, why);
+    changes[index].is_refused = status == -EPERM;
+    return status == -EPERM ? 0 : status;
 }
 
 int update_link_read(struct update_link *link, struct update_change *changes, size_t count,

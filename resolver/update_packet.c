@@ -260,7 +260,7 @@ static int read_refused(const struct update_place *place, const struct update_se
     char text[UPDATE_PLACE_MAX];
     update_place_text(place, text);
     if (rcode == LDNS_RCODE_NOERROR || rcode == LDNS_RCODE_NXDOMAIN)
-        return update_explain(why, STATUS_DENIED,
+        return update_explain(why, -EPERM,
                               "%s: it has no authority for %s: the zone is not loaded there, or "
                               "the name is in a zone of its own, which needs a section of its own",
                               text, set->name);
@@ -369,7 +369,7 @@ static int update_refused(const struct update_place *place, const ldns_pkt *pack
     case LDNS_RCODE_NOTAUTH:
         return key_refused(place, packet, why);
     case LDNS_RCODE_REFUSED:
-        return update_explain(why, STATUS_DENIED,
+        return update_explain(why, -EPERM,
                               "%s: it does not let key \"%s\" make this change: allow it, in BIND "
                               "by update-policy { grant %s zonesub ANY; }, in Knot by an acl with "
                               "this key and action: update (REFUSED)",
@@ -380,7 +380,7 @@ static int update_refused(const struct update_place *place, const ldns_pkt *pack
                               "primary, such as BIND or Knot (NOTIMP)",
                               text);
     case LDNS_RCODE_NOTZONE:
-        return update_explain(why, STATUS_DENIED,
+        return update_explain(why, -EPERM,
                               "%s: a name to be changed is not in this zone: parts of it are "
                               "delegated and need a section of their own (NOTZONE)",
                               text);

@@ -33,6 +33,7 @@ static void row_print(const json_t *row, bool dry_run)
         {"remove", "removed", "would be removed"},
         {"differs", "was changed by somebody else, left alone (--force replaces it)",
          "was changed by somebody else, would be left alone (--force replaces it)"},
+        {"refused", "the primary does not allow it (the daemon's log says why)", "refused"},
     };
     const char *action = tool_string(row, "action"), *said = action;
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)

@@ -11,7 +11,7 @@ import pytest
 from lab.primary import SECRET, Primary
 from lab.process import wait_until
 from test_publisher import BELOW, CORE, WAIT_S, address_records
-from test_publisher import daemon  # noqa: F401 (the fixture)
+from test_publisher import daemon, text  # noqa: F401 (fixtures)
 
 PROMISE_S = 2  # in which a change is visible at the primary
 
@@ -61,7 +61,9 @@ def silent(**options):
 
 def zone_state(daemon, name):
     """What the daemon says of one of its zones."""
-    return {zone["zone"]: zone for zone in daemon.tool_json("status")["published"]}[name]
+    def known():
+        return [zone for zone in daemon.tool_json("status")["published"] if zone["zone"] == name]
+    return wait_until(known, f"the publisher knows zone {name}", WAIT_S)[0]
 
 
 def delays(daemon, count):
@@ -116,3 +118,44 @@ def test_a_zone_whose_file_cannot_be_opened_stays_and_is_tried_again(daemon):
         assert not address_records(daemon.primary)
     finally:
         other.stop()
+
+
+def test_a_name_that_is_delegated_away_holds_nothing_else_up(daemon):
+    daemon.primary.update("update add sub.opa.example. 300 NS ns.sub.opa.example.",
+                          "update add ns.sub.opa.example. 300 A 127.0.0.9")
+    daemon.tool("domain", "add", "sub.opa.example", "--core", CORE)
+    daemon.tool("address", "add", "bob@opa.example", "--hosting", "opb.example")
+    daemon.tool("address", "add", "carol@sub.opa.example", "--hosting", "opb.example")
+    daemon.tool("address", "add", "dave@opa.example", "--hosting", "opb.example")
+    wait_until(lambda: len(address_records(daemon.primary)) == 2, "the others are published", WAIT_S)
+    daemon.wait_log("_sips._tcp.sub.opa.example SRV is refused.*a zone of its own", timeout_s=WAIT_S)
+    daemon.wait_current()
+    assert daemon.zone()["differing"] == 4
+    done = daemon.tool("dns", "sync", "sub.opa.example", check=False)
+    assert done.returncode == 1
+    assert done.stdout.count("the primary does not allow it") == 4
+
+
+@pytest.mark.parametrize("kind", ["bind"])
+def test_what_a_policy_does_not_allow_holds_nothing_else_up(daemon):
+    """The key may change what is below _sipaddr alone."""
+    with open(daemon.primary.path("conf"), encoding="ascii") as file:
+        conf = file.read()
+    daemon.primary.stop()
+    daemon.primary.write("conf", conf.replace("zonesub", "subdomain _sipaddr.opa.example"))
+    daemon.primary.start()
+    daemon.settings = "publish { ttl = 60 }\n"
+    daemon.configure()
+    daemon.reload()
+    daemon.tool("address", "add", "bob@opa.example", "--hosting", "opb.example")
+    wait_until(lambda: address_records(daemon.primary), "what is allowed is published", WAIT_S)
+    daemon.wait_log("_sips._tcp.opa.example SRV is refused.*update-policy", timeout_s=WAIT_S)
+    daemon.wait_current()
+    assert daemon.zone()["differing"] == 5
+    assert {record[1] for record in daemon.primary.records() if record[2] == 60} == {"TXT"}
+    daemon.primary.stop()
+    daemon.primary.write("conf", conf)
+    daemon.primary.start()
+    assert daemon.sync()[0] == 0
+    daemon.wait_converged()
+    wait_until(lambda: daemon.zone()["differing"] == 0, "nothing differs any more", WAIT_S)
