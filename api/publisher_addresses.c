@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define ENTRIES_MAX 10000 /* of the journal, looked at for one batch */
+#define AHEAD_MAX   50000 /* and behind it, for domains */
 
 static const char *address_text(const struct store_address *address, char text[PUBLISHER_ABOUT_MAX])
 {
@@ -167,6 +168,24 @@ static bool entry_take(const struct store_journal_entry *entry, void *arg)
     return true;
 }
 
+/* Domains do not wait until all addresses before them are done, of which there may be many. */
+static bool ahead_each(const struct store_journal_entry *entry, void *arg)
+{
+    struct publisher_zone *zone = arg;
+    if (entry->kind == STORE_KIND_DOMAIN)
+        zone->check = true;
+    zone->looked = entry->sequence;
+    return true;
+}
+
+static int ahead_look(struct follow *follow)
+{
+    struct publisher_zone *zone = follow->batch->zone;
+    if (zone->looked < follow->last)
+        zone->looked = follow->last;
+    return store_journal_read(zone->reader, zone->looked + 1, AHEAD_MAX, ahead_each, zone);
+}
+
 static int journal_take(struct follow *follow)
 {
     struct publisher_zone *zone = follow->batch->zone;
@@ -178,6 +197,8 @@ static int journal_take(struct follow *follow)
     if (status == 0)
         status = store_sequence_get(reader, &end);
     zone->behind = end > follow->last;
+    if (status == 0 && zone->behind)
+        status = ahead_look(follow);
     for (size_t i = 0; status == 0 && i < follow->batch->count; i++) {
         gap_mark(zone, &follow->batch->items[i]); /* which an entry may have asked for */
         status = wanted_take(follow->batch, i, &follow->addresses[i]);
@@ -224,10 +245,10 @@ static bool value_each(const struct store_journal_entry *entry, void *arg)
         return true;
     for (size_t i = 0; i < batch->count; i++) {
         struct publisher_item *item = &batch->items[i];
-        uint64_t served = update_set_hash_data(&batch->changes[i].served);
         if (!item->is_address || item->is_agreed || item->is_wanted ||
             strcmp(item->about, entry->key) != 0)
             continue;
+        uint64_t served = update_set_hash_data(&batch->changes[i].served);
         item->is_found = item->is_found || value_has(batch, entry->before, served) ||
                          value_has(batch, entry->after, served);
         item->is_lost = item->is_lost || entry->erased;

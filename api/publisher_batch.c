@@ -206,28 +206,32 @@ static bool is_doubtful(const struct publisher_batch *batch, size_t index, bool 
 }
 
 /* Halves those of which some are there. */
-static int absent_find(struct publisher_batch *batch, const size_t *indexes, size_t count)
+static int absent_find(struct publisher_batch *batch, const struct update_change *changes,
+                       const size_t *indexes, size_t count)
 {
-    struct update_change changes[UPDATE_BATCH_MAX] = {{.served.count = 0}};
-    for (size_t i = 0; i < count; i++)
-        changes[i] = batch->changes[indexes[i]];
     int status = update_link_absent(batch->link, changes, count, batch->zone->stats.why);
     for (size_t i = 0; status == 0 && i < count; i++)
         update_set_clear(&batch->changes[indexes[i]].served);
     if (status != STATUS_CONFLICT || count == 1)
         return status == STATUS_CONFLICT ? 0 : status;
-    status = absent_find(batch, indexes, count / 2);
-    return status == 0 ? absent_find(batch, indexes + count / 2, count - count / 2) : status;
+    size_t half = count / 2;
+    status = absent_find(batch, changes, indexes, half);
+    if (status == 0)
+        status = absent_find(batch, changes + half, indexes + half, count - half);
+    return status;
 }
 
 /* Judges by what is there. */
 static int batch_doubt(struct publisher_batch *batch, bool again)
 {
+    struct update_change changes[UPDATE_BATCH_MAX];
     size_t indexes[UPDATE_BATCH_MAX], count = 0;
     for (size_t i = 0; i < batch->count; i++)
-        if (is_doubtful(batch, i, again))
+        if (is_doubtful(batch, i, again)) {
+            changes[count] = batch->changes[i];
             indexes[count++] = i;
-    int status = count > 0 ? absent_find(batch, indexes, count) : 0;
+        }
+    int status = count > 0 ? absent_find(batch, changes, indexes, count) : 0;
     return status == 0 && count > 0 ? batch_judge(batch) : status;
 }
 

@@ -101,6 +101,7 @@ struct publisher_zone {
     uint64_t retry_ms; /* not before; monotonic */
     unsigned wait_ms;  /* after the next failure */
     bool behind;       /* the journal has more */
+    uint64_t looked;   /* the last entry that was looked at for domains */
     struct publisher_stats stats;
 
     /* Guarded by the publisher's lock. */

@@ -25,7 +25,7 @@
 #define UPDATE_KEY_MAX     4096 /* bytes of a key file */
 #define UPDATE_SECRET_MAX  256  /* characters of a secret in base64; tsig-keygen makes 44 */
 #define UPDATE_RECORDS_MAX ZONE_KEYS_MAX /* of one set */
-#define UPDATE_BATCH_MAX   64            /* sets read or changed at once */
+#define UPDATE_BATCH_MAX   256           /* sets read or changed at once: about a message full */
 #define UPDATE_MESSAGE_MAX 65535
 
 /* The name of a zone as somebody typed it, with or without final dot, in the form used here:

@@ -11,6 +11,8 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#define QUESTIONS_AHEAD 64
+
 struct update_link {
     const struct update_place *place;
     int fd;
@@ -153,6 +155,7 @@ static int answer_read(struct update_link *link, struct update_change *changes, 
     return status == -EPERM ? 0 : status;
 }
 
+/* Questions go ahead of the answers, but not so far that both sides wait for the other to read. */
 int update_link_read(struct update_link *link, struct update_change *changes, size_t count,
                      char why[UPDATE_WHY_MAX])
 {
@@ -161,12 +164,14 @@ int update_link_read(struct update_link *link, struct update_change *changes, si
     int status = count <= UPDATE_BATCH_MAX ? 0 : STATUS_LIMIT;
     link->next_id = (uint16_t)(first + count);
     step_begin(link, link->place->timeout_ms);
-    for (size_t i = 0; status == 0 && i < count; i++)
-        status = query_write(link, &changes[i].served, (uint16_t)(first + i));
     if (status != 0)
         return link_failed(link, status, why);
-    for (size_t i = 0; status == 0 && i < count; i++)
-        status = answer_read(link, changes, count, first, answered, why);
+    for (size_t i = 0; status == 0 && i < count + QUESTIONS_AHEAD; i++) {
+        if (i < count && (status = query_write(link, &changes[i].served, (uint16_t)(first + i))))
+            return link_failed(link, status, why);
+        if (i >= QUESTIONS_AHEAD) /* the answer to one of those before */
+            status = answer_read(link, changes, count, first, answered, why);
+    }
     return status;
 }
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import socket
 import statistics
 import threading
@@ -159,3 +160,22 @@ def test_what_a_policy_does_not_allow_holds_nothing_else_up(daemon):
     assert daemon.sync()[0] == 0
     daemon.wait_converged()
     wait_until(lambda: daemon.zone()["differing"] == 0, "nothing differs any more", WAIT_S)
+
+
+def test_a_domain_does_not_wait_for_many_addresses_before_it(daemon):
+    daemon.wait_current()
+    daemon.primary.stop()
+    rows = daemon.path("rows.jsonl")
+    with open(rows, "w", encoding="ascii") as file:
+        for index in range(1000):
+            file.write(f'{{"address": "u{index}@opa.example", "hosting": "opb.example"}}\n')
+    before = daemon.zone()["sequence"]
+    daemon.tool("import", rows)
+    daemon.tool("domain", "add", "fresh.opa.example", "--core", CORE)
+    mark = daemon.mark()
+    daemon.primary.start()
+    daemon.wait_current()
+    found = re.findall(r"published: zone=opa.example sets=(\d+) entry=(\d+)", daemon.log(mark))
+    sets, entry = map(int, found[0])
+    assert entry < before + 1000
+    assert sets == entry - before + 3  # those of the domain, too
