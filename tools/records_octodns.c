@@ -262,10 +262,26 @@ static void value_print(const struct item *item)
     putchar('\n');
 }
 
+/* NAPTR without flags, as those of addresses are: RFC 3403 section 4.1 allows that, octoDNS only
+ * where it is told to be lenient. */
+static bool has_no_flags(const struct item *item)
+{
+    char copy[1024];
+    char *parts[PARTS_MAX];
+    if (strcmp(item->type, "NAPTR") != 0)
+        return false;
+    snprintf(copy, sizeof(copy), "%s", item->data);
+    return data_split(copy, parts) > 2 && parts[2][0] == '\0';
+}
+
 /* Those of one name and type. */
 static void set_print(struct item *const *items, size_t count)
 {
-    printf("  - ttl: %" PRId64 "\n    type: %s\n    values:\n", items[0]->ttl, items[0]->type);
+    bool is_lenient = false;
+    for (size_t i = 0; i < count; i++)
+        is_lenient = is_lenient || has_no_flags(items[i]);
+    fputs(is_lenient ? "  - octodns:\n      lenient: true\n    " : "  - ", stdout);
+    printf("ttl: %" PRId64 "\n    type: %s\n    values:\n", items[0]->ttl, items[0]->type);
     for (size_t i = 0; i < count; i++)
         value_print(items[i]);
 }
