@@ -70,6 +70,32 @@ static void gap_mark(const struct publisher_zone *zone, struct publisher_item *i
     item->is_lost = item->is_lost || zone->memory.gap == PUBLISHER_GAP_LOST;
 }
 
+int publisher_address_add(struct publisher_batch *batch, const struct publisher_entry *entry,
+                          bool is_gone)
+{
+    struct store_reader *reader = batch->zone->reader;
+    struct store_address address;
+    struct store_record record;
+    uint64_t hash = 0;
+    if (store_address_parse(slice_of(entry->about), &address, NULL) != 0)
+        return 0;
+    int status = store_reader_begin(reader);
+    if (status != 0)
+        return status;
+    status = store_address_get(reader, &address, &record);
+    if (status == STATUS_NOTFOUND || (status == 0 && !is_gone)) {
+        struct publisher_item *item = address_add(batch, entry->name, &address);
+        bool is_there = status == 0;
+        status = is_there ? value_of(batch->zone->publisher->records, &record, &hash) : 0;
+        if (status == 0 && is_there) {
+            publisher_item_value(item, hash);
+            status = wanted_take(batch, batch->count - 1, &address);
+        }
+    }
+    store_reader_end(reader);
+    return status;
+}
+
 /* ---- following ---- */
 
 struct follow {

@@ -148,10 +148,20 @@ static int sets_compare(struct publisher_batch *batch, struct wanted *wanted, co
     return status;
 }
 
+/* Is it the set of an address that nothing else would look at? At a start: any that differs. Of a
+ * domain: whether it is in the directory still, is looked up later. */
+static bool is_left_over(const struct publisher_entry *entry, const char *domain, bool all)
+{
+    const char *at = strchr(entry->about, '@');
+    if (!at || !entry->differs)
+        return false;
+    return domain ? strcmp(at + 1, domain) == 0 : all;
+}
+
 /* Of those that were sent once, and should not be any more. From the last one on: an entry that is
  * forgotten meanwhile is replaced by a later one, which was looked at. */
 static int entries_compare(struct publisher_batch *batch, const struct wanted *wanted,
-                           const char *domain)
+                           const char *domain, bool all)
 {
     const struct publisher_memory *memory = &batch->zone->memory;
     int status = 0;
@@ -159,11 +169,13 @@ static int entries_compare(struct publisher_batch *batch, const struct wanted *w
         if (i >= memory->count)
             continue;
         const struct publisher_entry *entry = memory->entries[i];
-        if (strchr(entry->about, '@') || is_wanted(wanted, entry) ||
-            (domain && strcmp(entry->about, domain) != 0))
-            continue;
-        publisher_batch_add(batch, entry->name, entry->type, entry->about);
-        if (publisher_batch_is_full(batch))
+        bool is_concerned = !strchr(entry->about, '@') && !is_wanted(wanted, entry) &&
+                            (!domain || strcmp(entry->about, domain) == 0);
+        if (is_left_over(entry, domain, all))
+            status = publisher_address_add(batch, entry, domain != NULL);
+        else if (is_concerned)
+            publisher_batch_add(batch, entry->name, entry->type, entry->about);
+        if (status == 0 && publisher_batch_is_full(batch))
             status = publisher_batch_run(batch);
     }
     return status == 0 ? publisher_batch_run(batch) : status;
@@ -180,7 +192,7 @@ int publisher_domains_compare(struct publisher_batch *batch, const char *domain,
     if (status == 0)
         status = publisher_batch_run(batch);
     if (status == 0)
-        status = entries_compare(batch, &wanted, domain);
+        status = entries_compare(batch, &wanted, domain, all);
     wanted_free(&wanted);
     return status;
 }

@@ -218,6 +218,10 @@ void publisher_batch_done(struct publisher_batch *batch);
 /* Of domains and hosts. `domain` NULL: all of the zone; else those about it. `all`: also those that
  * need no change by what is remembered. */
 int publisher_domains_compare(struct publisher_batch *batch, const char *domain, bool all);
+/* An item for the set of an address that is remembered to differ; `is_gone`: only where the
+ * directory does not have the address any more. */
+int publisher_address_add(struct publisher_batch *batch, const struct publisher_entry *entry,
+                          bool is_gone);
 /* What zone->check and zone->check_all ask for. */
 int publisher_domains_check(struct publisher_zone *zone);
 /* The next addresses of `domain`, behind *last, as many as fit; *more: there are further ones. */

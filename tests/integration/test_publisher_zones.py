@@ -179,3 +179,30 @@ def test_a_domain_does_not_wait_for_many_addresses_before_it(daemon):
     sets, entry = map(int, found[0])
     assert entry < before + 1000
     assert sets == entry - before + 3  # those of the domain, too
+
+
+def test_what_differs_is_found_when_its_address_is_gone(daemon):
+    daemon.tool("address", "add", "bob@opa.example", "--hosting", "opb.example")
+    daemon.tool("address", "add", "carol@opa.example", "--hosting", "opc.example")
+    daemon.wait_converged()
+    for name, _, _, data in address_records(daemon.primary):
+        daemon.primary.update(f"update delete {name}. NAPTR",
+                              f"update add {name}. 60 NAPTR {data.replace('op', 'mine-op')}")
+    for user in ("bob", "carol"):
+        daemon.tool("address", "del", f"{user}@opa.example")
+        daemon.wait_current()
+        daemon.tool("address", "purge", f"{user}@opa.example")
+        daemon.wait_current()
+    assert daemon.zone()["differing"] == 2
+    code, text = daemon.sync("--dry-run")
+    assert code == 1 and text.count("was changed by somebody else, would be left alone") == 2
+    name = next(record[0] for record in address_records(daemon.primary) if "mine-opb" in record[3])
+    daemon.primary.update(f"update delete {name}. NAPTR")
+    daemon.restart()
+    daemon.wait_current()
+    assert daemon.zone()["differing"] == 1
+    code, text = daemon.sync("--force")
+    assert code == 0 and "NAPTR: removed" in text
+    assert not address_records(daemon.primary)
+    daemon.wait_current()
+    wait_until(lambda: daemon.zone()["differing"] == 0, "nothing differs any more", WAIT_S)
