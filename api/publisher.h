@@ -29,7 +29,7 @@
 #define PUBLISHER_CONNECT_MS 1500  /* to a primary */
 #define PUBLISHER_TIMEOUT_MS 5000  /* for an answer of one that is there */
 #define PUBLISHER_RETRY_MS   1000  /* after a failure; then twice as long each time ... */
-#define PUBLISHER_RETRY_MAX  30000 /* ... up to this */
+#define PUBLISHER_RETRY_MAX  30000 /* ... up to this; news cut it short */
 #define PUBLISHER_GRACE_MS   2000  /* to finish what is under way before a reload */
 #define PUBLISHER_ROWS_MAX   1000  /* sets that a report tells one by one */
 #define PUBLISHER_ABOUT_MAX  (STORE_USER_MAX + STORE_DOMAIN_MAX + 2)

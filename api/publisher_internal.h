@@ -98,10 +98,11 @@ struct publisher_zone {
     char walk_domain[ZONE_NAME_MAX + 1]; /* of this domain; "": from the first one */
     struct store_address walk_last;      /* behind this one */
 
-    uint64_t retry_ms; /* not before; monotonic */
-    unsigned wait_ms;  /* after the next failure */
-    bool behind;       /* the journal has more */
-    uint64_t looked;   /* the last entry that was looked at for domains */
+    uint64_t failed_ms; /* when; monotonic */
+    uint64_t retry_ms;  /* not before; 0: did not fail */
+    unsigned wait_ms;   /* after the next failure */
+    bool behind;        /* the journal has more */
+    uint64_t looked;    /* the last entry that was looked at for domains */
     struct publisher_stats stats;
 
     /* Guarded by the publisher's lock. */

@@ -149,10 +149,12 @@ static void zone_failed(struct publisher_zone *zone, int status)
         snprintf(stats->why, sizeof(stats->why), "zone %s: %s", zone->conf.name,
                  status_text(status));
     log_write(zone->publisher->log, stats->state == PUBLISHER_FAILING ? LOG_INFO : LOG_WARNING,
-              SOURCE, "%s; the next attempt is in %u ms", stats->why, zone->wait_ms);
+              SOURCE, "%s; the next attempt is in %u ms, or after the next change", stats->why,
+              zone->wait_ms);
     stats->state = PUBLISHER_FAILING;
     stats->failures++;
-    zone->retry_ms = publisher_now_ms() + zone->wait_ms;
+    zone->failed_ms = publisher_now_ms();
+    zone->retry_ms = zone->failed_ms + zone->wait_ms;
     zone->wait_ms =
         2 * zone->wait_ms > PUBLISHER_RETRY_MAX ? PUBLISHER_RETRY_MAX : 2 * zone->wait_ms;
 }
@@ -279,6 +281,15 @@ static void news_wait(struct publisher *publisher, uint64_t until_ms)
         pthread_cond_timedwait(&publisher->news, &publisher->lock, &until);
 }
 
+/* Who changes something has perhaps mended something, too, and does not wait for the end of a long
+ * back-off, but for that of the shortest. */
+static void news_take(struct publisher_zone *zone)
+{
+    uint64_t soon_ms = zone->failed_ms + PUBLISHER_RETRY_MS;
+    if (zone->retry_ms > soon_ms)
+        zone->retry_ms = soon_ms;
+}
+
 /* Returns false where the thread shall end. */
 static bool work_await(struct publisher_zone *zone)
 {
@@ -295,6 +306,8 @@ static bool work_await(struct publisher_zone *zone)
         poll(&(struct pollfd){.fd = publisher->cancel_fd, .events = POLLIN}, 1,
              PUBLISHER_GATHER_MS);
     pthread_mutex_lock(&publisher->lock);
+    if (zone->heard != publisher->news_count)
+        news_take(zone);
     zone->heard = publisher->news_count;
     pthread_mutex_unlock(&publisher->lock);
     return goes_on;

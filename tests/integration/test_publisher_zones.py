@@ -15,6 +15,7 @@ from test_publisher import BELOW, CORE, WAIT_S, address_records
 from test_publisher import daemon, text  # noqa: F401 (fixtures)
 
 PROMISE_S = 2  # in which a change is visible at the primary
+UPDATE = 5  # an opcode (RFC 2136 section 1.3)
 
 
 @pytest.fixture
@@ -206,3 +207,108 @@ def test_what_differs_is_found_when_its_address_is_gone(daemon):
     assert not address_records(daemon.primary)
     daemon.wait_current()
     wait_until(lambda: daemon.zone()["differing"] == 0, "nothing differs any more", WAIT_S)
+
+
+def test_what_a_person_took_away_stays_away(daemon):
+    daemon.primary.update("update delete _sips._tcp.opa.example. SRV")
+    daemon.restart()
+    daemon.wait_log("_sips._tcp.opa.example SRV was changed by somebody else.*served=\"nothing\"",
+                    timeout_s=WAIT_S)
+    daemon.settings = "publish { ttl = 60 }\n"
+    daemon.configure()
+    daemon.reload()
+    wait_until(lambda: ("_sipaddr.opa.example", "TXT", 60, '"v=sipaddr1"')
+               in daemon.primary.records(), "the others follow", WAIT_S)
+    daemon.wait_current()
+    assert "SRV" not in {record[1] for record in daemon.primary.records()}
+    assert daemon.zone()["differing"] == 1
+
+
+def test_attempts_become_rare_until_something_changes(daemon):
+    daemon.wait_current()
+    daemon.primary.stop()
+    assert daemon.sync()[0] == 1
+    zone = daemon.zone()
+    assert zone["state"] == "current" and zone["why"] is None  # an order's failure is its own
+    mark = daemon.mark()
+    daemon.tool("address", "add", "bob@opa.example", "--hosting", "opb.example")
+    daemon.wait_log("the next attempt is in 8000 ms", since=mark, timeout_s=WAIT_S)
+    waits = re.findall(r"the next attempt is in (\d+) ms", daemon.log(mark))
+    assert waits == ["1000", "2000", "4000", "8000"]
+    daemon.primary.start()
+    begin = time.monotonic()
+    daemon.tool("address", "add", "carol@opa.example", "--hosting", "opb.example")
+    daemon.wait_converged()
+    assert time.monotonic() - begin < 5  # not at the end of the 8 s
+
+
+class Relay:
+    """Carries messages to the primary, and loses the answers to updates."""
+
+    def __init__(self, primary):
+        self.primary = primary
+        self.lossy = True
+        self.lost = threading.Event()
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self.socket.accept()
+                threading.Thread(target=self.carry, args=(connection,), daemon=True).start()
+
+    def carry(self, client):
+        with contextlib.suppress(OSError), client, socket.create_connection(
+                (self.primary.address, self.primary.port)) as server:
+            while True:
+                message = self.read(client)
+                server.sendall(message)
+                answer = self.read(server)
+                if self.lossy and (message[4] >> 3) & 15 == UPDATE:
+                    self.lost.set()
+                    continue
+                client.sendall(answer)
+
+    @staticmethod
+    def read(connection):
+        """A message behind its length."""
+        head = Relay.read_exactly(connection, 2)
+        return head + Relay.read_exactly(connection, int.from_bytes(head, "big"))
+
+    @staticmethod
+    def read_exactly(connection, size):
+        data = b""
+        while len(data) < size:
+            more = connection.recv(size - len(data))
+            if not more:
+                raise OSError("closed")
+            data += more
+        return data
+
+    def conf(self):
+        port = self.socket.getsockname()[1]
+        return self.primary.conf().replace(f":{self.primary.port}", f":{port}")
+
+
+def test_what_was_sent_before_a_death_is_known_as_ours(daemon):
+    """The primary makes an update, the daemon dies before it knows, and wants something else when it
+    comes back."""
+    relay = Relay(daemon.primary)
+    direct, relayed = daemon.primary.conf, relay.conf()
+    daemon.wait_current()
+    daemon.primary.conf = lambda: relayed
+    daemon.settings = "publish { ttl = 60 }\n"
+    daemon.configure()
+    daemon.reload()
+    assert relay.lost.wait(WAIT_S)
+    daemon.program.kill()
+    assert {record[2] for record in daemon.primary.records()} == {60}
+    daemon.primary.conf = direct
+    daemon.settings = "publish { ttl = 90 }\n"
+    daemon.configure()
+    daemon.start()
+    daemon.wait_ready()
+    daemon.wait_converged()
+    daemon.wait_current()
+    assert daemon.zone()["differing"] == 0
