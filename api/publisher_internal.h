@@ -214,6 +214,14 @@ int publisher_batch_run(struct publisher_batch *batch);
 /* Closes the link, drops the items. */
 void publisher_batch_done(struct publisher_batch *batch);
 
+/* ---- whose is it? (publisher_judge.c) ---- */
+
+/* Which items are agreed, which are wanted, from what was read. `again`: what was to be sent did
+ * not meet what is there. Returns 0 or why not, with zone->stats.why. */
+int publisher_batch_judge(struct publisher_batch *batch, bool again);
+/* Nobody knows any more whose it was, but it has the form of ours. */
+bool publisher_item_is_by_form(const struct publisher_item *item, const struct update_set *served);
+
 /* ---- which sets (publisher_domains.c, publisher_addresses.c) ---- */
 
 /* Of domains and hosts. `domain` NULL: all of the zone; else those about it. `all`: also those that
