@@ -163,8 +163,8 @@ static const char *show(const struct update_set *set, char text[SHOW_MAX])
         return set->is_moved ? "a DNAME above it" : "a CNAME";
     if (set->count == 0)
         return "nothing";
-    snprintf(text, SHOW_MAX, "%.*s%s", (int)strcspn(set->text, "\n"), set->text,
-             set->count > 1 ? " and others" : "");
+    snprintf(text, SHOW_MAX, "%u %.*s%s", (unsigned)set->ttl_s, (int)strcspn(set->text, "\n"),
+             set->text, set->count > 1 ? " and others" : "");
     return text;
 }
 
@@ -218,13 +218,30 @@ static void difference_keep(struct publisher_batch *batch, size_t index)
     publisher_memory_differs(&batch->zone->memory, set, batch->items[index].about, true);
 }
 
+/* Where only the TTL is somebody else's, the records are ours all the same: they go on to follow
+ * what they should be, with that TTL. Returns whether that is all. */
+static bool ttl_keep(struct publisher_batch *batch, size_t index)
+{
+    const struct update_change *change = &batch->changes[index];
+    const struct publisher_item *item = &batch->items[index];
+    uint64_t hash = update_set_hash(&change->served);
+    if (item->is_refused || !update_set_eq_data(&change->served, &change->wanted))
+        return false;
+    if (item->is_address)
+        return true;
+    publisher_memory_sent(&batch->zone->memory, &change->served, item->about, hash, hash);
+    publisher_memory_ttl_kept(&batch->zone->memory, &change->served, true);
+    return false;
+}
+
 static void item_keep(struct publisher_batch *batch, size_t index)
 {
     const struct update_change *change = &batch->changes[index];
     const struct publisher_item *item = &batch->items[index];
     struct publisher_memory *memory = &batch->zone->memory;
     if (!item->is_agreed && !item->is_wanted) {
-        difference_keep(batch, index);
+        if (!ttl_keep(batch, index))
+            difference_keep(batch, index);
         return;
     }
     publisher_memory_differs(memory, &change->wanted, item->about, false);
@@ -233,8 +250,14 @@ static void item_keep(struct publisher_batch *batch, size_t index)
             form_tell(batch, index);
         return;
     }
-    uint64_t hash = update_set_hash(item->is_wanted ? &change->wanted : &change->served);
-    publisher_memory_sent(memory, &change->wanted, item->about, hash, hash);
+    const struct update_set *now = item->is_wanted ? &change->wanted : &change->served;
+    uint64_t hash = update_set_hash(now);
+    if (item->is_wanted)
+        publisher_memory_made(memory, now, item->about, hash);
+    else
+        publisher_memory_sent(memory, now, item->about, hash, hash);
+    if (now->ttl_s == item->ttl_s)
+        publisher_memory_ttl_kept(memory, now, false);
 }
 
 static enum publisher_action action_of(const struct publisher_item *item,
@@ -329,6 +352,8 @@ int publisher_batch_run(struct publisher_batch *batch)
     struct update_place place;
     if (batch->count == 0)
         return 0;
+    for (size_t i = 0; i < batch->count; i++)
+        batch->items[i].ttl_s = batch->changes[i].wanted.ttl_s;
     int status = link_open(batch, &place);
     if (status == 0)
         status = batch_try(batch, false);

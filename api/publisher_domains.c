@@ -108,8 +108,8 @@ static void wanted_free(struct wanted *wanted)
 
 static bool is_settled(const struct publisher_entry *entry, const struct update_set *set)
 {
-    return entry && entry->is_sent && !entry->differs && entry->before == entry->after &&
-           entry->after == update_set_hash(set);
+    return entry && entry->is_sent && !entry->differs && entry->late_count == 0 &&
+           entry->before == entry->after && entry->after == update_set_hash(set);
 }
 
 static int order_text(const void *a, const void *b)

@@ -14,6 +14,7 @@
 #include <stdatomic.h>
 
 #define PUBLISHER_VALUES_MAX 16 /* that one address had within a batch */
+#define PUBLISHER_LATE_MAX   8  /* updates of a set of which nobody knows what became */
 #define PUBLISHER_TTLS_MAX   16 /* that addresses may have by us until all are compared */
 
 /* ---- what is remembered of a zone (publisher_memory.c) ---- */
@@ -22,11 +23,15 @@
 struct publisher_entry {
     struct table_link link;
     enum zone_type type;
-    bool is_sent;           /* before and after count */
-    bool differs;           /* it is not as we left it */
-    uint64_t before, after; /* update_set_hash; the same: it is known to have been made */
-    char *about;            /* the domain, or the address, whose it is */
-    size_t index;           /* in publisher_memory.entries */
+    bool is_sent;                      /* before and after count */
+    bool differs;                      /* it is not as we left it */
+    uint64_t before, after;            /* update_set_hash; the same: that is what is served */
+    uint64_t late[PUBLISHER_LATE_MAX]; /* sent earlier, and never answered: may be made still */
+    size_t late_count;
+    bool has_ttl;   /* the TTL is somebody else's, and stays: */
+    uint32_t ttl_s; /* this one */
+    char *about;    /* the domain, or the address, whose it is */
+    size_t index;   /* in publisher_memory.entries */
     char name[];
 };
 
@@ -65,8 +70,15 @@ void publisher_memory_close(struct publisher_memory *memory);
 struct publisher_entry *publisher_memory_find(const struct publisher_memory *memory,
                                               const char *name, enum zone_type type);
 /* Their failures stay in memory->status, for publisher_memory_flush. */
+/* It is about to be sent, or (the same hash twice) is served. */
 void publisher_memory_sent(struct publisher_memory *memory, const struct update_set *set,
                            const char *about, uint64_t before, uint64_t after);
+/* The primary said that it made this. */
+void publisher_memory_made(struct publisher_memory *memory, const struct update_set *set,
+                           const char *about, uint64_t hash);
+/* The TTL of what was sent, by publisher_memory_sent, is somebody else's, or no longer. */
+void publisher_memory_ttl_kept(struct publisher_memory *memory, const struct update_set *set,
+                               bool kept);
 void publisher_memory_differs(struct publisher_memory *memory, const struct update_set *set,
                               const char *about, bool differs);
 void publisher_memory_done(struct publisher_memory *memory, uint64_t sequence);
@@ -175,8 +187,9 @@ enum publisher_mode {
 struct publisher_item {
     char about[PUBLISHER_ABOUT_MAX];
     bool is_address;
-    bool is_new;  /* whether it was published before is not known: it may be missing */
-    bool is_lost; /* nor what: whatever looks like ours is */
+    uint32_t ttl_s; /* that it should have; .wanted has a person's where that stays */
+    bool is_new;    /* whether it was published before is not known: it may be missing */
+    bool is_lost;   /* nor what: whatever looks like ours is */
     uint64_t values[PUBLISHER_VALUES_MAX]; /* of the data that it may have by us */
     size_t value_count;
     bool is_found;   /* what is served is among the values that the whole journal has */

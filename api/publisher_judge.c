@@ -33,6 +33,9 @@ bool publisher_item_is_by_form(const struct publisher_item *item, const struct u
 static bool is_sent(const struct publisher_entry *entry, const struct update_set *served)
 {
     uint64_t hash = update_set_hash(served);
+    for (size_t i = 0; i < entry->late_count; i++)
+        if (entry->late[i] == hash)
+            return true;
     return hash == entry->before || hash == entry->after;
 }
 
@@ -46,16 +49,6 @@ static bool is_ours(const struct publisher_batch *batch, size_t index)
     const struct publisher_entry *entry =
         publisher_memory_find(&batch->zone->memory, served->name, served->type);
     return entry && entry->is_sent && is_sent(entry, served);
-}
-
-/* The TTL alone makes no difference, but for what we published with another one. */
-static bool is_ttl_ours(const struct publisher_batch *batch, size_t index)
-{
-    const struct publisher_item *item = &batch->items[index];
-    const struct update_set *served = &batch->changes[index].served;
-    if (item->is_address)
-        return item->is_lost || publisher_memory_has_ttl(&batch->zone->memory, served->ttl_s);
-    return is_ours(batch, index);
 }
 
 /* May nothing be there although it is not known that we left it so? */
@@ -72,10 +65,42 @@ static bool may_be_missing(const struct publisher_batch *batch, size_t index)
     return !entry || !entry->is_sent;
 }
 
+/* Did somebody else give our records another TTL? It stays when the data change. */
+static bool is_ttl_kept(const struct publisher_batch *batch, size_t index)
+{
+    const struct publisher_item *item = &batch->items[index];
+    const struct update_set *served = &batch->changes[index].served;
+    if (item->is_address)
+        return !item->is_lost && !publisher_memory_has_ttl(&batch->zone->memory, served->ttl_s);
+    const struct publisher_entry *entry =
+        publisher_memory_find(&batch->zone->memory, served->name, served->type);
+    return entry && entry->has_ttl && entry->ttl_s == served->ttl_s;
+}
+
+/* Of the data that it should have, with another TTL. Of addresses, which may be many, a person's
+ * TTL is told to those who ask only. */
+static void ttl_judge(struct publisher_batch *batch, size_t index)
+{
+    struct publisher_item *item = &batch->items[index];
+    item->is_wanted = is_ours(batch, index) && !is_ttl_kept(batch, index);
+    item->is_agreed = !item->is_wanted && item->is_address && batch->mode == PUBLISHER_FOLLOW;
+}
+
+static void data_judge(struct publisher_batch *batch, size_t index)
+{
+    struct update_change *change = &batch->changes[index];
+    bool is_there = change->served.count > 0;
+    batch->items[index].is_wanted =
+        is_ours(batch, index) || (!is_there && may_be_missing(batch, index));
+    if (is_there && change->wanted.count > 0 && is_ttl_kept(batch, index))
+        change->wanted.ttl_s = change->served.ttl_s;
+}
+
 static void item_judge(struct publisher_batch *batch, size_t index)
 {
-    const struct update_change *change = &batch->changes[index];
+    struct update_change *change = &batch->changes[index];
     struct publisher_item *item = &batch->items[index];
+    change->wanted.ttl_s = item->ttl_s;
     item->is_agreed = item->is_wanted = false;
     if (item->is_refused)
         return;
@@ -86,10 +111,9 @@ static void item_judge(struct publisher_batch *batch, size_t index)
     else if (batch->mode == PUBLISHER_FORCE)
         item->is_wanted = true;
     else if (update_set_eq_data(&change->served, &change->wanted))
-        item->is_agreed = !(item->is_wanted = is_ttl_ours(batch, index));
+        ttl_judge(batch, index);
     else
-        item->is_wanted =
-            is_ours(batch, index) || (change->served.count == 0 && may_be_missing(batch, index));
+        data_judge(batch, index);
 }
 
 /* Returns whether any address differs, so that more of its values are to be looked for. */

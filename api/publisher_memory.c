@@ -111,17 +111,46 @@ static struct publisher_entry *entry_get(struct publisher_memory *memory, const 
 /* What says nothing any more is forgotten. */
 static void entry_settle(struct publisher_memory *memory, struct publisher_entry *entry)
 {
-    bool is_gone = entry->is_sent && entry->before == 0 && entry->after == 0;
+    bool is_gone =
+        entry->is_sent && entry->before == 0 && entry->after == 0 && entry->late_count == 0;
     if (!entry->differs && (is_gone || !entry->is_sent))
         entry_remove(memory, entry);
 }
 
+/* The oldest makes room. */
+static void late_add(struct publisher_entry *entry, uint64_t hash)
+{
+    for (size_t i = 0; i < entry->late_count; i++)
+        if (entry->late[i] == hash)
+            return;
+    if (entry->late_count == PUBLISHER_LATE_MAX) {
+        memmove(entry->late, entry->late + 1, sizeof(entry->late) - sizeof(entry->late[0]));
+        entry->late_count--;
+    }
+    entry->late[entry->late_count++] = hash;
+}
+
+/* The same when it happens and when the file is read: so the file needs no line for what is late.
+ */
 static void entry_sent(struct publisher_memory *memory, struct publisher_entry *entry,
                        uint64_t before, uint64_t after)
 {
+    if (entry->is_sent && entry->before != entry->after && entry->after != before &&
+        entry->after != after)
+        late_add(entry, entry->after);
     entry->is_sent = true;
     entry->before = before;
     entry->after = after;
+    entry_settle(memory, entry);
+}
+
+/* What was sent before can no longer be made: its conditions do not hold any more. */
+static void entry_made(struct publisher_memory *memory, struct publisher_entry *entry,
+                       uint64_t hash)
+{
+    entry->is_sent = true;
+    entry->before = entry->after = hash;
+    entry->late_count = 0;
     entry_settle(memory, entry);
 }
 
@@ -176,6 +205,22 @@ static void sent_add(struct publisher_memory *memory, const char *name, enum zon
              after, about);
 }
 
+static void ttl_kept_add(struct publisher_memory *memory, const struct publisher_entry *entry)
+{
+    line_add(memory, "keeps %s %u %u %" PRIu32 " %s\n", entry->name, (unsigned)entry->type,
+             (unsigned)entry->has_ttl, entry->ttl_s, entry->about);
+}
+
+/* Lines that make it as it is. */
+static void entry_write(struct publisher_memory *memory, const struct publisher_entry *entry)
+{
+    for (size_t i = 0; i < entry->late_count; i++)
+        sent_add(memory, entry->name, entry->type, entry->about, ~entry->late[i], entry->late[i]);
+    sent_add(memory, entry->name, entry->type, entry->about, entry->before, entry->after);
+    if (entry->has_ttl)
+        ttl_kept_add(memory, entry);
+}
+
 static void differs_add(struct publisher_memory *memory, const char *name, enum zone_type type,
                         const char *about, bool differs)
 {
@@ -197,6 +242,7 @@ static void line_take(struct publisher_memory *memory, const char *line)
 {
     char word[16], name[ZONE_NAME_MAX + 1], about[PUBLISHER_ABOUT_MAX];
     unsigned type, records;
+    uint32_t ttl_s;
     uint64_t before, after;
     struct publisher_entry *entry = NULL;
     if (sscanf(line, "done %" SCNu64, &before) == 1) {
@@ -215,6 +261,15 @@ static void line_take(struct publisher_memory *memory, const char *line)
                       &after, about) == 5) {
         if ((entry = entry_get(memory, name, (enum zone_type)type, about)) != NULL)
             entry_sent(memory, entry, before, after);
+    } else if (sscanf(line, "made %253s %u %" SCNx64 " %382s", name, &type, &after, about) == 4) {
+        if ((entry = entry_get(memory, name, (enum zone_type)type, about)) != NULL)
+            entry_made(memory, entry, after);
+    } else if (sscanf(line, "keeps %253s %u %u %" SCNu32 " %382s", name, &type, &records, &ttl_s,
+                      about) == 5) {
+        if ((entry = publisher_memory_find(memory, name, (enum zone_type)type)) != NULL) {
+            entry->has_ttl = records != 0;
+            entry->ttl_s = ttl_s;
+        }
     } else if (sscanf(line, "%15s %253s %u %382s", word, name, &type, about) == 4) {
         if ((entry = entry_get(memory, name, (enum zone_type)type, about)) != NULL)
             entry_differs(memory, entry, strcmp(word, "differs") == 0);
@@ -252,7 +307,7 @@ static void entries_write(struct publisher_memory *memory)
     for (size_t i = 0; i < memory->count; i++) {
         const struct publisher_entry *entry = memory->entries[i];
         if (entry->is_sent)
-            sent_add(memory, entry->name, entry->type, entry->about, entry->before, entry->after);
+            entry_write(memory, entry);
         if (entry->differs)
             differs_add(memory, entry->name, entry->type, entry->about, true);
     }
@@ -352,6 +407,31 @@ void publisher_memory_sent(struct publisher_memory *memory, const struct update_
         entry_sent(memory, entry, before, after);
     else
         memory_fail(memory, -ENOMEM);
+}
+
+void publisher_memory_made(struct publisher_memory *memory, const struct update_set *set,
+                           const char *about, uint64_t hash)
+{
+    struct publisher_entry *entry = publisher_memory_find(memory, set->name, set->type);
+    if (!entry && hash == 0)
+        return;
+    line_add(memory, "made %s %u %016" PRIx64 " %s\n", set->name, (unsigned)set->type, hash, about);
+    entry = entry_get(memory, set->name, set->type, about);
+    if (entry)
+        entry_made(memory, entry, hash);
+    else
+        memory_fail(memory, -ENOMEM);
+}
+
+void publisher_memory_ttl_kept(struct publisher_memory *memory, const struct update_set *set,
+                               bool kept)
+{
+    struct publisher_entry *entry = publisher_memory_find(memory, set->name, set->type);
+    if (!entry || (entry->has_ttl == kept && (!kept || entry->ttl_s == set->ttl_s)))
+        return;
+    entry->has_ttl = kept;
+    entry->ttl_s = set->ttl_s;
+    ttl_kept_add(memory, entry);
 }
 
 void publisher_memory_differs(struct publisher_memory *memory, const struct update_set *set,

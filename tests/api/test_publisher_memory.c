@@ -81,6 +81,57 @@ static void what_was_sent_is_known_after_a_restart(void **state)
     }
 }
 
+static void what_was_never_answered_may_come_late(void **state)
+{
+    struct place *place = *state;
+    struct publisher_memory *memory = &place->memory;
+    struct update_set a = set_of("a.opa.example", ZONE_A);
+    publisher_memory_sent(memory, &a, "opa.example", 1, 2);
+    publisher_memory_sent(memory, &a, "opa.example", 1, 3); /* 2 was not there */
+    publisher_memory_sent(memory, &a, "opa.example", 1, 1); /* nor 3, which is not wanted now */
+    assert_int_equal(publisher_memory_flush(memory, true), 0);
+    for (int times = 0; times < 3; times++) { /* lines that were added, and written anew */
+        const struct publisher_entry *entry = publisher_memory_find(memory, a.name, a.type);
+        assert_int_equal(entry->before, 1);
+        assert_int_equal(entry->after, 1);
+        assert_int_equal(entry->late_count, 2);
+        assert_int_equal(entry->late[0], 2);
+        assert_int_equal(entry->late[1], 3);
+        reopen(place);
+    }
+    publisher_memory_made(memory, &a, "opa.example", 4);
+    for (uint64_t i = 0; i < 2; i++) {
+        assert_int_equal(publisher_memory_find(memory, a.name, a.type)->late_count, 0);
+        assert_int_equal(publisher_memory_find(memory, a.name, a.type)->after, 4);
+        reopen(place);
+    }
+    for (uint64_t i = 0; i < 50; i++)
+        publisher_memory_sent(memory, &a, "opa.example", 4, 100 + i);
+    const struct publisher_entry *entry = publisher_memory_find(memory, a.name, a.type);
+    assert_int_equal(entry->late_count, PUBLISHER_LATE_MAX);
+    assert_int_equal(entry->late[PUBLISHER_LATE_MAX - 1], 148); /* and 149 is the last one */
+}
+
+static void a_ttl_of_somebody_elses_is_known_after_a_restart(void **state)
+{
+    struct place *place = *state;
+    struct publisher_memory *memory = &place->memory;
+    struct update_set a = set_of("a.opa.example", ZONE_A);
+    a.ttl_s = 60;
+    publisher_memory_ttl_kept(memory, &a, true); /* of what was never sent: says nothing */
+    assert_int_equal(memory->count, 0);
+    publisher_memory_sent(memory, &a, "opa.example", 1, 1);
+    publisher_memory_ttl_kept(memory, &a, true);
+    for (int times = 0; times < 3; times++) {
+        assert_true(publisher_memory_find(memory, a.name, a.type)->has_ttl);
+        assert_int_equal(publisher_memory_find(memory, a.name, a.type)->ttl_s, 60);
+        reopen(place);
+    }
+    publisher_memory_ttl_kept(memory, &a, false);
+    reopen(place);
+    assert_false(publisher_memory_find(memory, a.name, a.type)->has_ttl);
+}
+
 static void what_is_gone_is_forgotten(void **state)
 {
     struct place *place = *state;
@@ -301,6 +352,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(what_was_sent_is_known_after_a_restart),
+        TEST(what_was_never_answered_may_come_late),
+        TEST(a_ttl_of_somebody_elses_is_known_after_a_restart),
         TEST(what_is_gone_is_forgotten),
         TEST(what_differs_is_counted_until_it_agrees),
         TEST(why_all_are_compared_is_known_until_they_were),

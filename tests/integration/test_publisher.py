@@ -37,11 +37,12 @@ class Publishing(ApiDaemon):
         super().__init__(free_plan(), folder)
         self.primary = primary
         self.settings = ""
+        self.outside_port = 5061
 
     def config(self):
         text = super().config().replace(
             f'outside "tls:{self.address}:5061" {{ }}',
-            f'outside "tls:{self.address}:5061" {{ advertise = "{HOST}:5061" '
+            f'outside "tls:{self.address}:5061" {{ advertise = "{HOST}:{self.outside_port}" '
             f'addresses = {{"192.0.2.10", "2001:db8::10"}} }}')
         return text + self.primary.conf() + self.settings
 
@@ -222,6 +223,51 @@ def test_what_differs_is_remembered_and_found_again(daemon):
                           f"update add _sips._tcp.opa.example. 3600 SRV 10 10 5061 {HOST}.")
     daemon.restart(kill=True)
     wait_until(lambda: daemon.zone()["differing"] == 0, "it agrees again", WAIT_S)
+    assert daemon.is_converged()
+
+
+def test_a_ttl_that_a_person_changed_stays(daemon):
+    """And does not keep the records from following."""
+    name = "_sips._tcp.opa.example"
+
+    def served():
+        return {record[2:] for record in daemon.primary.records() if record[0] == name}
+
+    daemon.primary.update(f"update delete {name}. SRV",
+                          f"update add {name}. 60 SRV 10 10 5061 {HOST}.")
+    daemon.restart()
+    daemon.wait_log(f'{name} SRV was changed.*served="60 10 10.*expected="3600 10 10', 0, WAIT_S)
+    daemon.wait_current()
+    assert daemon.zone()["differing"] == 1
+    daemon.tool("domain", "add", "opz.example", "--core", CORE)  # its sets are looked at again
+    daemon.wait_current()
+    assert served() == {(60, f"10 10 5061 {HOST}.")}
+    daemon.outside_port = 5062
+    daemon.configure()
+    daemon.restart()
+    wait_until(lambda: served() == {(60, f"10 10 5062 {HOST}.")}, "the record follows", WAIT_S)
+    daemon.restart(kill=True)
+    daemon.wait_current()
+    code, text = daemon.sync()
+    assert code == 1 and f"{name} SRV: was changed by somebody else" in text, text
+    assert served() == {(60, f"10 10 5062 {HOST}.")}
+    assert daemon.sync("--force")[0] == 0
+    assert daemon.is_converged()
+    wait_until(lambda: daemon.zone()["differing"] == 0, "nothing differs any more", WAIT_S)
+
+
+def test_a_ttl_that_a_person_gave_an_address_stays(daemon):
+    daemon.tool("address", "add", "bob@opa.example", "--hosting", "opb.example")
+    daemon.wait_converged()
+    (name, _, _, data), = address_records(daemon.primary)
+    daemon.primary.update(f"update delete {name}. NAPTR", f"update add {name}. 7 NAPTR {data}")
+    daemon.tool("address", "set", "bob@opa.example", "--hosting", "opc.example")
+    data = data.replace("opb", "opc")
+    wait_until(lambda: address_records(daemon.primary) == {(name, "NAPTR", 7, data)},
+               "the record follows", WAIT_S)
+    code, text = daemon.sync()
+    assert code == 1 and f"{name} NAPTR: was changed by somebody else" in text, text
+    assert daemon.sync("--force")[0] == 0
     assert daemon.is_converged()
 
 
