@@ -80,6 +80,8 @@ static int link_failed(const struct update_link *link, int status, char *why)
                               link->timeout_ms);
     if (status == -ECONNREFUSED)
         return update_explain(why, status, "%s: no server takes TCP connections there", text);
+    if (status == STATUS_MALFORMED)
+        return update_explain(why, status, "%s: what it sent is no answer to our question", text);
     return update_explain(why, status, "%s: %s", text, status_text(status));
 }
 
