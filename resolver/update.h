@@ -41,7 +41,8 @@ struct update_key {
 
 /* Reads a file as tsig-keygen writes it: key "NAME" { algorithm hmac-sha256; secret "..."; };
  * or keymgr's: a list item under "key:" with id, algorithm and secret. Returns 0, STATUS_MALFORMED
- * or -errno, with `why` naming the file and what is expected. The caller wipes *key in the end. */
+ * (also where there is more than one key), -EPERM (everybody may write it) or -errno, with `why`
+ * naming the file and what is expected. The caller wipes *key in the end. */
 int update_key_read(const char *file, struct update_key *key, char why[UPDATE_WHY_MAX]);
 
 /* ---- sets ---- */

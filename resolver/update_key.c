@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define ALGORITHM "hmac-sha256"
@@ -21,17 +22,33 @@ int update_zone_name(struct slice text, char zone[ZONE_NAME_MAX + 1])
     return resolver_name_copy(text, zone);
 }
 
+/* Skips a comment: from # or // to the end of the line, or as in C. Returns whether one was there.
+ */
+static bool comment_skip(struct slice *rest)
+{
+    bool is_block = slice_starts_with(*rest, SLICE("/*"));
+    if (!is_block && !slice_starts_with(*rest, SLICE("#")) &&
+        !slice_starts_with(*rest, SLICE("// ")))
+        return false;
+    if (is_block) {
+        *rest = slice_skip(*rest, 2);
+        while (rest->len > 0 && !slice_starts_with(*rest, SLICE("*/")))
+            *rest = slice_skip(*rest, 1);
+        *rest = slice_skip(*rest, 2);
+    } else {
+        *rest = slice_skip(*rest, slice_find(*rest, '\n'));
+    }
+    return true;
+}
+
 /* A word, a text in quotes, or one of the marks; comments and blanks are left out. */
 static struct slice token_take(struct slice *rest)
 {
     static const char marks[] = "{};:", blanks[] = " \t\r\n";
-    for (;;) {
+    do
         while (rest->len > 0 && strchr(blanks, rest->p[0]))
             *rest = slice_skip(*rest, 1);
-        if (rest->len == 0 || rest->p[0] != '#')
-            break;
-        *rest = slice_skip(*rest, slice_find(*rest, '\n'));
-    }
+    while (comment_skip(rest));
     size_t len = rest->len > 0 ? 1 : 0;
     if (len == 1 && rest->p[0] == '"') {
         struct slice text = slice_skip(*rest, 1);
@@ -69,18 +86,36 @@ static struct slice name_of(struct slice text)
     return name;
 }
 
+/* Two '=' may fill the last four characters up. */
 static bool is_base64(struct slice text)
 {
-    for (size_t i = 0; i < text.len; i++)
-        if (!char_is_alnum(text.p[i]) && !strchr("+/=", text.p[i]))
+    size_t len = text.len;
+    while (len > 0 && text.len - len < 2 && text.p[len - 1] == '=')
+        len--;
+    for (size_t i = 0; i < len; i++)
+        if (!char_is_alnum(text.p[i]) && !strchr("+/", text.p[i]))
             return false;
     return text.len >= 4 && text.len % 4 == 0;
+}
+
+static size_t count_of(struct slice text, const char *name)
+{
+    struct slice token;
+    size_t count = 0;
+    while ((token = token_take(&text)).len > 0)
+        count += slice_eq(token, slice_of(name)) ? 1 : 0;
+    return count;
 }
 
 static int key_parse(const char *file, struct slice text, struct update_key *key, char *why)
 {
     struct slice algorithm = value_of(text, "algorithm"), secret = value_of(text, "secret");
     struct update_key made;
+    if (count_of(text, "secret") > 1)
+        return update_explain(why, STATUS_MALFORMED,
+                              "%s: has more than one key: which one is meant is not clear; put the "
+                              "one that signs the updates into a file of its own",
+                              file);
     if (update_zone_name(name_of(text), made.name) != 0)
         return update_explain(
             why, STATUS_MALFORMED,
@@ -105,8 +140,11 @@ static int file_read(const char *file, char text[UPDATE_KEY_MAX + 1], size_t *le
     int fd = open(file, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return -errno;
-    ssize_t got = read(fd, text, UPDATE_KEY_MAX + 1);
+    struct stat stat;
+    ssize_t got = fstat(fd, &stat) == 0 ? read(fd, text, UPDATE_KEY_MAX + 1) : -1;
     int status = got < 0 ? -errno : 0;
+    if (status == 0 && (stat.st_mode & S_IWOTH)) /* anybody could choose the key */
+        status = -EPERM;
     close(fd);
     if (status == 0 && got > UPDATE_KEY_MAX)
         status = -EFBIG;
@@ -119,6 +157,9 @@ int update_key_read(const char *file, struct update_key *key, char why[UPDATE_WH
     char text[UPDATE_KEY_MAX + 1];
     size_t len = 0;
     int status = file_read(file, text, &len);
+    if (status == -EPERM)
+        return update_explain(why, status, "%s: everybody may write it: run chmod o= %s", file,
+                              file);
     if (status != 0)
         return update_explain(why, status, "%s: cannot be read: %s", file, status_text(status));
     status = key_parse(file, slice_make(text, len), key, why);

@@ -2,6 +2,7 @@
 #include "tools/conf_internal.h"
 
 #include "base/status.h"
+#include "store/store.h"
 
 #include <string.h>
 
@@ -11,6 +12,12 @@ int conf_begin_zone(struct conf_load *load, const char *text)
     char zone[ZONE_NAME_MAX + 1];
     if (publisher->zone_count == PUBLISHER_ZONES_MAX)
         return conf_refuse(load, "more than %d zones", PUBLISHER_ZONES_MAX);
+    char domain[STORE_DOMAIN_MAX + 1];
+    bool is_ascii = true;
+    for (const char *at = text; *at != '\0'; at++)
+        is_ascii = is_ascii && (unsigned char)*at < 0x80;
+    if (!is_ascii && store_domain_canonical(slice_of(text), domain, NULL) == 0)
+        return conf_refuse(load, "expected the name as it stands in DNS: \"%s\"", domain);
     if (update_zone_name(slice_of(text), zone) != 0)
         return conf_refuse(load, "expected the name of a zone, such as \"opa.example\"");
     for (size_t i = 0; i < publisher->zone_count; i++)

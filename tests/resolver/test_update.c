@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -72,7 +73,7 @@ static void what_is_no_record_is_refused(void **state)
 
 /* ---- key files ---- */
 
-static int key_of(const char *text, struct update_key *key)
+static int key_of_mode(const char *text, mode_t mode, struct update_key *key)
 {
     char dir[64], path[96];
     test_folder_make(dir, sizeof(dir));
@@ -81,10 +82,16 @@ static int key_of(const char *text, struct update_key *key)
     assert_non_null(file);
     fputs(text, file);
     assert_int_equal(fclose(file), 0);
+    assert_int_equal(chmod(path, mode), 0);
     int status = update_key_read(path, key, why);
     unlink(path);
     rmdir(dir);
     return status;
+}
+
+static int key_of(const char *text, struct update_key *key)
+{
+    return key_of_mode(text, 0600, key);
 }
 
 static void keys_of_tsig_keygen_and_keymgr_are_read(void **state)
@@ -105,6 +112,30 @@ static void keys_of_tsig_keygen_and_keymgr_are_read(void **state)
     assert_string_equal(key.secret, "//ECAwQFBgc=");
 }
 
+static void comments_are_no_keys(void **state)
+{
+    (void)state;
+    struct update_key key;
+    assert_int_equal(key_of("/* key \"old\" { algorithm hmac-sha512; secret \"AAAA\"; }; */\n"
+                            "// key \"older\" { secret \"BBBB\"; };\n# secret \"CCCC\"\n"
+                            "key \"k\" { algorithm hmac-sha256; /* secret \"D\"; */ secret "
+                            "\"//ECAwQFBgc=\"; }; /* never ends",
+                            &key),
+                     0);
+    assert_string_equal(key.name, "k");
+    assert_string_equal(key.secret, "//ECAwQFBgc=");
+}
+
+static void a_key_that_everybody_may_write_is_refused(void **state)
+{
+    (void)state;
+    struct update_key key;
+    const char *text = "key \"k\" { algorithm hmac-sha256; secret \"AAAA\"; };";
+    assert_int_equal(key_of_mode(text, 0666, &key), -EPERM);
+    assert_non_null(strstr(why, "chmod o="));
+    assert_int_equal(key_of_mode(text, 0644, &key), 0);
+}
+
 static void other_keys_are_refused_in_words(void **state)
 {
     (void)state;
@@ -116,6 +147,11 @@ static void other_keys_are_refused_in_words(void **state)
         {"key \"k\" { algorithm hmac-md5; secret \"AAAA\"; };", "must be hmac-sha256"},
         {"key \"k\" { algorithm hmac-sha256; };", "must be base64"},
         {"key \"k\" { algorithm hmac-sha256; secret \"x y\"; };", "must be base64"},
+        {"key \"k\" { algorithm hmac-sha256; secret \"a===abcd\"; };", "must be base64"},
+        {"key \"k\" { algorithm hmac-sha256; secret \"A===\"; };", "must be base64"},
+        {"key \"a\" { algorithm hmac-sha256; secret \"AAAA\"; };\n"
+         "key \"b\" { algorithm hmac-sha256; secret \"BBBB\"; };",
+         "more than one key"},
         {"key \"k\" { algorithm hmac-sha256; secret \"AAAA", "" /* read to its end: is one */},
     };
     struct update_key key;
@@ -617,6 +653,8 @@ int main(void)
         cmocka_unit_test(the_order_of_records_does_not_matter),
         cmocka_unit_test(what_is_no_record_is_refused),
         cmocka_unit_test(keys_of_tsig_keygen_and_keymgr_are_read),
+        cmocka_unit_test(comments_are_no_keys),
+        cmocka_unit_test(a_key_that_everybody_may_write_is_refused),
         cmocka_unit_test(other_keys_are_refused_in_words),
         EACH(sets_are_made_replaced_and_taken_away),
         EACH(every_type_of_ours_comes_back_as_it_was_sent),

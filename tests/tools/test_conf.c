@@ -246,6 +246,12 @@ static const struct refusal refusals[] = {
      "4: certificate \"opa.example\": FOLDER/text.pem: no key could be read; expected a private"},
     {"zone \"opa..example\" { primary = \"192.0.2.53\" tsig = \"tsig.key\" }\n", GOOD,
      "1: zone \"opa..example\": expected the name of a zone, such as \"opa.example\""},
+    {"zone \"b\xc3\xbc"
+     "cher.example\" { primary = \"192.0.2.53\" tsig = \"tsig.key\" }\n",
+     GOOD,
+     "1: zone \"b\xc3\xbc"
+     "cher.example\": expected the name as it stands in DNS: "
+     "\"xn--bcher-kva.example\""},
     {"zone \"opa.example\" {\n tsig = \"tsig.key\" }\n", GOOD,
      "1: zone \"opa.example\": primary: must be given"},
     {"zone \"opa.example\" {\n primary = \"ns.opa.example\" tsig = \"tsig.key\" }\n", GOOD,
