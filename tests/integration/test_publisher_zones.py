@@ -88,7 +88,8 @@ def test_a_silent_primary_holds_no_other_zone_back(daemon):
         daemon.reload()
         wait_until(lambda: len(server.taken) >= 3, "the silent ones are asked", WAIT_S)
         assert statistics.median(delays(daemon, 7)) < PROMISE_S
-        assert zone_state(daemon, "opa.example")["state"] == "current"
+        wait_until(lambda: zone_state(daemon, "opa.example")["state"] == "current",
+                   "the zone itself is well", WAIT_S)
         wait_until(lambda: "no answer over TCP within" in (zone_state(daemon, "c.example")["why"]
                                                            or ""), "it is told", WAIT_S)
 
@@ -106,14 +107,15 @@ def test_a_zone_whose_file_cannot_be_opened_stays_and_is_tried_again(daemon):
     daemon.configure()
     daemon.reload()
     try:
-        daemon.tool("address", "add", "bob@opa.example", "--hosting", "opb.example")
         wait_until(lambda: zone_state(daemon, other.zone)["state"] == "failing", "it says so", WAIT_S)
         assert obstacle in zone_state(daemon, other.zone)["why"]
+        daemon.tool("address", "add", "bob@opa.example", "--hosting", "opb.example")
         code, _ = daemon.sync()
         assert code == 1
         done = daemon.tool("dns", "sync", "opa.example", check=False)
         assert done.returncode == 1 and obstacle in done.stderr
-        assert zone_state(daemon, "opa.example")["state"] == "current"
+        wait_until(lambda: zone_state(daemon, "opa.example")["state"] == "current",
+                   "the zone itself is well", WAIT_S)
         assert not address_records(daemon.primary) and not address_records(other)
         os.rmdir(obstacle)
         wait_until(lambda: address_records(other), "it is published by itself", WAIT_S)
