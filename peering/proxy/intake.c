@@ -28,6 +28,32 @@ static bool hand_over_request(struct proxy *proxy, const struct origin *origin,
     return true;
 }
 
+static bool is_for_many(struct slice ip)
+{
+    struct netaddr addr;
+    if (netaddr_from_ip(&addr, ip, 0) != 0)
+        return false;
+    if (addr.sa.sa_family == AF_INET6)
+        return addr.in6.sin6_addr.s6_addr[0] == 0xff;
+    return IN_MULTICAST(ntohl(addr.in4.sin_addr.s_addr)) ||
+           addr.in4.sin_addr.s_addr == INADDR_BROADCAST;
+}
+
+/* RFC 4475 3.3.10: no request comes from a broadcast or multicast address, so a response that is to
+ * go back there was made up. Where it went would be up to elements behind us. */
+static bool returns_to_many(const struct sip_msg *response)
+{
+    struct sip_via via;
+    for (const struct sip_header *h = sip_msg_header(response, SIP_H_VIA, NULL); h;
+         h = sip_msg_header(response, SIP_H_VIA, h)) {
+        struct slice list = h->value;
+        while (sip_via_next(&list, &via) == 0)
+            if (is_for_many(via.received.len ? via.received : via.host))
+                return true;
+    }
+    return false;
+}
+
 static void receive_response(struct proxy *proxy, const struct origin *origin,
                              const struct sip_msg *response)
 {
@@ -48,8 +74,8 @@ static void receive_response(struct proxy *proxy, const struct origin *origin,
     }
     proxy_trace(proxy, "recv", response, origin->listener, &origin->peer, origin->conn);
     struct txn_client *txn = txn_client_find(proxy->txns, response);
-    if (!txn) {
-        count(&proxy->counters->dropped); /* stray (design section 4) */
+    if (!txn || returns_to_many(response)) { /* the first: stray (design section 4) */
+        count(&proxy->counters->dropped);
         return;
     }
     count(&proxy->counters->responses);

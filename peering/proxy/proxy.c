@@ -149,7 +149,7 @@ void proxy_send_response(struct proxy *proxy, const struct origin *origin,
     trace_sent(proxy, origin, bytes);
     if (!origin->conn) {
         struct netaddr to = origin->peer;
-        if (!via->has_rport)
+        if (!via->has_rport && via->host.len > 0) /* else Via could not be read */
             netaddr_set_port(&to, via->port ? via->port : 5060);
         transport_send_udp(proxy->transport, origin->listener, &to, bytes);
     } else if (conn_send(origin->conn, bytes) == STATUS_CLOSED) {

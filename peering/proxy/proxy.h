@@ -129,8 +129,9 @@ void proxy_trace(struct proxy *proxy, const char *direction, const struct sip_ms
                  const struct transport_listener *listener, const struct netaddr *remote,
                  const struct conn *conn);
 
-/* Sends a response back where its request came from (18.2.2, RFC 3581); over a stream whose
- * connection is gone, over a new one to the Via's sent-by port. */
+/* Sends a response back where its request came from (18.2.2, RFC 3581), to its very port where Via
+ * could not be read; over a stream whose connection is gone, over a new one to the Via's sent-by
+ * port. */
 void proxy_send_response(struct proxy *proxy, const struct origin *origin,
                          const struct sip_via *via, struct slice bytes);
 

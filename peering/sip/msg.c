@@ -314,6 +314,5 @@ int sip_msg_parse(struct slice bytes, bool stream, struct sip_header *headers, s
 
 bool sip_msg_can_answer(const struct sip_msg *msg)
 {
-    return msg->is_request && msg->method != SIP_ACK &&
-           sip_msg_header(msg, SIP_H_VIA, NULL) != NULL;
+    return msg->is_request && msg->method != SIP_ACK;
 }

@@ -216,9 +216,9 @@ struct sip_fault {
 int sip_msg_parse(struct slice bytes, bool stream, struct sip_header *headers, size_t header_max,
                   struct sip_msg *msg, struct sip_fault *fault);
 
-/* Is this (perhaps malformed) message a request other than ACK with a Via line, so that it can be
- * answered? A header that is missing in it is then missing in the response too, as in `insuf` of
- * RFC 4475 section 3.3.1. */
+/* Is this (perhaps malformed) message a request other than ACK, so that it can be answered? A header
+ * that is missing in it is then missing in the response too, as in `insuf` of RFC 4475 section
+ * 3.3.1. Where Via cannot be read, its source is all there is to answer to. */
 bool sip_msg_can_answer(const struct sip_msg *msg);
 
 /* A copy of the message, its bytes and its index, in the arena. NULL on exhaustion. */
