@@ -39,11 +39,17 @@ struct call {
 };
 
 int stand_set_up(void **state);
+/* Its two halves, for whoever changes `conf` or the directory before the edge is there. */
+struct stand *stand_open(void);
+void stand_start(struct stand *stand);
 
 int stand_tear_down(void **state);
 
 /* The edge anew, with `conf` as the test has changed it. */
 void stand_restart(struct stand *stand);
+
+/* Has the directory carry out a command; returns its verdict's status. */
+int stand_submit(struct stand *stand, struct store_command *command);
 
 /* The domain's core from now on: this name over UDP, by its SRV records. */
 void stand_name_core(struct stand *stand, const char *domain, const char *name);

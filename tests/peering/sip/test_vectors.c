@@ -3,116 +3,14 @@
  * RFC 4475 and RFC 5118 where ../shared is beside the source tree or JUNCTOR_SHARED names it. */
 #include "base/status.h"
 #include "tests/peering/sip/sip_test.h"
+#include "tests/peering/sip/vectors.h"
 
 #include <limits.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define VECTORS_MAX 128
-#define COLUMNS     11
-
-enum column { COL_FILE = 0, COL_KIND = 4, COL_PARSER = 7, COL_UDP = 8, COL_STREAM = 9 };
-
-struct vector {
-    char *column[COLUMNS];
-    char *bytes;
-    size_t len;
-};
-
-struct vectors {
-    char *index; /* the columns point into it */
-    struct vector vector[VECTORS_MAX];
-    size_t count;
-};
-
-/* ---- loading ---- */
-
-/* The whole file, with a NUL after it; NULL where it cannot be read. */
-static char *file_read(const char *folder, const char *name, size_t *len)
-{
-    char path[PATH_MAX];
-    (void)snprintf(path, sizeof(path), "%s/%s", folder, name);
-    FILE *file = fopen(path, "rb");
-    if (file == NULL)
-        return NULL;
-    char *bytes = malloc(SIP_MAX_MESSAGE + 1);
-    if (bytes == NULL)
-        abort();
-    *len = fread(bytes, 1, SIP_MAX_MESSAGE, file);
-    bytes[*len] = '\0';
-    (void)fclose(file);
-    return bytes;
-}
-
-static void vector_load(struct vector *vector, const char *folder, char *row)
-{
-    for (size_t i = 0; i < COLUMNS && row != NULL; i++)
-        vector->column[i] = strsep(&row, "\t");
-    if (vector->column[COL_STREAM] != NULL)
-        vector->bytes = file_read(folder, vector->column[COL_FILE], &vector->len);
-    if (vector->bytes == NULL) {
-        printf("Bail out! %s/%s is not there\n", folder, vector->column[COL_FILE]);
-        exit(1);
-    }
-}
-
-/* Returns whether the folder is there. */
-static bool vectors_load(struct vectors *vectors, const char *folder)
-{
-    size_t len;
-    char *rest = NULL;
-
-    vectors->index = file_read(folder, "INDEX.tsv", &len);
-    if (vectors->index == NULL)
-        return false;
-    (void)strtok_r(vectors->index, "\n", &rest);
-    for (char *row; (row = strtok_r(NULL, "\n", &rest)) != NULL; vectors->count++) {
-        if (vectors->count == VECTORS_MAX) {
-            printf("Bail out! %s/INDEX.tsv has too many rows\n", folder);
-            exit(1);
-        }
-        vector_load(&vectors->vector[vectors->count], folder, row);
-    }
-    return vectors->count > 0;
-}
-
-static void vectors_done(struct vectors *vectors)
-{
-    for (size_t i = 0; i < vectors->count; i++)
-        free(vectors->vector[i].bytes);
-    free(vectors->index);
-}
-
-static void folder_name(char *path, size_t size)
-{
-    const char *top = getenv("top_srcdir");
-    if (top == NULL)
-        top = ".";
-#ifdef VECTORS_OWN
-    (void)snprintf(path, size, "%s/tests/peering/sip/vectors", top);
-#else
-    const char *shared = getenv("JUNCTOR_SHARED");
-    if (shared != NULL)
-        (void)snprintf(path, size, "%s/vectors/sip", shared);
-    else
-        (void)snprintf(path, size, "%s/../shared/vectors/sip", top);
-#endif
-}
-
 /* ---- expectations ---- */
-
-/* Is `word` one of the alternatives "a|b|c"? */
-static bool outcome_has(const char *outcomes, const char *word)
-{
-    size_t len = strlen(word);
-    for (const char *p = outcomes; p != NULL; p = strchr(p, '|')) {
-        p += *p == '|';
-        if (strncmp(p, word, len) == 0 && (p[len] == '|' || p[len] == '\0'))
-            return true;
-    }
-    return false;
-}
 
 static bool outcome_is_number(const char *outcomes)
 {
@@ -127,7 +25,7 @@ static void parser_column_holds(void **state)
         const struct vector *vector = &vectors->vector[i];
         const char *expected = vector->column[COL_PARSER];
         struct parsed parsed;
-        parse(&parsed, slice_make(vector->bytes, vector->len), false);
+        parse(&parsed, vector_bytes(vector), false);
         if (strcmp(expected, "accept") == 0)
             assert_row(parsed.status == 0, vector->column[COL_FILE]);
         else if (strcmp(expected, "reject") == 0)
@@ -149,7 +47,7 @@ static void udp_column_holds_where_the_parser_decides(void **state)
         char status[16];
         struct parsed parsed;
 
-        parse(&parsed, slice_make(vector->bytes, vector->len), false);
+        parse(&parsed, vector_bytes(vector), false);
         if (parsed.status == 0) {
             bool only_parser = strcmp(outcomes, "400") == 0 || strcmp(outcomes, "505") == 0;
             assert_row(!only_parser, name);
@@ -174,7 +72,7 @@ static void stream_column_holds_for_the_framer(void **state)
         const struct vector *vector = &vectors->vector[i];
         const char *outcomes = vector->column[COL_STREAM];
         const char *name = vector->column[COL_FILE];
-        struct slice bytes = slice_make(vector->bytes, vector->len);
+        struct slice bytes = vector_bytes(vector);
         size_t scanned = 0;
         struct sip_frame frame = sip_frame(bytes, &scanned);
 
@@ -251,7 +149,7 @@ static void no_prefix_is_read_past_its_end(void **state)
         const struct vector *vector = &vectors->vector[i];
         size_t whole_scanned = 0;
         size_t scanned = 0;
-        struct sip_frame whole = sip_frame(slice_make(vector->bytes, vector->len), &whole_scanned);
+        struct sip_frame whole = sip_frame(vector_bytes(vector), &whole_scanned);
         for (size_t len = 0; len <= vector->len; len++) {
             char *begin = guarded.end - len;
             memcpy(begin, vector->bytes, len);
@@ -272,7 +170,11 @@ int main(void)
     };
     char path[PATH_MAX];
 
-    folder_name(path, sizeof(path));
+#ifdef VECTORS_OWN
+    vectors_own_index(path, sizeof(path));
+#else
+    vectors_shared_index(path, sizeof(path));
+#endif
     if (!vectors_load(&vectors, path)) {
 #ifdef VECTORS_OWN
         printf("Bail out! %s\n", path);
