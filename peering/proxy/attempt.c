@@ -414,6 +414,7 @@ static int prepare(struct attempt *attempt)
     }
     txn_branch_make(proxy->txns,
                     proxy->workers * proxy_side_number(context->plan->side) + proxy->index, branch);
+    txn_branch_add_loop(branch, loop_mark(proxy, &context->origin, context->request));
     int status = build_sent(attempt, branch);
     if (status != 0) {
         context_add_cause(context, "the request could not be built");

@@ -120,7 +120,8 @@ static void check_proxy_require(const struct sip_msg *request, struct refusal *r
 }
 
 /* Section 16.3: what can be told from the request alone. */
-static void validate(const struct sip_msg *request, struct refusal *refusal)
+static void validate(const struct proxy *proxy, const struct origin *origin,
+                     const struct sip_msg *request, struct refusal *refusal)
 {
     refusal->status = 0;
     if (request->uri.scheme == SIP_SCHEME_OTHER)
@@ -128,6 +129,8 @@ static void validate(const struct sip_msg *request, struct refusal *refusal)
                     SLICE_ARG(request->uri.scheme_text));
     else if (request->has_max_forwards && request->max_forwards == 0)
         refusal_set(refusal, 483, "Max-Forwards has reached 0");
+    else if (loop_is_closed(proxy, origin, request))
+        refusal_set(refusal, 482, "this request has been here before, as it is");
     else
         check_proxy_require(request, refusal);
 }
@@ -188,7 +191,7 @@ static void receive_new_request(struct proxy *proxy, const struct origin *origin
         answer_options(proxy, origin, request);
         return;
     }
-    validate(request, plan.refusal);
+    validate(proxy, origin, request, plan.refusal);
     if (plan.refusal->status == 0 && routes != 0)
         refusal_set(plan.refusal, 400, "the Route header cannot be read");
     if (plan.refusal->status == 0) {

@@ -3,6 +3,7 @@
  *
  * The way of a request, one file per step:
  *   intake.c   parse, hand over to the owning worker, match transactions, refuse what is malformed
+ *   loop.c     has this request been here before, as it is?
  *   dialog.c   Route headers and dialog tokens: is it inside a dialog, and where does that lead?
  *   admit.c    may this source speak for this caller, and is the called address ours to route?
  *   find.c     where DNS knows more than the directory: whom a number names, who serves an address
@@ -180,6 +181,14 @@ struct plan {
     size_t target_count;
     struct resolver_target targets[PLAN_MAX_TARGETS]; /* last: a context keeps only those in use */
 };
+
+/* loop.c */
+/* The second part of the branches that this request gets here. */
+uint64_t loop_mark(const struct proxy *proxy, const struct origin *origin,
+                   const struct sip_msg *request);
+/* Has it been forwarded here before, with nothing changed that leads it? */
+bool loop_is_closed(const struct proxy *proxy, const struct origin *origin,
+                    const struct sip_msg *request);
 
 /* dialog.c */
 /* How many of the topmost Route values are ours; *next is the first that is not (bytes empty if

@@ -11,9 +11,10 @@
 #define WORKER_DIGITS 4
 #define RANDOM_BYTES  8
 #define RANDOM_DIGITS 16
+#define LOOP_DIGITS   16
 #define BRANCH_LEN    (COOKIE_LEN + WORKER_DIGITS + RANDOM_DIGITS)
 
-_Static_assert(BRANCH_LEN < TXN_BRANCH_MAX, "a branch and its terminator must fit");
+_Static_assert(BRANCH_LEN + LOOP_DIGITS < TXN_BRANCH_MAX, "a branch and its terminator must fit");
 
 static const char hex_digits[16] = "0123456789abcdef";
 
@@ -34,13 +35,34 @@ void txn_branch_make(struct txn_layer *layer, unsigned worker, char branch[TXN_B
     *p = '\0';
 }
 
+void txn_branch_add_loop(char branch[TXN_BRANCH_MAX], uint64_t loop)
+{
+    char *p = branch + BRANCH_LEN;
+    for (int shift = 4 * (LOOP_DIGITS - 1); shift >= 0; shift -= 4)
+        *p++ = hex_digits[(loop >> shift) & 0xf];
+    *p = '\0';
+}
+
+int txn_branch_loop(struct slice branch, uint64_t *loop)
+{
+    unsigned worker;
+    uint64_t number = 0;
+    if (branch.len != BRANCH_LEN + LOOP_DIGITS || txn_branch_worker(branch, &worker) != 0)
+        return -EINVAL;
+    for (size_t i = BRANCH_LEN; i < branch.len; i++)
+        number = number << 4 | (uint64_t)char_hex(branch.p[i]);
+    *loop = number;
+    return 0;
+}
+
 int txn_branch_worker(struct slice branch, unsigned *worker)
 {
-    if (branch.len != BRANCH_LEN || !slice_starts_with(branch, SLICE(COOKIE)))
+    if ((branch.len != BRANCH_LEN && branch.len != BRANCH_LEN + LOOP_DIGITS) ||
+        !slice_starts_with(branch, SLICE(COOKIE)))
         return -EINVAL;
 
     unsigned number = 0;
-    for (size_t i = COOKIE_LEN; i < BRANCH_LEN; i++) {
+    for (size_t i = COOKIE_LEN; i < branch.len; i++) {
         int digit = char_hex(branch.p[i]);
         if (digit < 0)
             return -EINVAL;

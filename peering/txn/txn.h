@@ -34,7 +34,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TXN_BRANCH_MAX 40 /* bytes of a branch made here, with terminator */
+#define TXN_BRANCH_MAX 48 /* bytes of a branch made here, with terminator */
 
 /* Section 17.1.1.1, table 4. A test may shorten them. */
 struct txn_times {
@@ -60,8 +60,13 @@ size_t txn_layer_count(const struct txn_layer *layer);
 /* "z9hG4bK" + worker index (4 hex digits) + 64 random bits in hex (16 digits). The layer keeps a
  * few random bytes in store, so that not every branch costs a system call. */
 void txn_branch_make(struct txn_layer *layer, unsigned worker, char branch[TXN_BRANCH_MAX]);
-/* The worker a branch of ours names. Returns 0, or -EINVAL where it is not of that form. */
+/* Appends the second part of a branch (16.6 step 8), 16 hex digits by which a loop is known. */
+void txn_branch_add_loop(char branch[TXN_BRANCH_MAX], uint64_t loop);
+/* The worker a branch of ours names, with or without a second part. Returns 0, or -EINVAL where it
+ * is not of that form. */
 int txn_branch_worker(struct slice branch, unsigned *worker);
+/* The second part. Returns 0, or -EINVAL where it is no branch of ours or has none. */
+int txn_branch_loop(struct slice branch, uint64_t *loop);
 /* Which worker owns a request received over UDP: a keyed hash of top branch and sent-by (Call-ID
  * for an RFC 2543 branch), the same for INVITE, its ACK and CANCEL. Pure. */
 unsigned txn_owner(const struct sip_msg *request, const uint8_t key[16], unsigned workers);

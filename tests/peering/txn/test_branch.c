@@ -63,6 +63,27 @@ static void branch_names_its_worker(void **state)
     }
 }
 
+static void the_second_part_is_read_back(void **state)
+{
+    struct world *world = *state;
+    static const uint64_t marks[] = {0, 1, 0x0123456789abcdef, UINT64_MAX};
+    for (size_t i = 0; i < COUNT_OF(marks); i++) {
+        char branch[TXN_BRANCH_MAX];
+        uint64_t mark = 99;
+        unsigned worker = 99;
+        txn_branch_make(world->layer, 7, branch);
+        assert_int_equal(txn_branch_loop(slice_of(branch), &mark), -EINVAL);
+        assert_int_equal(mark, 99);
+        txn_branch_add_loop(branch, marks[i]);
+        assert_int_equal(txn_branch_loop(slice_of(branch), &mark), 0);
+        assert_true(mark == marks[i]);
+        assert_int_equal(txn_branch_worker(slice_of(branch), &worker), 0);
+        assert_int_equal(worker, 7);
+        branch[strlen(branch) - 1] = 'g';
+        assert_int_equal(txn_branch_loop(slice_of(branch), &mark), -EINVAL);
+    }
+}
+
 /* Also over several fillings of the layer's random store. */
 static void branches_never_repeat(void **state)
 {
@@ -190,6 +211,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(branch_has_cookie_worker_and_sixteen_hex_digits,
                                         world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(branch_names_its_worker, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(the_second_part_is_read_back, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(branches_never_repeat, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(every_random_digit_varies, world_setup, world_teardown),
         cmocka_unit_test(other_branches_name_no_worker),
