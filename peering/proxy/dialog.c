@@ -32,6 +32,65 @@ int dialog_routes(struct proxy *proxy, const struct sip_msg *request, size_t *ow
     return 0;
 }
 
+/* ---- strict routers (RFC 2543) ---- */
+
+bool dialog_is_strict(struct proxy *proxy, const struct sip_msg *request)
+{
+    uint32_t key_id;
+    return request->to_tag.len > 0 && request->uri.has_user &&
+           token_key_id(request->uri.user, &key_id) == 0 &&
+           sip_msg_header(request, SIP_H_ROUTE, NULL) && proxy_is_us(proxy, &request->uri);
+}
+
+/* The last value of all Route headers, and the header that it stands in. */
+static int last_route(const struct sip_msg *request, const struct sip_header **header,
+                      struct sip_nameaddr *last)
+{
+    *header = NULL;
+    for (const struct sip_header *h = sip_msg_header(request, SIP_H_ROUTE, NULL); h;
+         h = sip_msg_header(request, SIP_H_ROUTE, h)) {
+        struct slice list = h->value;
+        int status;
+        while ((status = sip_nameaddr_next(&list, last)) == 0)
+            *header = h;
+        if (status != STATUS_NOTFOUND)
+            return status;
+    }
+    return *header ? 0 : STATUS_NOTFOUND;
+}
+
+/* A message of its own in the arena; NULL on exhaustion. */
+static const struct sip_msg *reindex(struct arena *arena, struct sip_edits *edits,
+                                     size_t header_max)
+{
+    struct sip_fault fault;
+    size_t len = sip_edits_len(edits);
+    struct sip_msg *msg = arena_zero(arena, sizeof(*msg));
+    struct sip_header *headers = arena_get(arena, header_max * sizeof(*headers));
+    char *bytes = len ? arena_get(arena, len) : NULL;
+    if (!msg || !headers || !bytes)
+        return NULL;
+    sip_edits_gather(edits, bytes);
+    /* as a datagram, for one may lack Content-Length */
+    bool good = sip_msg_parse(slice_make(bytes, len), false, headers, header_max, msg, &fault) == 0;
+    return good ? msg : NULL;
+}
+
+const struct sip_msg *dialog_loosen(struct arena *arena, const struct sip_msg *request)
+{
+    const struct sip_header *header;
+    struct sip_nameaddr last;
+    struct sip_edits edits;
+    if (last_route(request, &header, &last) != 0)
+        return NULL;
+    sip_edits_init(&edits, request->bytes);
+    sip_edits_replace(&edits, request->uri_text, last.uri.bytes);
+    sip_edits_insert(&edits, slice_end(request->start_line),
+                     arena_printf(arena, "Route: <%.*s>\r\n", SLICE_ARG(request->uri.bytes)));
+    sip_edits_remove_element(&edits, header, last.bytes);
+    return reindex(arena, &edits, request->header_count + 1);
+}
+
 bool dialog_has_token(const struct sip_msg *request, size_t own, const struct sip_nameaddr *top)
 {
     return request->to_tag.len > 0 && own > 0 && top->uri.has_user;
@@ -138,6 +197,7 @@ void dialog_plan(struct proxy *proxy, const struct origin *origin, const struct 
         refusal_set(plan->refusal, 403, "%s is not hosted here any more", token.hosted);
         return;
     }
+    plan->strict_next = next->bytes.len > 0 && !sip_uri_param(&next->uri, "lr", NULL);
     check_side(proxy, origin, &token, &hosted, plan->refusal);
     if (plan->refusal->status == 0)
         check_caller(origin, request, &token, plan->refusal);

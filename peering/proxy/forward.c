@@ -28,7 +28,29 @@ bool forward_records_route(enum sip_method method)
     return false;
 }
 
+/* The first Route value that is not ours; false where there is none. */
+static bool next_route(const struct forward *forward, struct sip_nameaddr *next)
+{
+    size_t ours = forward->plan->own_routes;
+    for (const struct sip_header *h = sip_msg_header(forward->request, SIP_H_ROUTE, NULL); h;
+         h = sip_msg_header(forward->request, SIP_H_ROUTE, h)) {
+        struct slice list = h->value;
+        while (sip_nameaddr_next(&list, next) == 0)
+            if (ours-- == 0)
+                return true;
+    }
+    return false;
+}
+
 /* ---- Record-Route ---- */
+
+/* Section 16.6 step 4: a sips: URI leads the request, as Request-URI or in Route. */
+static bool is_led_by_sips(const struct forward *forward)
+{
+    struct sip_nameaddr next;
+    return forward->request->uri.scheme == SIP_SCHEME_SIPS ||
+           (next_route(forward, &next) && next.uri.scheme == SIP_SCHEME_SIPS);
+}
 
 /* The token for one end of the dialog: the one the request goes to, or the one it came from. */
 static void make_token(const struct forward *forward, bool towards, struct token *token)
@@ -57,7 +79,7 @@ static struct slice route_line(const struct forward *forward, bool towards,
     const struct sip_msg *request = forward->request;
     const struct transport_listener *listener = towards ? forward->out : forward->origin->listener;
     enum sip_transport transport = towards ? forward->transport : origin_transport(forward->origin);
-    bool sips = request->uri.scheme == SIP_SCHEME_SIPS && transport == SIP_TLS;
+    bool sips = transport == SIP_TLS && is_led_by_sips(forward);
     struct token token;
     char text[TOKEN_TEXT_MAX], port[8] = "";
     make_token(forward, towards, &token);
@@ -148,9 +170,8 @@ static void count_down(const struct forward *forward, struct sip_edits *edits)
                          SLICE("Max-Forwards: " MAX_FORWARDS_DEFAULT "\r\n"));
 }
 
-static void remove_own_routes(const struct forward *forward, struct sip_edits *edits)
+static void remove_routes(const struct forward *forward, size_t left, struct sip_edits *edits)
 {
-    size_t left = forward->plan->own_routes;
     for (const struct sip_header *h = sip_msg_header(forward->request, SIP_H_ROUTE, NULL);
          h && left; h = sip_msg_header(forward->request, SIP_H_ROUTE, h)) {
         struct slice list = h->value;
@@ -170,6 +191,24 @@ static void remove_own_routes(const struct forward *forward, struct sip_edits *e
         else
             sip_edits_remove(edits, slice_between(h->value.p, end));
     }
+}
+
+/* Section 16.6 step 6: a strict router wants its own URI as Request-URI, and will find ours at the
+ * end of Route. */
+static void route_strictly(const struct forward *forward, struct sip_edits *edits)
+{
+    const struct sip_msg *request = forward->request;
+    const struct sip_header *last = NULL, *h = NULL;
+    struct sip_nameaddr next;
+    remove_routes(forward, forward->plan->own_routes + 1, edits);
+    if (!next_route(forward, &next))
+        return;
+    while ((h = sip_msg_header(request, SIP_H_ROUTE, h)))
+        last = h;
+    sip_edits_replace(edits, request->uri_text, next.uri.bytes);
+    sip_edits_insert(
+        edits, slice_end(last->line),
+        arena_printf(forward->arena, "Route: <%.*s>\r\n", SLICE_ARG(request->uri.bytes)));
 }
 
 static void adjust_identity(const struct forward *forward, struct sip_edits *edits)
@@ -206,7 +245,10 @@ struct slice forward_request(const struct forward *forward)
         return (struct slice){NULL, 0};
     mark_received(forward, &edits);
     count_down(forward, &edits);
-    remove_own_routes(forward, &edits);
+    if (forward->plan->strict_next)
+        route_strictly(forward, &edits);
+    else
+        remove_routes(forward, forward->plan->own_routes, &edits);
     adjust_identity(forward, &edits);
     if (!request->has_content_length)
         sip_edits_insert(

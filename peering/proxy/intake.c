@@ -211,11 +211,9 @@ static void receive_new_request(struct proxy *proxy, const struct origin *origin
         proxy_refuse(proxy, origin, request, plan.refusal);
 }
 
-static void receive_request(struct proxy *proxy, const struct origin *origin,
-                            const struct sip_msg *request)
+static void match_request(struct proxy *proxy, const struct origin *origin,
+                          const struct sip_msg *request)
 {
-    proxy_trace(proxy, "recv", request, origin->listener, &origin->peer, origin->conn);
-    count(&proxy->counters->requests);
     struct txn_server *txn = txn_server_find(proxy->txns, request);
     if (txn)
         txn_server_receive(txn, request);
@@ -225,6 +223,21 @@ static void receive_request(struct proxy *proxy, const struct origin *origin,
         receive_cancel(proxy, origin, request);
     else
         receive_new_request(proxy, origin, request);
+}
+
+static void receive_request(struct proxy *proxy, const struct origin *origin,
+                            const struct sip_msg *request)
+{
+    proxy_trace(proxy, "recv", request, origin->listener, &origin->peer, origin->conn);
+    count(&proxy->counters->requests);
+    if (!dialog_is_strict(proxy, request)) {
+        match_request(proxy, origin, request);
+        return;
+    }
+    struct arena *arena = arena_alloc(proxy->pool, PROXY_CONTEXT_LIMIT);
+    const struct sip_msg *loose = arena ? dialog_loosen(arena, request) : NULL;
+    match_request(proxy, origin, loose ? loose : request);
+    arena_free(arena);
 }
 
 /* A message that cannot be parsed is answered where the sender can be told (section 16.3 step 1).

@@ -175,6 +175,7 @@ struct plan {
     char assert_identity[STORE_DOMAIN_MAX + 1]; /* P-Asserted-Identity to add towards the core for
                                                    an anonymous caller; "" for none */
     size_t own_routes; /* topmost Route values that are ours and are removed */
+    bool strict_next;  /* the first Route value that stays is a strict router's (16.6 step 6) */
     bool in_order;     /* a dialog's: the first target comes first even if it failed lately */
     struct netaddr dialog_addr; /* then, where the core's element that has it may be found by its
                                    address; else AF_UNSPEC */
@@ -191,6 +192,12 @@ bool loop_is_closed(const struct proxy *proxy, const struct origin *origin,
                     const struct sip_msg *request);
 
 /* dialog.c */
+/* Does this request come from a strict router, with the Record-Route value that we gave it as
+ * Request-URI (16.4)? */
+bool dialog_is_strict(struct proxy *proxy, const struct sip_msg *request);
+/* The same request as a loose router would have sent it: the last Route value is its Request-URI,
+ * and our value the first Route. In the arena; NULL on exhaustion or where Route is malformed. */
+const struct sip_msg *dialog_loosen(struct arena *arena, const struct sip_msg *request);
 /* How many of the topmost Route values are ours; *next is the first that is not (bytes empty if
  * there is none). Returns 0 or STATUS_MALFORMED. */
 int dialog_routes(struct proxy *proxy, const struct sip_msg *request, size_t *own,

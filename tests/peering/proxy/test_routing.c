@@ -53,11 +53,115 @@ static void a_request_that_comes_back_for_another_is_a_spiral(void **state)
     expect(&stand->b1, "SIP/2.0 482", text);
 }
 
+/* ---- strict routers ---- */
+
+/* A call from core a to b1, as far as its routes are concerned. */
+struct dialog {
+    struct call call;
+    char towards_a[1024], towards_b[1024];
+    char uri_a[1024]; /* the first of them without brackets */
+};
+
+static struct dialog set_up_call(struct stand *stand)
+{
+    struct dialog dialog = {.call = invite("sip:bob@two.example")};
+    char sent[8192], text[8192];
+    send_request(stand, &stand->a, &dialog.call);
+    expect(&stand->b1, "INVITE", sent);
+    header_of(sent, "Record-Route", 0, dialog.towards_b);
+    header_of(sent, "Record-Route", 1, dialog.towards_a);
+    answer(stand, &stand->b1, sent, "200 OK");
+    expect(&stand->a, "SIP/2.0 200", text);
+    snprintf(dialog.uri_a, sizeof(dialog.uri_a), "%.*s", (int)strcspn(dialog.towards_a + 1, ">"),
+             dialog.towards_a + 1);
+    dialog.call.method = "INFO";
+    dialog.call.to_tag = "bobs";
+    dialog.call.cseq = 2;
+    return dialog;
+}
+
+/* It has our Record-Route value in the Request-URI, and where it wants to go last in Route. */
+static void a_strict_router_before_us_is_understood(void **state)
+{
+    struct stand *stand = *state;
+    struct dialog dialog = set_up_call(stand);
+    char routes[2200], text[8192];
+    static const char *const forms[] = {"Route: %s, <sip:bob@127.0.0.1;x=1>\r\n",
+                                        "Route: %s\r\nRoute: <sip:bob@127.0.0.1;x=1>\r\n"};
+    for (size_t i = 0; i < COUNT_OF(forms); i++) {
+        snprintf(routes, sizeof(routes), forms[i], dialog.towards_b);
+        dialog.call.uri = dialog.uri_a;
+        dialog.call.headers = routes;
+        dialog.call.cseq++;
+        send_request(stand, &stand->a, &dialog.call);
+        expect(&stand->b1, "INFO sip:bob@127.0.0.1;x=1 SIP/2.0\r\n", text);
+        assert_int_equal(lines_of(text, "Route:"), 0);
+        answer(stand, &stand->b1, text, "200 OK");
+        expect(&stand->a, "SIP/2.0 200", text);
+    }
+}
+
+/* Without a branch of RFC 3261, repetitions are known by the Request-URI among others. */
+static void what_a_strict_router_repeats_is_forwarded_once(void **state)
+{
+    struct stand *stand = *state;
+    struct dialog dialog = set_up_call(stand);
+    char routes[2200], sent[8192], text[8192];
+    snprintf(routes, sizeof(routes), "Route: %s, <sip:bob@127.0.0.1>\r\n", dialog.towards_b);
+    dialog.call.uri = dialog.uri_a;
+    dialog.call.headers = routes;
+    request_text(stand, &stand->a, &dialog.call, sent);
+    memcpy(strstr(sent, "z9hG4bK"), "oldstyl", 7);
+    send_text(stand, &stand->a, sent);
+    expect(&stand->b1, "INFO", text);
+    answer(stand, &stand->b1, text, "299 Heard");
+    expect(&stand->a, "SIP/2.0 299", text);
+    send_text(stand, &stand->a, sent);
+    expect(&stand->a, "SIP/2.0 299", text);
+    while (receive(&stand->b1, text, QUIET_MS)) /* 200 OK has been repeated, perhaps */
+        assert_null(strstr(text, "INFO"));
+}
+
+static void a_strict_router_behind_us_gets_what_it_expects(void **state)
+{
+    struct stand *stand = *state;
+    struct dialog dialog = set_up_call(stand);
+    char routes[2300], text[8192], route[1024];
+    static const char *const forms[] = {
+        "Route: %s, %s, <sip:old@127.0.0.1>, <sip:older@127.0.0.1;lr>\r\n",
+        "Route: %s, %s\r\nRoute: <sip:old@127.0.0.1>\r\nRoute: <sip:older@127.0.0.1;lr>\r\n"};
+    for (size_t i = 0; i < COUNT_OF(forms); i++) {
+        snprintf(routes, sizeof(routes), forms[i], dialog.towards_a, dialog.towards_b);
+        dialog.call.uri = "sip:bob@127.0.0.1;x=1";
+        dialog.call.headers = routes;
+        dialog.call.cseq++;
+        send_request(stand, &stand->a, &dialog.call);
+        expect(&stand->b1, "INFO sip:old@127.0.0.1 SIP/2.0\r\n", text);
+        assert_int_equal(lines_of(text, "Route:"), 2);
+        header_of(text, "Route", 0, route);
+        assert_string_equal(route, "<sip:older@127.0.0.1;lr>");
+        header_of(text, "Route", 1, route);
+        assert_string_equal(route, "<sip:bob@127.0.0.1;x=1>");
+        answer(stand, &stand->b1, text, "200 OK");
+        expect(&stand->a, "SIP/2.0 200", text);
+    }
+    dialog.call.cseq++;
+    snprintf(routes, sizeof(routes), "Route: %s, %s, <sip:old@127.0.0.1>\r\n", dialog.towards_a,
+             dialog.towards_b);
+    send_request(stand, &stand->a, &dialog.call);
+    expect(&stand->b1, "INFO sip:old@127.0.0.1 SIP/2.0\r\n", text);
+    header_of(text, "Route", 0, route);
+    assert_string_equal(route, "<sip:bob@127.0.0.1;x=1>");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         STAND_TEST(a_request_that_comes_back_as_it_was_is_a_loop),
         STAND_TEST(a_request_that_comes_back_for_another_is_a_spiral),
+        STAND_TEST(a_strict_router_before_us_is_understood),
+        STAND_TEST(what_a_strict_router_repeats_is_forwarded_once),
+        STAND_TEST(a_strict_router_behind_us_gets_what_it_expects),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
