@@ -154,6 +154,90 @@ static void a_strict_router_behind_us_gets_what_it_expects(void **state)
     assert_string_equal(route, "<sip:bob@127.0.0.1;x=1>");
 }
 
+/* ---- dialog tokens ---- */
+
+/* An INFO by the route set, as the caller has it. */
+static void send_info(struct stand *stand, struct dialog *dialog)
+{
+    char routes[2200];
+    snprintf(routes, sizeof(routes), "Route: %s,%s\r\n", dialog->towards_a, dialog->towards_b);
+    dialog->call.uri = "sip:bob@192.0.2.7:5070"; /* the phone's own, which only its core knows */
+    dialog->call.headers = routes;
+    dialog->call.cseq++;
+    send_request(stand, &stand->a, &dialog->call);
+}
+
+static void expect_info(struct stand *stand)
+{
+    char text[8192];
+    expect(&stand->b1, "INFO sip:bob@192.0.2.7:5070 SIP/2.0\r\n", text);
+    answer(stand, &stand->b1, text, "200 OK");
+    expect(&stand->a, "SIP/2.0 200", text);
+}
+
+/* It has put no Route of its own there: the Request-URI is the phone's, and not where we send. */
+static void a_core_that_does_not_record_route_gets_the_dialog(void **state)
+{
+    struct stand *stand = *state;
+    struct dialog dialog = set_up_call(stand);
+    send_info(stand, &dialog);
+    expect_info(stand);
+}
+
+static void a_token_does_not_serve_the_other_end(void **state)
+{
+    struct stand *stand = *state;
+    struct dialog dialog = set_up_call(stand);
+    char text[8192], info[8192];
+    snprintf(info, sizeof(info),
+             "INFO sip:alice@127.0.0.1 SIP/2.0\r\n"
+             "Via: SIP/2.0/UDP 127.0.0.1:%u;branch=z9hG4bKother\r\nMax-Forwards: 70\r\n"
+             "From: <sip:bob@two.example>;tag=bobs\r\nTo: <sip:alice@one.example>;tag=f%s\r\n"
+             "Call-ID: %s\r\nCSeq: 9 INFO\r\nRoute: %s\r\nContent-Length: 0\r\n\r\n",
+             stand->b1.port, dialog.call.id, dialog.call.id, dialog.towards_a);
+    send_text(stand, &stand->b1, info);
+    expect(&stand->b1, "SIP/2.0 403", text);
+    assert_non_null(strstr(text, "not valid for this dialog"));
+}
+
+static void a_token_without_a_dialog_opens_no_way(void **state)
+{
+    struct stand *stand = *state;
+    struct dialog dialog = set_up_call(stand);
+    char text[8192];
+    dialog.call.to_tag = NULL;
+    send_info(stand, &dialog);
+    expect(&stand->a, "SIP/2.0 403", text);
+    assert_non_null(strstr(text, "is an IP address"));
+}
+
+/* Over UDP a request's branch picks the worker. */
+static void every_worker_serves_a_dialog(void **state)
+{
+    enum { REQUESTS = 24 };
+    struct stand *stand = *state;
+    struct dialog dialog = set_up_call(stand);
+    struct edge_stats before, after;
+    edge_stats_get(stand->edge, &before);
+    for (int i = 0; i < REQUESTS; i++) {
+        send_info(stand, &dialog);
+        expect_info(stand);
+    }
+    edge_stats_get(stand->edge, &after);
+    assert_int_equal(after.workers, 2);
+    assert_int_equal(after.refused, before.refused);
+    assert_true(after.handed_over > before.handed_over); /* some were the other worker's */
+}
+
+static void a_dialog_outlives_a_restart(void **state)
+{
+    struct stand *stand = *state;
+    struct dialog dialog = set_up_call(stand);
+    stand_restart(stand);
+    send_info(stand, &dialog);
+    expect_info(stand);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -162,6 +246,11 @@ int main(void)
         STAND_TEST(a_strict_router_before_us_is_understood),
         STAND_TEST(what_a_strict_router_repeats_is_forwarded_once),
         STAND_TEST(a_strict_router_behind_us_gets_what_it_expects),
+        STAND_TEST(a_core_that_does_not_record_route_gets_the_dialog),
+        STAND_TEST(a_token_does_not_serve_the_other_end),
+        STAND_TEST(a_token_without_a_dialog_opens_no_way),
+        STAND_TEST(every_worker_serves_a_dialog),
+        STAND_TEST(a_dialog_outlives_a_restart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
