@@ -180,6 +180,13 @@ void resolver_hop_worked(struct resolver *resolver, const struct resolver_hop *h
     resolver_avoid_worked(resolver->avoid, &key);
 }
 
+bool resolver_hop_is_avoided(struct resolver *resolver, const struct resolver_hop *hop,
+                             const char *domain)
+{
+    const struct resolver_avoid_key key = {&hop->addr, hop->transport, domain};
+    return resolver_avoid_is(resolver->avoid, &key, resolver_now_ms(resolver));
+}
+
 const struct resolver_conf *resolver_conf_get(const struct resolver *resolver)
 {
     return &resolver->conf;

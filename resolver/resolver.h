@@ -284,6 +284,10 @@ void resolver_hop_failed(struct resolver *resolver, const struct resolver_hop *h
                          const char *domain);
 void resolver_hop_worked(struct resolver *resolver, const struct resolver_hop *hop,
                          const char *domain);
+/* Did it fail lately? false also for one that is due for its test: the caller makes it. */
+bool resolver_hop_is_avoided(struct resolver *resolver, const struct resolver_hop *hop,
+                             const char *domain);
+
 /* ---- the keys of a server (DANE) ---- */
 
 /* What DNS says about the keys of a server. Only USABLE proves a key; only NONE, UNSIGNED and

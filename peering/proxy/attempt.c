@@ -16,6 +16,8 @@ struct attempt {
     struct client client; /* its txn is NULL once it has ended */
     const struct sip_msg *sent;
     struct timer timer; /* first response, then timer C or the guard of a CANCEL */
+    bool by_size;       /* over TCP for its length alone (18.1.1) */
+    bool connected;     /* the connection became ready */
     bool reused;        /* the connection was ready before */
     bool provisional;   /* a provisional response came */
     bool abandoned;     /* the context does not wait any more */
@@ -322,6 +324,7 @@ static void on_conn(struct conn *conn, enum conn_state state, const char *why, v
 {
     struct attempt *attempt = arg;
     if (state == CONN_READY) {
+        attempt->connected = true;
         trace_sent(attempt, attempt->sent);
         conn_send(conn, attempt->sent->bytes);
         await_response(attempt);
@@ -332,7 +335,10 @@ static void on_conn(struct conn *conn, enum conn_state state, const char *why, v
     if (attempt->provisional)
         return;
     /* One that was open before may have been dead without our knowing. */
-    if (!attempt->abandoned && (!attempt->reused || !context_retry_hop(attempt->context))) {
+    if (attempt->by_size && !attempt->connected && !attempt->abandoned) {
+        hop_failed(attempt);
+        context_fall_back(attempt->context);
+    } else if (!attempt->abandoned && (!attempt->reused || !context_retry_hop(attempt->context))) {
         context_add_cause(attempt->context, "%s", why);
         hop_failed(attempt);
     }
@@ -350,13 +356,15 @@ static int connect_attempt(struct attempt *attempt)
 {
     struct context *context = attempt->context;
     int status = connect_hop(attempt, &attempt->conn);
-    if (status == STATUS_NOTFOUND)
+    if (status != 0 && attempt->by_size)
+        context_fall_back(context);
+    else if (status == STATUS_NOTFOUND)
         context_add_cause(context, "this edge has no certificate for %s", context->plan->hosted);
     else if (status != 0)
         context_add_cause(context, "%s: %s", attempt->hop.host, status_text(status));
     if (status != 0)
         return status;
-    attempt->reused = conn_state_of(attempt->conn) == CONN_READY;
+    attempt->reused = attempt->connected = conn_state_of(attempt->conn) == CONN_READY;
     return 0;
 }
 
@@ -400,7 +408,8 @@ static int start_client(struct attempt *attempt)
     return 0;
 }
 
-static int prepare(struct attempt *attempt)
+/* Names us for this transport, and builds the request. */
+static int build(struct attempt *attempt)
 {
     struct context *context = attempt->context;
     struct proxy *proxy = context->proxy;
@@ -416,11 +425,42 @@ static int prepare(struct attempt *attempt)
                     proxy->workers * proxy_side_number(context->plan->side) + proxy->index, branch);
     txn_branch_add_loop(branch, loop_mark(proxy, &context->origin, context->request));
     int status = build_sent(attempt, branch);
-    if (status != 0) {
+    if (status != 0)
         context_add_cause(context, "the request could not be built");
-        return status;
+    return status;
+}
+
+/* Section 18.1.1: too long for UDP, and TCP is worth trying. An ACK stays on UDP: nobody would tell
+ * that it was lost with its connection. */
+static bool wants_tcp(const struct attempt *attempt)
+{
+    const struct context *context = attempt->context;
+    struct proxy *proxy = context->proxy;
+    struct resolver_hop tcp = attempt->hop;
+    tcp.transport = SIP_TCP;
+    return attempt->hop.transport == SIP_UDP && attempt->sent->method != SIP_ACK &&
+           attempt->sent->bytes.len > SIP_SAFE_DATAGRAM && !context->fallen_back &&
+           transport_listener_for(proxy->transport, context->plan->side, SIP_TCP,
+                                  tcp.addr.sa.sa_family) &&
+           !resolver_hop_is_avoided(proxy->resolver, &tcp, context_far_domain(context));
+}
+
+static int prepare(struct attempt *attempt)
+{
+    int status = build(attempt);
+    if (status == 0 && wants_tcp(attempt)) {
+        attempt->by_size = true;
+        attempt->hop.transport = SIP_TCP;
+        status = build(attempt);
     }
-    return attempt->hop.transport == SIP_UDP ? 0 : connect_attempt(attempt);
+    if (status != 0)
+        return status;
+    if (attempt->hop.transport != SIP_UDP)
+        return connect_attempt(attempt);
+    if (attempt->sent->bytes.len <= SIP_MAX_DATAGRAM)
+        return 0;
+    context_add_cause(attempt->context, "%s: the request is too long for UDP", attempt->hop.host);
+    return -EMSGSIZE;
 }
 
 int attempt_start(struct context *context, const struct resolver_hop *hop)

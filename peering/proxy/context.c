@@ -4,6 +4,7 @@
 
 #include "base/status.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -63,16 +64,25 @@ void context_abort(struct context *context)
 
 /* ---- answers ---- */
 
+static void send_down(struct slice bytes, void *arg)
+{
+    struct context *context = arg;
+    proxy_send_response(context->proxy, &context->origin, &context->request->via, bytes);
+}
+
+/* A 2xx to an INVITE goes back whatever was said before, for somebody has picked up (16.7 steps 5
+ * and 9). */
 static void respond(struct context *context, unsigned status, struct slice bytes)
 {
-    if (!context->server)
-        return;
-    if (status >= 200) {
+    bool picked_up = context->request->method == SIP_INVITE && status >= 200 && status < 300;
+    if (status >= 200 && context->server) {
         context->final_sent = true;
         mark_decided(context);
         timer_stop(context->proxy->timers, &context->search_timer);
     }
-    txn_server_respond(context->server, status, bytes);
+    int result = context->server ? txn_server_respond(context->server, status, bytes) : -EALREADY;
+    if (result == -EALREADY && picked_up)
+        send_down(bytes, context);
 }
 
 static void answer(struct context *context, const struct refusal *answer)
@@ -193,6 +203,7 @@ static bool next_hop(struct context *context)
     context->hop_again = false;
     if (again)
         return true;
+    context->fallen_back = false;
     if (turned_to > 0 && resolver_search_next(&context->searches[turned_to - 1], &context->hop))
         return true;
     if (turned_to < context->plan->target_count && !context->plan->in_order)
@@ -225,6 +236,11 @@ bool context_retry_hop(struct context *context)
         return false;
     context->retried = context->hop_again = true;
     return true;
+}
+
+void context_fall_back(struct context *context)
+{
+    context->fallen_back = context->hop_again = true;
 }
 
 void context_try_targets(struct context *context)
@@ -321,12 +337,6 @@ void context_cancel(struct context *context)
 }
 
 /* ---- start ---- */
-
-static void send_down(struct slice bytes, void *arg)
-{
-    struct context *context = arg;
-    proxy_send_response(context->proxy, &context->origin, &context->request->via, bytes);
-}
 
 static void on_server_ended(struct txn_server *txn, void *arg)
 {

@@ -54,6 +54,13 @@ static bool returns_to_many(const struct sip_msg *response)
     return false;
 }
 
+/* Section 18.1.2: a response to somebody else's sent-by is none to us. */
+static bool names_us(const struct txn_client *txn, const struct sip_msg *response)
+{
+    const struct sip_via *ours = &txn_client_request(txn)->via;
+    return slice_eq_nocase(ours->host, response->via.host) && ours->port == response->via.port;
+}
+
 static void receive_response(struct proxy *proxy, const struct origin *origin,
                              const struct sip_msg *response)
 {
@@ -74,8 +81,8 @@ static void receive_response(struct proxy *proxy, const struct origin *origin,
     }
     proxy_trace(proxy, "recv", response, origin->listener, &origin->peer, origin->conn);
     struct txn_client *txn = txn_client_find(proxy->txns, response);
-    if (!txn || returns_to_many(response)) { /* the first: stray (design section 4) */
-        count(&proxy->counters->dropped);
+    if (!txn || !names_us(txn, response) || returns_to_many(response)) {
+        count(&proxy->counters->dropped); /* stray (design section 4) */
         return;
     }
     count(&proxy->counters->responses);
@@ -97,19 +104,18 @@ static void receive_cancel(struct proxy *proxy, const struct origin *origin,
         context_cancel(txn_server_arg(invite));
 }
 
-/* Section 16.3 step 4 and 20.29: every option tag a client asks of proxies is one we do not have.
- */
-static void check_proxy_require(const struct sip_msg *request, struct refusal *refusal)
+/* Every option tag that a client asks of proxies (16.3 step 5) or of whom it asks (8.2.2.3) is one
+ * that we do not have. */
+static void check_required(const struct sip_msg *request, enum sip_header_id id, const char *name,
+                           struct refusal *refusal)
 {
     size_t used = 0;
-    for (const struct sip_header *h = sip_msg_header(request, SIP_H_PROXY_REQUIRE, NULL); h;
-         h = sip_msg_header(request, SIP_H_PROXY_REQUIRE, h)) {
+    for (const struct sip_header *h = sip_msg_header(request, id, NULL); h;
+         h = sip_msg_header(request, id, h)) {
         struct slice list = h->value, tag;
         while (sip_list_next(&list, &tag) == 0) {
             if (refusal->status == 0)
-                refusal_set(refusal, 420,
-                            "this edge supports none of the extensions in "
-                            "Proxy-Require");
+                refusal_set(refusal, 420, "this edge supports none of the extensions in %s", name);
             if (tag.len + 20 < sizeof(refusal->headers) - used)
                 used += (size_t)snprintf(refusal->headers + used, sizeof(refusal->headers) - used,
                                          "%s%.*s", used ? ", " : "Unsupported: ", SLICE_ARG(tag));
@@ -132,7 +138,7 @@ static void validate(const struct proxy *proxy, const struct origin *origin,
     else if (loop_is_closed(proxy, origin, request))
         refusal_set(refusal, 482, "this request has been here before, as it is");
     else
-        check_proxy_require(request, refusal);
+        check_required(request, SIP_H_PROXY_REQUIRE, "Proxy-Require", refusal);
 }
 
 /* OPTIONS without a user, for a name of ours, asks this edge itself (section 11, design 4). */
@@ -146,10 +152,13 @@ static bool is_for_us(struct proxy *proxy, const struct sip_msg *request)
 static void answer_options(struct proxy *proxy, const struct origin *origin,
                            const struct sip_msg *request)
 {
-    struct refusal answer;
-    if (proxy->draining)
+    struct refusal answer = {.status = 0};
+    check_required(request, SIP_H_PROXY_REQUIRE, "Proxy-Require", &answer);
+    if (answer.status == 0)
+        check_required(request, SIP_H_REQUIRE, "Require", &answer);
+    if (answer.status == 0 && proxy->draining)
         refusal_set(&answer, 480, "this edge is draining");
-    else
+    else if (answer.status == 0)
         refusal_set(&answer, 200, "%s", "");
     proxy_refuse(proxy, origin, request, &answer);
 }

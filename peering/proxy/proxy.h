@@ -263,6 +263,7 @@ struct context {
     struct attempt *current;            /* NULL: none waits for an answer */
     bool hop_again;                     /* it is to be tried once more: a reused connection broke */
     bool retried;                       /* this happened already */
+    bool fallen_back;                   /* it is tried over UDP whatever the length: TCP failed */
 
     struct timer search_timer;
     bool undecided;    /* counted in proxy->undecided */
@@ -301,6 +302,8 @@ void find_stop(struct context *context);
 const char *context_far_domain(const struct context *context);
 /* The hop tried last gets a second chance, once per request. Returns whether it does. */
 bool context_retry_hop(struct context *context);
+/* The hop tried last, over UDP, did not take TCP: it is tried again, without. */
+void context_fall_back(struct context *context);
 /* Notes why a target failed, for the Warning of the final answer. */
 void context_add_cause(struct context *context, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -19,10 +19,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SIP_MAX_MESSAGE 65535 /* bytes, what a UDP datagram can hold; streams keep to it too */
-#define SIP_MAX_HEADER  32768 /* bytes of start line and headers together */
-#define SIP_MAX_HEADERS 256   /* header lines of one message; more is malformed */
-#define SIP_MAX_EDITS   64    /* edits of one forwarded message */
+#define SIP_MAX_MESSAGE   65535 /* bytes, what a UDP datagram can hold; streams keep to it too */
+#define SIP_MAX_DATAGRAM  65507 /* bytes that IPv4 and UDP leave of it */
+#define SIP_SAFE_DATAGRAM 1300  /* a longer request had better go by TCP (18.1.1) */
+#define SIP_MAX_HEADER    32768 /* bytes of start line and headers together */
+#define SIP_MAX_HEADERS   256   /* header lines of one message; more is malformed */
+#define SIP_MAX_EDITS     64    /* edits of one forwarded message */
 
 enum sip_transport { SIP_UDP, SIP_TCP, SIP_TLS, SIP_SCTP };
 

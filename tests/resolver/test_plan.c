@@ -871,7 +871,10 @@ static void hop_that_failed_comes_last(void **state)
     fail_host(world, plan, 2);
     assert_search(world, plan, "opb.example", "", "012"); /* avoided is not refused */
     const struct resolver_hop hop = {.addr = plan->addrs[0], .transport = RESOLVER_TLS};
+    assert_true(resolver_hop_is_avoided(world->resolver, &hop, "opb.example"));
+    assert_false(resolver_hop_is_avoided(world->resolver, &hop, "opc.example"));
     resolver_hop_worked(world->resolver, &hop, "opb.example");
+    assert_false(resolver_hop_is_avoided(world->resolver, &hop, "opb.example"));
     assert_search(world, plan, "opb.example", "0", "12");
     struct resolver_stats stats;
     resolver_stats_get(world->resolver, &stats);

@@ -42,6 +42,12 @@ static void refusals_say_why(void **state)
          "SIP/2.0 403",
          "P-Asserted-Identity"},
         {{"OPTIONS", "sip:one.example", .id = "r13"}, "SIP/2.0 200", NULL},
+        {{"OPTIONS", "sip:one.example", .headers = "Require: foo\r\n", .id = "r17"},
+         "SIP/2.0 420",
+         "Unsupported: foo\r\n"},
+        {{"OPTIONS", "sip:one.example", .headers = "Proxy-Require: foo\r\n", .id = "r18"},
+         "SIP/2.0 420",
+         "Unsupported: foo\r\n"},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++)
         expect_refusal(stand, &rows[i].call, rows[i].start, rows[i].warning);
