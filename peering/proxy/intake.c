@@ -89,17 +89,38 @@ static void receive_response(struct proxy *proxy, const struct origin *origin,
     txn_client_receive(txn, response);
 }
 
+/* What comes over a stream stays with the worker of its connection. Where that broke, the CANCEL
+ * comes over another one, perhaps to another worker, and nobody knows which has the INVITE: all are
+ * told. Returns whether there are others. */
+static bool tell_others(struct proxy *proxy, const struct origin *origin,
+                        const struct sip_msg *cancel)
+{
+    if (!origin->conn)
+        return false;
+    for (unsigned i = 0; i < proxy->workers; i++)
+        if (i != proxy->index)
+            proxy->handover(i, origin->listener, &origin->peer, cancel->bytes, proxy->handover_arg);
+    return proxy->workers > 1;
+}
+
+/* Was it another worker that took this in, and has answered it? */
+static bool is_answered_elsewhere(const struct origin *origin)
+{
+    return !origin->conn && origin->listener->transport != SIP_UDP;
+}
+
 /* Section 9.2 and 16.10: answered here, hop by hop. */
 static void receive_cancel(struct proxy *proxy, const struct origin *origin,
                            const struct sip_msg *cancel)
 {
     struct txn_server *invite = txn_server_find_cancelled(proxy->txns, cancel);
     struct refusal answer;
-    if (invite)
+    if (invite || tell_others(proxy, origin, cancel))
         refusal_set(&answer, 200, "%s", "");
     else
         refusal_set(&answer, 481, "no transaction here matches this CANCEL");
-    proxy_refuse(proxy, origin, cancel, &answer);
+    if (!is_answered_elsewhere(origin))
+        proxy_refuse(proxy, origin, cancel, &answer);
     if (invite)
         context_cancel(txn_server_arg(invite));
 }

@@ -103,6 +103,27 @@ static void a_call_that_rings_without_end_is_ended(void **state)
     expect_no_transactions(stand);
 }
 
+/* Section 16.7 step 2. */
+static void each_ringing_sets_timer_c_anew(void **state)
+{
+    enum { TIMER_C_MS = 2000, RINGS = 4, BETWEEN_MS = 700 };
+    struct stand *stand = *state;
+    struct call call = invite("sip:bob@two.example");
+    char sent[8192], text[8192];
+    stand->conf.timer_c_ms = TIMER_C_MS;
+    stand_restart(stand);
+    send_request(stand, &stand->a, &call);
+    expect(&stand->b1, "INVITE", sent);
+    for (int i = 0; i < RINGS; i++) {
+        answer(stand, &stand->b1, sent, "180 Ringing");
+        expect(&stand->a, "SIP/2.0 180", text);
+        if (receive(&stand->b1, text, BETWEEN_MS))
+            fail_msg("not expected: %.200s", text);
+    }
+    answer(stand, &stand->b1, sent, "200 OK");
+    expect(&stand->a, "SIP/2.0 200", text);
+}
+
 /* ---- a core over TCP ---- */
 
 static struct core core_accept(const struct core *listening)
@@ -140,6 +161,134 @@ static void a_cancel_reaches_a_core_whose_connection_broke(void **state)
     expect(&stand->a, "SIP/2.0 487", text);
     expect(&second, "ACK", text);
     close(second.fd);
+}
+
+/* Section 9.1: a CANCEL may overtake its INVITE, so it waits for a sign of life. */
+static void a_cancel_waits_for_the_first_response(void **state)
+{
+    struct stand *stand = *state;
+    struct call call = invite("sip:carol@three.example"), cancel;
+    char sent[8192], text[8192];
+    send_request(stand, &stand->a, &call);
+    struct core core = core_accept(&stand->c);
+    expect(&core, "INVITE", sent);
+    cancel = call;
+    cancel.method = "CANCEL";
+    send_request(stand, &stand->a, &cancel);
+    expect(&stand->a, "SIP/2.0 200", text);
+    expect_nothing(&core);
+    answer_stream(&core, sent, "100 Trying");
+    expect(&core, "CANCEL", text);
+    answer_stream(&core, text, "200 OK");
+    answer_stream(&core, sent, "487 Request Terminated");
+    expect(&stand->a, "SIP/2.0 487", text);
+    expect(&core, "ACK", text);
+    close(core.fd);
+}
+
+static void a_cancel_that_crosses_the_answer_changes_nothing(void **state)
+{
+    struct stand *stand = *state;
+    struct call call = invite("sip:bob@two.example"), cancel;
+    char sent[8192], text[8192];
+    send_request(stand, &stand->a, &call);
+    expect(&stand->b1, "INVITE", sent);
+    answer(stand, &stand->b1, sent, "200 OK");
+    expect(&stand->a, "SIP/2.0 200", text);
+    cancel = call;
+    cancel.method = "CANCEL";
+    send_request(stand, &stand->a, &cancel);
+    do
+        expect(&stand->a, "SIP/2.0 200", text);
+    while (!strstr(text, "CSeq: 1 CANCEL\r\n"));
+    expect_nothing(&stand->b1);
+    answer(stand, &stand->b1, sent, "200 OK"); /* repeated, for want of an ACK */
+    expect(&stand->a, "SIP/2.0 200", text);
+}
+
+/* The 200 was under way when the edge sent its CANCEL: somebody has picked up. */
+static void a_2xx_that_crosses_the_cancel_goes_back(void **state)
+{
+    struct stand *stand = *state;
+    struct call call = invite("sip:bob@two.example"), cancel;
+    char sent[8192], text[8192];
+    send_request(stand, &stand->a, &call);
+    expect(&stand->b1, "INVITE", sent);
+    answer(stand, &stand->b1, sent, "180 Ringing");
+    expect(&stand->a, "SIP/2.0 180", text);
+    cancel = call;
+    cancel.method = "CANCEL";
+    send_request(stand, &stand->a, &cancel);
+    expect(&stand->b1, "CANCEL", text);
+    answer(stand, &stand->b1, text, "481 No Such Transaction");
+    answer(stand, &stand->b1, sent, "200 OK");
+    do
+        expect(&stand->a, "SIP/2.0 200", text);
+    while (!strstr(text, "CSeq: 1 INVITE\r\n"));
+}
+
+/* ---- a caller over TCP ---- */
+
+static struct core connect_to(const struct stand *stand)
+{
+    struct core core = {socket(AF_INET, SOCK_STREAM, 0), 5060};
+    assert_int_equal(
+        connect(core.fd, (const struct sockaddr *)&stand->edge_addr, sizeof(stand->edge_addr)), 0);
+    return core;
+}
+
+static void send_stream(const struct stand *stand, const struct core *core, const struct call *call)
+{
+    char text[8192];
+    request_text(stand, core, call, text);
+    assert_int_equal(send(core->fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
+}
+
+/* The kernel gives each connection to either worker. */
+static void a_cancel_over_another_connection_finds_its_invite(void **state)
+{
+    enum { CALLS = 8 };
+    struct stand *stand = *state;
+    for (int i = 0; i < CALLS; i++) {
+        struct call call = invite("sip:bob@two.example"), cancel;
+        char sent[8192], text[8192];
+        struct core first = connect_to(stand), second = connect_to(stand);
+        call.headers = "Content-Length: 0\r\n";
+        send_stream(stand, &first, &call);
+        do
+            expect(&stand->b1, "INVITE", sent);
+        while (!strstr(sent, call.id));
+        answer(stand, &stand->b1, sent, "180 Ringing");
+        cancel = call;
+        cancel.method = "CANCEL";
+        send_stream(stand, &second, &cancel);
+        expect(&second, "SIP/2.0 200", text);
+        assert_non_null(strstr(text, "CSeq: 1 CANCEL\r\n"));
+        expect(&stand->b1, "CANCEL", text);
+        answer(stand, &stand->b1, text, "200 OK");
+        answer(stand, &stand->b1, sent, "487 Request Terminated");
+        do
+            assert_true(receive(&first, text, WAIT_MS));
+        while (!strstr(text, "SIP/2.0 487"));
+        expect_nothing(&second);
+        close(first.fd);
+        close(second.fd);
+    }
+}
+
+static void a_cancel_of_nothing_over_a_connection_is_told_so(void **state)
+{
+    struct stand *stand = *state;
+    struct call cancel = invite("sip:bob@two.example");
+    char text[8192];
+    stand->conf.workers = 1;
+    stand_restart(stand);
+    struct core core = connect_to(stand);
+    cancel.method = "CANCEL";
+    cancel.headers = "Content-Length: 0\r\n";
+    send_stream(stand, &core, &cancel);
+    expect(&core, "SIP/2.0 481", text);
+    close(core.fd);
 }
 
 /* Connects until the kernel takes no more, so that the edge's connection stays on its way. */
@@ -193,7 +342,13 @@ int main(void)
         STAND_TEST(a_cancel_reaches_the_core_that_rings),
         STAND_TEST(a_core_that_ignores_a_cancel_is_not_waited_for_for_ever),
         STAND_TEST(a_call_that_rings_without_end_is_ended),
+        STAND_TEST(each_ringing_sets_timer_c_anew),
         STAND_TEST(a_cancel_reaches_a_core_whose_connection_broke),
+        STAND_TEST(a_cancel_waits_for_the_first_response),
+        STAND_TEST(a_cancel_that_crosses_the_answer_changes_nothing),
+        STAND_TEST(a_2xx_that_crosses_the_cancel_goes_back),
+        STAND_TEST(a_cancel_over_another_connection_finds_its_invite),
+        STAND_TEST(a_cancel_of_nothing_over_a_connection_is_told_so),
         STAND_TEST(a_call_cancelled_before_its_connection_is_up_never_rings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
