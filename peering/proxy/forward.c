@@ -201,10 +201,10 @@ static void route_strictly(const struct forward *forward, struct sip_edits *edit
     const struct sip_header *last = NULL, *h = NULL;
     struct sip_nameaddr next;
     remove_routes(forward, forward->plan->own_routes + 1, edits);
-    if (!next_route(forward, &next))
-        return;
     while ((h = sip_msg_header(request, SIP_H_ROUTE, h)))
         last = h;
+    if (!last || !next_route(forward, &next))
+        return;
     sip_edits_replace(edits, request->uri_text, next.uri.bytes);
     sip_edits_insert(
         edits, slice_end(last->line),

@@ -60,6 +60,7 @@ struct dialog {
     struct call call;
     char towards_a[1024], towards_b[1024];
     char uri_a[1024]; /* the first of them without brackets */
+    char routes[2200];
 };
 
 static struct dialog set_up_call(struct stand *stand)
@@ -159,10 +160,10 @@ static void a_strict_router_behind_us_gets_what_it_expects(void **state)
 /* An INFO by the route set, as the caller has it. */
 static void send_info(struct stand *stand, struct dialog *dialog)
 {
-    char routes[2200];
-    snprintf(routes, sizeof(routes), "Route: %s,%s\r\n", dialog->towards_a, dialog->towards_b);
+    snprintf(dialog->routes, sizeof(dialog->routes), "Route: %s,%s\r\n", dialog->towards_a,
+             dialog->towards_b);
     dialog->call.uri = "sip:bob@192.0.2.7:5070"; /* the phone's own, which only its core knows */
-    dialog->call.headers = routes;
+    dialog->call.headers = dialog->routes;
     dialog->call.cseq++;
     send_request(stand, &stand->a, &dialog->call);
 }
