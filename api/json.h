@@ -77,11 +77,16 @@ json_t *api_json_stamp(json_t *record, uint64_t created_ms, uint64_t version);
 /* ---- domains ---- */
 
 /* One core's next hop as a SIP URI without user part, such as
- * "sip:192.0.2.1:5060;transport=udp"; without transport it is UDP. `field` names the place. */
-int api_core_decode(struct slice text, const char *field, struct store_core *core,
+ * "sip:192.0.2.1:5060;transport=udp"; without transport it is UDP. Its rank may stand there as in
+ * an SRV record (RFC 2782): ";priority=10;weight=60". `field` names the place.
+ * ranked    is set: priority or weight were given; each that was not is 0 */
+int api_core_decode(struct slice text, const char *field, struct store_core *core, bool *ranked,
                     struct api_problem *problem);
-#define API_CORE_TEXT_MAX 320 /* "sip:[host]:port;transport=sctp" with terminator */
-const char *api_core_encode(const struct store_core *core, char text[API_CORE_TEXT_MAX]);
+#define API_CORE_TEXT_MAX                                                                          \
+    340 /* "sip:[host]:port;transport=sctp;priority=N;weight=N" with terminator */
+/* ranked    it is one of a ranked domain */
+const char *api_core_encode(const struct store_core *core, bool ranked,
+                            char text[API_CORE_TEXT_MAX]);
 
 /* {"name", "cores": [URI ...], "unknown": "reject" | "core", "claims_per_owner", "quarantine_days"}
  * name     the domain in the URL, of a PUT: then the field may be absent and must else agree, and

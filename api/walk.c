@@ -32,17 +32,14 @@ static struct walk_target *target_add(struct walk *walk)
 static void targets_choose(struct walk *walk)
 {
     const struct store_domain *core = &walk->answer.route.core;
+    struct resolver_target targets[STORE_CORES_MAX];
+    size_t count;
     switch (walk->answer.rule) {
     case RESOLVER_HOSTED:
     case RESOLVER_UNKNOWN_CORE:
-        for (unsigned i = 0; i < core->core_count; i++) {
-            struct walk_target *target = target_add(walk);
-            target->target = (struct resolver_target){.profile = RESOLVER_CORE,
-                                                      .port = core->cores[i].port,
-                                                      .transport = core->cores[i].transport};
-            slice_to_cstr(slice_of(core->cores[i].host), target->target.host,
-                          sizeof(target->target.host));
-        }
+        count = resolver_core_targets(NULL, core, targets);
+        for (size_t i = 0; i < count; i++)
+            target_add(walk)->target = targets[i];
         return;
     case RESOLVER_PORTED_OUT:
     case RESOLVER_MOVED:

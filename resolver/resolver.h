@@ -190,6 +190,15 @@ struct resolver_target {
     uint8_t transport;               /* RESOLVER_CORE: of enum resolver_transport */
 };
 
+/* A next hop of a core as a target. */
+void resolver_core_target(const struct store_core *core, struct resolver_target *target);
+/* The next hops of a domain's core in the order in which they are to be tried: as listed, or where
+ * they have ranks by priority, and within one priority drawn by weight (RFC 2782).
+ * resolver    has the lottery; NULL: nothing is drawn, the heavier come first
+ * Returns how many. */
+size_t resolver_core_targets(struct resolver *resolver, const struct store_domain *domain,
+                             struct resolver_target targets[STORE_CORES_MAX]);
+
 struct resolver_hop {
     struct netaddr addr;             /* with port */
     uint8_t transport;               /* of enum resolver_transport, never RESOLVER_ANY */

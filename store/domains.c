@@ -8,22 +8,42 @@
 
 #define DOMAIN_FORM      2
 #define FLAG_UNPUBLISHED 0x80u /* in the octet of the policy */
-#define DOMAIN_SIZE_MAX  (64 + STORE_CORES_MAX * (STORE_DOMAIN_MAX + 5))
+#define FLAG_RANKED      0x40u /* likewise: priority and weight behind each next hop */
+#define FLAGS            (FLAG_UNPUBLISHED | FLAG_RANKED)
+#define DOMAIN_SIZE_MAX  (64 + STORE_CORES_MAX * (STORE_DOMAIN_MAX + 9))
 
 /* ---- the record: form, version, policy, next hops, limits, creation; its name is the key ---- */
+
+static void core_pack(struct store_pack *pack, const struct store_core *core, bool ranked)
+{
+    store_pack_string(pack, core->host);
+    store_pack_u16(pack, core->port);
+    store_pack_u8(pack, core->transport);
+    if (ranked) {
+        store_pack_u16(pack, core->priority);
+        store_pack_u16(pack, core->weight);
+    }
+}
+
+static void core_unpack(struct store_unpack *unpack, bool ranked, struct store_core *core)
+{
+    store_unpack_string(unpack, core->host, sizeof(core->host));
+    core->port = store_unpack_u16(unpack);
+    core->transport = store_unpack_u8(unpack);
+    core->priority = ranked ? store_unpack_u16(unpack) : 0;
+    core->weight = ranked ? store_unpack_u16(unpack) : 0;
+}
 
 void store_domain_pack(struct store_pack *pack, const struct store_domain *domain)
 {
     store_pack_u8(pack, DOMAIN_FORM);
     store_pack_number(pack, domain->version);
-    store_pack_u8(
-        pack, (uint8_t)((unsigned)domain->unknown | (domain->unpublished ? FLAG_UNPUBLISHED : 0)));
+    store_pack_u8(pack, (uint8_t)((unsigned)domain->unknown |
+                                  (domain->unpublished ? FLAG_UNPUBLISHED : 0) |
+                                  (domain->ranked ? FLAG_RANKED : 0)));
     store_pack_u8(pack, (uint8_t)domain->core_count);
-    for (unsigned i = 0; i < domain->core_count; i++) {
-        store_pack_string(pack, domain->cores[i].host);
-        store_pack_u16(pack, domain->cores[i].port);
-        store_pack_u8(pack, domain->cores[i].transport);
-    }
+    for (unsigned i = 0; i < domain->core_count; i++)
+        core_pack(pack, &domain->cores[i], domain->ranked);
     store_pack_number(pack, domain->claims_per_owner);
     store_pack_number(pack, domain->quarantine_days);
     store_pack_number(pack, domain->created_ms);
@@ -33,7 +53,7 @@ void store_domain_unpack(struct store_unpack *unpack, struct store_domain *domai
 {
     store_unpack_version(unpack, DOMAIN_FORM);
     domain->version = store_unpack_number(unpack);
-    unsigned octet = store_unpack_u8(unpack), unknown = octet & ~FLAG_UNPUBLISHED;
+    unsigned octet = store_unpack_u8(unpack), unknown = octet & ~FLAGS;
     unsigned count = store_unpack_u8(unpack);
     if (unknown > STORE_UNKNOWN_CORE || count == 0 || count > STORE_CORES_MAX) {
         unpack->failed = true;
@@ -41,12 +61,10 @@ void store_domain_unpack(struct store_unpack *unpack, struct store_domain *domai
     }
     domain->unknown = (enum store_unknown_policy)unknown;
     domain->unpublished = octet & FLAG_UNPUBLISHED;
+    domain->ranked = octet & FLAG_RANKED;
     domain->core_count = count;
-    for (unsigned i = 0; i < count; i++) {
-        store_unpack_string(unpack, domain->cores[i].host, sizeof(domain->cores[i].host));
-        domain->cores[i].port = store_unpack_u16(unpack);
-        domain->cores[i].transport = store_unpack_u8(unpack);
-    }
+    for (unsigned i = 0; i < count; i++)
+        core_unpack(unpack, domain->ranked, &domain->cores[i]);
     uint64_t claims = store_unpack_number(unpack), days = store_unpack_number(unpack);
     if (claims > STORE_CLAIMS_MAX || days > STORE_QUARANTINE_DAYS_MAX)
         unpack->failed = true;
@@ -74,6 +92,7 @@ void store_domain_copy(struct store_domain *to, const struct store_domain *from)
     memcpy(to->name, from->name, strlen(from->name) + 1);
     memcpy(to->cores, from->cores, from->core_count * sizeof(from->cores[0]));
     to->core_count = from->core_count;
+    to->ranked = from->ranked;
     to->unknown = from->unknown;
     to->claims_per_owner = from->claims_per_owner;
     to->quarantine_days = from->quarantine_days;

@@ -159,6 +159,7 @@ struct store_core {
     char host[STORE_DOMAIN_MAX + 1]; /* IP literal without brackets, or host name */
     uint16_t port;                   /* 0: the transport's default */
     uint8_t transport;               /* number of enum resolver_transport, passed through */
+    uint16_t priority, weight;       /* of a ranked domain, as in an SRV record (RFC 2782) */
 };
 
 enum store_unknown_policy {
@@ -169,8 +170,9 @@ enum store_unknown_policy {
 struct store_domain {
     char name[STORE_DOMAIN_MAX + 1];
     enum store_unknown_policy unknown;
-    struct store_core cores[STORE_CORES_MAX]; /* in order of preference */
+    struct store_core cores[STORE_CORES_MAX]; /* in order of preference, unless `ranked` */
     unsigned core_count;                      /* at least 1 */
+    bool ranked; /* its cores have priority and weight; else these are 0 and mean nothing */
     unsigned claims_per_owner; /* addresses one owner may claim for himself; 0: none may */
     unsigned quarantine_days;  /* of a released address; 0: it is free at once */
     bool unpublished;          /* DNS does not tell where its single addresses live */

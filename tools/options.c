@@ -26,7 +26,7 @@ const struct option_row option_rows[OPT_COUNT] = {
     [OPT_CORE] = {"core", "URI", VALUE_TEXT, .repeat = true,
                   .help =
                       "a SIP server of the domain, like \"sip:192.0.2.1:5060;transport=udp\", in "
-                      "order of preference"},
+                      "order of preference, or by ;priority=N and ;weight=N"},
     [OPT_UNKNOWN] = {"unknown", "reject|core", VALUE_CHOICE, "reject core",
                      .help = "calls to addresses that are not in the directory: 404, or ask the "
                              "core"},

@@ -74,26 +74,24 @@ void plan_keep_tls(const struct sip_msg *request, struct plan *plan)
                     plan->hosted);
 }
 
+/* Is this the next hop that the URI names? */
+static bool is_named_by(const struct resolver_target *target, const struct sip_uri *uri)
+{
+    return slice_eq_nocase(uri->host, slice_of(target->host)) &&
+           (target->port ? target->port : 5060) == (uri->port ? uri->port : 5060);
+}
+
 void plan_core_targets(struct plan *plan, const struct store_domain *domain,
                        const struct sip_uri *next)
 {
-    size_t first = 0;
-    for (size_t i = 0; next && i < domain->core_count; i++) {
-        uint16_t port = domain->cores[i].port ? domain->cores[i].port : 5060;
-        if (slice_eq_nocase(next->host, slice_of(domain->cores[i].host)) &&
-            port == (next->port ? next->port : 5060)) {
-            first = i;
-            break;
+    plan->target_count = resolver_core_targets(plan->resolver, domain, plan->targets);
+    for (size_t i = 1; next && i < plan->target_count; i++)
+        if (is_named_by(&plan->targets[i], next)) {
+            struct resolver_target named = plan->targets[i];
+            memmove(&plan->targets[1], &plan->targets[0], i * sizeof(named));
+            plan->targets[0] = named;
+            return;
         }
-    }
-    for (size_t i = 0; i < domain->core_count; i++) {
-        const struct store_core *core = &domain->cores[(first + i) % domain->core_count];
-        struct resolver_target *target = &plan->targets[i];
-        *target = (struct resolver_target){
-            .profile = RESOLVER_CORE, .port = core->port, .transport = core->transport};
-        snprintf(target->host, sizeof(target->host), "%s", core->host);
-    }
-    plan->target_count = domain->core_count;
 }
 
 /* The address by which others know whom an alias names. */

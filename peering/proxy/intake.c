@@ -210,7 +210,7 @@ static void receive_new_request(struct proxy *proxy, const struct origin *origin
 {
     struct sip_nameaddr top, next;
     struct refusal refusal = {.status = 0};
-    struct plan plan = {.refusal = &refusal};
+    struct plan plan = {.refusal = &refusal, .resolver = proxy->resolver};
     if (is_silent(proxy, origin, request)) {
         count(&proxy->counters->dropped);
         return;

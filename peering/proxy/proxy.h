@@ -162,6 +162,7 @@ bool proxy_is_own_ack(const struct proxy *proxy, const struct sip_msg *ack);
 
 struct plan {
     struct refusal *refusal;           /* status 0: forward; the caller keeps it */
+    struct resolver *resolver;         /* draws among the cores of one rank; NULL: none is drawn */
     enum transport_side side;          /* towards core or peer */
     char hosted[STORE_DOMAIN_MAX + 1]; /* our domain on the outgoing side of this request: picks
                                           certificate and core group */
@@ -228,7 +229,8 @@ void sources_done(struct proxy *proxy);
 /* A sips: request reaches a core over TLS only (design section 5, profile core): drops the other
  * targets, or refuses. */
 void plan_keep_tls(const struct sip_msg *request, struct plan *plan);
-/* The targets of a domain's core, the one that `next` names (if any) first. */
+/* The targets of a domain's core in the order of their ranks, the one that `next` names (if any)
+ * first. */
 void plan_core_targets(struct plan *plan, const struct store_domain *domain,
                        const struct sip_uri *next);
 

@@ -86,19 +86,27 @@ static void cores_are_read_and_printed_in_one_form(void **state)
          "sip:core.opa.example;transport=udp"},
         {"sip:core.opa.example:5070", "core.opa.example", 5070, SIP_UDP,
          "sip:core.opa.example:5070;transport=udp"},
+        {"sip:192.0.2.1;Priority=10;transport=tcp;weight=65535", "192.0.2.1", 0, SIP_TCP,
+         "sip:192.0.2.1;transport=tcp;priority=10;weight=65535"},
+        {"sip:core.opa.example;weight=1", "core.opa.example", 0, RESOLVER_ANY,
+         "sip:core.opa.example;priority=0;weight=1"},
     };
     for (size_t i = 0; i < COUNT_OF(table); i++) {
         struct store_core core;
         struct api_problem problem;
         char text[API_CORE_TEXT_MAX];
-        if (api_core_decode(slice_of(table[i].text), "cores[0]", &core, &problem))
+        bool ranked, ranked_again;
+        if (api_core_decode(slice_of(table[i].text), "cores[0]", &core, &ranked, &problem))
             fail_msg("%s", problem.detail);
         assert_string_equal(core.host, table[i].host);
         assert_int_equal(core.port, table[i].port);
         assert_int_equal(core.transport, table[i].transport);
-        assert_string_equal(api_core_encode(&core, text), table[i].printed);
+        assert_string_equal(api_core_encode(&core, ranked, text), table[i].printed);
         struct store_core again;
-        assert_int_equal(api_core_decode(slice_of(text), "", &again, &problem), 0);
+        assert_int_equal(api_core_decode(slice_of(text), "", &again, &ranked_again, &problem), 0);
+        assert_int_equal(ranked_again, ranked);
+        assert_int_equal(again.priority, core.priority);
+        assert_int_equal(again.weight, core.weight);
         assert_string_equal(again.host, core.host);
         assert_int_equal(again.port, core.port);
         assert_int_equal(again.transport, core.transport);
@@ -120,16 +128,23 @@ static void cores_that_say_too_much_are_refused(void **state)
         {"sip:192.0.2.1?Subject=x", "must not have headers"},
         {"sip:192.0.2.1;transport=sctp", "must be udp, tcp or tls"},
         {"sip:192.0.2.1;transport=carrier-pigeon", "must be udp, tcp or tls"},
-        {"sip:192.0.2.1;lr", "only the parameter transport"},
-        {"sip:192.0.2.1;transport=udp;lr", "only the parameter transport"},
-        {"sip:192.0.2.1;lr;transport=udp", "only the parameter transport"},
-        {"sip:192.0.2.1;transport", "only the parameter transport"},
+        {"sip:192.0.2.1;lr", "only the parameters"},
+        {"sip:192.0.2.1;transport=udp;lr", "only the parameters"},
+        {"sip:192.0.2.1;lr;transport=udp", "only the parameters"},
+        {"sip:192.0.2.1;transport", "only the parameters transport, priority and weight"},
+        {"sip:192.0.2.1;weight=1;weight=1", "each once"},
+        {"sip:192.0.2.1;weights=1", "only the parameters"},
+        {"sip:192.0.2.1;priority=65536", "priority and weight are numbers from 0 to 65535"},
+        {"sip:192.0.2.1;priority=", "is not a SIP URI"},
+        {"sip:192.0.2.1;weight=-1", "numbers from 0 to 65535"},
         {"sip:-core.example", "sip:-core.example"},
     };
     for (size_t i = 0; i < COUNT_OF(table); i++) {
         struct store_core core = {.host = "untouched"};
         struct api_problem problem;
-        if (api_core_decode(slice_of(table[i].text), "cores[3]", &core, &problem) != -EPROTO)
+        bool ranked;
+        if (api_core_decode(slice_of(table[i].text), "cores[3]", &core, &ranked, &problem) !=
+            -EPROTO)
             fail_msg("%s: is accepted", table[i].text);
         expect_refusal(&problem, table[i].text, API_PROBLEM_FIELD, "cores[3]", table[i].detail);
         assert_string_equal(core.host, "untouched");
@@ -195,6 +210,8 @@ static void bad_domains_name_the_field(void **state)
         {"{\"name\": \"opa.example\", " CORE ", \"version\": 1}", NULL, "version", "no such field"},
         {"{\"name\": \"opa_example\", " CORE "}", NULL, "name", "opa_example"},
         {"{\"name\": \"opa.example\", \"cores\": []}", NULL, "cores", "there are 0"},
+        {"{\"name\": \"opa.example\", \"cores\": [\"sip:192.0.2.1;weight=1\", \"sip:192.0.2.2\"]}",
+         NULL, "cores[1]", "has neither priority nor weight"},
         {"{\"name\": \"opa.example\", \"cores\": \"sip:x\"}", NULL, "cores", "must be an array"},
         {"{\"name\": \"opa.example\", \"cores\": [\"sip:192.0.2.1\", 5]}", NULL, "cores[1]",
          "must be a string"},

@@ -27,7 +27,7 @@ static uint64_t end_of(struct generator *generator)
 
 /* ---- domains ---- */
 
-static void core_fill(struct dice *dice, struct store_core *core)
+static void core_fill(struct dice *dice, bool ranked, struct store_core *core)
 {
     static const char *const hosts[] = {"192.0.2.1",    "2001:db8::1",   "core.opa.example",
                                         "Core.example", "[2001:db8::1]", ""};
@@ -35,6 +35,8 @@ static void core_fill(struct dice *dice, struct store_core *core)
     snprintf(core->host, sizeof(core->host), "%s", hosts[i]);
     core->port = (uint16_t)dice_u64(dice);
     core->transport = (uint8_t)dice_roll(dice, 4);
+    core->priority = ranked ? (uint16_t)dice_u64(dice) : 0;
+    core->weight = ranked ? (uint16_t)dice_u64(dice) : 0;
 }
 
 static unsigned count_of(struct dice *dice, unsigned least, unsigned most)
@@ -56,8 +58,9 @@ void generator_domain(struct generator *generator, struct store_domain *domain)
         generator_domain_name(dice, VALID, domain->name);
     domain->unknown = dice_percent(dice, VALID) ? dice_roll(dice, 2) : dice_roll(dice, 5);
     domain->core_count = count_of(dice, 1, STORE_CORES_MAX);
+    domain->ranked = dice_percent(dice, 25);
     for (unsigned i = 0; i < STORE_CORES_MAX && i < domain->core_count; i++)
-        core_fill(dice, &domain->cores[i]);
+        core_fill(dice, domain->ranked, &domain->cores[i]);
     domain->claims_per_owner =
         dice_percent(dice, VALID) ? dice_roll(dice, 4) : STORE_CLAIMS_MAX + dice_roll(dice, 2);
     domain->unpublished = dice_percent(dice, 25);

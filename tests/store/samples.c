@@ -11,6 +11,7 @@ struct store_domain domain_make(const char *name)
 {
     struct store_domain domain = {.unknown = STORE_UNKNOWN_CORE,
                                   .core_count = STORE_CORES_MAX,
+                                  .ranked = true,
                                   .claims_per_owner = 5,
                                   .quarantine_days = 300,
                                   .version = 5,
@@ -20,6 +21,8 @@ struct store_domain domain_make(const char *name)
         snprintf(domain.cores[i].host, sizeof(domain.cores[i].host), "core%u.opa.example", i);
         domain.cores[i].port = (uint16_t)(5060 + i);
         domain.cores[i].transport = (uint8_t)i;
+        domain.cores[i].priority = (uint16_t)(i * 1000);
+        domain.cores[i].weight = (uint16_t)(60000 - i);
     }
     return domain;
 }

@@ -47,11 +47,14 @@ static void a_domain_is_read_back_as_written(void **state)
     struct store_domain *in = &command.domain;
     in->unknown = STORE_UNKNOWN_CORE;
     in->unpublished = true;
+    in->ranked = true;
     for (unsigned i = 0; i < STORE_CORES_MAX; i++) {
         snprintf(in->cores[i].host, sizeof(in->cores[i].host),
                  i % 2 ? "2001:db8::%u" : "c%u.example", i);
         in->cores[i].port = (uint16_t)(i * 5000);
         in->cores[i].transport = (uint8_t)i;
+        in->cores[i].priority = (uint16_t)(UINT16_MAX - i);
+        in->cores[i].weight = (uint16_t)(i * 9000);
     }
     in->core_count = STORE_CORES_MAX;
     assert_int_equal(fixture_submit(f, &command), 0);
@@ -60,12 +63,15 @@ static void a_domain_is_read_back_as_written(void **state)
     assert_string_equal(out.name, "opa.example");
     assert_int_equal(out.unknown, STORE_UNKNOWN_CORE);
     assert_true(out.unpublished);
+    assert_true(out.ranked);
     assert_int_equal(out.core_count, STORE_CORES_MAX);
     assert_int_equal(out.version, 1);
     for (unsigned i = 0; i < STORE_CORES_MAX; i++) {
         assert_string_equal(out.cores[i].host, in->cores[i].host);
         assert_int_equal(out.cores[i].port, in->cores[i].port);
         assert_int_equal(out.cores[i].transport, in->cores[i].transport);
+        assert_int_equal(out.cores[i].priority, in->cores[i].priority);
+        assert_int_equal(out.cores[i].weight, in->cores[i].weight);
     }
 }
 

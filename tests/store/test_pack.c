@@ -136,6 +136,8 @@ static void records_from_before_a_switch_came_have_its_default(void **state)
     store_domain_unpack(&unpack, &domain);
     assert_int_equal(store_unpack_done(&unpack), 0);
     assert_false(domain.unpublished);
+    assert_false(domain.ranked);
+    assert_int_equal(domain.cores[0].priority, 0);
     store_pack_init(&pack, buffer, sizeof(buffer));
     store_domain_pack(&pack, &domain);
     assert_int_equal(store_pack_done(&pack, &bytes), 0);

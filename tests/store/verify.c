@@ -32,13 +32,17 @@ static bool address_same(const struct store_address *a, const struct store_addre
 static bool domain_same(const struct store_domain *a, const struct store_domain *b)
 {
     if (!text_same(a->name, b->name) || a->unknown != b->unknown ||
-        a->core_count != b->core_count || a->claims_per_owner != b->claims_per_owner ||
-        a->quarantine_days != b->quarantine_days || a->unpublished != b->unpublished ||
-        a->version != b->version || a->created_ms != b->created_ms)
+        a->core_count != b->core_count || a->ranked != b->ranked ||
+        a->claims_per_owner != b->claims_per_owner || a->quarantine_days != b->quarantine_days ||
+        a->unpublished != b->unpublished || a->version != b->version ||
+        a->created_ms != b->created_ms)
         return false;
     for (unsigned i = 0; i < a->core_count; i++)
         if (!text_same(a->cores[i].host, b->cores[i].host) ||
-            a->cores[i].port != b->cores[i].port || a->cores[i].transport != b->cores[i].transport)
+            a->cores[i].port != b->cores[i].port ||
+            a->cores[i].transport != b->cores[i].transport ||
+            a->cores[i].priority != b->cores[i].priority ||
+            a->cores[i].weight != b->cores[i].weight)
             return false;
     return true;
 }

@@ -30,6 +30,20 @@ def domain_add_refusals_name_the_reason(daemon):
         assert reason in err, err
 
 
+def cores_may_have_ranks(daemon):
+    first = "sip:127.0.21.2:5060;transport=udp;priority=10;weight=60"
+    record = daemon.json("domain", "add", "opa.example", "--core", first, "--core",
+                         "sip:127.0.21.3;transport=tcp;weight=5")
+    second = "sip:127.0.21.3;transport=tcp;priority=0;weight=5"
+    assert record["cores"] == [first, second], record
+    daemon.run("domain", "set", "opa.example", "--claims", "3")
+    assert daemon.json("domain", "show", "opa.example")["cores"] == [first, second]
+    _, err = daemon.run("domain", "set", "opa.example", "--core", first, "--core", CORE, code=REFUSED)
+    assert "cores[1]: has neither priority nor weight" in err, err
+    daemon.run("domain", "set", "opa.example", "--core", CORE)
+    assert daemon.json("domain", "show", "opa.example")["cores"] == [CORE]
+
+
 def domain_list_is_a_table(daemon):
     assert daemon.run("domain", "list") == ("", "")
     assert daemon.json("domain", "list") == {"domains": []}
@@ -363,6 +377,7 @@ def output_that_cannot_be_written_is_an_error(daemon):
 TESTS = [
     domain_add_says_what_was_added,
     domain_add_refusals_name_the_reason,
+    cores_may_have_ranks,
     domain_list_is_a_table,
     domain_show_prints_each_field,
     domain_del_wants_it_empty,
