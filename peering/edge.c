@@ -14,6 +14,7 @@ struct edge {
     struct edge_conf conf;
     unsigned started;  /* workers whose threads run */
     uv_mutex_t orders; /* held by whoever gives one */
+    struct board *board;
     struct worker workers[];
 };
 
@@ -61,16 +62,23 @@ static int ensure_token_key(struct store *store, char why[EDGE_MAX_WHY])
 static int open_workers(struct edge *edge, struct tls_context *tls, struct store *store,
                         struct log *log, char why[EDGE_MAX_WHY])
 {
-    uint8_t owner_key[16], tag_key[16];
-    if (draw(owner_key, sizeof(owner_key)) != 0 || draw(tag_key, sizeof(tag_key)) != 0) {
+    uint8_t owner_key[16], tag_key[16], board_key[16];
+    if (draw(owner_key, sizeof(owner_key)) != 0 || draw(tag_key, sizeof(tag_key)) != 0 ||
+        draw(board_key, sizeof(board_key)) != 0) {
         snprintf(why, EDGE_MAX_WHY, "the system gives no random numbers");
         return STATUS_CRYPTO;
+    }
+    edge->board = board_alloc(board_key);
+    if (!edge->board) {
+        snprintf(why, EDGE_MAX_WHY, "%s", status_text(-ENOMEM));
+        return -ENOMEM;
     }
     for (unsigned i = 0; i < edge->conf.workers; i++) {
         struct worker *worker = &edge->workers[i];
         worker->index = i;
         worker->count = edge->conf.workers;
         worker->team = edge->workers;
+        worker->board = edge->board;
         memcpy(worker->proxy.owner_key, owner_key, sizeof(owner_key));
         memcpy(worker->proxy.tag_key, tag_key, sizeof(tag_key));
         int status = worker_open(worker, &edge->conf, tls, store, log, why);
@@ -120,6 +128,7 @@ int edge_start(const struct edge_conf *conf, struct store *store, struct log *lo
     tls_context_unref(tls);
     if (status != 0) {
         uv_mutex_destroy(&new->orders);
+        board_free(new->board);
         free(new);
         return status;
     }
@@ -157,6 +166,15 @@ void edge_dns_purge(struct edge *edge, const char *name)
     order_all(edge, &order);
 }
 
+size_t edge_cores_get(struct edge *edge, struct core_view *cores, size_t max)
+{
+    size_t count = 0;
+    const struct worker_order order = {
+        .what = WORKER_CORES, .cores = cores, .core_max = max, .core_count = &count};
+    order_all(edge, &order);
+    return count;
+}
+
 bool edge_idle(const struct edge *edge)
 {
     for (unsigned i = 0; i < edge->conf.workers; i++)
@@ -178,6 +196,7 @@ void edge_stop(struct edge *edge)
         else
             worker_close(&edge->workers[i]);
     uv_mutex_destroy(&edge->orders);
+    board_free(edge->board);
     free(edge);
 }
 

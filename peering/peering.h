@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/netaddr.h"
+#include "peering/proxy/core_view.h"
 #include "peering/transport/tls.h"
 #include "peering/transport/transport.h"
 #include "peering/txn/txn.h"
@@ -37,6 +38,8 @@ struct edge_conf {
     unsigned search_ms;         /* all targets of a request: 0: 12000 */
     unsigned timer_c_ms;        /* an INVITE that rings for so long is cancelled; 0: 185000 */
     size_t max_transactions;    /* per worker; 0: 262144 */
+    unsigned core_check_ms;     /* between two OPTIONS to each next hop of a core, which worker 0
+                                   sends; 0: none are sent */
 };
 
 struct edge;
@@ -61,6 +64,10 @@ bool edge_idle(const struct edge *edge);
 /* Every worker forgets what DNS said of a name and of all names below it; `name` is what
  * resolver_purge_name made. Any thread; waits for the workers, milliseconds. */
 void edge_dns_purge(struct edge *edge, const char *name);
+
+/* Copies what is known of the next hops of all cores, at most `max`. Any thread; waits for the
+ * workers, milliseconds. Returns how many. */
+size_t edge_cores_get(struct edge *edge, struct core_view *cores, size_t max);
 
 /* Ends the workers and frees everything. Accepts NULL. */
 void edge_stop(struct edge *edge);

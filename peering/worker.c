@@ -135,6 +135,10 @@ static void carry_out(struct worker *worker, const struct worker_order *order)
     case WORKER_PURGE:
         resolver_purge(proxy->resolver, order->name);
         return;
+    case WORKER_CORES:
+        if (worker->index == 0) /* who asks them */
+            *order->core_count = cores_view(proxy, order->cores, order->core_max);
+        return;
     case WORKER_STOP:
         close_handles(worker);
         return;
@@ -173,7 +177,7 @@ void worker_order_all(struct worker *team, unsigned count, const struct worker_o
 static void free_memory(struct worker *worker)
 {
     struct proxy *proxy = &worker->proxy;
-    sources_done(proxy);
+    cores_free(proxy);
     if (proxy->txns)
         txn_layer_free(proxy->txns);
     if (proxy->timers)
@@ -256,6 +260,9 @@ int worker_open(struct worker *worker, const struct edge_conf *conf, struct tls_
     if (status == 0 &&
         (status = resolver_alloc(&worker->loop, &conf->resolver, &proxy->resolver)) != 0)
         snprintf(why, EDGE_MAX_WHY, "resolver: %s", status_text(status));
+    if (status == 0 && (status = cores_start(proxy, worker->board,
+                                             worker->index == 0 ? conf->core_check_ms : 0)) != 0)
+        snprintf(why, EDGE_MAX_WHY, "worker %u: %s", worker->index, status_text(status));
     if (status != 0)
         worker_close(worker);
     return status;

@@ -14,13 +14,22 @@
 
 /* What the edge wants. It waits until the worker has done it, so orders never queue. */
 struct worker_order {
-    enum { WORKER_RELOAD, WORKER_DRAIN, WORKER_PURGE, WORKER_STOP, WORKER_FINISH } what;
+    enum {
+        WORKER_RELOAD,
+        WORKER_DRAIN,
+        WORKER_PURGE,
+        WORKER_CORES,
+        WORKER_STOP,
+        WORKER_FINISH
+    } what;
     /* WORKER_STOP ends everything but the inbox; once all workers have done that, nobody hands over
      * any more, and WORKER_FINISH ends the loop. */
     struct tls_context *tls; /* WORKER_RELOAD: the worker takes a reference of its own */
     const struct netprefix *allow;
     size_t allow_count;
-    const char *name; /* WORKER_PURGE */
+    const char *name;        /* WORKER_PURGE */
+    struct core_view *cores; /* WORKER_CORES: room for `core_max`; worker 0 fills it */
+    size_t core_max, *core_count;
 };
 
 /* struct resolver_stats as an array. */
@@ -29,6 +38,7 @@ struct worker_order {
 struct worker {
     unsigned index, count;
     struct worker *team;         /* all workers, by index */
+    struct board *board;         /* of all workers: which hops of cores are down */
     struct ring **inbox;         /* by sending worker; this worker reads */
     bool wake[EDGE_MAX_WORKERS]; /* got something from us in this turn */
     uv_thread_t thread;

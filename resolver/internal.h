@@ -52,6 +52,8 @@ struct resolver {
     size_t entropy_left;
     struct resolver_plans *plans;
     struct resolver_avoid *avoid;
+    resolver_down_h *is_down; /* NULL: nothing is known to be down */
+    void *down_arg;
     uint64_t lottery; /* state of the draws among hosts of one rank */
     struct table *questions;
     struct list asked; /* the questions again, oldest first */

@@ -297,6 +297,14 @@ void resolver_hop_worked(struct resolver *resolver, const struct resolver_hop *h
 bool resolver_hop_is_avoided(struct resolver *resolver, const struct resolver_hop *hop,
                              const char *domain);
 
+/* Is a hop known to be out of service, though nothing failed here? `domain` is what the far side
+ * must prove. Called for the hops of every search: must be quick. */
+typedef bool resolver_down_h(const struct netaddr *addr, uint8_t transport, const char *domain,
+                             void *arg);
+/* Hops for which it says yes are passed over like those that failed lately, as long as it says so.
+ */
+void resolver_down_set(struct resolver *resolver, resolver_down_h *is_down, void *arg);
+
 /* ---- the keys of a server (DANE) ---- */
 
 /* What DNS says about the keys of a server. Only USABLE proves a key; only NONE, UNSIGNED and

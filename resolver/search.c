@@ -87,10 +87,21 @@ static bool is_taken(const struct resolver_search *search)
 
 static bool is_avoided(const struct resolver_search *search)
 {
+    const struct resolver *resolver = search->resolver;
     const struct resolver_plan_host *host = &search->plan->hosts[search->host];
     const struct resolver_avoid_key key = {&search->plan->addrs[host->first + search->addr],
                                            host->transport, search->domain};
+    /* First, for the other look makes this request the test of a hop that failed. */
+    if (resolver->is_down &&
+        resolver->is_down(key.addr, key.transport, key.domain, resolver->down_arg))
+        return true;
     return resolver_avoid_is(search->resolver->avoid, &key, resolver_now_ms(search->resolver));
+}
+
+void resolver_down_set(struct resolver *resolver, resolver_down_h *is_down, void *arg)
+{
+    resolver->is_down = is_down;
+    resolver->down_arg = arg;
 }
 
 static void hop_give(struct resolver_search *search, size_t host_index, size_t addr,

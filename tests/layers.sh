@@ -36,6 +36,7 @@ api/json.h
 api/problem.h
 api/publisher.h
 peering/probe.h
+peering/proxy/core_view.h
 peering/transport/tls.h
 peering/transport/tls_next.h
 resolver/check.h

@@ -14,6 +14,7 @@ const struct conf_section conf_sections[] = {
     {"outside", "tls:ADDRESS[:PORT]", conf_begin_outside, conf_end_listener,
      "a listener towards peers, always tls; once per listener, at least one. Without PORT it "
      "is 5061"},
+    {"cores", NULL, NULL, NULL, "how the next hops of our cores are watched"},
     {"certificate", "DOMAIN", conf_begin_certificate, NULL,
      "what proves a domain we host; once per domain, at least one. Far sides that name no domain "
      "get the first"},
@@ -104,6 +105,11 @@ const struct conf_setting conf_settings[] = {
      conf_take_address,
      "IP addresses at which peers reach this listener, for DNS, where they are not the bound one "
      "(behind NAT, or for a wildcard ADDRESS), such as {\"192.0.2.10\"}"},
+
+    {"cores", "check-ms", CONF_NUMBER, 0, HOUR_MS, "10000", CONF_FIXED, CONF(edge.core_check_ms),
+     NULL,
+     "how often each next hop of a core is asked OPTIONS; one that does not answer, or answers "
+     "503, twice in a row is passed over until it answers; 0: never"},
 
     {"certificate", "chain", CONF_FILE, 0, 0, NULL, CONF_MUST, CERTIFICATE(chain_file), NULL,
      "PEM file: the domain's own certificate first, then those of its issuers"},

@@ -1,5 +1,5 @@
 /* What every step of the proxy needs: the snapshot, our names, traces, and the way back. */
-#include "peering/proxy/proxy.h"
+#include "peering/proxy/cores.h"
 
 #include "base/status.h"
 
@@ -27,6 +27,7 @@ void proxy_end_batch(struct proxy *proxy)
 void proxy_end_all(struct proxy *proxy)
 {
     struct list *first;
+    cores_stop(proxy);
     while ((first = list_first(&proxy->contexts)))
         context_abort(container_of(first, struct context, link));
     proxy_end_batch(proxy);

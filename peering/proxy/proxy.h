@@ -10,6 +10,9 @@
  *   context.c  the response context: one server transaction, its targets in turn, the best answer
  *   attempt.c  one target: build (forward.c), connect, send, wait
  *   refuse.c   stateless answers
+ * And beside it:
+ *   sources.c  which sources are cores?
+ *   cores.c    where the cores' names lead, and how the cores are (core_check.c, board.c)
  * Everything of one request lives in the arena of its context. */
 #ifndef JUNCTOR_PEERING_PROXY_PROXY_H
 #define JUNCTOR_PEERING_PROXY_PROXY_H
@@ -18,6 +21,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/timers.h"
+#include "peering/proxy/core_view.h"
 #include "peering/proxy/token.h"
 #include "peering/sip/sip.h"
 #include "peering/transport/transport.h"
@@ -43,13 +47,8 @@ struct proxy_counters {
 typedef bool proxy_handover_h(unsigned owner, const struct transport_listener *listener,
                               const struct netaddr *peer, struct slice bytes, void *arg);
 
-/* The IP addresses of all cores, so that a stranger is known as one at the cost of a search. */
-struct sources {
-    struct netaddr *ips; /* sorted; owned */
-    size_t count;
-    uint64_t sequence; /* of the journal when they were read */
-    uint64_t checked_ms;
-};
+struct board;
+struct cores;
 
 struct proxy {
     unsigned index, workers;
@@ -77,7 +76,7 @@ struct proxy {
     proxy_handover_h *handover;
     void *handover_arg;
 
-    struct sources sources;
+    struct cores *cores;                        /* what is known of our own; cores.h */
     bool reading;                               /* the reader is begun; proxy_end_batch ends it */
     struct sip_header scratch[SIP_MAX_HEADERS]; /* index of the message being taken in */
 };
@@ -110,7 +109,18 @@ void proxy_receive_handed(struct proxy *proxy, const struct transport_listener *
                           const struct netaddr *peer, struct slice bytes);
 /* Before the loop sleeps: ends the read snapshot of this turn. */
 void proxy_end_batch(struct proxy *proxy);
-/* Ends every context without a word, for the worker's end. */
+/* Which hops of cores are down, for all workers of an edge to see. `key` is random. NULL without
+ * memory. */
+struct board *board_alloc(const uint8_t key[16]);
+struct board *board_free(struct board *board); /* accepts NULL; returns NULL */
+/* Begins to look up the names of cores, and to ask them how they are, when the loop runs.
+ * check_ms   between two checks of a next hop; 0: this worker asks nobody
+ * Returns 0 or -ENOMEM. proxy_end_all stops it. */
+int cores_start(struct proxy *proxy, struct board *board, unsigned check_ms);
+void cores_free(struct proxy *proxy);
+/* Copies what is known of at most `max` next hops of cores. Returns how many. */
+size_t cores_view(const struct proxy *proxy, struct core_view *views, size_t max);
+/* Ends every context, and the checks of cores, without a word, for the worker's end. */
 void proxy_end_all(struct proxy *proxy);
 
 /* ---- shared by the steps ---- */
@@ -220,12 +230,12 @@ void admit_found(const struct sip_msg *request, const struct resolver_found *fou
 /* Refuses what could not be found out: for the caller not "no such address", and for a core no 503,
  * which would take the whole edge out of service. */
 void admit_not_found_out(const struct sip_msg *request, const char *why, struct refusal *refusal);
-/* Is this source one of the domain's core next hops, or allowed by configuration? (sources.c) */
+/* Is this source one of the domain's core next hops, by address or where its name leads, or allowed
+ * by configuration? (sources.c) */
 bool admit_source_is_core(const struct proxy *proxy, const struct origin *origin,
                           const struct store_domain *domain);
 /* Is this source a core of any hosted domain, or allowed by configuration? */
 bool sources_known(struct proxy *proxy, const struct netaddr *peer);
-void sources_done(struct proxy *proxy);
 /* A sips: request reaches a core over TLS only (design section 5, profile core): drops the other
  * targets, or refuses. */
 void plan_keep_tls(const struct sip_msg *request, struct plan *plan);

@@ -20,6 +20,7 @@ api {{ socket = "{socket}" {api} }}
 allow = {{{allow}}}
 certificate "{domain}" {{ chain = "{chain}" key = "{key}" {served} }}
 trust {{ anchors = "{anchors}" }}
+cores {{ check-ms = {core_check_ms} }}
 dns {{ upstreams = {{"{resolver}"}} }}
 {more}
 """
@@ -64,6 +65,7 @@ class Edge:
         self.more = more
         self.outside = ""  # further settings of the listener towards peers,
         self.served = ""  # and of the certificate
+        self.core_check_ms = 0  # most tests read or count what cores get
         self.core = core or f"sip:{operator.phone}:{SIP_PORT};transport=udp"
         self.program = Program(f"edge {operator.letter.upper()}",
                                [tool_path("junctord"), "-c", self.path("junctord.conf")],
@@ -91,7 +93,7 @@ class Edge:
             allow=", ".join(f'"{net}"' for net in self.allow),
             domain=self.operator.domain, chain=self.pki.path(self.certificate + ".pem"),
             key=self.pki.path(self.certificate + ".key"), anchors=self.pki.anchors,
-            served=self.served, resolver=f"{self.plan.resolver}:{DNS_PORT}", more=self.more)
+            served=self.served, core_check_ms=self.core_check_ms, resolver=f"{self.plan.resolver}:{DNS_PORT}", more=self.more)
 
     # -- running --------------------------------------------------------------------------
 
