@@ -66,67 +66,19 @@ static const char *handshake(SSL *ssl, int64_t until_ms)
     return why;
 }
 
-/* ---- TLSA (RFC 6698 section 2.1) ---- */
-
-/* The selected part of a certificate; OPENSSL_free it. */
-static int tlsa_select(const struct probe_tlsa *tlsa, X509 *certificate, unsigned char **der)
-{
-    *der = NULL;
-    if (tlsa->selector == 0)
-        return i2d_X509(certificate, der);
-    if (tlsa->selector == 1)
-        return i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), der);
-    return -1;
-}
-
-static bool tlsa_fits(const struct probe_tlsa *tlsa, X509 *certificate)
-{
-    unsigned char *der, digest[EVP_MAX_MD_SIZE];
-    unsigned digest_len = 0;
-    int len = tlsa_select(tlsa, certificate, &der);
-    const EVP_MD *hash = tlsa->matching == 1   ? EVP_sha256()
-                         : tlsa->matching == 2 ? EVP_sha512()
-                                               : NULL;
-    bool fits = false;
-    if (len > 0 && tlsa->matching == 0)
-        fits = (size_t)len == tlsa->len && memcmp(der, tlsa->data, tlsa->len) == 0;
-    else if (len > 0 && hash && EVP_Digest(der, (size_t)len, digest, &digest_len, hash, NULL))
-        fits = digest_len == tlsa->len && memcmp(digest, tlsa->data, tlsa->len) == 0;
-    OPENSSL_free(der);
-    return fits;
-}
-
-/* Usage 2: a certificate of the chain that came is the trust anchor (RFC 7671 section 5.2). */
-static bool anchor_fits(const struct probe_tlsa *tlsa, const SSL *ssl, const char *domain)
-{
-    STACK_OF(X509) *chain = SSL_get_peer_cert_chain(ssl);
-    X509_STORE *store = X509_STORE_new();
-    struct tls_verdict verdict;
-    bool fits = false;
-    for (int i = 1; store && i < sk_X509_num(chain) && !fits; i++)
-        fits = tlsa_fits(tlsa, sk_X509_value(chain, i)) &&
-               X509_STORE_add_cert(store, sk_X509_value(chain, i)) == 1;
-    fits = fits && X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN) == 1 &&
-           tls_judge_chain(store, SSL_get0_peer_certificate(ssl), chain, time(NULL), domain, domain,
-                           &verdict) == 0;
-    X509_STORE_free(store);
-    return fits;
-}
+/* ---- the certificate ---- */
 
 static void tlsa_judge(const struct probe_conf *conf, const SSL *ssl, struct probe_result *result)
 {
     X509 *leaf = SSL_get0_peer_certificate(ssl);
     for (size_t i = 0; leaf && i < conf->tlsa_count; i++) {
-        const struct probe_tlsa *tlsa = &conf->tlsa[i];
-        bool fits = (tlsa->usage == 3 && tlsa_fits(tlsa, leaf)) ||
-                    (tlsa->usage == 2 && anchor_fits(tlsa, ssl, conf->far_domain));
+        const struct tls_tlsa *tlsa = &conf->tlsa[i];
+        bool fits =
+            tls_dane_fits(tlsa, leaf, SSL_get_peer_cert_chain(ssl), conf->far_domain, time(NULL));
         result->tlsa_matches = result->tlsa_matches || fits;
-        result->tlsa_lasts =
-            result->tlsa_lasts || (fits && (tlsa->usage == 2 || tlsa->selector == 1));
+        result->tlsa_lasts = result->tlsa_lasts || (fits && tls_dane_lasts(tlsa));
     }
 }
-
-/* ---- the certificate ---- */
 
 static void certificate_look(const struct probe_conf *conf, X509 *leaf, struct probe_result *result)
 {

@@ -11,6 +11,7 @@
 
 #include "base/netaddr.h"
 #include "peering/transport/tls.h"
+#include "peering/transport/tls_dane.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,20 +19,13 @@
 
 #define PROBE_REASON_MAX 64
 
-/* RFC 6698 section 2.1. The data belongs to the caller. */
-struct probe_tlsa {
-    uint8_t usage, selector, matching;
-    const uint8_t *data;
-    size_t len;
-};
-
 struct probe_conf {
     struct tls_context *tls;
     const char *our_domain; /* whose certificate is shown; "": none, and no OPTIONS is sent, which
                                edges do not answer to strangers */
     const char *far_domain; /* that must be proven */
     struct netaddr target;
-    const struct probe_tlsa *tlsa;
+    const struct tls_tlsa *tlsa;
     size_t tlsa_count;
     int64_t connect_until_ms; /* of CLOCK_MONOTONIC: connection and handshake */
     int64_t answer_until_ms;  /* the answer to OPTIONS */

@@ -13,19 +13,19 @@
 #define SYSTEM_ANCHORS "/etc/ssl/certs/ca-certificates.crt"
 /* ---- all of them ---- */
 
-static void tlsa_list(const struct check_target *target, struct probe_tlsa list[CHECK_TLSA_MAX])
+static void tlsa_list(const struct check_target *target, struct tls_tlsa list[CHECK_TLSA_MAX])
 {
     for (size_t i = 0; i < target->tlsa_count; i++) {
         const struct check_tlsa *tlsa = &target->tlsa[i];
         list[i] =
-            (struct probe_tlsa){tlsa->usage, tlsa->selector, tlsa->matching, tlsa->data, tlsa->len};
+            (struct tls_tlsa){tlsa->usage, tlsa->selector, tlsa->matching, tlsa->data, tlsa->len};
     }
 }
 
 static bool visit_run(struct check_visit *visit, struct probe_conf *conf, int64_t deadline_ms,
                       struct probe_result *result)
 {
-    struct probe_tlsa list[CHECK_TLSA_MAX];
+    struct tls_tlsa list[CHECK_TLSA_MAX];
     int64_t now_ms = waiting_now_ms();
     if (now_ms >= deadline_ms) {
         check_visit_found(visit, true, "time", "was not tried, the time for the check was over",
