@@ -15,6 +15,12 @@ static bool does_not_exist(const struct ask *ask)
     return ask->outcome.status == STATUS_NXDOMAIN && !ask->outcome.set->aliased;
 }
 
+/* A way is worth what its worst step is. */
+static enum resolver_path worse(enum resolver_path a, enum resolver_path b)
+{
+    return a < b ? a : b;
+}
+
 /* ---- addresses ---- */
 
 /* Puts a host behind those of its rank; before them where its weight is 0, which gives it the
@@ -40,6 +46,16 @@ static void addresses_start(struct resolver_location *location)
     resolver_location_ask(location, LOCATE_ADDRESSES);
 }
 
+/* By the sets that hold the host's addresses: AAAA and A. */
+static enum resolver_path host_path(const struct host *host, const struct ask asks[2])
+{
+    enum resolver_path path = (enum resolver_path)host->path;
+    for (size_t i = 0; i < 2; i++)
+        if (asks[i].outcome.set && asks[i].outcome.status == 0)
+            path = worse(path, resolver_outcome_path(&asks[i].outcome));
+    return path;
+}
+
 /* The plan of what was found. */
 static struct resolver_plan *plan_make(const struct resolver_location *location, size_t *addr_count)
 {
@@ -49,11 +65,13 @@ static struct resolver_plan *plan_make(const struct resolver_location *location,
     size_t counts[RESOLVER_MAX_TARGETS];
     for (size_t i = 0; i < location->host_count; i++) {
         const struct host *host = &location->hosts[i];
-        parts[i] = (struct resolver_plan_part){.host = host->name,
-                                               .weight = host->weight,
-                                               .transport = host->transport,
-                                               .rank = host->rank,
-                                               .addrs = addrs[i]};
+        parts[i] =
+            (struct resolver_plan_part){.host = host->name,
+                                        .weight = host->weight,
+                                        .transport = host->transport,
+                                        .path = (uint8_t)host_path(host, &location->asks[2 * i]),
+                                        .rank = host->rank,
+                                        .addrs = addrs[i]};
         counts[i] = resolver_order_addresses(location->asks[2 * i].outcome.set,
                                              location->asks[2 * i + 1].outcome.set, host->port,
                                              addrs[i], RESOLVER_MAX_HOPS);
@@ -116,7 +134,8 @@ static void addresses_of_domain(struct resolver_location *location)
               : resolver_target_transport(asked);
     const struct host host = {.name = asked->host,
                               .port = asked->port ? asked->port : resolver_service_port(transport),
-                              .transport = (uint8_t)transport};
+                              .transport = (uint8_t)transport,
+                              .path = (uint8_t)location->path};
     if (resolver_target_asks_srv(asked))
         resolver_tell(&location->teller, "no SRV records: the domain's own addresses, port %u",
                       host.port);
@@ -152,6 +171,7 @@ static void srv_hosts(struct resolver_location *location, size_t nth, size_t *pa
                                   .port = srv->port,
                                   .weight = srv->weight,
                                   .transport = asked->transport,
+                                  .path = (uint8_t)worse(location->path, asked->path),
                                   .rank = location->rank};
         if (!srv_is_usable(location, asked, srv))
             continue;
@@ -206,6 +226,8 @@ static void srv_of_domain(struct resolver_location *location);
 static void srv_missing(struct resolver_location *location)
 {
     const char *missing = location->asks[0].name;
+    for (size_t i = 0; i < location->ask_count; i++)
+        location->path = worse(location->path, resolver_outcome_path(&location->asks[i].outcome));
     resolver_location_hold(location);
     if (location->from_naptr) {
         location->from_naptr = false;
@@ -218,8 +240,11 @@ static void srv_missing(struct resolver_location *location)
 
 static void srv_done(struct resolver_location *location)
 {
-    for (size_t i = 0; i < location->ask_count; i++)
-        location->srv_sets[location->srv_first + i].set = location->asks[i].outcome.set;
+    for (size_t i = 0; i < location->ask_count; i++) {
+        struct srv_set *srv_set = &location->srv_sets[location->srv_first + i];
+        srv_set->set = location->asks[i].outcome.set;
+        srv_set->path = resolver_outcome_path(&location->asks[i].outcome);
+    }
     location->srv_seed = resolver_order_draw(&location->resolver->lottery);
     hosts_collect(location);
 
@@ -302,6 +327,7 @@ static void naptr_done(struct resolver_location *location)
         resolver_location_fail(location, STATUS_NXDOMAIN, "NXDOMAIN: the domain does not exist");
         return;
     }
+    location->path = worse(location->path, resolver_outcome_path(outcome));
     const struct resolver_set *set = outcome->set;
     size_t order[RESOLVER_NAPTR_MAX];
     size_t count = resolver_order_naptr(set, location->teller.services, order);

@@ -189,10 +189,25 @@ static void ask_note(struct ask *ask, const struct resolver_outcome *outcome)
     note_end(ask->location, outcome);
 }
 
+/* A floor that stretched the TTL makes nothing worse: what hangs on the way is asked for itself. */
+enum resolver_path resolver_outcome_path(const struct resolver_outcome *outcome)
+{
+    if (!outcome->set || outcome->stale)
+        return RESOLVER_PATH_UNKNOWN;
+    if (outcome->set->validated)
+        return RESOLVER_PATH_VALIDATED;
+    return outcome->set->trusted ? RESOLVER_PATH_UNSIGNED : RESOLVER_PATH_UNKNOWN;
+}
+
 static void ask_answered(const struct resolver_outcome *outcome, void *arg)
 {
     struct ask *ask = arg;
     struct resolver_location *location = ask->location;
+    if (ask->proving && !outcome->set) {
+        ask->proving = false;
+        resolver_ask(location->resolver, ask->name, ask->type, &ask->wait, ask_answered, ask);
+        return;
+    }
     ask_note(ask, outcome);
     if (location->step == LOCATE_ADDRESSES)
         settle(location, ask);
@@ -222,6 +237,29 @@ void resolver_location_add(struct resolver_location *location, enum resolver_typ
     ask->type = type;
 }
 
+/* Where only some upstreams are trusted, the way to a peer is asked of those first: an answer of
+ * another proves nothing, not even that a domain has no keys in DNS. */
+static bool is_proving(const struct resolver_location *location)
+{
+    const struct resolver_conf *conf = &location->resolver->conf;
+    bool trusted = false, others = false;
+    for (size_t i = 0; i < conf->upstream_count; i++) {
+        trusted = trusted || conf->upstreams[i].trusted;
+        others = others || !conf->upstreams[i].trusted;
+    }
+    return location->target.profile == RESOLVER_PEER && trusted && others;
+}
+
+static void ask_start(struct ask *ask)
+{
+    struct resolver *resolver = ask->location->resolver;
+    ask->proving = is_proving(ask->location);
+    if (ask->proving)
+        resolver_ask_trusted(resolver, ask->name, ask->type, &ask->wait, ask_answered, ask);
+    else
+        resolver_ask(resolver, ask->name, ask->type, &ask->wait, ask_answered, ask);
+}
+
 /* After the deadline nobody is asked but the cache.
  * The count is one too high meanwhile, so that answers from the cache cannot
  * end the step before everything is asked. */
@@ -239,7 +277,7 @@ void resolver_location_ask(struct resolver_location *location, enum locate_step 
             ask_give_up(ask);
             location->pending--;
         } else {
-            resolver_ask(location->resolver, ask->name, ask->type, &ask->wait, ask_answered, ask);
+            ask_start(ask);
         }
     }
     pending_drop(location);
@@ -318,6 +356,7 @@ static struct resolver_location *location_alloc(struct resolver *resolver)
     timer_init(&location->timer);
     location->resolver = resolver;
     location->until_ms = location->ends_ms = UINT64_MAX;
+    location->path = RESOLVER_PATH_VALIDATED;
     location->age = resolver_cache_age(resolver->cache);
     return location;
 }

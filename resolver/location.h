@@ -27,6 +27,7 @@ struct ask {
     const char *name; /* in a held set, or of the location */
     enum resolver_type type;
     bool answered;
+    bool proving;                    /* trusted upstreams are asked, before all others are */
     struct resolver_outcome outcome; /* its set is a reference of ours */
 };
 
@@ -34,6 +35,7 @@ struct host {
     const char *name; /* in a held set, or of the location */
     uint16_t port, weight;
     uint8_t transport;
+    uint8_t path;  /* of what led to the name */
     unsigned rank; /* those of a lower one come first, those of the same are drawn by weight */
 };
 
@@ -41,6 +43,7 @@ struct host {
 struct srv_set {
     const char *name; /* in a held set, or of the location */
     uint8_t transport;
+    enum resolver_path path;
     const struct resolver_set *set; /* held; NULL: not answered */
 };
 
@@ -69,8 +72,9 @@ struct resolver_location {
     bool partial;      /* something could not be found out */
     uint64_t age;      /* of the cache when it began */
 
-    bool from_naptr; /* a NAPTR record named the SRV sets that are asked */
-    bool from_srv;   /* an SRV record named the targets */
+    enum resolver_path path; /* of the steps so far that decided about all hosts */
+    bool from_naptr;         /* a NAPTR record named the SRV sets that are asked */
+    bool from_srv;           /* an SRV record named the targets */
     char srv_names[SERVICES_MAX][RESOLVER_NAME_MAX + 1];
     struct srv_set srv_sets[SRV_MAX];
     size_t srv_count;
@@ -101,6 +105,8 @@ void resolver_location_add(struct resolver_location *location, enum resolver_typ
 void resolver_location_ask(struct resolver_location *location, enum locate_step step);
 /* Keeps the sets of the finished step, for the next one uses names in them. */
 void resolver_location_hold(struct resolver_location *location);
+/* What an answer is worth that leads somewhere. */
+enum resolver_path resolver_outcome_path(const struct resolver_outcome *outcome);
 /* The first ask that could not be answered, or NULL. */
 const struct ask *resolver_location_failed(const struct resolver_location *location);
 

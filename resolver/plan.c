@@ -34,6 +34,7 @@ static void host_add(struct resolver_plan *plan, struct cursor *cursor,
     struct resolver_plan_host *host = &plan->hosts[plan->host_count++];
     host->weight = part->weight;
     host->transport = part->transport;
+    host->path = part->path;
     host->name = text_add(plan, cursor, part->host);
     host->first = plan->addr_count;
     host->count = (uint8_t)part->addr_count;
@@ -116,9 +117,23 @@ struct resolver_plan *resolver_plan_literal(const struct resolver_target *target
     netaddr_set_port(&addr, resolver_target_port(target));
     const struct resolver_plan_part part = {.host = target->host,
                                             .transport = (uint8_t)resolver_target_transport(target),
+                                            .path = RESOLVER_PATH_UNSIGNED,
                                             .addrs = &addr,
                                             .addr_count = 1};
     return resolver_plan_make(target, &part, 1, NULL, 0);
+}
+
+size_t resolver_plan_hosts(const struct resolver_plan *plan, struct resolver_plan_host_view *hosts,
+                           size_t max)
+{
+    for (size_t i = 0; i < plan->host_count && i < max; i++) {
+        const struct resolver_plan_host *host = &plan->hosts[i];
+        hosts[i] = (struct resolver_plan_host_view){.name = plan->text + host->name,
+                                                    .port = netaddr_port(&plan->addrs[host->first]),
+                                                    .path = plan->stale ? RESOLVER_PATH_UNKNOWN
+                                                                        : host->path};
+    }
+    return plan->host_count;
 }
 
 struct resolver_plan *resolver_plan_ref(struct resolver_plan *plan)

@@ -25,6 +25,7 @@ struct resolver_plan_host {
     uint8_t count;    /* 1..RESOLVER_MAX_HOPS */
     uint8_t rank_end; /* the index behind the last host of its rank */
     uint8_t transport;
+    uint8_t path; /* of enum resolver_path, while the plan is fresh */
 };
 
 /* Reference counted. One of the references is the cache's while the plan is in it. */
@@ -54,6 +55,7 @@ struct resolver_plan_part {
     const char *host;
     uint16_t weight;
     uint8_t transport;
+    uint8_t path;
     unsigned rank;
     const struct netaddr *addrs; /* in the order they are tried (RFC 8305), with port */
     size_t addr_count;           /* 0: the host is left out */

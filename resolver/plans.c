@@ -90,6 +90,12 @@ struct resolver_plan *resolver_plan_get(struct resolver *resolver,
     return plan;
 }
 
+uint32_t resolver_plan_left_s(const struct resolver *resolver, const struct resolver_plan *plan)
+{
+    uint64_t now_ms = resolver_now_ms(resolver);
+    return plan->expires_ms > now_ms ? (uint32_t)((plan->expires_ms - now_ms) / 1000) : 0;
+}
+
 /* ---- stale ---- */
 
 bool resolver_plan_has_stale(struct resolver *resolver, const struct resolver_target *target)

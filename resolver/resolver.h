@@ -199,6 +199,13 @@ void resolver_core_target(const struct store_core *core, struct resolver_target 
 size_t resolver_core_targets(struct resolver *resolver, const struct store_domain *domain,
                              struct resolver_target targets[STORE_CORES_MAX]);
 
+/* What the records that lead to a host are worth: NAPTR, SRV and addresses together. */
+enum resolver_path {
+    RESOLVER_PATH_UNKNOWN,  /* one of them is past its TTL, or no trusted upstream's word */
+    RESOLVER_PATH_UNSIGNED, /* it is proven that nobody signs one of them */
+    RESOLVER_PATH_VALIDATED /* each is validated: TLSA records of the host count (RFC 7673) */
+};
+
 struct resolver_hop {
     struct netaddr addr;             /* with port */
     uint8_t transport;               /* of enum resolver_transport, never RESOLVER_ANY */
@@ -254,6 +261,20 @@ typedef void resolver_plan_h(int status, struct resolver_plan *plan, const char 
 /* Makes the plan of a target and keeps it. Otherwise as resolver_locate. */
 int resolver_plan_find(struct resolver *resolver, const struct resolver_target *target,
                        resolver_plan_h *found, void *arg, struct resolver_location **location);
+
+/* A host of a plan. */
+struct resolver_plan_host_view {
+    const char *name;
+    uint16_t port;
+    uint8_t path; /* of enum resolver_path */
+};
+
+/* For how many seconds the plan holds: the shortest TTL of what it is made of. */
+uint32_t resolver_plan_left_s(const struct resolver *resolver, const struct resolver_plan *plan);
+/* The first `max` hosts of a plan, in order of rank; names valid as long as the plan. Returns how
+ * many there are in all. */
+size_t resolver_plan_hosts(const struct resolver_plan *plan, struct resolver_plan_host_view *hosts,
+                           size_t max);
 
 /* One request's way through the hops of a plan. Lives in the caller; cleared to zero it has no
  * hops. Each search draws for itself and has every hop once: what another call met changes at most
