@@ -382,8 +382,9 @@ static int build_sent(struct attempt *attempt, const char *branch)
         .branch = branch,
     };
     struct slice bytes = forward_request(&forward);
-    if (bytes.p) /* Via, two Record-Routes, Max-Forwards, Content-Length, an identity */
-        attempt->sent = index_sent(context->arena, bytes, context->request->header_count + 6);
+    if (bytes.p)
+        attempt->sent =
+            index_sent(context->arena, bytes, context->request->header_count + PROXY_ADDED_LINES);
     return attempt->sent ? 0 : -ENOMEM;
 }
 

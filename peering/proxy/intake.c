@@ -146,6 +146,15 @@ static void check_required(const struct sip_msg *request, enum sip_header_id id,
         snprintf(refusal->headers + used, sizeof(refusal->headers) - used, "\r\n");
 }
 
+/* Would it be over the limits of all who are like us, once it has what we add? */
+static bool has_no_room(const struct sip_msg *request)
+{
+    size_t head = (size_t)(request->headers_end - request->bytes.p);
+    return head + PROXY_ADDED_MAX > SIP_MAX_HEADER ||
+           request->bytes.len + PROXY_ADDED_MAX > SIP_MAX_MESSAGE ||
+           request->header_count + PROXY_ADDED_LINES > SIP_MAX_HEADERS;
+}
+
 /* Section 16.3: what can be told from the request alone. */
 static void validate(const struct proxy *proxy, const struct origin *origin,
                      const struct sip_msg *request, struct refusal *refusal)
@@ -158,6 +167,8 @@ static void validate(const struct proxy *proxy, const struct origin *origin,
         refusal_set(refusal, 483, "Max-Forwards has reached 0");
     else if (loop_is_closed(proxy, origin, request))
         refusal_set(refusal, 482, "this request has been here before, as it is");
+    else if (has_no_room(request))
+        refusal_set(refusal, 513, "the request is too long for what a proxy has to add to it");
     else
         check_required(request, SIP_H_PROXY_REQUIRE, "Proxy-Require", refusal);
 }

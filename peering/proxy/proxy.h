@@ -33,6 +33,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define PROXY_ADDED_MAX 4096 /* bytes that a request may grow by on its way through */
+#define PROXY_ADDED_LINES                                                                          \
+    6 /* header lines, likewise: Via, two Record-Routes, Max-Forwards,                             \
+         Content-Length, an identity */
 #define PROXY_MAX_ALLOW     64
 #define PROXY_WARNING_MAX   600        /* bytes of a Warning's text */
 #define PROXY_CONTEXT_LIMIT (4u << 20) /* bytes of memory one request may use */

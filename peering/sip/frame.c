@@ -120,7 +120,8 @@ struct sip_frame sip_frame(struct slice bytes, size_t *scanned)
     if (head_end != NULL)
         return frame_with_headers(bytes, skip, (size_t)(head_end - begin), scanned);
     if (bytes.len - skip > SIP_MAX_HEADER)
-        return frame_bad(skip, 0, 513, "start line and headers are longer than 32768 bytes");
+        return frame_bad(skip, SIP_MAX_HEADER + 1, 513,
+                         "start line and headers are longer than 32768 bytes");
     *scanned = bytes.len;
     return frame_of(SIP_FRAME_INCOMPLETE, skip, 0);
 }

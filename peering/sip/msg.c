@@ -105,11 +105,12 @@ static const char *headers_index(struct parse *parse, const char *p, const char 
         bool clean = true;
         const char *next = sip_line_end(p, end, &clean);
         if (next == NULL) {
-            parse_fail(parse, 400, "the header section does not end with an empty line");
+            if (end - parse->msg->bytes.p <= SIP_MAX_HEADER)
+                parse_fail(parse, 400, "the header section does not end with an empty line");
             return end;
         }
         if (parse->msg->header_count == parse->header_max) {
-            parse_fail(parse, 400, "too many header lines");
+            parse_fail(parse, 513, "more than 256 header lines");
             return end;
         }
         /* A line that others may split elsewhere is not even copied into an answer. */
@@ -215,6 +216,15 @@ static void max_forwards_decode(struct parse *parse)
     parse->msg->max_forwards = (unsigned)number;
 }
 
+/* A datagram has no more. On a stream the framer would have waited, had it the room. */
+static void body_missing(struct parse *parse, const char *reason)
+{
+    if (parse->stream)
+        parse_fail(parse, 513, "the message is longer than 65535 bytes");
+    else
+        parse_fail(parse, 400, reason);
+}
+
 static void content_length_decode(struct parse *parse)
 {
     struct sip_msg *msg = parse->msg;
@@ -223,7 +233,7 @@ static void content_length_decode(struct parse *parse)
     if (status == 0)
         msg->has_content_length = true;
     else if (status == -ERANGE)
-        parse_fail(parse, 400, "Content-Length is larger than any message");
+        body_missing(parse, "Content-Length is larger than any message");
     else
         parse_fail(parse, 400, "Content-Length header: it is not a number");
 }
@@ -259,7 +269,7 @@ static void body_find(struct parse *parse, struct slice rest)
 
     if (msg->has_content_length) {
         if (msg->content_length > rest.len)
-            parse_fail(parse, 400, "Content-Length is larger than the body");
+            body_missing(parse, "Content-Length is larger than the body");
         else
             rest.len = msg->content_length;
     } else if (parse->stream) {

@@ -23,7 +23,7 @@
 #define SIP_MAX_DATAGRAM  65507 /* bytes that IPv4 and UDP leave of it */
 #define SIP_SAFE_DATAGRAM 1300  /* a longer request had better go by TCP (18.1.1) */
 #define SIP_MAX_HEADER    32768 /* bytes of start line and headers together */
-#define SIP_MAX_HEADERS   256   /* header lines of one message; more is malformed */
+#define SIP_MAX_HEADERS   256   /* header lines of one message; more are refused */
 #define SIP_MAX_EDITS     64    /* edits of one forwarded message */
 
 enum sip_transport { SIP_UDP, SIP_TCP, SIP_TLS, SIP_SCTP };
@@ -218,9 +218,9 @@ struct sip_fault {
 int sip_msg_parse(struct slice bytes, bool stream, struct sip_header *headers, size_t header_max,
                   struct sip_msg *msg, struct sip_fault *fault);
 
-/* Is this (perhaps malformed) message a request other than ACK, so that it can be answered? A header
- * that is missing in it is then missing in the response too, as in `insuf` of RFC 4475 section
- * 3.3.1. Where Via cannot be read, its source is all there is to answer to. */
+/* Is this (perhaps malformed) message a request other than ACK, so that it can be answered? A
+ * header that is missing in it is then missing in the response too, as in `insuf` of RFC 4475
+ * section 3.3.1. Where Via cannot be read, its source is all there is to answer to. */
 bool sip_msg_can_answer(const struct sip_msg *msg);
 
 /* A copy of the message, its bytes and its index, in the arena. NULL on exhaustion. */
@@ -238,8 +238,9 @@ enum sip_frame_kind {
     SIP_FRAME_INCOMPLETE, /* wait for more bytes */
     SIP_FRAME_MESSAGE,    /* a message of `len` bytes starts at `skip` */
     SIP_FRAME_PING,       /* CRLF CRLF: answer CRLF, then drop `skip` bytes */
-    SIP_FRAME_BAD         /* framing is lost: close the connection; `fault` says why. Where `skip`
-                             and `len` bound the header section, it may be parsed for a 400 first */
+    SIP_FRAME_BAD         /* framing is lost: close the connection; `fault` says why. Where `len` is
+                             not 0, the header section, or what is read of one that is too long, is
+                             there: sip_msg_parse refuses it, with what is needed for an answer */
 };
 
 struct sip_frame {

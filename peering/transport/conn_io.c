@@ -170,6 +170,17 @@ static void hand_over(struct conn *conn, const struct sip_frame *frame)
     conn->scanned = 0;
 }
 
+/* Before the connection is closed: what can be read of the message may tell whom to answer. */
+static void refuse_bad(struct conn *conn, const struct sip_frame *frame)
+{
+    if (frame->len > 0) {
+        hand_over(conn, frame);
+        conn_flush(conn);
+    }
+    if (conn->state == CONN_READY)
+        close_bad(conn, &frame->fault);
+}
+
 /* Handlers may close the connection; its buffers stay until the last reference goes. */
 static void take_messages(struct conn *conn)
 {
@@ -189,7 +200,7 @@ static void take_messages(struct conn *conn)
             conn_send(conn, SLICE("\r\n"));
             break;
         case SIP_FRAME_BAD:
-            close_bad(conn, &frame.fault);
+            refuse_bad(conn, &frame);
             return;
         }
     }

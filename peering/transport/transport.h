@@ -67,7 +67,9 @@ struct transport_source {
     struct conn *conn; /* NULL for UDP */
 };
 
-/* One whole message, bytes valid during the call. */
+/* One whole message, bytes valid during the call. Or, where a connection is about to be closed for
+ * lost framing, what there is of the header section: sip_msg_parse refuses it, and an answer that
+ * is sent from inside the call still leaves. */
 typedef void transport_message_h(const struct transport_source *source, struct slice bytes,
                                  void *arg);
 

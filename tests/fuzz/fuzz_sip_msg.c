@@ -142,6 +142,15 @@ static void try_hop_requests(struct arena *arena, const struct sip_msg *msg)
     must(built.cseq == msg->cseq && slice_eq(built.uri_text, msg->uri_text));
 }
 
+/* What there is of a message that cannot be framed is never taken for one. */
+static void try_lost(struct slice head)
+{
+    struct sip_header headers[SIP_MAX_HEADERS];
+    struct sip_msg msg;
+    struct sip_fault fault;
+    must(sip_msg_parse(head, true, headers, SIP_MAX_HEADERS, &msg, &fault) == STATUS_MALFORMED);
+}
+
 /* What a connection sees: the same frame whether the bytes come at once or one by one, and a frame
  * that ends where the parser ends the message. */
 static void try_frame(struct slice bytes, const struct sip_msg *msg, bool good)
@@ -151,6 +160,8 @@ static void try_frame(struct slice bytes, const struct sip_msg *msg, bool good)
 
     if (frame.kind == SIP_FRAME_MESSAGE)
         must(frame.skip + frame.len <= bytes.len);
+    if (frame.kind == SIP_FRAME_BAD && frame.len > 0)
+        try_lost(slice_make(bytes.p + frame.skip, frame.len));
     if (good && msg->has_content_length)
         must(frame.kind == SIP_FRAME_MESSAGE && frame.skip == 0 && frame.len == msg->bytes.len);
     if (good && !msg->has_content_length)

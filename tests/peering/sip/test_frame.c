@@ -1,3 +1,4 @@
+#include "base/status.h"
 #include "tests/peering/sip/sip_test.h"
 
 #include <stdlib.h>
@@ -93,6 +94,17 @@ static void all_prefixes_of_a_message_are_incomplete(void **state)
     }
 }
 
+/* Who cannot be told where the message ends is told why: the parser refuses what there is of it. */
+static void assert_answerable(const char *text, const struct sip_frame *frame)
+{
+    struct parsed parsed;
+    parse(&parsed, slice_make(text + frame->skip, frame->len), true);
+    assert_int_equal(parsed.status, STATUS_MALFORMED);
+    assert_int_equal(parsed.fault.status, frame->fault.status);
+    assert_string_equal(parsed.fault.reason, frame->fault.reason);
+    assert_true(sip_msg_can_answer(&parsed.msg));
+}
+
 static void framing_is_lost_where_the_length_is_not_known(void **state)
 {
     (void)state;
@@ -116,7 +128,9 @@ static void framing_is_lost_where_the_length_is_not_known(void **state)
     };
     for (size_t i = 0; i < COUNT_OF(table); i++) {
         char text[256];
-        int len = snprintf(text, sizeof(text), "\r\nINVITE sip:a@b SIP/2.0\r\n%s\r\nbody",
+        int len = snprintf(text, sizeof(text),
+                           "\r\nINVITE sip:a@b SIP/2.0\r\nv: SIP/2.0/TCP h\r\nf: sip:a@b\r\n"
+                           "t: sip:a@b\r\ni: c\r\nCSeq: 1 INVITE\r\n%s\r\nbody",
                            table[i].headers);
         struct sip_frame frame = frame_once(text);
         assert_row(frame.kind == SIP_FRAME_BAD, table[i].headers);
@@ -125,6 +139,7 @@ static void framing_is_lost_where_the_length_is_not_known(void **state)
         /* skip and len bound the header section */
         assert_int_equal(frame.skip, 2);
         assert_int_equal(frame.len, len - 2 - 4);
+        assert_answerable(text, &frame);
     }
 }
 
@@ -147,6 +162,8 @@ static void a_line_end_that_is_not_crlf_loses_framing(void **state)
     }
 }
 
+#define MANDATORY "v: SIP/2.0/TCP h\r\nf: sip:a@b\r\nt: sip:a@b\r\ni: c\r\nCSeq: 1 A\r\nl: 0\r\n"
+
 static void long_messages_are_refused_before_they_have_come(void **state)
 {
     (void)state;
@@ -156,12 +173,13 @@ static void long_messages_are_refused_before_they_have_come(void **state)
 
     assert_non_null(text);
     memset(text, 'x', size);
-    memcpy(text, "A b SIP/2.0\r\nl:0\r\nX: ", 21);
+    memcpy(text, "A b:c SIP/2.0\r\n" MANDATORY "X:", strlen("A b:c SIP/2.0\r\n" MANDATORY "X:"));
     assert_int_equal(sip_frame(slice_make(text, SIP_MAX_HEADER), &scanned).kind,
                      SIP_FRAME_INCOMPLETE);
     struct sip_frame frame = sip_frame(slice_make(text, SIP_MAX_HEADER + 1), &scanned);
     assert_int_equal(frame.kind, SIP_FRAME_BAD);
     assert_int_equal(frame.fault.status, 513);
+    assert_answerable(text, &frame);
 
     memcpy(text + SIP_MAX_HEADER - 4, "\r\n\r\n", 4);
     scanned = 0;
@@ -174,6 +192,7 @@ static void long_messages_are_refused_before_they_have_come(void **state)
     frame = sip_frame(slice_make(text, size), &scanned);
     assert_int_equal(frame.kind, SIP_FRAME_BAD);
     assert_int_equal(frame.fault.status, 513);
+    assert_answerable(text, &frame);
     free(text);
 }
 
