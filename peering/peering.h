@@ -21,9 +21,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define EDGE_MAX_WORKERS 64
-#define EDGE_MAX_ALLOW   64
-#define EDGE_MAX_WHY     400
+#define EDGE_MAX_WORKERS   64
+#define EDGE_MAX_ALLOW     64
+#define EDGE_MAX_WHY       400
+#define EDGE_MAX_FAIL_OVER 16
 
 struct edge_conf {
     unsigned workers; /* 1..EDGE_MAX_WORKERS */
@@ -34,6 +35,9 @@ struct edge_conf {
     struct netprefix allow[EDGE_MAX_ALLOW]; /* sources, besides the cores' next hops, that may
                                                send to inside listeners as any hosted domain */
     size_t allow_count;
+    uint16_t fail_over[EDGE_MAX_FAIL_OVER]; /* answers that lead to the next target, 400 to 599,
+                                               besides 503 */
+    size_t fail_over_count;
     unsigned first_response_ms; /* per target: 0: 4000 */
     unsigned search_ms;         /* all targets of a request: 0: 12000 */
     unsigned timer_c_ms;        /* an INVITE that rings for so long is cancelled; 0: 185000 */

@@ -219,6 +219,8 @@ static void set_up_proxy(struct worker *worker, const struct edge_conf *conf, st
     proxy->transport_conf = &conf->transport;
     memcpy(proxy->allow, conf->allow, sizeof(proxy->allow));
     proxy->allow_count = conf->allow_count;
+    memcpy(proxy->fail_over, conf->fail_over, sizeof(proxy->fail_over));
+    proxy->fail_over_count = conf->fail_over_count;
     proxy->first_response_ms = conf->first_response_ms ? conf->first_response_ms : 4000;
     proxy->cancel_guard_ms = 64 * conf->times.t1_ms;
     proxy->timer_c_ms = conf->timer_c_ms ? conf->timer_c_ms : DEFAULT_TIMER_C_MS;

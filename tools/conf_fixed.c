@@ -179,6 +179,14 @@ static void api_compare(char *text, const struct api_conf *old, const struct api
         changes_add(text, "api", "reserved");
 }
 
+static bool is_fail_over_eq(const struct edge_conf *a, const struct edge_conf *b)
+{
+    for (size_t i = 0; i < a->fail_over_count && i < b->fail_over_count; i++)
+        if (a->fail_over[i] != b->fail_over[i])
+            return false;
+    return a->fail_over_count == b->fail_over_count;
+}
+
 const char *conf_fixed_changes(const struct junctord_conf *old, const struct junctord_conf *new,
                                char text[CONF_MAX_WHY])
 {
@@ -188,6 +196,8 @@ const char *conf_fixed_changes(const struct junctord_conf *old, const struct jun
         if ((setting->flags & CONF_FIXED) && is_changed(setting, old, new))
             changes_add(text, setting->section, setting->name);
     }
+    if (!is_fail_over_eq(&old->edge, &new->edge))
+        changes_add(text, "", "fail-over");
     api_compare(text, &old->api, &new->api);
     listeners_compare(text, &old->edge.transport, &new->edge.transport);
     addresses_compare(text, old, new);

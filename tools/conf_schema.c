@@ -48,6 +48,8 @@ const struct conf_setting conf_settings[] = {
     {"", "allow", CONF_LIST, 0, EDGE_MAX_ALLOW, NULL, 0, 0, conf_take_allow,
      "networks that may send to inside listeners besides the next hops of our cores, such as "
      "{\"192.0.2.0/24\"}"},
+    {"", "fail-over", CONF_LIST, 0, EDGE_MAX_FAIL_OVER, NULL, CONF_FIXED, 0, conf_take_fail_over,
+     "answers that lead to the next target of a request, besides 503, such as {\"500\", \"504\"}"},
 
     {"store", "path", CONF_FILE, 0, 0, JUNCTOR_LOCALSTATEDIR "/lib/junctor", CONF_FIXED,
      CONF(store.path), conf_take_store, "folder of the directory; made if it is missing"},

@@ -316,6 +316,19 @@ int conf_take_allow(struct conf_load *load, const char *text)
     return 0;
 }
 
+int conf_take_fail_over(struct conf_load *load, const char *text)
+{
+    struct edge_conf *edge = &load->conf->edge;
+    uint64_t status;
+    if (edge->fail_over_count == EDGE_MAX_FAIL_OVER)
+        return conf_refuse(load, "more than %d answers", EDGE_MAX_FAIL_OVER);
+    if (slice_to_u64(slice_of(text), 599, &status) < 0 || status < 400)
+        return conf_refuse(
+            load, "expected a SIP status from 400 to 599 such as \"500\", not \"%s\"", text);
+    edge->fail_over[edge->fail_over_count++] = (uint16_t)status;
+    return 0;
+}
+
 /* A multicast or broadcast address, or one of no use yet (RFC 1112 section 4, RFC 4291
  * section 2.7).
  */

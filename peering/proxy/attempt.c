@@ -282,6 +282,27 @@ static void on_provisional(struct attempt *attempt, unsigned status)
         timer_stop(proxy_of(attempt)->timers, &attempt->timer); /* timer F bounds the wait */
 }
 
+/* Does this answer lead to the next target? */
+static bool leads_on(const struct proxy *proxy, unsigned status)
+{
+    bool listed = status == 503;
+    for (size_t i = 0; !listed && i < proxy->fail_over_count; i++)
+        listed = proxy->fail_over[i] == status;
+    return listed;
+}
+
+static void turn_to_next(struct attempt *attempt, const struct sip_msg *response)
+{
+    struct context *context = attempt->context;
+    context_add_cause(context, "%s answered %u", attempt->hop.host, response->status);
+    if (response->status == 503)
+        context->answered_503 = true;
+    else
+        context_keep_response(context, response, attempt->conn);
+    attempt->abandoned = true;
+    context_attempt_failed(context);
+}
+
 static void on_response(struct txn_client *txn, const struct sip_msg *response, void *arg)
 {
     struct attempt *attempt = arg;
@@ -296,11 +317,8 @@ static void on_response(struct txn_client *txn, const struct sip_msg *response, 
         hop_failed(attempt);
     else
         hop_worked(attempt);
-    if (response->status == 503 && !attempt->abandoned) {
-        context_add_cause(context, "%s answered 503", attempt->hop.host);
-        context->answered_503 = true;
-        attempt->abandoned = true;
-        context_attempt_failed(context);
+    if (!attempt->abandoned && leads_on(context->proxy, response->status)) {
+        turn_to_next(attempt, response);
     } else if (!attempt->abandoned || (response->status >= 200 && response->status < 300)) {
         context_response(context, attempt, response, attempt->conn);
     }

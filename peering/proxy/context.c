@@ -114,6 +114,9 @@ static void give_up(struct context *context)
         return;
     if (context->cancelled) {
         refusal_set(&refusal, 487, "%s", "");
+    } else if (context->kept_status) {
+        respond(context, context->kept_status, context->kept_bytes);
+        return;
     } else {
         bool late = context->search_over && context->request->method == SIP_INVITE;
         refusal_set(&refusal, late ? 408 : 480, "%s",
@@ -292,11 +295,31 @@ static void on_search_timer(void *arg)
 
 /* ---- responses ---- */
 
-void context_response(struct context *context, const struct attempt *attempt,
-                      const struct sip_msg *response, const struct conn *conn)
+/* The response as it goes back. */
+static struct slice pass_back(struct context *context, const struct sip_msg *response,
+                              const struct conn *conn)
 {
     bool from_peer = context->plan->side == TRANSPORT_OUTSIDE;
     bool to_peer = context->origin.listener->side == TRANSPORT_OUTSIDE;
+    return forward_response(context->arena, response, from_peer ? conn : NULL, to_peer);
+}
+
+/* Section 16.7 step 6: the lowest class counts, and in it the first. */
+void context_keep_response(struct context *context, const struct sip_msg *response,
+                           const struct conn *conn)
+{
+    if (context->kept_status && context->kept_status / 100 <= response->status / 100)
+        return;
+    struct slice bytes = pass_back(context, response, conn);
+    if (!bytes.p)
+        return;
+    context->kept_status = response->status;
+    context->kept_bytes = bytes;
+}
+
+void context_response(struct context *context, const struct attempt *attempt,
+                      const struct sip_msg *response, const struct conn *conn)
+{
     context_enter(context);
     timer_stop(context->proxy->timers, &context->search_timer);
     if (response->status < 200)
@@ -310,8 +333,7 @@ void context_response(struct context *context, const struct attempt *attempt,
     bool wanted = response->status >= 200 || context->provisional_bytes <= CONTEXT_PROVISIONAL_MAX;
     /* 100 is hop by hop (16.7 step 5); the rest goes back as it came. */
     if (response->status > 100 && wanted) {
-        struct slice bytes =
-            forward_response(context->arena, response, from_peer ? conn : NULL, to_peer);
+        struct slice bytes = pass_back(context, response, conn);
         if (bytes.p)
             respond(context, response->status, bytes);
         else if (response->status >= 200) {

@@ -38,6 +38,7 @@
     6 /* header lines, likewise: Via, two Record-Routes, Max-Forwards,                             \
          Content-Length, an identity */
 #define PROXY_MAX_ALLOW     64
+#define PROXY_MAX_FAIL_OVER 16
 #define PROXY_WARNING_MAX   600        /* bytes of a Warning's text */
 #define PROXY_CONTEXT_LIMIT (4u << 20) /* bytes of memory one request may use */
 #define PROXY_BLOCK_SIZE    16384      /* what an ordinary call needs, in one piece */
@@ -59,6 +60,8 @@ struct proxy {
     const struct transport_conf *transport_conf;
     struct netprefix allow[PROXY_MAX_ALLOW];
     size_t allow_count;
+    uint16_t fail_over[PROXY_MAX_FAIL_OVER]; /* answers that lead on, besides 503 */
+    size_t fail_over_count;
     unsigned first_response_ms, search_ms, timer_c_ms;
     unsigned cancel_guard_ms; /* 64*T1: an answer to our CANCEL comes by then (9.1) */
     uint8_t owner_key[16];    /* shared by all workers: who owns a UDP request */
@@ -286,7 +289,9 @@ struct context {
     bool answered_503; /* one of the targets did */
     bool search_over, cancelled, final_sent;
     size_t provisional_bytes;
-    char *causes; /* why targets failed, for the Warning; NULL: none did */
+    unsigned kept_status;    /* of the best answer that led on to another target; 0: none did */
+    struct slice kept_bytes; /* as it would go back */
+    char *causes;            /* why targets failed, for the Warning; NULL: none did */
 };
 
 #define CONTEXT_PROVISIONAL_MAX 262144 /* bytes of provisional responses passed on per request */
@@ -327,6 +332,9 @@ void context_add_cause(struct context *context, const char *format, ...)
 bool context_has_more(const struct context *context);
 /* The current target is given up; the next one is tried. */
 void context_attempt_failed(struct context *context);
+/* A final response that leads to the next target, but goes back where none has a better one. */
+void context_keep_response(struct context *context, const struct sip_msg *response,
+                           const struct conn *conn);
 /* A response to pass on; a final one ends the search. `conn`: where it came from, NULL for UDP. */
 void context_response(struct context *context, const struct attempt *attempt,
                       const struct sip_msg *response, const struct conn *conn);

@@ -202,6 +202,9 @@ static const struct refusal refusals[] = {
     {INSIDE CERTIFICATE TRUST, "", "4: expected at least one listener towards peers"},
     /* networks and resolvers */
     {"allow = {\"10.0.0.1/8\"}\n", NULL, "1: allow: expected an IP address or a network such as"},
+    {"fail-over = {\"399\"}\n", NULL, "1: fail-over: expected a SIP status from 400 to 599"},
+    {"fail-over = {\"600\"}\n", NULL, "1: fail-over: expected a SIP status from 400 to 599"},
+    {"fail-over = {\"4xx\"}\n", NULL, "1: fail-over: expected a SIP status from 400 to 599"},
     {"allow = {\n \"10.0.0.0/8\",\n \"core.opa.example\"\n}\n", NULL,
      "3: allow: expected an IP address or a network such as"},
     {"dns { enum = {\"e164..arpa\"} }\n", NULL,

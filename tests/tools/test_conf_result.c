@@ -21,7 +21,7 @@ static const char every_setting[] =
          "      timeout-s = 7 request-timeout-s = 8 listen = \"[::1]:8443\"\n"
          "      certificate = \"opb.pem\" key = \"opb.key\" health = \"127.0.0.1:9100\"\n"
          "      rate = 6 reserved = {\"Sales\", \"%41b\"} }\n"
-         "allow = {\"127.0.21.0/24\", \"2001:db8::/32\"}\n"
+         "allow = {\"127.0.21.0/24\", \"2001:db8::/32\"} fail-over = {\"500\", \"404\"}\n"
          "dns { upstreams = {\"192.0.2.53\", \"[::1]:5353\"} attempt-timeout-ms = 101\n"
          "      timeout-ms = 102 ttl-min-s = 114 ttl-max-s = 115 stale-s = 116 }\n"
          "timers { connect-ms = 103 first-response-ms = 104 search-ms = 105 idle-ms = 1106\n"
@@ -67,6 +67,9 @@ static void each_setting_of_the_edge_reaches_its_place(void **state)
     assert_int_equal(edge->allow_count, 2);
     assert_int_equal(edge->allow[0].bits, 24);
     assert_int_equal(edge->allow[1].bits, 32);
+    assert_int_equal(edge->fail_over_count, 2);
+    assert_int_equal(edge->fail_over[0], 500);
+    assert_int_equal(edge->fail_over[1], 404);
     assert_int_equal(edge->resolver.upstream_count, 2);
     assert_addr(&edge->resolver.upstreams[0].addr, "192.0.2.53:53");
     assert_addr(&edge->resolver.upstreams[1].addr, "[::1]:5353");
@@ -116,6 +119,7 @@ static void what_is_left_out_has_its_default(void **state)
     assert_int_equal(conf->store.journal_size, 256 << 20);
     assert_int_equal(conf->store.journal_max, 0);
     assert_int_equal(edge->allow_count, 0);
+    assert_int_equal(edge->fail_over_count, 0);
     assert_int_equal(edge->resolver.upstream_count, 1);
     assert_addr(&edge->resolver.upstreams[0].addr, "127.0.0.1:53");
     assert_true(edge->resolver.upstreams[0].trusted);
@@ -361,6 +365,7 @@ static void changes_that_need_a_restart_are_named(void **state)
          "outside \"tls:127.0.20.1:5061\" { addresses = {\"192.0.2.1\"} }\n" CERTIFICATE TRUST,
          "outside: addresses"},
         {GOOD "workers = 63\n", "workers"},
+        {GOOD "fail-over = {\"500\"}\n", "fail-over"},
         {GOOD "api { listen = \"127.0.0.1:8443\" certificate = \"opa.pem\" key = \"opa.key\" }\n",
          "api: listen"},
         {GOOD "api { health = \"127.0.0.1:9100\" rate = 3 }\n", "api: rate, api: health"},

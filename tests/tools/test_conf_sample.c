@@ -48,7 +48,9 @@ static void the_sample_is_correct_and_shows_the_defaults(void **state)
     all->api.reserved_count = 0; /* these, */
     assert_int_equal(all->edge.resolver.suffix_count, 2);
     assert_true(all->edge.resolver.suffixes[1].trusted);
-    all->edge.resolver.suffix_count = 0; /* the trees of ENUM */
+    all->edge.resolver.suffix_count = 0; /* the trees of ENUM, */
+    assert_int_equal(all->edge.fail_over_count, 2);
+    all->edge.fail_over_count = 0; /* the answers that lead on */
     assert_int_equal(netaddr_port(&all->api.listen), 8443);
     assert_int_equal(netaddr_port(&all->api.health), 9100);
     all->api.listen = all->api.health = plain->api.listen; /* and where the API listens */

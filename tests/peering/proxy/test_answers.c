@@ -38,6 +38,46 @@ static void a_final_answer_ends_the_search(void **state)
     expect_no_request(&stand->b2, "INVITE");
 }
 
+/* What the configuration says leads on; the best of it goes back where all targets say such. */
+static void answers_that_are_listed_lead_on(void **state)
+{
+    static const struct {
+        const char *first, *second, *back;
+    } rows[] = {
+        {"500 Server Internal Error", "200 OK", "SIP/2.0 200 OK"},
+        {"500 Server Internal Error", "486 Busy Here", "SIP/2.0 486 Busy Here"},
+        {"500 Server Internal Error", "404 Not Found", "SIP/2.0 404 Not Found"},
+        {"404 Not Found", "500 Server Internal Error", "SIP/2.0 404 Not Found"},
+        {"404 First", "404 Second", "SIP/2.0 404 First"},
+        {"404 Not Found", "503 Service Unavailable", "SIP/2.0 404 Not Found"},
+        {"503 Service Unavailable", "500 Server Internal Error", "SIP/2.0 500"},
+    };
+    struct stand *stand = *state;
+    stand->conf.fail_over[0] = 404;
+    stand->conf.fail_over[1] = 500;
+    stand->conf.fail_over_count = 2;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct call call = invite("sip:bob@two.example");
+        char sent[8192], text[8192];
+        stand_restart(stand); /* b1 is the first again, whatever it said */
+        call_bob(stand, &call, sent);
+        answer(stand, &stand->b1, sent, rows[i].first);
+        do
+            expect(&stand->b2, "INVITE", sent);
+        while (!strstr(sent, call.id));
+        answer(stand, &stand->b2, sent, rows[i].second);
+        do
+            expect(&stand->a, "SIP/2.0 ", text);
+        while (strncmp(text, "SIP/2.0 100", 11) == 0);
+        if (strncmp(text, rows[i].back, strlen(rows[i].back)) != 0)
+            fail_msg("not %s but %.60s", rows[i].back, text);
+        while (receive(&stand->b1, text, QUIET_MS) || receive(&stand->b2, text, QUIET_MS))
+            ;
+        while (receive(&stand->a, text, QUIET_MS))
+            ;
+    }
+}
+
 /* With another tag in To: more than one phone has picked up. */
 static void answer_as(struct stand *stand, const char *sent, const char *status, const char *tag)
 {
@@ -201,6 +241,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         STAND_TEST(a_final_answer_ends_the_search),
+        STAND_TEST(answers_that_are_listed_lead_on),
         STAND_TEST(every_2xx_goes_back_forked_and_repeated),
         STAND_TEST(a_2xx_goes_back_after_the_search_was_given_up),
         STAND_TEST(provisional_responses_go_back_but_not_100),
