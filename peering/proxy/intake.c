@@ -109,11 +109,27 @@ static bool is_answered_elsewhere(const struct origin *origin)
     return !origin->conn && origin->listener->transport != SIP_UDP;
 }
 
+/* The INVITE that this CANCEL aims at, or NULL. Who sees a Via further down may not end the call
+ * from there: it is for the side, and outside for the peer, that made it. (What another worker took
+ * in comes without its connection.) */
+static struct context *cancelled_by(struct proxy *proxy, const struct origin *origin,
+                                    const struct sip_msg *cancel)
+{
+    struct txn_server *invite = txn_server_find_cancelled(proxy->txns, cancel);
+    struct context *context = invite ? txn_server_arg(invite) : NULL;
+    if (!context || context->origin.listener->side != origin->listener->side)
+        return NULL;
+    if (origin->listener->side == TRANSPORT_OUTSIDE && origin->conn &&
+        !conn_proves(origin->conn, conn_proven_domain(context->origin.conn)))
+        return NULL;
+    return context;
+}
+
 /* Section 9.2 and 16.10: answered here, hop by hop. */
 static void receive_cancel(struct proxy *proxy, const struct origin *origin,
                            const struct sip_msg *cancel)
 {
-    struct txn_server *invite = txn_server_find_cancelled(proxy->txns, cancel);
+    struct context *invite = cancelled_by(proxy, origin, cancel);
     struct refusal answer;
     if (invite || tell_others(proxy, origin, cancel))
         refusal_set(&answer, 200, "%s", "");
@@ -122,7 +138,7 @@ static void receive_cancel(struct proxy *proxy, const struct origin *origin,
     if (!is_answered_elsewhere(origin))
         proxy_refuse(proxy, origin, cancel, &answer);
     if (invite)
-        context_cancel(txn_server_arg(invite));
+        context_cancel(invite);
 }
 
 /* Every option tag that a client asks of proxies (16.3 step 5) or of whom it asks (8.2.2.3) is one

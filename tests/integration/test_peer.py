@@ -4,8 +4,10 @@ import socket
 
 import pytest
 
+from lab.pki import Leaf
 from lab.plan import TLS_PORT
-from lab.sip import Dialog, StreamAgent, StreamServer, request, response, tls_context
+from lab.sip import (Dialog, Message, StreamAgent, StreamServer, request, response, split_list,
+                     tls_context, uri_of)
 
 ALICE = "sip:alice@opa.example"
 BOB = "sip:bob@opb.example"
@@ -178,3 +180,64 @@ def test_a_peer_elsewhere_is_not_called_back_there(lab, plan, server, alice, ins
             far.send(response(got, 200, "OK", tag="b1"))
             alice.expect(200)
         assert not elsewhere.poll("MESSAGE", 0.1)
+
+
+# -- what leads over TLS is told so ---------------------------------------------------------------
+
+
+def test_sips_leads_to_a_sips_record_route(lab, server, alice, inside_a):
+    """RFC 3261 section 16.6 step 4: as Request-URI, and as the next Route."""
+    invite = request("INVITE", "sips:bob@opb.example", alice, ALICE)
+    alice.send(invite, inside_a)
+    with server.accept() as far:
+        got = far.expect("INVITE")
+        outside, inside = (uri_of(route) for route in split_list(got.all("Record-Route")))
+        assert outside.startswith("sips:") and outside.endswith("@opa.example;lr")
+        assert inside.startswith("sip:")  # alice's core speaks UDP
+        far.send(response(got, 200, "OK", tag="b1", headers=[("Contact", f"<{BOB}>")]))
+        dialog = Dialog.of_caller(alice, invite, alice.expect(200))
+        alice.send(dialog.request("ACK"), inside_a)
+        far.expect("ACK")
+        dialog.routes = dialog.routes[:2] + ["<sips:next@opb.example;lr>"]
+        alice.send(dialog.request("INVITE"), inside_a)
+        got = far.expect("INVITE")
+        assert got.all("Route") == ["<sips:next@opb.example;lr>"]
+        assert uri_of(split_list(got.all("Record-Route"))[0]).startswith("sips:")
+        dialog.routes[2] = "<sip:next@opb.example;lr>"
+        alice.send(dialog.request("INVITE"), inside_a)
+        got = far.expect(lambda m: m.method == "INVITE" and "sips" not in m.get("Route"))
+        assert uri_of(split_list(got.all("Record-Route"))[0]).startswith("sip:")
+
+
+# -- who may cancel -------------------------------------------------------------------------------
+
+
+def cancel_of(invite, via):
+    """The CANCEL of an INVITE that was seen with this Via."""
+    headers = [(name, "1 CANCEL" if name == "CSeq" else value)
+               for name, value in invite.headers if name in ("From", "To", "Call-ID", "CSeq")]
+    return Message(invite.start.replace("INVITE", "CANCEL", 1),
+                   [("Via", via), ("Max-Forwards", "70")] + headers)
+
+
+def test_only_who_made_a_call_cancels_it(lab, plan, peer, alice, inside_a):
+    """Whoever is called sees the Via of the caller's edge, and may tell it to others."""
+    lab.pki.make(Leaf("edge-c", sip=("opc.example",), dns=("opc.example",)))
+    invite = request("INVITE", ALICE, peer, BOB)
+    peer.send(invite)
+    got = alice.expect("INVITE")
+    alice.answer(got, 180, "Ringing", tag="a1")
+    peer.expect(180)
+    via = split_list(got.all("Via"))[1]
+    alice.send(cancel_of(invite, via), inside_a)
+    assert alice.expect_final("CANCEL").status == 481
+    with StreamAgent.connect((plan.a.edge, TLS_PORT), context=tls_context(lab.pki, "edge-c"),
+                             server_name="opa.example") as other:
+        other.send(cancel_of(invite, via))
+        assert other.expect_final("CANCEL").status == 481
+    assert not alice.poll("CANCEL", 0.2)
+    peer.send(cancel_of(invite, invite.get("Via")))
+    assert peer.expect_final("CANCEL").status == 200
+    alice.answer(alice.expect("CANCEL"), 200, "OK")
+    alice.answer(got, 487, "Request Terminated", tag="a1")
+    assert peer.expect_final("INVITE").status == 487
