@@ -1,4 +1,4 @@
-/* Connections to cores that are dead before anybody knows. */
+/* Connections that are dead before anybody knows: to cores, and of callers. */
 #include "tests/peering/proxy/stand.h"
 
 #include <poll.h>
@@ -99,12 +99,63 @@ static void a_new_connection_has_no_second_chance(void **state)
     expect_no_connection(&stand->c);
 }
 
+/* ---- callers over TCP ---- */
+
+/* An INVITE to bob over a connection that its caller closes, with this port in its Via. Core b1 has
+ * it then. */
+static void call_and_vanish(struct stand *stand, uint16_t port, char sent[8192])
+{
+    struct call call = invite("sip:bob@two.example");
+    struct core caller = {socket(AF_INET, SOCK_STREAM, 0), port};
+    char text[8192];
+    assert_int_equal(
+        connect(caller.fd, (const struct sockaddr *)&stand->edge_addr, sizeof(stand->edge_addr)),
+        0);
+    call.headers = "Content-Length: 0\r\n";
+    request_text(stand, &caller, &call, text);
+    assert_int_equal(send(caller.fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
+    expect(&caller, "SIP/2.0 100", text);
+    expect(&stand->b1, "INVITE", sent);
+    close(caller.fd);
+}
+
+/* RFC 3261 18.2.2: to where the caller is, at the port that its Via names. */
+static void an_answer_finds_a_caller_whose_connection_broke(void **state)
+{
+    struct stand *stand = *state;
+    char sent[8192], text[8192];
+    call_and_vanish(stand, stand->c.port, sent);
+    answer(stand, &stand->b1, sent, "180 Ringing");
+    struct core back = core_accept(&stand->c);
+    expect(&back, "SIP/2.0 180", text);
+    close(back.fd);
+}
+
+/* RFC 3261 16.9: else any caller could end calls by its Via. */
+static void an_answer_that_finds_nobody_cancels_nothing(void **state)
+{
+    struct stand *stand = *state;
+    char sent[8192], text[8192];
+    struct core nobody = {socket(AF_INET, SOCK_STREAM, 0), 0};
+    struct sockaddr_in addr = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(addr);
+    assert_int_equal(bind(nobody.fd, (struct sockaddr *)&addr, len), 0); /* and does not listen */
+    assert_int_equal(getsockname(nobody.fd, (struct sockaddr *)&addr, &len), 0);
+    call_and_vanish(stand, ntohs(addr.sin_port), sent);
+    answer(stand, &stand->b1, sent, "180 Ringing");
+    while (receive(&stand->b1, text, 2 * QUIET_MS)) /* the INVITE, perhaps, repeated before */
+        assert_null(strstr(text, "CANCEL"));
+    close(nobody.fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         STAND_TEST(a_connection_that_was_dead_is_replaced_once),
         STAND_TEST(the_replacement_carries_the_answer),
         STAND_TEST(a_new_connection_has_no_second_chance),
+        STAND_TEST(an_answer_finds_a_caller_whose_connection_broke),
+        STAND_TEST(an_answer_that_finds_nobody_cancels_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
