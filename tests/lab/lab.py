@@ -8,6 +8,7 @@ import time
 
 from .dns import Dns
 from .edge import Edge
+from .kamailio import KamailioEdge
 from .phone import Phone
 from .pki import Leaf, Pki
 from .process import stop_all, wait_until
@@ -28,6 +29,7 @@ class Lab:
         self.pki = Pki(os.path.join(self.directory, "pki"))
         self.dns = None
         self.edges = {}
+        self.kamailio = None  # in the place of an edge
         self.phones = {}
         self.cleanup = contextlib.ExitStack()
         self.cleanup.callback(shutil.rmtree, self.directory, ignore_errors=True)
@@ -57,6 +59,7 @@ class Lab:
         """Phones first: they may still have something to say to their edge."""
         programs = [phone.program for phone in self.phones.values()]
         programs += [edge.program for edge in self.edges.values()]
+        programs += [self.kamailio.program] if self.kamailio else []
         return programs + (self.dns.programs if self.dns else [])
 
     # -- making --------------------------------------------------------------------------------
@@ -80,6 +83,12 @@ class Lab:
         self.edges[operator.letter] = edge
         return edge
 
+    def make_kamailio(self, operator, **options):
+        self.kamailio = KamailioEdge(operator, self.plan, os.path.join(self.directory, "kamailio"),
+                                     self.pki, "edge-" + operator.letter, **options)
+        self.kamailio.configure()
+        return self.kamailio
+
     def make_phone(self, operator, **options):
         phone = Phone(operator, self.plan.other(operator),
                       os.path.join(self.directory, operator.user), keep=self.keep, **options)
@@ -91,7 +100,8 @@ class Lab:
 
     def start(self):
         """Starts what was made, all at once, and waits until each is ready."""
-        parts = [part for part in (self.dns, *self.edges.values(), *self.phones.values()) if part]
+        parts = [part for part in (self.dns, *self.edges.values(), self.kamailio,
+                                   *self.phones.values()) if part]
         for part in parts:
             part.start()
         for part in parts:

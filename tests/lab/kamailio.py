@@ -1,0 +1,179 @@
+"""A Kamailio as an operator's edge: mutual TLS with other edges, found by them and finding them by
+DNS. Its configuration is what README recommends to whoever peers with Kamailio alone."""
+
+import glob
+import os
+import socket
+
+from .dns import find_program
+from .plan import DNS_PORT, SIP_PORT, TLS_PORT
+from .process import LabError, Program, run
+
+CONFIG = """\
+#!KAMAILIO
+debug=2
+log_stderror=yes
+fork=yes
+children=2
+tcp_children=2
+auto_aliases=no
+alias="{domain}"
+dns_try_naptr=yes
+dns_tls_pref=40
+dns_tcp_pref=20
+dns_udp_pref=10
+use_dns_failover=yes
+enable_tls=yes
+tcp_connect_timeout=3
+listen=udp:{edge}:{sip_port}
+listen=tls:{edge}:{tls_port}
+
+mpath="{modules}/"
+loadmodule "tls.so"
+loadmodule "tm.so"
+loadmodule "sl.so"
+loadmodule "rr.so"
+loadmodule "pv.so"
+loadmodule "maxfwd.so"
+loadmodule "textops.so"
+loadmodule "siputils.so"
+loadmodule "htable.so"
+loadmodule "exec.so"
+loadmodule "xlog.so"
+
+modparam("tls", "config", "{tls_config}")
+modparam("tls", "xavp_cfg", "tls")
+modparam("tm", "fr_timer", 5000)
+modparam("rr", "append_fromtag", 1)
+modparam("htable", "htable", "judged=>size=8;autoexpire=3600")
+
+request_route {{
+    if (!mf_process_maxfwd_header("70")) {{ sl_send_reply("483", "Too Many Hops"); exit; }}
+    xlog("L_NOTICE", "edge: $rm $ru from $si:$sp over $proto\\n");
+    if (is_method("CANCEL")) {{ if (t_check_trans()) t_relay(); exit; }}
+    if ($proto == "tls") route(PEER);
+    if (has_totag()) {{
+        if (loose_route()) {{
+            if (is_method("INVITE|SUBSCRIBE|UPDATE|NOTIFY|REFER")) record_route();
+            if (!t_relay()) sl_reply_error();
+            exit;
+        }}
+        if (is_method("ACK")) {{ if (t_check_trans()) t_relay(); exit; }}
+        sl_send_reply("404", "Not here");
+        exit;
+    }}
+    t_check_trans();
+    remove_hf("Route");
+    if (is_method("INVITE|SUBSCRIBE|REFER")) record_route();
+    if ($proto == "tls") {{                     # from a peer: for our own domain only
+        if ($rd != "{domain}") {{ sl_send_reply("403", "Not our domain"); exit; }}
+        $du = "{core}";
+    }} else if ($si != "{core_ip}" || $fd != "{domain}") {{
+        sl_send_reply("403", "Not a user here");
+        exit;
+    }} else if ($rd != "{domain}") {{           # to whom DNS names, over TLS and by this name
+        $xavp(tls=>server_name) = $rd;
+    }}
+    if (!t_relay()) sl_reply_error();
+}}
+
+# A peer may speak for the domain that its certificate proves.
+route[PEER] {{
+    if ($sht(judged=>$conid) == $null) {{  # once for each connection
+        exec_avp("{judge} '$tls_peer_raw_cert'", "$avp(verdict)");
+        $sht(judged=>$conid) = $avp(verdict);
+    }}
+    if ($sht(judged=>$conid) != "good") {{
+        sl_send_reply("403", "Not trusted here");
+        exit;
+    }}
+    if (!has_totag() && $tls_peer_san_uri != "sip:" + $fd && $tls_peer_san_hostname != $fd) {{
+        sl_send_reply("403", "The certificate does not prove the caller's domain");
+        exit;
+    }}
+}}
+"""
+
+TLS_CONFIG = """\
+[server:default]
+method = TLSv1.2+
+private_key = {key}
+certificate = {chain}
+ca_list = {anchors}
+verify_client = {verify_client}
+
+[client:default]
+method = TLSv1.2+
+private_key = {key}
+certificate = {chain}
+ca_list = {anchors}
+verify_certificate = yes
+require_certificate = yes
+"""
+
+# What Kamailio cannot do itself: judge a chain for any purpose. Certificates between the anchors
+# and the leaf would be given with -untrusted.
+JUDGE = """\
+#!/bin/sh
+printf '%s\\n' "$1" | openssl verify -purpose any -CAfile "{anchors}" >&2 && echo good || echo bad
+"""
+
+
+def module_directory():
+    for place in ("/usr/lib", "/usr/lib/*-linux-*", "/usr/lib64"):
+        for found in glob.glob(place + "/kamailio/modules/tm.so"):
+            return os.path.dirname(found)
+    raise LabError("Kamailio's modules are not installed (Debian package kamailio)")
+
+
+class KamailioEdge:
+    """In the place of a junctord of this operator, whose phone is the core.
+
+    verify_client   Kamailio's way to judge those who connect: "on" demands the clientAuth usage,
+                    "optional_no_ca" leaves it to the configuration"""
+
+    def __init__(self, operator, plan, directory, pki, certificate, verify_client="optional_no_ca"):
+        self.operator = operator
+        self.plan = plan
+        self.directory = directory
+        self.pki = pki
+        self.certificate = certificate
+        self.verify_client = verify_client
+        self.program = Program(
+            "Kamailio", [find_program("kamailio"), "-DD", "-E", "-m", "32", "-M", "4",
+                         "-Y", directory, "-f", self.path("kamailio.cfg")],
+            self.path("log"), env={**os.environ, "LD_PRELOAD": self.path("resolv_port.so"),
+                                   "LAB_NAMESERVER": f"{plan.resolver} {DNS_PORT}"})
+
+    def path(self, name):
+        return os.path.join(self.directory, name)
+
+    def configure(self):
+        os.makedirs(self.directory, exist_ok=True)
+        run(["cc", "-shared", "-fPIC", "-o", self.path("resolv_port.so"),
+             os.path.join(os.path.dirname(__file__), "resolv_port.c")])
+        self._write("tls.cfg", TLS_CONFIG.format(
+            key=self.pki.path(self.certificate + ".key"), anchors=self.pki.anchors,
+            chain=self.pki.path(self.certificate + ".pem"), verify_client=self.verify_client))
+        self._write("judge", JUDGE.format(anchors=self.pki.anchors))
+        os.chmod(self.path("judge"), 0o755)
+        self._write("kamailio.cfg", CONFIG.format(
+            domain=self.operator.domain, edge=self.operator.edge, sip_port=SIP_PORT,
+            tls_port=TLS_PORT, modules=module_directory(), tls_config=self.path("tls.cfg"),
+            judge=self.path("judge"), core_ip=self.operator.phone,
+            core=f"sip:{self.operator.phone}:{SIP_PORT};transport=udp"))
+
+    def _write(self, name, text):
+        with open(self.path(name), "w", encoding="ascii") as file:
+            file.write(text)
+
+    def start(self):
+        self.program.start()
+
+    def ready(self):
+        """Its TCP side takes a connection; by then the workers are there."""
+        try:
+            socket.create_connection((self.operator.edge, TLS_PORT), 0.5).close()
+        except OSError:
+            return False
+        return True
