@@ -1,6 +1,7 @@
 """Real Kamailio cores and baresip users of ../shared/interop, with two junctord between them."""
 
 import os
+import shutil
 import socket
 import subprocess
 import time
@@ -9,8 +10,9 @@ import pytest
 
 from lab.edge import source_root
 from lab.lab import Lab
-from lab.pki import Pki
+from lab.pki import Leaf, Pki
 from lab.plan import SIP_PORT, free_plan, is_free
+from lab.process import run as run_command
 
 STAND = os.path.join(os.path.dirname(source_root()), "shared", "interop")
 INSIDE_TLS_PORT = 5062
@@ -54,6 +56,18 @@ def pki(tmp_path_factory):
     return Pki(directory)
 
 
+@pytest.fixture(scope="module")
+def public_pki(pki, tmp_path_factory):
+    """The stand's CA, but the edges have what public CAs issue since 2026: serverAuth only."""
+    public = Pki(str(tmp_path_factory.mktemp("interop-public-pki")))
+    for name in ("ca.pem", "ca.key"):
+        shutil.copy(pki.path(name), public.path(name))
+    public.adopt_ca()
+    for letter, domain in (("a", "opa.example"), ("b", "opb.example")):
+        public.make(Leaf("edge-" + letter, sip=(domain,), dns=(domain,)))
+    return public
+
+
 def core(trunk, transport):
     port = SIP_PORT + 1 if transport == "tls" else SIP_PORT
     return f"sip:{trunk}:{port};transport={transport}"
@@ -65,8 +79,9 @@ def edge_uri(address, transport):
 
 
 @pytest.fixture(scope="module", params=["udp", "tcp", "tls"])
-def stand(request, turn, pki, tmp_path_factory):
-    """Edges and cores, linked by this transport. Yields the environment for the scripts."""
+def stand(request, turn, pki, public_pki, tmp_path_factory):
+    """Edges and cores, linked by this transport. Yields the environment for the scripts. Over TLS
+    the stand's cores demand the clientAuth usage of their edge."""
     plan, transport = free_plan(), request.param
     plan.a.edge = plan.a.published = "127.0.20.1"
     plan.b.edge = plan.b.published = "127.0.20.2"
@@ -74,7 +89,8 @@ def stand(request, turn, pki, tmp_path_factory):
     assert busy is None, f"the interop stand's addresses are in use: {busy}"
     with Lab(plan) as lab:
         request.node.lab = lab
-        lab.pki = pki  # the stand's CA is trusted by edges and cores alike
+        # the stand's CA is trusted by edges and cores alike
+        lab.pki = pki if transport == "tls" else public_pki
         lab.make_dns()
         for operator, trunk in ((plan.a, "127.0.21.2"), (plan.b, "127.0.22.2")):
             lab.make_edge(operator, inside=INSIDE, core=core(trunk, transport))
@@ -97,6 +113,14 @@ def stand(request, turn, pki, tmp_path_factory):
 def test_a_call_between_real_cores(stand, caller, hung_up_by):
     status, output = run("call.sh", "-n", "2", "-h", hung_up_by, caller, env=stand)
     assert status == 0, output
+
+
+def test_certificates_for_servers_only_are_enough_between_edges(public_pki):
+    """The calls and messages over udp and tcp pass with these."""
+    for name in ("edge-a", "edge-b"):
+        text = run_command(["openssl", "x509", "-in", public_pki.path(name + ".pem"), "-noout",
+                            "-ext", "extendedKeyUsage"]).stdout
+        assert "Server" in text and "Client" not in text
 
 
 @pytest.mark.parametrize("sender", ["alice", "bob"])

@@ -40,6 +40,10 @@ class Pki:
              "-addext", "basicConstraints=critical,CA:TRUE",
              "-addext", "keyUsage=critical,keyCertSign,cRLSign",
              "-out", self.path(name + ".pem")])
+        self.adopt_ca(name)
+
+    def adopt_ca(self, name="ca"):
+        """Its key and certificate are there: it can issue."""
         with open(self.path(name + ".index"), "w", encoding="ascii"):
             pass
 
