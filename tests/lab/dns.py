@@ -6,7 +6,7 @@ import shutil
 import socket
 import struct
 
-from .plan import DNS_PORT, TLS_PORT
+from .plan import DNS_PORT
 from .process import LabError, Program, run
 
 ZONE = """\
@@ -17,7 +17,6 @@ $TTL 60
 ns          A     {nameserver}
 @           NAPTR 10 10 "s" "SIPS+D2T" "" _sips._tcp
 _sips._tcp  SRV   10 10 {port} edge
-edge        A     {edge}
 _{port}._tcp.edge TLSA 3 1 1 {fingerprint}
 """
 
@@ -127,7 +126,7 @@ class Dns:
         with open(self.path(name), "w", encoding="ascii") as file:
             file.write(text)
 
-    def configure(self, fingerprints, port=TLS_PORT, more="", negative_ttl=60):
+    def configure(self, fingerprints, more="", negative_ttl=60):
         """`fingerprints`: for each operator's letter, that of its edge's key. `more`: records of the
         zone above the operators."""
         self._write("knot.conf", self._knot_conf())
@@ -135,8 +134,10 @@ class Dns:
             nameserver=self.plan.nameserver, negative_ttl=negative_ttl) + more)
         for operator in self.plan.operators:
             self._write(operator.domain + ".zone", ZONE.format(
-                domain=operator.domain, nameserver=self.plan.nameserver, port=port,
-                edge=operator.published, fingerprint=fingerprints[operator.letter]))
+                domain=operator.domain, nameserver=self.plan.nameserver,
+                port=operator.tls_port, fingerprint=fingerprints[operator.letter])
+                + "".join(f"edge {'AAAA' if ':' in address else 'A'} {address}\n"
+                          for address in (operator.published, operator.also_published) if address))
             self._make_key(operator.domain)
         self._write("unbound.conf", self._unbound_conf())
 

@@ -83,13 +83,15 @@ class Edge:
         with open(self.path("junctord.conf"), "w", encoding="ascii") as file:
             file.write(self.config())
 
+    def listeners(self):
+        lines = [f'inside "{transport}:{self.operator.edge}:{port}" {{ }}'
+                 for transport, port in self.inside]
+        return lines + [f'outside "tls:{self.operator.edge}:{TLS_PORT}" {{ {self.outside} }}']
+
     def config(self):
-        listeners = [f'inside "{transport}:{self.operator.edge}:{port}" {{ }}'
-                     for transport, port in self.inside]
-        listeners.append(f'outside "tls:{self.operator.edge}:{TLS_PORT}" {{ {self.outside} }}')
         return CONFIG.format(
             workers=self.workers, store=self.path("store"), socket=self.socket,
-            api=self.api, listeners="\n".join(listeners),
+            api=self.api, listeners="\n".join(self.listeners()),
             allow=", ".join(f'"{net}"' for net in self.allow),
             domain=self.operator.domain, chain=self.pki.path(self.certificate + ".pem"),
             key=self.pki.path(self.certificate + ".key"), anchors=self.pki.anchors,

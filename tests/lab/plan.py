@@ -25,6 +25,8 @@ class Operator:
     hertz: int  # the tone its phone sends
     edge: str = ""
     published: str = ""  # the address DNS gives for the edge; a relay's where one stands before it
+    also_published: str = ""  # a further address
+    tls_port: int = TLS_PORT  # and the port
     phone: str = ""
 
     def __post_init__(self):

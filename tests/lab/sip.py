@@ -22,6 +22,11 @@ def token(length=10):
     return "".join(random.choice("abcdefghijklmnopqrstuvwxyz0123456789") for _ in range(length))
 
 
+def uri_host(address):
+    """As it stands in a URI or a Via (RFC 3261 section 25.1)."""
+    return f"[{address}]" if ":" in address else address
+
+
 class Message:
     """One SIP message. Headers keep their order, spelling and bytes."""
 
@@ -134,7 +139,7 @@ def request(method, uri, agent, sender, to=None, headers=(), body=b"", max_forwa
         ("Max-Forwards", str(max_forwards)),
         ("From", f"<{sender}>;tag={token()}"),
         ("To", f"<{to or uri}>"),
-        ("Call-ID", f"{token(16)}@{agent.address}"),
+        ("Call-ID", f"{token(16)}@{uri_host(agent.address)}"),
         ("CSeq", f"1 {method}"),
     ]
     if method in ("INVITE", "SUBSCRIBE", "REFER", "UPDATE"):
@@ -204,12 +209,12 @@ class Agent:
         self.inbox = collections.deque()
 
     def via(self, branch=None):
-        return (f"SIP/2.0/{self.transport} {self.address}:{self.port}"
+        return (f"SIP/2.0/{self.transport} {uri_host(self.address)}:{self.port}"
                 f";branch={branch or 'z9hG4bK' + token(16)};rport")
 
     def contact(self, sender):
         user = sender.split(":", 1)[1].split("@")[0]
-        return f"sip:{user}@{self.address}:{self.port}"
+        return f"sip:{user}@{uri_host(self.address)}:{self.port}"
 
     def poll(self, what, timeout_s, call_id=None):
         """The next message that is this: a status, a method, or a function's choice. None when
@@ -267,7 +272,8 @@ class UdpAgent(Agent):
 
     def __init__(self, address, port):
         super().__init__(address, port)
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        self.socket = socket.socket(family, socket.SOCK_DGRAM)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
         self.socket.bind((address, port))
         if port == 0:

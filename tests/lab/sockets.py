@@ -9,8 +9,9 @@ from .process import LabError
 
 def free_port(address):
     """Free on UDP and TCP now; whoever takes it in between makes the server fail."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
     for _ in range(20):
-        with socket.socket() as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+        with socket.socket(family) as tcp, socket.socket(family, socket.SOCK_DGRAM) as udp:
             tcp.bind((address, 0))
             port = tcp.getsockname()[1]
             try:
