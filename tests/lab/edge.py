@@ -25,6 +25,10 @@ dns {{ upstreams = {{"{resolver}"}} }}
 {more}
 """
 
+# A phone is called by TCP where the request is long (RFC 3261 section 18.1.1), and then opens
+# connections of its own from this address.
+PHONES = ("127.0.0.1/32",)
+
 # One SIP message in the debug log: "sip: recv 180 Ringing side=inside transport=udp ..."
 SIP_LINE = re.compile(
     r"^(?P<time>\S+Z) debug sip: (?P<way>recv|sent) (?P<start>.*?) side=(?P<side>\w+) "
@@ -51,7 +55,7 @@ class Edge:
     """`inside`: transports with their ports; `core`: the next hop of the domain, a SIP URI."""
 
     def __init__(self, operator, plan, directory, pki, certificate, keep=False, workers=2,
-                 inside=(("udp", SIP_PORT), ("tcp", SIP_PORT)), allow=(), core=None, api="",
+                 inside=(("udp", SIP_PORT), ("tcp", SIP_PORT)), allow=PHONES, core=None, api="",
                  more=""):
         self.operator = operator
         self.plan = plan

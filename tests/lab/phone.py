@@ -146,14 +146,17 @@ class Control:
 
 
 class Phone:
-    """`transport`: between phone and edge; `answer`: "auto", or "manual" (then call accept)."""
+    """`transport`: between phone and edge; `answer`: "auto", or "manual" (then call accept);
+    `users`: of the operator's domain, who have this phone besides the operator's own."""
 
-    def __init__(self, operator, peer, directory, transport="udp", answer="manual", keep=False):
+    def __init__(self, operator, peer, directory, transport="udp", answer="manual", keep=False,
+                 users=()):
         self.operator = operator
         self.peer = peer  # the other operator: its user is the phone's only contact
         self.directory = directory
         self.transport = transport
         self.answer = answer
+        self.users = (operator.user, *users)
         self.control = None
         self.watch = ()  # programs without which waiting for an event makes no sense
         self.program = Program(f"{operator.user}'s phone", ["baresip", "-4", "-s", "-f", directory],
@@ -167,9 +170,9 @@ class Phone:
         self._write("config", CONFIG.format(
             address=self.operator.phone, port=SIP_PORT, modules=find_modules(), tone=tone,
             rtp_first=first, rtp_last=last, control=CONTROL_PORT))
-        self._write("accounts", ACCOUNT.format(
-            user=self.operator.user, domain=self.operator.domain, edge=self.operator.edge,
-            port=SIP_PORT, transport=self.transport, answer=self.answer))
+        self._write("accounts", "".join(ACCOUNT.format(
+            user=user, domain=self.operator.domain, edge=self.operator.edge, port=SIP_PORT,
+            transport=self.transport, answer=self.answer) for user in self.users))
         self._write("contacts", f'"peer" <sip:{self.peer.address}>\n')
 
     def _write(self, name, text):
@@ -211,6 +214,10 @@ class Phone:
     def hang_up(self):
         self.control.command("hangup")
 
+    def transfer(self, uri):
+        """The far side of the call is asked to call this instead."""
+        self.control.command("transfer", uri)
+
     def message(self, text):
         """To the phone's only contact, the other operator's user."""
         self.control.command("message", text)
@@ -247,15 +254,20 @@ class Phone:
         pattern = r"\x1b\[36;1m#\n\w+ (\S+) -> (\S+)\n(.*?)\x1b\[;m"
         return [match.groups() for match in re.finditer(pattern, text, re.S)]
 
+    def received(self, since=0):
+        """The texts of those that came to it; by a connection of its own too, which may start at
+        any port."""
+        at, edge = (f"{host}:{SIP_PORT}" for host in (self.operator.phone, self.operator.edge))
+        return [text for sender, to, text in self.trace(since) if to == at or sender == edge]
+
     def log_size(self):
         return len(self.program.log_text())
 
     def wait_message(self, text, since=0, timeout_s=5):
         """baresip 1.0.0 shows a MESSAGE it got in its SIP trace only. Returns it whole."""
         def find():
-            for _, to, message in self.trace(since):
-                if to == f"{self.operator.phone}:{SIP_PORT}" and message.startswith("MESSAGE ") \
-                        and message.endswith("\n\n" + text):
+            for message in self.received(since):
+                if message.startswith("MESSAGE ") and message.endswith("\n\n" + text):
                     return message
             return None
         return wait_until(find, f"{self.operator.user}'s phone gets the MESSAGE", timeout_s,
@@ -264,10 +276,9 @@ class Phone:
     def wait_answer(self, method, since=0, timeout_s=5):
         """The start line of the final response it got to its own request of this method."""
         def find():
-            for _, to, message in self.trace(since):
+            for message in self.received(since):
                 final = re.match(r"SIP/2\.0 ([2-6]\d\d .*)", message)
-                if to == f"{self.operator.phone}:{SIP_PORT}" and final \
-                        and re.search(rf"(?mi)^CSeq: *\d+ {method}$", message):
+                if final and re.search(rf"(?mi)^CSeq: *\d+ {method}$", message):
                     return final.group(1)
             return None
         return wait_until(find, f"{self.operator.user}'s phone gets an answer to its {method}",
@@ -275,16 +286,16 @@ class Phone:
 
     def warning(self, since=0):
         """What the Warning header of the last failure says that it got; None without one."""
-        for _, to, message in reversed(self.trace(since)):
-            if to == f"{self.operator.phone}:{SIP_PORT}" and re.match(r"SIP/2\.0 [3-6]", message):
+        for message in reversed(self.received(since)):
+            if re.match(r"SIP/2\.0 [3-6]", message):
                 found = re.search(r'(?mi)^Warning: *\d+ \S+ "(.*)"$', message)
                 return found and re.sub(r"\\(.)", r"\1", found.group(1))
         return None
 
     def remote_sdp(self, call_id, since=0):
         """Where the far side wants its audio, as this phone was told."""
-        for _, to, message in self.trace(since):
-            if to != f"{self.operator.phone}:{SIP_PORT}" or f"\nCall-ID: {call_id}\n" not in message:
+        for message in self.received(since):
+            if f"\nCall-ID: {call_id}\n" not in message:
                 continue
             address = re.search(r"(?m)^c=IN IP4 (\S+)$", message)
             port = re.search(r"(?m)^m=audio (\d+) ", message)

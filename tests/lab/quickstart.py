@@ -11,7 +11,7 @@ import sys
 import time
 
 from . import ladder, sockets
-from .edge import source_root
+from .edge import PHONES, source_root
 from .lab import Lab
 from .plan import SIP_PORT, Plan, is_free
 from .process import LabError, wait_until
@@ -41,7 +41,7 @@ def start(lab, steps):
     lab.make_pki()
     lab.make_dns()
     # kept running, a softphone on this machine may call in
-    allow = ("127.0.0.0/8",) if lab.keep else ()
+    allow = ("127.0.0.0/8",) if lab.keep else PHONES
     for operator in plan.operators:
         lab.make_edge(operator, allow=allow)
         lab.make_phone(operator, answer="auto")
