@@ -132,6 +132,10 @@ int edge_start(const struct edge_conf *conf, struct store *store, struct log *lo
         free(new);
         return status;
     }
+    if (!trust_asks_dns(&conf->resolver))
+        log_write(log, LOG_NOTICE, "edge",
+                  "no upstream of the resolver is trusted: TLSA records are not asked for, and "
+                  "trust anchors alone decide about peers");
     status = start_workers(new, why);
     if (status != 0) {
         edge_stop(new);

@@ -83,16 +83,11 @@ static void tlsa_judge(const struct probe_conf *conf, const SSL *ssl, struct pro
 static void certificate_look(const struct probe_conf *conf, X509 *leaf, struct probe_result *result)
 {
     char identities[TLS_MAX_IDENTITIES][256];
-    unsigned char *der = NULL, digest[EVP_MAX_MD_SIZE];
-    unsigned digest_len = 0;
     struct tm parts;
     size_t count = tls_identities(leaf, identities);
     for (size_t i = 0; i < count; i++)
         result->names_domain = result->names_domain || strcmp(identities[i], conf->far_domain) == 0;
-    int len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(leaf), &der);
-    if (len > 0 && EVP_Digest(der, (size_t)len, digest, &digest_len, EVP_sha256(), NULL))
-        memcpy(result->key_hash, digest, TLS_KEY_HASH_LEN);
-    OPENSSL_free(der);
+    tls_key_hash(leaf, result->key_hash); /* without it no key is told */
     if (ASN1_TIME_to_tm(X509_get0_notAfter(leaf), &parts) == 1)
         result->expires_s = timegm(&parts);
 }

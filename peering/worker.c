@@ -111,9 +111,9 @@ static void on_prepare(uv_prepare_t *prepare)
 static void close_handles(struct worker *worker)
 {
     proxy_end_all(&worker->proxy);
-    resolver_free(worker->proxy.resolver);
-    if (worker->proxy.transport) /* none where opening it failed */
+    if (worker->proxy.transport) /* none where opening it failed; it may be asking DNS */
         transport_close(worker->proxy.transport);
+    resolver_free(worker->proxy.resolver);
     uv_close((uv_handle_t *)&worker->timer, NULL);
     uv_close((uv_handle_t *)&worker->prepare, NULL);
 }
@@ -178,6 +178,7 @@ static void free_memory(struct worker *worker)
 {
     struct proxy *proxy = &worker->proxy;
     cores_free(proxy);
+    trust_free(worker->trust);
     if (proxy->txns)
         txn_layer_free(proxy->txns);
     if (proxy->timers)
@@ -232,6 +233,29 @@ static void set_up_proxy(struct worker *worker, const struct edge_conf *conf, st
     list_init(&proxy->contexts);
 }
 
+static struct store_reader *reader_of(void *arg)
+{
+    return proxy_reader(arg);
+}
+
+/* Once transport and resolver are open. */
+static int open_trust(struct worker *worker, char why[EDGE_MAX_WHY])
+{
+    struct proxy *proxy = &worker->proxy;
+    const struct trust_conf conf = {.loop = &worker->loop,
+                                    .timers = proxy->timers,
+                                    .resolver = proxy->resolver,
+                                    .reader = reader_of,
+                                    .arg = proxy};
+    worker->trust = trust_alloc(&conf);
+    if (!worker->trust) {
+        snprintf(why, EDGE_MAX_WHY, "worker %u: %s", worker->index, status_text(-ENOMEM));
+        return -ENOMEM;
+    }
+    transport_set_trust(proxy->transport, trust_table(worker->trust));
+    return 0;
+}
+
 static void init_handles(struct worker *worker)
 {
     uv_timer_init(&worker->loop, &worker->timer);
@@ -265,6 +289,8 @@ int worker_open(struct worker *worker, const struct edge_conf *conf, struct tls_
     if (status == 0 && (status = cores_start(proxy, worker->board,
                                              worker->index == 0 ? conf->core_check_ms : 0)) != 0)
         snprintf(why, EDGE_MAX_WHY, "worker %u: %s", worker->index, status_text(status));
+    if (status == 0)
+        status = open_trust(worker, why);
     if (status != 0)
         worker_close(worker);
     return status;

@@ -6,6 +6,7 @@
 #include "base/ring.h"
 #include "peering/peering.h"
 #include "peering/proxy/proxy.h"
+#include "peering/trust.h"
 
 #include <stdatomic.h>
 #include <uv.h>
@@ -49,6 +50,7 @@ struct worker {
     _Atomic(const struct worker_order *) order; /* NULL: none; the control path's only */
     uv_sem_t done;                              /* posted when the order is carried out */
     struct proxy proxy;
+    struct trust *trust; /* what the transport asks */
     struct proxy_counters counters;
     _Atomic size_t undecided, transactions, connections, peers; /* as of the last turn */
     _Atomic uint64_t dns[WORKER_DNS_STATS];

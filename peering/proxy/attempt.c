@@ -18,7 +18,8 @@ struct attempt {
     struct timer timer; /* first response, then timer C or the guard of a CANCEL */
     bool by_size;       /* over TCP for its length alone (18.1.1) */
     bool connected;     /* the connection became ready */
-    bool reused;        /* the connection was ready before */
+    bool reused;        /* the connection was open before */
+    bool on_wire;       /* the request was sent */
     bool provisional;   /* a provisional response came */
     bool abandoned;     /* the context does not wait any more */
     bool cancel_wanted, cancel_sent;
@@ -53,6 +54,7 @@ static int connect_hop(struct attempt *attempt, struct conn **conn)
         snprintf(key.our_domain, sizeof(key.our_domain), "%s", plan->hosted);
         snprintf(key.far_domain, sizeof(key.far_domain), "%s",
                  context_far_domain(attempt->context));
+        snprintf(key.far_host, sizeof(key.far_host), "%s", attempt->hop.host);
     }
     return transport_connect(proxy_of(attempt)->transport, &key, conn);
 }
@@ -80,8 +82,8 @@ static void send_up(struct slice bytes, void *arg)
         return;
     else if (bytes.p != attempt->sent->bytes.p)
         send_further(attempt, bytes);
-    else if (conn_state_of(attempt->conn) == CONN_READY)
-        conn_send(attempt->conn, bytes);
+    else if (conn_is_open(attempt->conn))
+        attempt->on_wire = conn_send(attempt->conn, bytes) == 0;
 }
 
 static void send_ack(struct attempt *attempt)
@@ -167,7 +169,8 @@ void attempt_abandon(struct attempt *attempt)
     if (attempt->cancel_sent) /* its guard sees to the end */
         return;
     timer_stop(proxy_of(attempt)->timers, &attempt->timer);
-    bool may_have_arrived = !attempt->conn || (conn_state_of(attempt->conn) == CONN_READY);
+    bool may_have_arrived =
+        !attempt->conn || (attempt->on_wire && conn_state_of(attempt->conn) == CONN_READY);
     if (attempt->sent->method == SIP_INVITE && may_have_arrived && attempt->client.txn)
         attempt_cancel(attempt);
     else if (attempt->client.txn)
@@ -263,7 +266,8 @@ void attempt_cancel(struct attempt *attempt)
         attempt->cancel_sent = true;
         send_cancel(attempt);
         start_timer(attempt, proxy_of(attempt)->cancel_guard_ms);
-    } else if (attempt->conn && conn_state_of(attempt->conn) != CONN_READY && !attempt->abandoned) {
+    } else if (attempt->conn && !attempt->abandoned &&
+               !(attempt->on_wire && conn_state_of(attempt->conn) == CONN_READY)) {
         fail(attempt);
     }
 }
@@ -344,7 +348,7 @@ static void on_conn(struct conn *conn, enum conn_state state, const char *why, v
     if (state == CONN_READY) {
         attempt->connected = true;
         trace_sent(attempt, attempt->sent);
-        conn_send(conn, attempt->sent->bytes);
+        attempt->on_wire = conn_send(conn, attempt->sent->bytes) == 0;
         await_response(attempt);
     }
     if (state != CONN_CLOSED || !attempt->client.txn)
@@ -382,7 +386,7 @@ static int connect_attempt(struct attempt *attempt)
         context_add_cause(context, "%s: %s", attempt->hop.host, status_text(status));
     if (status != 0)
         return status;
-    attempt->reused = attempt->connected = conn_state_of(attempt->conn) == CONN_READY;
+    attempt->reused = attempt->connected = conn_is_open(attempt->conn);
     return 0;
 }
 

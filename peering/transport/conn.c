@@ -119,6 +119,7 @@ static void conn_release(struct conn *conn)
     struct transport *transport = conn->transport;
 
     pool_remove_all(conn);
+    verdict_drop(conn);
     timer_stop(transport->timers, &conn->timer);
     timer_stop(transport->timers, &conn->message_timer);
     list_remove(&conn->dirty_link);
@@ -190,6 +191,7 @@ void conn_detach(struct conn *conn)
     conn_unref(conn);
 }
 
+/* Those that were added while it was not open. */
 static void tell_ready(struct conn *conn)
 {
     struct list waiting, *link;
@@ -202,9 +204,22 @@ static void tell_ready(struct conn *conn)
         struct conn_watch *watch = container_of(link, struct conn_watch, link);
 
         list_append(&conn->watches, link);
-        if (conn->state == CONN_READY)
+        if (conn_is_open(conn) && watch->waits) {
+            watch->waits = false;
             watch->handler(conn, CONN_READY, "", watch->arg);
+        }
     }
+}
+
+void conn_resume(struct conn *conn)
+{
+    if (!conn->paused)
+        return;
+    conn->paused = false;
+    conn->reads_left = CONN_READS_PER_TURN;
+    tell_ready(conn);
+    conn_take(conn);
+    conn_poll_update(conn);
 }
 
 void conn_become_ready(struct conn *conn)
@@ -222,6 +237,11 @@ void conn_become_ready(struct conn *conn)
 enum conn_state conn_state_of(const struct conn *conn)
 {
     return conn->state;
+}
+
+bool conn_is_open(const struct conn *conn)
+{
+    return conn->state == CONN_READY && !conn->paused;
 }
 
 bool conn_is_accepted(const struct conn *conn)
@@ -295,6 +315,7 @@ void conn_watch_add(struct conn *conn, struct conn_watch *watch, conn_watch_h *h
     list_remove(&watch->link);
     watch->handler = handler;
     watch->arg = arg;
+    watch->waits = !conn_is_open(conn);
     list_append(&conn->watches, &watch->link);
     if (conn->state != CONN_CLOSED || !conn->transport || !list_is_empty(&conn->link))
         return;

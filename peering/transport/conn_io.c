@@ -17,7 +17,7 @@ static int wanted_events(const struct conn *conn)
     case CONN_READY:
         write = (conn->write_blocked && !conn->ssl_write_wants_read) || conn->ssl_wants_write ||
                 conn->write_failed;
-        return UV_READABLE | (write ? UV_WRITABLE : 0);
+        return (conn->paused ? 0 : UV_READABLE) | (write ? UV_WRITABLE : 0);
     case CONN_VERDICT:
     case CONN_CLOSED:
         break;
@@ -80,6 +80,8 @@ static void on_timer(void *arg)
     if (conn->state == CONN_CONNECTING)
         conn_close(conn, "%s: no answer to connect within %u ms", name,
                    transport->connect_timeout_ms);
+    else if (conn->state == CONN_VERDICT)
+        verdict_late(conn);
     else if (conn->state != CONN_READY)
         close_slow(conn, name);
     else if (deadline_ms(conn) <= uv_now(transport->loop))
@@ -184,7 +186,7 @@ static void refuse_bad(struct conn *conn, const struct sip_frame *frame)
 /* Handlers may close the connection; its buffers stay until the last reference goes. */
 static void take_messages(struct conn *conn)
 {
-    while (conn->state == CONN_READY && buf_len(&conn->in) > 0) {
+    while (conn->state == CONN_READY && buf_len(&conn->in) > 0 && !verdict_is_over(conn)) {
         struct sip_frame frame = sip_frame(buf_bytes(&conn->in), &conn->scanned);
 
         switch (frame.kind) {
@@ -217,7 +219,7 @@ void conn_read(struct conn *conn)
 {
     char name[CONN_NAME_MAX];
 
-    while (conn->state == CONN_READY) {
+    while (conn_is_open(conn)) {
         char *p = buf_reserve(&conn->in, CONN_READ_SIZE);
         size_t len = 0;
 
@@ -243,6 +245,12 @@ void conn_read(struct conn *conn)
             return;
         }
     }
+}
+
+void conn_take(struct conn *conn)
+{
+    take_messages(conn);
+    conn_read(conn);
 }
 
 /* ---- writing ---- */

@@ -60,7 +60,8 @@ struct transport {
     const struct transport_conf *conf;
     unsigned connect_timeout_ms, idle_timeout_ms, message_timeout_ms;
     size_t max_connections;
-    struct tls_context *tls; /* NULL: no TLS */
+    struct tls_context *tls;             /* NULL: no TLS */
+    const struct transport_trust *trust; /* NULL: trust anchors decide, about all */
     struct log *log;
     transport_message_h *message;
     void *arg;
@@ -122,6 +123,11 @@ struct conn {
     bool ssl_broken;           /* a fatal error: no SSL_shutdown */
     char (*identities)[256];   /* proven SIP domains */
     size_t identity_count;
+    struct verdict *verdict;   /* while it is being found out who the far side is */
+    uint64_t proof_ms;         /* until then it is known; 0: for as long as the connection lives */
+    uint64_t renew_ms;         /* from then on it is found out anew, if somebody uses it */
+    uint64_t grace_ms;         /* until then what was proven holds though DNS cannot be asked */
+    bool paused;               /* messages wait for that */
     char fault[128];           /* of the last failed read or write */
     char why[TLS_MAX_VERDICT]; /* the longest sentence of an end is that of a refusal */
 };
@@ -160,6 +166,7 @@ void conn_close(struct conn *conn, const char *format, ...) __attribute__((forma
  * notice of which there are only so many. */
 void conn_accuse(struct conn *conn, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void conn_become_ready(struct conn *conn);
+void conn_resume(struct conn *conn); /* what waited for a renewed verdict goes on */
 void conn_tell_closed(struct conn *conn);
 void conn_detach(struct conn *conn); /* the transport closes: no more callbacks, drops its ref */
 const char *conn_name(const struct conn *conn, char text[CONN_NAME_MAX]);
@@ -170,12 +177,24 @@ void conn_start(struct conn *conn); /* polls and starts the deadline of its stat
 void conn_poll_update(struct conn *conn);
 void conn_flush(struct conn *conn);
 void conn_read(struct conn *conn);
+void conn_take(struct conn *conn); /* messages that have come, then reads on */
 
 /* ---- handshake.c ---- */
 /* Gives the connection its SSL object. Returns 0, STATUS_NOTFOUND (no certificate for our domain),
  * -ENOMEM. */
 int conn_tls_attach(struct conn *conn);
 void conn_handshake(struct conn *conn);
+
+/* ---- verdict.c ---- */
+/* The handshake is finished: enters CONN_VERDICT, and leaves it now or later. */
+void verdict_begin(struct conn *conn);
+/* Its time is over: decides with what is known. */
+void verdict_late(struct conn *conn);
+/* Is what was found out about the far side over? Then it is being found out anew, and conn_resume
+ * follows; or the connection has ended. To be asked before anything new passes. */
+bool verdict_is_over(struct conn *conn);
+/* Nobody is asked any more. Harmless where nobody is. */
+void verdict_drop(struct conn *conn);
 
 /* ---- stream.c: reads and writes, plain and TLS alike ---- */
 enum stream_result {

@@ -218,5 +218,6 @@ int transport_connect(struct transport *transport, const struct conn_key *key, s
     if (!entry)
         return pool_open(transport, key, conn);
     *conn = conn_ref(entry->conn);
+    verdict_is_over(*conn);
     return 0;
 }

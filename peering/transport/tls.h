@@ -55,6 +55,9 @@ bool tls_context_has_domain(const struct tls_context *context, const char *domai
 int tls_chain_key_hash(const char *chain_file, uint8_t hash[TLS_KEY_HASH_LEN], char *why);
 int tls_next_key_hash(const char *key_file, uint8_t hash[TLS_KEY_HASH_LEN], char *why);
 
+/* The same of a certificate. Returns 0 or STATUS_MALFORMED. */
+int tls_key_hash(const X509 *certificate, uint8_t hash[TLS_KEY_HASH_LEN]);
+
 /* A TLS object for an accepted connection (SNI picks the certificate; without or with an unknown
  * name the first one is shown). `want_client` asks for a client certificate. NULL without memory or
  * certificates. The caller keeps a reference to the context as long as the object lives. */
@@ -73,6 +76,7 @@ struct tls_verdict {
     char identities[TLS_MAX_IDENTITIES][256]; /* proven SIP domains */
     size_t identity_count;
     char why[TLS_MAX_VERDICT]; /* when refused */
+    bool is_final;             /* then: nothing else may prove it either (no certificate at all) */
 };
 
 /* Judges a finished handshake. `far_domain`: what must be proven, or NULL for an accepted
@@ -84,6 +88,10 @@ struct tls_verdict {
  * does not name the domain (which names it has), names no SIP domain at all. */
 int tls_judge(const SSL *ssl, const char *far_domain, const char *peer,
               struct tls_verdict *verdict);
+
+/* The same with the trust anchors of another context than the connection's own, a newer one. */
+int tls_judge_by(const struct tls_context *context, const SSL *ssl, const char *far_domain,
+                 const char *peer, struct tls_verdict *verdict);
 
 /* How a peer with our trust anchors would judge the certificate that we show for `domain`, one of
  * those loaded. Reads the clock; else as tls_judge_chain. */

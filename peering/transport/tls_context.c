@@ -284,6 +284,13 @@ int tls_judge_own(const struct tls_context *context, const char *domain,
                            chain, time(NULL), domain, domain, verdict);
 }
 
+int tls_judge_by(const struct tls_context *context, const SSL *ssl, const char *far_domain,
+                 const char *peer, struct tls_verdict *verdict)
+{
+    return tls_judge_chain(context->anchors, SSL_get0_peer_certificate(ssl),
+                           SSL_get_peer_cert_chain(ssl), time(NULL), far_domain, peer, verdict);
+}
+
 SSL *tls_accept(struct tls_context *context, bool want_client)
 {
     SSL *ssl = context->count > 0 ? SSL_new(context->served[0].ctx) : NULL;

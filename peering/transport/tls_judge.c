@@ -243,6 +243,7 @@ int tls_judge_chain(X509_STORE *anchors, X509 *leaf, STACK_OF(X509) * untrusted,
 
     verdict->identity_count = 0;
     verdict->why[0] = '\0';
+    verdict->is_final = !leaf;
     snprintf(subject, sizeof(subject), "%s:", peer);
     if (!leaf)
         return refuse(verdict, subject,

@@ -4,6 +4,7 @@
 
 #include "base/status.h"
 
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
@@ -14,8 +15,7 @@
 
 /* `key` as it stands in its certificate: a copy by X509_PUBKEY_dup may be encoded otherwise
  * (OpenSSL 3.0). */
-static int key_hash(const X509_PUBKEY *key, const char *file, uint8_t hash[TLS_KEY_HASH_LEN],
-                    char *why)
+static int hash_key(const X509_PUBKEY *key, uint8_t hash[TLS_KEY_HASH_LEN])
 {
     unsigned char *der = NULL;
     unsigned char digest[EVP_MAX_MD_SIZE];
@@ -24,9 +24,24 @@ static int key_hash(const X509_PUBKEY *key, const char *file, uint8_t hash[TLS_K
     bool made = len > 0 && EVP_Digest(der, (size_t)len, digest, &digest_len, EVP_sha256(), NULL);
     OPENSSL_free(der);
     if (!made || digest_len != TLS_KEY_HASH_LEN)
-        return tls_explain(why, STATUS_MALFORMED, "%s: its public key cannot be encoded", file);
+        return STATUS_MALFORMED;
     memcpy(hash, digest, TLS_KEY_HASH_LEN);
     return 0;
+}
+
+static int key_hash(const X509_PUBKEY *key, const char *file, uint8_t hash[TLS_KEY_HASH_LEN],
+                    char *why)
+{
+    if (hash_key(key, hash) == 0)
+        return 0;
+    return tls_explain(why, STATUS_MALFORMED, "%s: its public key cannot be encoded", file);
+}
+
+int tls_key_hash(const X509 *certificate, uint8_t hash[TLS_KEY_HASH_LEN])
+{
+    int status = hash_key(X509_get_X509_PUBKEY(certificate), hash);
+    ERR_clear_error();
+    return status;
 }
 
 int tls_chain_key_hash(const char *chain_file, uint8_t hash[TLS_KEY_HASH_LEN], char *why)

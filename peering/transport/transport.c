@@ -192,6 +192,11 @@ void transport_set_tls(struct transport *transport, struct tls_context *tls)
     tls_context_unref(old);
 }
 
+void transport_set_trust(struct transport *transport, const struct transport_trust *trust)
+{
+    transport->trust = trust;
+}
+
 void transport_flush(struct transport *transport)
 {
     flush_all(transport);

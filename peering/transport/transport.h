@@ -24,6 +24,7 @@
 #include "base/timers.h"
 #include "peering/sip/sip.h"
 #include "peering/transport/tls.h"
+#include "peering/transport/trust.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -93,7 +94,11 @@ void transport_stop_accepting(struct transport *transport);
  * taken off without being called; connections that are still referenced are CONN_CLOSED. Not from
  * inside a message handler or a watch. */
 void transport_close(struct transport *transport);
-/* New connections use this context from now on; live ones are not touched. */
+/* What outside connections must prove besides a chain to a trust anchor; before the first one.
+ * `trust` must outlive the transport. Without it trust anchors decide. */
+void transport_set_trust(struct transport *transport, const struct transport_trust *trust);
+/* New connections use this context from now on; live ones are not touched, but for
+ * their trust anchors when their verdict is renewed. */
 void transport_set_tls(struct transport *transport, struct tls_context *tls);
 /* Writes what is queued now instead of before the loop sleeps. */
 void transport_flush(struct transport *transport);
@@ -131,6 +136,9 @@ struct conn_key {
     struct netaddr addr;
     char our_domain[256]; /* picks the client certificate; "" for plain TCP, or to show none */
     char far_domain[256]; /* what the far certificate must prove; "" for plain TCP only */
+    /* Not part of what finds it: the name in DNS that led to `addr`, for its TLSA records; "" where
+     * none did, and any server of far_domain may be there. */
+    char far_host[256];
 };
 
 /* The connection with this key: a living one, an accepted one offered as alias, or a new one being
@@ -145,6 +153,9 @@ struct conn *conn_ref(struct conn *conn);
 struct conn *conn_unref(struct conn *conn); /* returns NULL; accepts NULL */
 
 enum conn_state conn_state_of(const struct conn *conn);
+/* May a request be sent on it now? It is CONN_READY, and what it has proven is not over; where that
+ * is being found out anew, watches added meanwhile are told CONN_READY afterwards. */
+bool conn_is_open(const struct conn *conn);
 bool conn_is_accepted(const struct conn *conn);
 enum sip_transport conn_transport(const struct conn *conn);
 enum transport_side conn_side(const struct conn *conn);
@@ -168,12 +179,13 @@ void conn_offer_alias(struct conn *conn, const char *far_domain, const struct ne
 /* Tells when a connection becomes ready or closed. `why` is a sentence for people on close. Called
  * from the loop, never from inside transport_connect, conn_send or transport_flush. A watch is
  * taken off by itself before its CONN_CLOSED call. One added to a connection that is closed already
- * is still told so; one added to a ready connection is not told CONN_READY. */
+ * is still told so; one added to an open connection is not told CONN_READY. */
 typedef void conn_watch_h(struct conn *conn, enum conn_state state, const char *why, void *arg);
 struct conn_watch { /* private; embed; clear with conn_watch_init */
     struct list link;
     conn_watch_h *handler;
     void *arg;
+    bool waits; /* for CONN_READY */
 };
 void conn_watch_init(struct conn_watch *watch);
 void conn_watch_add(struct conn *conn, struct conn_watch *watch, conn_watch_h *handler, void *arg);

@@ -24,11 +24,12 @@ def plan():
 
 @pytest.fixture(scope="module")
 def bare_lab(plan, request):
-    """DNS and certificates made, no edge yet; the module makes and starts the rest."""
+    """DNS and certificates made, no edge yet; the module makes and starts the rest. With
+    DNS_NAMES_KEYS = False it is CAs that decide."""
     with Lab(plan) as lab:
         request.node.lab = lab
         lab.make_pki()
-        lab.make_dns()
+        lab.make_dns(keys=getattr(request.module, "DNS_NAMES_KEYS", True))
         yield lab
 
 

@@ -6,6 +6,7 @@ from lab.pki import Leaf
 from lab.plan import TLS_PORT
 from lab.sip import StreamAgent, StreamServer, ack_for, request, tls_context
 
+DNS_NAMES_KEYS = False
 ALICE = "sip:alice@opa.example"
 BOB = "sip:bob@opb.example"
 

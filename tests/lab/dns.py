@@ -17,8 +17,10 @@ $TTL 60
 ns          A     {nameserver}
 @           NAPTR 10 10 "s" "SIPS+D2T" "" _sips._tcp
 _sips._tcp  SRV   10 10 {port} edge
-_{port}._tcp.edge TLSA 3 1 1 {fingerprint}
+{keys}
 """
+
+KEY = "_{port}._tcp.edge TLSA 3 1 1 {fingerprint}"
 
 # The zone above the operators: a name without a zone gets an honest NXDOMAIN.
 PARENT = """\
@@ -127,19 +129,24 @@ class Dns:
             file.write(text)
 
     def configure(self, fingerprints, more="", negative_ttl=60):
-        """`fingerprints`: for each operator's letter, that of its edge's key. `more`: records of the
-        zone above the operators."""
+        """`fingerprints`: for each operator's letter, that of its edge's key, which DNS then names
+        (DANE), or None. `more`: records of the zone above the operators."""
         self._write("knot.conf", self._knot_conf())
         self._write("example.zone", PARENT.format(
             nameserver=self.plan.nameserver, negative_ttl=negative_ttl) + more)
         for operator in self.plan.operators:
             self._write(operator.domain + ".zone", ZONE.format(
                 domain=operator.domain, nameserver=self.plan.nameserver,
-                port=operator.tls_port, fingerprint=fingerprints[operator.letter])
+                port=operator.tls_port,
+                keys=self._keys(operator.tls_port, fingerprints[operator.letter]))
                 + "".join(f"edge {'AAAA' if ':' in address else 'A'} {address}\n"
                           for address in (operator.published, operator.also_published) if address))
             self._make_key(operator.domain)
         self._write("unbound.conf", self._unbound_conf())
+
+    @staticmethod
+    def _keys(port, fingerprint):
+        return KEY.format(port=port, fingerprint=fingerprint) if fingerprint else ""
 
     def _make_key(self, domain):
         """Keys are made before Knot starts, so that unbound can be told of them at once."""

@@ -61,6 +61,17 @@ class Pki:
              "-in", request, "-out", chain, *dates])
         return chain, key
 
+    def make_self_signed(self, leaf):
+        """The same without any CA: whoever believes it has its key from DNS."""
+        key, chain = self.path(leaf.name + ".key"), self.path(leaf.name + ".pem")
+        names = [f"URI:sip:{domain}" for domain in leaf.sip]
+        names += [f"DNS:{host}" for host in leaf.dns]
+        self._make_key(leaf.name)
+        run(["openssl", "req", "-x509", "-new", "-key", key, "-sha256", "-days", "30",
+             "-subj", f"/CN={leaf.name}", "-addext", "subjectAltName=" + ",".join(names),
+             "-addext", "basicConstraints=critical,CA:FALSE", "-out", chain])
+        return chain, key
+
     def fingerprint(self, name):
         """SHA-256 of the public key: the data of TLSA 3 1 1 (RFC 6698)."""
         pem = run(["openssl", "pkey", "-in", self.path(name + ".key"), "-pubout"]).stdout

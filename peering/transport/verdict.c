@@ -1,0 +1,505 @@
+/* Who is the far side? After the handshake, and again when what was found out is over.
+ *
+ * Belief is per identity (design section 6). Each SIP domain that the certificate names is a claim;
+ * of a connection that we opened only the domain called counts. What the operator says of that
+ * peer comes first (blocked, pins), then DNS: where it names keys, one of them must be the far
+ * side's, and it proves this one domain only; where it provably names none, the chain to a trust
+ * anchor decides; where it cannot be asked, nothing is proven.
+ *
+ *                  claims -> operator -> DNS ----> each proven or not -> finish: ready, or refused
+ *                                         later, from the loop
+ *
+ * What was found out holds for the shortest TTL, TRUST_MAX_S at most. Then it is found out anew
+ * before the next message or request passes; those wait. */
+#include "peering/transport/internal.h"
+#include "peering/transport/trust.h"
+
+#include "base/status.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CLAIMS_UNANCHORED 4       /* of a certificate that anybody may have made: DNS questions */
+#define TRUST_MIN_MS      1000    /* a shorter TTL counts as this */
+#define TRUST_MAX_S       300     /* then a verdict is looked at again, whatever its TTL */
+#define TRUST_AHEAD_PART  10      /* a connection in use is renewed in the last tenth */
+#define TRUST_PATIENCE_MS 500     /* messages wait so long for a renewal */
+#define TRUST_RETRY_MS    5000    /* between renewals while DNS cannot be asked */
+#define TRUST_GRACE_MS    3600000 /* what was proven stays so while DNS cannot be asked, so long */
+
+enum claim_state { CLAIM_ASKED, CLAIM_PROVEN, CLAIM_REFUSED, CLAIM_UNKNOWN };
+
+struct claim {
+    struct verdict *verdict;
+    char domain[256];
+    enum claim_state state;
+    struct trust_asking *asking; /* NULL: DNS was not asked, or has answered */
+};
+
+/* Owned by its connection until it is finished or dropped. */
+struct verdict {
+    struct conn *conn;
+    bool is_renewal, anchored;
+    uint64_t until_ms; /* the shortest TTL */
+    size_t pending;    /* claims without answer, and one while they are being asked */
+    struct timer patience;
+    char unanchored[TLS_MAX_VERDICT]; /* why trust anchors prove nothing */
+    char refusal[TLS_MAX_VERDICT];    /* why the first claim is not proven */
+    size_t count;
+    struct claim claims[];
+};
+
+static const struct transport_trust *trust_of(const struct conn *conn)
+{
+    return conn->key.side == TRANSPORT_OUTSIDE ? conn->transport->trust : NULL;
+}
+
+static bool asks_dns(const struct conn *conn)
+{
+    const struct transport_trust *trust = trust_of(conn);
+
+    return trust && trust->ask;
+}
+
+static uint64_t now_ms(const struct conn *conn)
+{
+    return uv_now(conn->transport->loop);
+}
+
+void verdict_drop(struct conn *conn)
+{
+    struct verdict *verdict = conn->verdict;
+
+    if (!verdict)
+        return;
+    for (size_t i = 0; i < verdict->count; i++)
+        if (verdict->claims[i].asking)
+            conn->transport->trust->cancel(verdict->claims[i].asking);
+    timer_stop(conn->transport->timers, &verdict->patience);
+    free(verdict);
+    conn->verdict = NULL;
+}
+
+/* ---- the end ---- */
+
+static void refuse(struct conn *conn, const char *why)
+{
+    conn->transport->stats.refused++;
+    conn_accuse(conn, "refused: %s", why);
+    conn_close(conn, "%s", why);
+}
+
+static bool was_proven(const struct conn *conn, const char *domain)
+{
+    for (size_t i = 0; i < conn->identity_count; i++)
+        if (strcmp(conn->identities[i], domain) == 0)
+            return true;
+    return false;
+}
+
+/* While DNS cannot be asked, what it said before holds, for a while: the far side has the key that
+ * was proven, on this very connection. */
+static bool is_in_grace(const struct conn *conn, const struct claim *claim)
+{
+    return claim->verdict->is_renewal && claim->state == CLAIM_UNKNOWN &&
+           now_ms(conn) < conn->grace_ms && was_proven(conn, claim->domain);
+}
+
+static bool counts(const struct conn *conn, const struct claim *claim)
+{
+    return claim->state == CLAIM_PROVEN || is_in_grace(conn, claim);
+}
+
+/* Returns 0 or -ENOMEM, with everything as it was. */
+static int keep_identities(struct conn *conn, const struct verdict *verdict)
+{
+    char(*kept)[256] = calloc(verdict->count, sizeof(*kept));
+    size_t count = 0;
+
+    if (!kept)
+        return -ENOMEM;
+    for (size_t i = 0; i < verdict->count; i++)
+        if (counts(conn, &verdict->claims[i]))
+            memcpy(kept[count++], verdict->claims[i].domain, sizeof(*kept));
+    conn->transport->stats.peers += (conn->identity_count == 0);
+    free(conn->identities);
+    conn->identities = kept;
+    conn->identity_count = count;
+    if (conn->accepted)
+        snprintf(conn->key.far_domain, sizeof(conn->key.far_domain), "%s", kept[0]);
+    return 0;
+}
+
+static void keep_times(struct conn *conn, const struct verdict *verdict)
+{
+    uint64_t now = now_ms(conn), until_ms = verdict->until_ms;
+    bool unknown = false;
+
+    for (size_t i = 0; i < verdict->count; i++)
+        unknown = unknown || is_in_grace(conn, &verdict->claims[i]);
+    if (unknown && until_ms > now + TRUST_RETRY_MS)
+        until_ms = now + TRUST_RETRY_MS;
+    if (!trust_of(conn))
+        return;
+    if (until_ms < now + TRUST_MIN_MS)
+        until_ms = now + TRUST_MIN_MS;
+    conn->proof_ms = until_ms;
+    conn->renew_ms = until_ms - (until_ms - now) / TRUST_AHEAD_PART;
+    if (!unknown)
+        conn->grace_ms = until_ms + TRUST_GRACE_MS;
+}
+
+/* What its owner cannot do without: the domain called, or of a caller any. */
+static bool is_enough(const struct conn *conn, const struct verdict *verdict)
+{
+    for (size_t i = 0; i < verdict->count; i++) {
+        const struct claim *claim = &verdict->claims[i];
+
+        if (counts(conn, claim) &&
+            (conn->accepted || strcmp(claim->domain, conn->key.far_domain) == 0))
+            return true;
+    }
+    return false;
+}
+
+static void log_opened(const struct conn *conn)
+{
+    char name[CONN_NAME_MAX];
+
+    log_write(conn->transport->log, LOG_INFO, "transport",
+              "%s: TLS connection %s version=%s our_domain=%s proven=%zu", conn_name(conn, name),
+              conn->accepted ? "accepted" : "opened", SSL_get_version(conn->ssl),
+              conn->key.our_domain, conn->identity_count);
+}
+
+static void become_ready(struct conn *conn)
+{
+    if (conn->accepted)
+        snprintf(conn->key.our_domain, sizeof(conn->key.our_domain), "%s",
+                 tls_our_domain(conn->ssl));
+    log_opened(conn);
+    conn->reads_left = CONN_READS_PER_TURN;
+    conn_become_ready(conn);
+    conn_read(conn); /* bytes that came with the handshake's last ones */
+    conn_poll_update(conn);
+}
+
+/* The connection may end here; its memory stays, for whoever calls has a reference. */
+static void finish(struct verdict *verdict)
+{
+    struct conn *conn = verdict->conn;
+    char name[CONN_NAME_MAX], why[TLS_MAX_VERDICT];
+    bool enough = is_enough(conn, verdict), is_renewal = verdict->is_renewal;
+    int status = enough ? keep_identities(conn, verdict) : 0;
+
+    if (enough && verdict->refusal[0])
+        log_write(conn->transport->log, LOG_INFO, "transport", "%s: not all is proven: %s",
+                  conn_name(conn, name), verdict->refusal);
+    if (enough)
+        keep_times(conn, verdict);
+    memcpy(why, verdict->refusal, sizeof(why));
+    verdict_drop(conn);
+    if (!enough)
+        refuse(conn, why);
+    else if (status < 0)
+        conn_close(conn, "%s: out of memory", conn_name(conn, name));
+    else if (is_renewal)
+        conn_resume(conn);
+    else
+        become_ready(conn);
+}
+
+static void pending_drop(struct verdict *verdict)
+{
+    struct conn *conn = verdict->conn;
+
+    if (--verdict->pending > 0)
+        return;
+    conn_ref(conn);
+    finish(verdict);
+    conn_unref(conn);
+}
+
+/* ---- one claim ---- */
+
+static void claim_refuse(struct claim *claim, enum claim_state state, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static void claim_refuse(struct claim *claim, enum claim_state state, const char *format, ...)
+{
+    struct verdict *verdict = claim->verdict;
+    char name[CONN_NAME_MAX];
+    va_list args;
+    int len;
+
+    claim->state = state;
+    if (verdict->refusal[0])
+        return;
+    len = snprintf(verdict->refusal, sizeof(verdict->refusal),
+                   "%s: ", conn_name(verdict->conn, name));
+    va_start(args, format);
+    vsnprintf(verdict->refusal + len, sizeof(verdict->refusal) - (size_t)len, format, args);
+    va_end(args);
+}
+
+static void claim_by_anchors(struct claim *claim)
+{
+    struct verdict *verdict = claim->verdict;
+
+    if (verdict->anchored) {
+        claim->state = CLAIM_PROVEN;
+        return;
+    }
+    claim->state = CLAIM_REFUSED;
+    if (!verdict->refusal[0])
+        memcpy(verdict->refusal, verdict->unanchored, sizeof(verdict->refusal));
+}
+
+static void claim_decide(struct claim *claim, const struct trust_answer *answer)
+{
+    const struct conn *conn = claim->verdict->conn;
+
+    switch (answer->say) {
+    case TRUST_FITS:
+        claim->state = CLAIM_PROVEN;
+        return;
+    case TRUST_ANCHORS:
+        claim_by_anchors(claim);
+        return;
+    case TRUST_MISFITS:
+        claim_refuse(claim, CLAIM_REFUSED,
+                     "its key is none of those that the validated TLSA records of %s name (DANE), "
+                     "and these decide, whatever CA issued its certificate; %s must publish the "
+                     "key that its edge %s (TLSA 3 1 1)",
+                     claim->domain, claim->domain, conn->accepted ? "calls with" : "serves");
+        return;
+    case TRUST_UNKNOWN:
+        claim_refuse(claim, CLAIM_UNKNOWN,
+                     "whether DNS names the keys of %s could not be found out, so its certificate "
+                     "proves nothing now: %s",
+                     claim->domain, answer->why);
+        return;
+    }
+}
+
+static void claim_answered(const struct trust_answer *answer, void *arg)
+{
+    struct claim *claim = arg;
+    struct verdict *verdict = claim->verdict;
+    uint64_t until_ms = now_ms(verdict->conn) + (uint64_t)answer->ttl_s * 1000;
+
+    claim->asking = NULL;
+    claim_decide(claim, answer);
+    if (claim->state == CLAIM_PROVEN && until_ms < verdict->until_ms)
+        verdict->until_ms = until_ms;
+    pending_drop(verdict);
+}
+
+static bool record_fits(const struct tls_tlsa *tlsa, void *arg)
+{
+    const struct claim *claim = arg;
+    const SSL *ssl = claim->verdict->conn->ssl;
+
+    return tls_dane_fits(tlsa, SSL_get0_peer_certificate(ssl), SSL_get_peer_cert_chain(ssl),
+                         claim->domain, time(NULL));
+}
+
+/* Returns whether the operator has nothing against it. */
+static bool claim_is_welcome(struct claim *claim)
+{
+    const struct conn *conn = claim->verdict->conn;
+    const struct transport_trust *trust = trust_of(conn);
+    struct trust_peer peer = {.pin_count = 0};
+    uint8_t hash[TLS_KEY_HASH_LEN];
+    bool pinned = false;
+    int status = trust && trust->peer ? trust->peer(claim->domain, &peer, trust->arg) : 0;
+
+    if (status != 0) {
+        claim_refuse(claim, CLAIM_UNKNOWN, "the directory cannot be read: %s", status_text(status));
+        return false;
+    }
+    if (peer.blocked) {
+        claim_refuse(claim, CLAIM_REFUSED, "%s is blocked here (junctor peer show %s)",
+                     claim->domain, claim->domain);
+        return false;
+    }
+    if (peer.pin_count == 0)
+        return true;
+    if (tls_key_hash(SSL_get0_peer_certificate(conn->ssl), hash) == 0)
+        for (unsigned i = 0; i < peer.pin_count; i++)
+            pinned = pinned || memcmp(peer.pins[i], hash, sizeof(hash)) == 0;
+    if (!pinned)
+        claim_refuse(claim, CLAIM_REFUSED,
+                     "its key is none of those that %s is pinned to here; if the change is theirs, "
+                     "give the new key too (junctor peer set %s --pin)",
+                     claim->domain, claim->domain);
+    return pinned;
+}
+
+static void claim_start(struct claim *claim)
+{
+    const struct conn *conn = claim->verdict->conn;
+    const struct transport_trust *trust = trust_of(conn);
+    const struct trust_question question = {.domain = claim->domain,
+                                            .host = conn->accepted ? "" : conn->key.far_host,
+                                            .port = netaddr_port(&conn->key.addr),
+                                            .fits = record_fits,
+                                            .done = claim_answered,
+                                            .arg = claim};
+    int status;
+
+    if (!claim_is_welcome(claim))
+        return;
+    if (!asks_dns(conn)) {
+        claim_by_anchors(claim);
+        return;
+    }
+    status = trust->ask(&question, &claim->asking, trust->arg);
+    if (status == 0)
+        claim->verdict->pending++;
+    else
+        claim_refuse(claim, CLAIM_UNKNOWN, "DNS cannot be asked for the keys of %s: %s",
+                     claim->domain, status_text(status));
+}
+
+/* ---- all of them ---- */
+
+/* What the connection is to be believed, if it is. Of a certificate that no anchor vouches for only
+ * some names are looked at: who made it may have aimed at those domains' servers. */
+static size_t claims_collect(const struct conn *conn, const struct tls_verdict *judged,
+                             bool anchored, char domains[TLS_MAX_IDENTITIES][256])
+{
+    size_t count;
+
+    if (!conn->accepted && asks_dns(conn)) {
+        snprintf(domains[0], sizeof(domains[0]), "%s", conn->key.far_domain);
+        return 1;
+    }
+    if (anchored) {
+        memcpy(domains, judged->identities, judged->identity_count * sizeof(domains[0]));
+        return judged->identity_count;
+    }
+    count = tls_identities(SSL_get0_peer_certificate(conn->ssl), domains);
+    return count < CLAIMS_UNANCHORED ? count : CLAIMS_UNANCHORED;
+}
+
+static struct verdict *verdict_alloc(struct conn *conn, const struct tls_verdict *judged,
+                                     bool anchored)
+{
+    char domains[TLS_MAX_IDENTITIES][256];
+    size_t count = claims_collect(conn, judged, anchored, domains);
+    struct verdict *verdict = calloc(1, sizeof(*verdict) + count * sizeof(verdict->claims[0]));
+
+    if (!verdict)
+        return NULL;
+    verdict->conn = conn;
+    verdict->anchored = anchored;
+    verdict->is_renewal = conn->state == CONN_READY;
+    verdict->until_ms = now_ms(conn) + TRUST_MAX_S * UINT64_C(1000);
+    timer_init(&verdict->patience);
+    memcpy(verdict->unanchored, judged->why, sizeof(verdict->unanchored));
+    verdict->count = count;
+    for (size_t i = 0; i < count; i++) {
+        verdict->claims[i].verdict = verdict;
+        memcpy(verdict->claims[i].domain, domains[i], sizeof(domains[i]));
+    }
+    return verdict;
+}
+
+static void verdict_start(struct conn *conn)
+{
+    struct tls_verdict judged;
+    char name[CONN_NAME_MAX];
+    bool anchored =
+        tls_judge_by(conn->transport->tls, conn->ssl, conn->accepted ? NULL : conn->key.far_domain,
+                     conn_name(conn, name), &judged) == 0;
+    struct verdict *verdict;
+
+    if (!anchored && (!asks_dns(conn) || judged.is_final)) {
+        refuse(conn, judged.why);
+        return;
+    }
+    verdict = verdict_alloc(conn, &judged, anchored);
+    if (!verdict) {
+        conn_close(conn, "%s: out of memory", name);
+        return;
+    }
+    conn->verdict = verdict;
+    verdict->pending = 1;
+    for (size_t i = 0; i < verdict->count; i++)
+        claim_start(&verdict->claims[i]);
+    if (verdict->count == 0)
+        memcpy(verdict->refusal, verdict->unanchored, sizeof(verdict->refusal));
+    pending_drop(verdict);
+}
+
+/* Whoever has not answered yet counts as unknown. */
+static void verdict_give_up(struct verdict *verdict)
+{
+    static const struct trust_answer late = {TRUST_UNKNOWN, 0, "no answer from DNS in time"};
+    struct conn *conn = conn_ref(verdict->conn);
+
+    for (size_t i = 0; i < verdict->count; i++) {
+        struct claim *claim = &verdict->claims[i];
+
+        if (claim->asking) {
+            conn->transport->trust->cancel(claim->asking);
+            claim->asking = NULL;
+            claim_decide(claim, &late);
+        }
+    }
+    verdict->pending = 1;
+    pending_drop(verdict);
+    conn_unref(conn);
+}
+
+/* An accepted inside connection is one of our own core's: it is known by its address, not by a
+ * certificate. */
+static bool needs_verdict(const struct conn *conn)
+{
+    return !conn->accepted || conn->key.side == TRANSPORT_OUTSIDE;
+}
+
+void verdict_begin(struct conn *conn)
+{
+    conn_set_state(conn, CONN_VERDICT);
+    conn_poll_update(conn);
+    if (needs_verdict(conn))
+        verdict_start(conn);
+    else
+        become_ready(conn);
+}
+
+void verdict_late(struct conn *conn)
+{
+    if (conn->verdict)
+        verdict_give_up(conn->verdict);
+}
+
+static void patience_over(void *arg)
+{
+    verdict_give_up(arg);
+}
+
+/* The messages wait. Without a timer they wait as long as the resolver does. */
+static void renewal_awaited(struct conn *conn)
+{
+    conn->paused = true;
+    timer_start(conn->transport->timers, &conn->verdict->patience, now_ms(conn) + TRUST_PATIENCE_MS,
+                patience_over, conn->verdict);
+}
+
+bool verdict_is_over(struct conn *conn)
+{
+    uint64_t now = conn->state == CONN_READY && conn->proof_ms > 0 ? now_ms(conn) : 0;
+    bool over = now >= conn->proof_ms;
+
+    if (now == 0)
+        return false;
+    if (!conn->verdict && (over || (asks_dns(conn) && now >= conn->renew_ms)))
+        verdict_start(conn);
+    if (over && conn->verdict && !conn->paused)
+        renewal_awaited(conn);
+    return conn->paused || conn->state != CONN_READY;
+}
