@@ -103,6 +103,12 @@ static int start_workers(struct edge *edge, char why[EDGE_MAX_WHY])
     return 0;
 }
 
+static void log_doubt(const struct tls_context *tls, struct log *log)
+{
+    if (tls_context_doubt(tls)[0])
+        log_write(log, LOG_ERROR, "edge", "%s", tls_context_doubt(tls));
+}
+
 int edge_start(const struct edge_conf *conf, struct store *store, struct log *log,
                struct edge **edge, char why[EDGE_MAX_WHY])
 {
@@ -121,9 +127,10 @@ int edge_start(const struct edge_conf *conf, struct store *store, struct log *lo
         snprintf(why, EDGE_MAX_WHY, "%s", status_text(-ENOMEM));
         return -ENOMEM;
     }
+    log_doubt(tls, log);
     new->conf = *conf;
-    new->conf.tls = (struct tls_conf){NULL, 0, NULL}; /* its strings are the caller's */
-    uv_mutex_init(&new->orders);                      /* cannot fail */
+    new->conf.tls = (struct tls_conf){.anchors_file = NULL}; /* its strings are the caller's */
+    uv_mutex_init(&new->orders);                             /* cannot fail */
     status = open_workers(new, tls, store, log, why);
     tls_context_unref(tls);
     if (status != 0) {
@@ -151,6 +158,7 @@ int edge_reload(struct edge *edge, const struct edge_conf *conf, char why[EDGE_M
     int status = tls_context_load(&conf->tls, &tls, why);
     if (status != 0)
         return status;
+    log_doubt(tls, edge->workers[0].proxy.log);
     const struct worker_order order = {
         .what = WORKER_RELOAD, .tls = tls, .allow = conf->allow, .allow_count = conf->allow_count};
     order_all(edge, &order);

@@ -14,7 +14,7 @@ static void certificates_keep(struct check_place *place)
     struct tls_conf *tls = &place->conf->edge.tls;
     size_t kept = 0;
     for (size_t i = 0; i < tls->certificate_count; i++) {
-        const struct tls_conf one = {&tls->certificates[i], 1, NULL};
+        const struct tls_conf one = {.certificates = &tls->certificates[i], .certificate_count = 1};
         struct tls_context *context;
         char why[TLS_MAX_WHY];
         if (tls_context_load(&one, &context, why)) {

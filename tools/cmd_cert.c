@@ -296,7 +296,9 @@ static int certificate_judge(struct roll *roll)
 {
     struct tls_certificate_conf list[TLS_MAX_DOMAINS];
     struct tls_conf tls = {.certificates = list,
-                           .anchors_file = roll->place.conf->edge.tls.anchors_file};
+                           .anchors_file = roll->place.conf->edge.tls.anchors_file,
+                           .crl_files = roll->place.conf->edge.tls.crl_files,
+                           .crl_count = roll->place.conf->edge.tls.crl_count};
     struct tls_context *context;
     struct tls_verdict verdict;
     char why[TLS_MAX_WHY];

@@ -177,18 +177,21 @@ static int take_switch(struct conf_load *load, const char *text)
     return 0;
 }
 
-/* Relative names are relative to the folder of the configuration file. */
+const char *conf_keep_file(struct conf_load *load, const char *text)
+{
+    const char *slash = strrchr(load->path, '/');
+    if (text[0] == '/' || !slash)
+        return conf_keep(load, text);
+    return arena_printf(load->conf->strings, "%.*s%s", (int)(slash - load->path + 1), load->path,
+                        text)
+        .p;
+}
+
 static int take_file(struct conf_load *load, const char *text)
 {
-    const char *slash = strrchr(load->path, '/'), *name;
     if (text[0] == '\0')
         return conf_refuse(load, "expected the name of a file");
-    if (text[0] == '/' || !slash)
-        name = conf_keep(load, text);
-    else
-        name = arena_printf(load->conf->strings, "%.*s%s", (int)(slash - load->path + 1),
-                            load->path, text)
-                   .p;
+    const char *name = conf_keep_file(load, text);
     if (!name)
         return refuse_memory(load);
     *(const char **)((char *)load->object + load->setting->offset) = name;
@@ -240,6 +243,7 @@ static struct junctord_conf *conf_alloc(void)
     conf->pool = arena_pool_alloc(STRINGS_BLOCK, 0);
     conf->strings = conf->pool ? arena_alloc(conf->pool, 0) : NULL;
     conf->edge.tls.certificates = conf->certificates;
+    conf->edge.tls.crl_files = conf->crls;
     conf->api.group = (gid_t)-1;
     conf->api.reserved = conf->reserved;
     return conf->strings ? conf : conf_free(conf);

@@ -36,9 +36,11 @@ struct junctord_conf {
     struct edge_conf edge; /* its padding is zero: edge_reload compares parts of it as bytes */
     struct tls_certificate_conf certificates[TLS_MAX_DOMAINS]; /* edge.tls points here */
     const char *reserved[API_MAX_RESERVED];                    /* api.reserved points here */
-    struct conf_addresses addresses[TRANSPORT_MAX_LISTENERS];  /* by listener */
-    struct zone_conf zone;                                     /* what is to be published */
-    struct publisher_conf publisher;                           /* and where */
+    const char *crls[TLS_MAX_CRLS];                            /* edge.tls points here */
+    char crl_doubt[TLS_MAX_WHY]; /* a list that is out of date; the edge tells it too */
+    struct conf_addresses addresses[TRANSPORT_MAX_LISTENERS]; /* by listener */
+    struct zone_conf zone;                                    /* what is to be published */
+    struct publisher_conf publisher;                          /* and where */
     unsigned journal_days; /* in `store` as journal_age_ms; so are the sizes below */
     size_t journal_size, journal_max;
     struct arena_pool *pool;

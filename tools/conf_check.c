@@ -88,17 +88,25 @@ static int check_certificates(struct conf_load *load)
     if (load->unjudged)
         return 0;
     for (size_t i = 0; i < tls->certificate_count; i++) {
-        const struct tls_conf one = {&tls->certificates[i], 1, NULL};
+        const struct tls_conf one = {.certificates = &tls->certificates[i], .certificate_count = 1};
         conf_look_at(load, "certificate", one.certificates->domain, NULL,
                      load->certificate_lines[i]);
         if (tls_context_load(&one, &context, why) != 0)
             return refuse_certificate(load, one.certificates, why);
         tls_context_unref(context);
     }
-    const struct tls_conf anchors = {NULL, 0, tls->anchors_file};
+    struct tls_conf anchors = {.anchors_file = tls->anchors_file};
     conf_look_at(load, "trust", NULL, NULL, load->anchors_line);
     if (tls_context_load(&anchors, &context, why) != 0)
         return conf_refuse(load, "%s", why);
+    tls_context_unref(context);
+    anchors.crl_files = tls->crl_files;
+    anchors.crl_count = tls->crl_count;
+    conf_look_at(load, "trust", NULL, "crls", load->crls_line);
+    if (tls_context_load(&anchors, &context, why) != 0)
+        return conf_refuse(load, "%s", why);
+    snprintf(load->conf->crl_doubt, sizeof(load->conf->crl_doubt), "%s",
+             tls_context_doubt(context));
     tls_context_unref(context);
     load->section = NULL;
     return 0;

@@ -78,7 +78,7 @@ struct conf_load {
     /* Lines of what later checks may complain about. */
     unsigned listener_lines[TRANSPORT_MAX_LISTENERS];
     unsigned certificate_lines[TLS_MAX_DOMAINS];
-    unsigned anchors_line, last_line;
+    unsigned anchors_line, crls_line, last_line;
     unsigned listen_line, pair_line; /* api: listen, and key or else certificate */
     unsigned journal_line;           /* store: journal-max */
     bool by_default;                 /* what is taken is the table's default */
@@ -94,6 +94,8 @@ int conf_refuse(struct conf_load *load, const char *format, ...)
 
 /* A copy that lives as long as the conf; NULL without memory. */
 const char *conf_keep(struct conf_load *load, const char *text);
+/* The same of the name of a file, which if relative is so to the folder of the configuration. */
+const char *conf_keep_file(struct conf_load *load, const char *text);
 
 /* Keeps a value of load->setting: checks what its type asks for, then calls `take`. */
 int conf_take_value(struct conf_load *load, const char *text);
@@ -138,8 +140,9 @@ const char *conf_nearest(const char *section, const char *name);
 
 conf_take_h conf_take_log_level, conf_take_mode, conf_take_group, conf_take_advertise,
     conf_take_allow, conf_take_fail_over, conf_take_upstream, conf_take_trusted, conf_take_enum,
-    conf_take_enum_trusted, conf_take_socket, conf_take_store, conf_take_anchors, conf_take_listen,
-    conf_take_health, conf_take_pair, conf_take_reserved, conf_take_journal, conf_take_address;
+    conf_take_enum_trusted, conf_take_socket, conf_take_store, conf_take_anchors, conf_take_crl,
+    conf_take_listen, conf_take_health, conf_take_pair, conf_take_reserved, conf_take_journal,
+    conf_take_address;
 conf_take_h conf_begin_zone, conf_take_primary, conf_take_tsig; /* conf_publisher.c */
 conf_take_h conf_begin_inside, conf_begin_outside, conf_begin_certificate, conf_end_listener,
     conf_end_dns;

@@ -122,6 +122,8 @@ const struct conf_setting conf_settings[] = {
 
     {"trust", "anchors", CONF_FILE, 0, 0, NULL, CONF_MUST, CONF(edge.tls.anchors_file),
      conf_take_anchors, "PEM file: the CA certificates that may prove a peer's domain"},
+    {"trust", "crls", CONF_LIST, 0, TLS_MAX_CRLS, NULL, 0, 0, conf_take_crl,
+     "files of revocation lists, PEM or DER, such as {\"federation.crl\"}: whom they name is refused"},
 
     {"dns", "upstreams", CONF_LIST, 1, RESOLVER_MAX_UPSTREAMS, "127.0.0.1:53", CONF_FIXED, 0,
      conf_take_upstream, "validating resolvers, ADDRESS[:PORT], asked in this order"},

@@ -250,6 +250,21 @@ int conf_take_anchors(struct conf_load *load, const char *text)
     return 0;
 }
 
+int conf_take_crl(struct conf_load *load, const char *text)
+{
+    struct tls_conf *tls = &load->conf->edge.tls;
+    if (text[0] == '\0')
+        return conf_refuse(load, "expected the name of a file");
+    if (tls->crl_count == TLS_MAX_CRLS)
+        return conf_refuse(load, "more than %d files", TLS_MAX_CRLS);
+    const char *name = conf_keep_file(load, text);
+    if (!name)
+        return conf_refuse(load, "out of memory");
+    load->conf->crls[tls->crl_count++] = name;
+    load->crls_line = load->line;
+    return 0;
+}
+
 /* ---- the API ---- */
 
 static int take_tcp(struct conf_load *load, const char *text, struct netaddr *dest)

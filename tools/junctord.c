@@ -369,6 +369,8 @@ static int test_places(const struct options *options, const struct junctord_conf
     }
     if (conf_doubt(conf, why)[0] != '\0')
         fprintf(stderr, "%s: warning: %s\n", options->path, why);
+    if (conf->crl_doubt[0] != '\0')
+        fprintf(stderr, "%s: warning: %s\n", options->path, conf->crl_doubt);
     printf("%s: configuration is correct\n", options->path);
     return EXIT_DONE;
 }

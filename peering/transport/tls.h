@@ -20,6 +20,7 @@
 
 #define TLS_MAX_IDENTITIES 16  /* SIP domains read from one certificate */
 #define TLS_MAX_DOMAINS    256 /* certificates of one edge */
+#define TLS_MAX_CRLS       16  /* files of revocation lists */
 #define TLS_MAX_WHY        400
 #define TLS_MAX_VERDICT    640 /* bytes of the sentence of a refusal, with the names in it */
 #define TLS_KEY_HASH_LEN   32  /* SHA-256 */
@@ -37,6 +38,8 @@ struct tls_conf {
     size_t certificate_count;
     const char
         *anchors_file; /* PEM bundle of trust anchors; NULL or "": none, nobody is believed */
+    const char *const *crl_files; /* PEM or DER: what the issuers have revoked */
+    size_t crl_count;
 };
 
 struct tls_context;
@@ -47,6 +50,8 @@ struct tls_context;
 int tls_context_load(const struct tls_conf *conf, struct tls_context **context, char *why);
 struct tls_context *tls_context_ref(struct tls_context *context);   /* any thread */
 struct tls_context *tls_context_unref(struct tls_context *context); /* any thread; returns NULL */
+/* A sentence about what was loaded but is out of date (a revocation list), or "". */
+const char *tls_context_doubt(const struct tls_context *context);
 bool tls_context_has_domain(const struct tls_context *context, const char *domain);
 
 /* SHA-256 of the SubjectPublicKeyInfo, as TLSA 3 1 1 has it (RFC 6698): of the first certificate in
@@ -76,7 +81,7 @@ struct tls_verdict {
     char identities[TLS_MAX_IDENTITIES][256]; /* proven SIP domains */
     size_t identity_count;
     char why[TLS_MAX_VERDICT]; /* when refused */
-    bool is_final;             /* then: nothing else may prove it either (no certificate at all) */
+    bool is_final; /* then: nothing else may prove it either (revoked, or no certificate at all) */
 };
 
 /* Judges a finished handshake. `far_domain`: what must be proven, or NULL for an accepted

@@ -1,5 +1,6 @@
 /* Our certificates and trust anchors, one SSL_CTX per hosted domain. */
 #include "peering/transport/tls.h"
+#include "peering/transport/tls_crl.h"
 #include "peering/transport/tls_internal.h"
 
 #include "base/status.h"
@@ -30,6 +31,7 @@ struct tls_context {
     SSL_CTX *bare; /* shows no certificate: for outgoing connections without a domain of ours */
     struct served *served;
     size_t count;
+    char doubt[TLS_MAX_WHY];
 };
 
 int tls_explain(char *why, int status, const char *format, ...)
@@ -214,6 +216,9 @@ static int context_fill(struct tls_context *context, const struct tls_conf *conf
 {
     int status = anchors_load(context, conf->anchors_file, why);
 
+    if (status == 0)
+        status =
+            tls_crls_load(context->anchors, conf->crl_files, conf->crl_count, context->doubt, why);
     if (status < 0)
         return status;
     context->bare = ctx_new(context, "");
@@ -265,6 +270,11 @@ struct tls_context *tls_context_unref(struct tls_context *context)
     X509_STORE_free(context->anchors);
     free(context);
     return NULL;
+}
+
+const char *tls_context_doubt(const struct tls_context *context)
+{
+    return context->doubt;
 }
 
 bool tls_context_has_domain(const struct tls_context *context, const char *domain)

@@ -1,6 +1,7 @@
 /* Who is the far side? The chain, the usage and the SIP domain of its certificate, and for every
  * refusal a sentence that says what is wrong and what would mend it. */
 #include "peering/transport/tls.h"
+#include "peering/transport/tls_crl.h"
 #include "peering/transport/tls_internal.h"
 
 #include "base/status.h"
@@ -62,10 +63,28 @@ static int refuse_issuer(struct tls_verdict *verdict, const char *subject, const
                   tls_name_text(X509_get_issuer_name(certificate), issuer, sizeof(issuer)));
 }
 
+static int refuse_revoked(struct tls_verdict *verdict, const char *subject, X509_STORE_CTX *store,
+                          X509 *certificate, int depth)
+{
+    char when[TLS_TIME_TEXT], name[NAME_TEXT];
+
+    verdict->is_final = true;
+    tls_crl_date_text(store, certificate, when);
+    if (depth == 0)
+        return refuse(verdict, subject,
+                      "was revoked by its issuer at %s, as our revocation list has it; the far "
+                      "side needs a new certificate, with a new key",
+                      when);
+    return refuse(verdict, subject,
+                  "was issued by %s, whose certificate was revoked at %s, as our revocation list "
+                  "has it; the far side needs a certificate of another issuer",
+                  tls_name_text(X509_get_subject_name(certificate), name, sizeof(name)), when);
+}
+
 /* The sentence for what OpenSSL's chain verification found. */
 static int refuse_chain(struct tls_verdict *verdict, const char *subject, X509_STORE_CTX *store)
 {
-    const X509 *certificate = X509_STORE_CTX_get_current_cert(store);
+    X509 *certificate = X509_STORE_CTX_get_current_cert(store);
     int depth = X509_STORE_CTX_get_error_depth(store);
     int error = X509_STORE_CTX_get_error(store);
     char name[NAME_TEXT] = "";
@@ -87,6 +106,8 @@ static int refuse_chain(struct tls_verdict *verdict, const char *subject, X509_S
                       "is self-signed (%s) and no trust anchor here; the far side needs one of a "
                       "CA known here, or add this one to our trust anchors",
                       tls_name_text(X509_get_subject_name(certificate), name, sizeof(name)));
+    case X509_V_ERR_CERT_REVOKED:
+        return refuse_revoked(verdict, subject, store, certificate, depth);
     case X509_V_ERR_INVALID_CA:
         return refuse(verdict, subject,
                       "was issued by %s, which is not a CA; it must be issued by one",
@@ -116,6 +137,7 @@ static int judge_chain(X509_STORE *anchors, X509 *leaf, STACK_OF(X509) * untrust
     X509_VERIFY_PARAM_set_auth_level(param, SECURITY_LEVEL);
     X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_PARTIAL_CHAIN);
     X509_VERIFY_PARAM_set_time(param, now);
+    X509_STORE_CTX_set_verify_cb(store, tls_crl_verify);
     result = X509_verify_cert(store) == 1 ? 0 : refuse_chain(verdict, subject, store);
 out:
     X509_STORE_CTX_free(store);

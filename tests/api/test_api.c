@@ -358,7 +358,8 @@ static void a_domain_without_certificate_is_warned_of(void **state)
     struct fixture *fixture = *state;
     struct tls_certificate_conf certificates[] = {{.domain = "opb.example"},
                                                   {.domain = "opa.example"}};
-    struct tls_conf one = {certificates, 1, NULL}, both = {certificates, 2, NULL};
+    struct tls_conf one = {.certificates = certificates, .certificate_count = 1};
+    struct tls_conf both = {.certificates = certificates, .certificate_count = 2};
     struct request put = {
         .method = "PUT", .path = "/v1/domains/opa.example", .body = OPA, .headers = "If-Match: *"};
     api_stop(fixture->api);

@@ -86,6 +86,47 @@ def test_a_caller_with_a_good_certificate_is_not(lab, outside_b, bob):
         agent.expect(200)
 
 
+def configure(lab, trust):
+    """Edge B believes so from now on. Returns where its log was before."""
+    mark = lab.edge_b.mark()
+    lab.edge_b.trust = trust
+    lab.edge_b.configure()
+    lab.edge_b.reload()
+    lab.edge_b.wait_log(r" notice .*reloaded ", mark)
+    return mark
+
+
+class TestRevocation:
+    @pytest.fixture(autouse=True)
+    def without_lists(self, lab):
+        lab.pki.make(Leaf("taken-back", sip=("opa.example",)))
+        yield
+        configure(lab, "")
+
+    def call(self, lab, outside_b, bob, certificate):
+        context = tls_context(lab.pki, certificate)
+        with StreamAgent.connect(outside_b, context=context, server_name="opb.example") as agent:
+            agent.send(request("MESSAGE", BOB, agent, ALICE))
+            bob.answer(bob.expect("MESSAGE"), 200, "OK", tag="b1")
+            agent.expect(200)
+
+    def test_a_revoked_certificate_is_refused_and_no_other(self, lab, outside_b, bob):
+        self.call(lab, outside_b, bob, "taken-back")
+        crl = lab.pki.make_list("ca.crl", revoked=["taken-back"])
+        configure(lab, f'crls = {{"{crl}"}}')
+        line = refused_as_client(lab, outside_b, "taken-back")
+        assert "was revoked by its issuer at 20" in line
+        self.call(lab, outside_b, bob, "edge-a")
+
+    def test_a_list_past_its_date_is_told_and_still_counts(self, lab, outside_b, bob):
+        crl = lab.pki.make_list("old.crl", revoked=["taken-back"], due="20200201000000Z")
+        mark = configure(lab, f'crls = {{"{crl}"}}')
+        line = lab.edge_b.wait_log(r" error .*revocation list", mark)
+        assert "old.crl" in line and "2020-02-01" in line
+        assert "was revoked" in refused_as_client(lab, outside_b, "taken-back")
+        self.call(lab, outside_b, bob, "edge-a")
+
+
 class TestFarEdge:
     """Edge B is replaced by a server that shows the certificate in question."""
 

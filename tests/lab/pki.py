@@ -61,6 +61,17 @@ class Pki:
              "-in", request, "-out", chain, *dates])
         return chain, key
 
+    def make_list(self, name, revoked=(), last="20200101000000Z", due="20400101000000Z"):
+        """A revocation list of the CA, with these leaves in it."""
+        config = self.path("crl.cnf")
+        self._write_extensions(Leaf("crl"), config)
+        base = ["openssl", "ca", "-config", config, "-name", "lab_ca"]
+        for leaf in revoked:
+            run([*base, "-revoke", self.path(leaf + ".pem")])
+        run([*base, "-gencrl", "-crl_lastupdate", last, "-crl_nextupdate", due,
+             "-out", self.path(name)])
+        return self.path(name)
+
     def make_self_signed(self, leaf):
         """The same without any CA: whoever believes it has its key from DNS."""
         key, chain = self.path(leaf.name + ".key"), self.path(leaf.name + ".pem")

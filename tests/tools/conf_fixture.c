@@ -54,6 +54,16 @@ static void make_certificate(const char *name, const struct cert_spec *spec)
     cert_free(&cert);
 }
 
+/* Revocation lists: one that is current, one that is not. */
+static void make_lists(void)
+{
+    char path[256];
+    struct cert issuer = cert_make(&(struct cert_spec){.cn = "federation"}, NULL);
+    crl_write(crl_make(&issuer, &issuer, NULL, 9), false, conf_file("new.crl", path));
+    crl_write(crl_make(&issuer, &issuer, NULL, -1), false, conf_file("old.crl", path));
+    cert_free(&issuer);
+}
+
 int conf_set_up(void **state)
 {
     (void)state;
@@ -70,6 +80,7 @@ int conf_set_up(void **state)
     make_certificate(
         "ca",
         &(struct cert_spec){.cn = "opa", .alt = "URI:sip:opa.example", .constraints = "CA:TRUE"});
+    make_lists();
     conf_text_write("text.pem", "no certificate at all\n");
     conf_text_write("tsig.key", "key \"publisher\" {\n\talgorithm hmac-sha256;\n"
                                 "\tsecret \"AAECAwQFBgcICQoLDA0ODw==\";\n};\n");
@@ -80,7 +91,7 @@ int conf_tear_down(void **state)
 {
     static const char *const names[] = {"opa.pem",  "opa.key",  "opb.pem",   "opb.key",  "old.pem",
                                         "old.key",  "text.pem", "test.conf", "tsig.key", "code.pem",
-                                        "code.key", "ca.pem",   "ca.key"};
+                                        "code.key", "ca.pem",   "ca.key",    "new.crl",  "old.crl"};
     char path[256];
     (void)state;
     for (size_t i = 0; i < COUNT_OF(names); i++)

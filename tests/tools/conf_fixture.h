@@ -8,7 +8,7 @@
 
 /* opa.pem and opb.pem prove opa.example and opb.example, old.pem has expired,
  * code.pem is for codeSigning only, ca.pem is a CA's own; each has a .key. text.pem is none;
- * tsig.key has a key.
+ * tsig.key has a key. new.crl and old.crl are revocation lists, the old one past its date.
  * test.conf is what the functions below write and load. */
 extern char conf_folder[64];
 int conf_set_up(void **state);

@@ -301,6 +301,12 @@ static const struct refusal refusals[] = {
      "5: trust: FOLDER/no.pem: cannot be read: No such file"},
     {INSIDE OUTSIDE CERTIFICATE "trust { anchors = \"text.pem\" }\n", "",
      "4: trust: FOLDER/text.pem: no trust anchors could be read"},
+    {INSIDE OUTSIDE CERTIFICATE "trust { anchors = \"opb.pem\"\n crls = {\"no.crl\"} }\n", "",
+     "5: trust: crls: FOLDER/no.crl: cannot be read: No such file"},
+    {INSIDE OUTSIDE CERTIFICATE "trust { anchors = \"opb.pem\"\n crls = {\"text.pem\"} }\n", "",
+     "5: trust: crls: FOLDER/text.pem: no revocation list could be read"},
+    {INSIDE OUTSIDE CERTIFICATE "trust { anchors = \"opb.pem\" crls = {\"\"} }\n", "",
+     "4: trust: crls: expected the name of a file"},
 };
 
 /* The expected text with FOLDER as it is in this run. */

@@ -57,6 +57,25 @@ static void each_setting_of_the_directory_reaches_its_place(void **state)
     conf_free(conf);
 }
 
+static void revocation_lists_are_found_beside_the_file_and_judged(void **state)
+{
+    static const char text[] =
+        INSIDE OUTSIDE CERTIFICATE "trust { anchors = \"opb.pem\" crls = {\"new.crl\", \"%s\"} }\n";
+    char path[256], conf_text[sizeof(text) + 32];
+    (void)state;
+    for (int old = 0; old <= 1; old++) {
+        snprintf(conf_text, sizeof(conf_text), text, old ? "old.crl" : "new.crl");
+        struct junctord_conf *conf = conf_load_good(conf_text);
+        assert_int_equal(conf->edge.tls.crl_count, 2);
+        assert_string_equal(conf->edge.tls.crl_files[0], conf_file("new.crl", path));
+        if (old)
+            assert_non_null(strstr(conf->crl_doubt, "of CN=federation was to be replaced by"));
+        else
+            assert_string_equal(conf->crl_doubt, "");
+        conf_free(conf);
+    }
+}
+
 static void each_setting_of_the_edge_reaches_its_place(void **state)
 {
     char path[256];
@@ -423,6 +442,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_setting_of_the_directory_reaches_its_place),
         cmocka_unit_test(each_setting_of_the_edge_reaches_its_place),
+        cmocka_unit_test(revocation_lists_are_found_beside_the_file_and_judged),
         cmocka_unit_test(what_is_left_out_has_its_default),
         cmocka_unit_test(listeners_have_their_addresses_and_names),
         cmocka_unit_test(what_is_published_follows_from_listeners_and_keys),

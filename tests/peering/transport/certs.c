@@ -81,3 +81,37 @@ void cert_write(const struct cert *cert, const struct cert *chain, const char *c
     assert_int_equal(PEM_write_PrivateKey(file, cert->key, NULL, NULL, 0, NULL, NULL), 1);
     fclose(file);
 }
+
+X509_CRL *crl_make(const struct cert *issuer, const struct cert *signer, const struct cert *revoked,
+                   int days)
+{
+    X509_CRL *crl = X509_CRL_new();
+    ASN1_TIME *begin = X509_gmtime_adj(NULL, -9 * CERT_DAY_S);
+    ASN1_TIME *end = X509_gmtime_adj(NULL, days * CERT_DAY_S);
+
+    assert_int_equal(X509_CRL_set_version(crl, X509_CRL_VERSION_2), 1);
+    X509_CRL_set_issuer_name(crl, X509_get_subject_name(issuer->x509));
+    X509_CRL_set1_lastUpdate(crl, begin);
+    X509_CRL_set1_nextUpdate(crl, end);
+    if (revoked) {
+        X509_REVOKED *entry = X509_REVOKED_new();
+
+        X509_REVOKED_set_serialNumber(entry, X509_get_serialNumber(revoked->x509));
+        X509_REVOKED_set_revocationDate(entry, begin);
+        assert_int_equal(X509_CRL_add0_revoked(crl, entry), 1);
+    }
+    assert_true(X509_CRL_sign(crl, signer->key, EVP_sha256()) > 0);
+    ASN1_TIME_free(begin);
+    ASN1_TIME_free(end);
+    return crl;
+}
+
+void crl_write(X509_CRL *crl, bool der, const char *file)
+{
+    FILE *out = fopen(file, "a");
+
+    assert_non_null(out);
+    assert_int_equal(der ? i2d_X509_CRL_fp(out, crl) : PEM_write_X509_CRL(out, crl), 1);
+    assert_int_equal(fclose(out), 0);
+    X509_CRL_free(crl);
+}

@@ -61,7 +61,8 @@ struct tls_context *net_tls(struct net *net, const struct cert *issuer, const ch
 {
     char chain[128], key[128], anchors[128], why[TLS_MAX_WHY] = "";
     struct tls_certificate_conf certificate = {domain, chain, key, NULL};
-    struct tls_conf conf = {&certificate, 1, anchors};
+    struct tls_conf conf = {
+        .certificates = &certificate, .certificate_count = 1, .anchors_file = anchors};
     struct cert cert =
         cert_make(&(struct cert_spec){.cn = "x", .alt = alt, .usage = usage}, issuer);
     struct tls_context *context = NULL;

@@ -513,7 +513,8 @@ static int load(const struct files *files, const char *domain, struct tls_contex
                 char *why)
 {
     struct tls_certificate_conf certificate = {domain, files->chain, files->key, NULL};
-    struct tls_conf conf = {&certificate, 1, files->anchors};
+    struct tls_conf conf = {
+        .certificates = &certificate, .certificate_count = 1, .anchors_file = files->anchors};
 
     why[0] = '\0';
     return tls_context_load(&conf, context, why);
@@ -550,7 +551,7 @@ static void a_context_without_certificates_accepts_nothing(void **state)
     SSL *ssl;
 
     (void)state;
-    assert_int_equal(tls_context_load(&(struct tls_conf){NULL, 0, NULL}, &context, why), 0);
+    assert_int_equal(tls_context_load(&(struct tls_conf){.certificates = NULL}, &context, why), 0);
     assert_null(tls_accept(context, true));
     ssl = tls_connect(context, "", "opa.example");
     assert_non_null(ssl);

@@ -591,7 +591,11 @@ static void the_name_asked_for_picks_the_certificate(void **state)
     cert_write(&one, NULL, file[0], file[1]);
     cert_write(&two, NULL, file[2], file[3]);
     cert_write(&net->ca, NULL, file[4], NULL);
-    assert_int_equal(tls_context_load(&(struct tls_conf){certificates, 2, file[4]}, &tls, why), 0);
+    assert_int_equal(tls_context_load(&(struct tls_conf){.certificates = certificates,
+                                                         .certificate_count = 2,
+                                                         .anchors_file = file[4]},
+                                      &tls, why),
+                     0);
     open_pair(net, &pair, net_tls(net, &net->ca, "opa.example", "DNS:opa.example", NULL), tls);
     for (size_t i = 0; i < 2; i++) {
         struct conn *conn = a_to_b(&pair, "opa.example", certificates[i].domain, NULL);
