@@ -68,6 +68,8 @@ struct api_parts {
     struct edge *edge;   /* NULL: the status has no edge part */
     void (*edge_stats)(const struct edge *edge, struct edge_stats *stats); /* edge_stats_get */
     void (*dns_purge)(struct edge *edge, const char *name); /* edge_dns_purge; NULL with `edge` */
+    size_t (*cores_get)(struct edge *edge, struct core_view *cores, size_t max); /* edge_cores_get;
+                                                                       NULL with `edge` */
     const struct resolver_conf *resolver; /* how the edge looks calls up; at least one upstream */
     const struct tls_conf *tls;   /* whose certificates the edge has; NULL: unknown, no warnings */
     const struct zone_conf *zone; /* what is to be published; NULL: nothing */

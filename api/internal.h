@@ -355,6 +355,10 @@ int api_repeat_answer(struct api_call *call);
 
 /* ---- handlers: those of records are in api/records.h ---- */
 
+/* What the edge knows of the next hops of cores, to be freed; NULL without memory. None where no
+ * edge runs in this process. Waits for the edge's workers, milliseconds. */
+struct core_view *api_cores_read(const struct api_parts *parts, size_t *count);
+const char *api_core_state_text(enum core_state state); /* "up", "down", "unknown" */
 api_handler_h api_walk_get, api_status_get, api_health_get, api_ready_get, api_self_get;
 api_handler_h api_metrics_get, api_openapi_get;
 

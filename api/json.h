@@ -82,6 +82,8 @@ json_t *api_json_stamp(json_t *record, uint64_t created_ms, uint64_t version);
  * ranked    is set: priority or weight were given; each that was not is 0 */
 int api_core_decode(struct slice text, const char *field, struct store_core *core, bool *ranked,
                     struct api_problem *problem);
+/* "udp", "tcp", "tls", "sctp": of a number of enum resolver_transport. */
+const char *api_transport_text(uint8_t transport);
 #define API_CORE_TEXT_MAX                                                                          \
     340 /* "sip:[host]:port;transport=sctp;priority=N;weight=N" with terminator */
 /* ranked    it is one of a ranked domain */

@@ -115,21 +115,27 @@ int api_core_decode(struct slice text, const char *field, struct store_core *cor
     return 0;
 }
 
+const char *api_transport_text(uint8_t transport)
+{
+    static const char *const names[] = {[RESOLVER_UDP] = "udp",
+                                        [RESOLVER_TCP] = "tcp",
+                                        [RESOLVER_TLS] = "tls",
+                                        [RESOLVER_SCTP] = "sctp"};
+    return names[transport];
+}
+
 const char *api_core_encode(const struct store_core *core, bool ranked,
                             char text[API_CORE_TEXT_MAX])
 {
-    static const char *const transports[] = {[RESOLVER_UDP] = ";transport=udp",
-                                             [RESOLVER_TCP] = ";transport=tcp",
-                                             [RESOLVER_TLS] = ";transport=tls",
-                                             [RESOLVER_SCTP] = ";transport=sctp"};
+    bool given = core->transport != RESOLVER_ANY;
     bool brackets = strchr(core->host, ':') != NULL;
     char port[8] = "", rank[40] = "";
     if (core->port)
         snprintf(port, sizeof(port), ":%u", core->port);
     if (ranked)
         snprintf(rank, sizeof(rank), ";priority=%u;weight=%u", core->priority, core->weight);
-    snprintf(text, API_CORE_TEXT_MAX, "sip:%s%s%s%s%s%s", brackets ? "[" : "", core->host,
-             brackets ? "]" : "", port,
-             core->transport <= RESOLVER_SCTP ? transports[core->transport] : "", rank);
+    snprintf(text, API_CORE_TEXT_MAX, "sip:%s%s%s%s%s%s%s", brackets ? "[" : "", core->host,
+             brackets ? "]" : "", port, given ? ";transport=" : "",
+             given ? api_transport_text(core->transport) : "", rank);
     return text;
 }

@@ -3,6 +3,7 @@
  * Names follow Prometheus' conventions: base units, _total for what only grows. A label has few
  * values: kinds, methods, patterns of routes, and the names of the journal's cursors. */
 #include "api/internal.h"
+#include "api/json.h"
 
 #include "base/buf.h"
 
@@ -15,8 +16,9 @@
 #include <stdlib.h>
 
 #define METRICS_MAX    524288 /* bytes of an answer; histograms of API_MAX_ROUTES fit */
-#define METRICS_LINE   512
+#define METRICS_LINE   800
 #define METRICS_LABELS 128 /* of a route */
+#define CORES_MAX      256 /* next hops of cores */
 #define CURSORS_MAX    64  /* told one by one; all of them count in junctor_journal_cursors */
 
 /* The text as far as it is written; once a line did not fit, `failed` stays. */
@@ -210,6 +212,25 @@ static void dns_add(struct metrics *metrics, const struct resolver_stats *stats)
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         number_add(metrics, rows[i].name, rows[i].type, rows[i].help, rows[i].value);
+}
+
+/* Those that are asked; no more than a dashboard can show. */
+static void cores_add(struct metrics *metrics, const struct api_parts *parts)
+{
+    size_t count;
+    struct core_view *cores = api_cores_read(parts, &count);
+    char address[NETADDR_TEXT_MAX];
+    family_add(metrics, "junctor_core_up", "gauge",
+               "Does the next hop of a core answer OPTIONS? By its address; `domain` is the first "
+               "that it serves.");
+    for (size_t i = 0; cores && i < count && i < CORES_MAX; i++)
+        if (cores[i].state != CORE_UNKNOWN)
+            line_add(metrics,
+                     "junctor_core_up{domain=\"%s\",core=\"%s\",address=\"%s\",transport=\"%s\"} "
+                     "%d\n",
+                     cores[i].domain, cores[i].core.host, netaddr_format(&cores[i].addr, address),
+                     api_transport_text(cores[i].transport), cores[i].state == CORE_UP);
+    free(cores);
 }
 
 /* Nothing where no edge runs in this process. */
@@ -411,6 +432,7 @@ int api_metrics_get(struct api_call *call)
     int status = directory_add(call, &metrics);
     if (!status) {
         edge_add(&metrics, &call->api->parts);
+        cores_add(&metrics, &call->api->parts);
         publisher_add(&metrics, call->api->parts.publisher);
         api_counters_read(call->api, &counters);
         api_add(&metrics, &counters);

@@ -153,4 +153,10 @@ api_handler_h api_dns_purge_post, api_dns_records_get;
 api_handler_h api_journal_get, api_events_get;
 api_handler_h api_sync_post;
 
+/* ---- cores ---- */
+
+#define API_MAX_CORES 1024 /* next hops of cores that are told of */
+
+api_handler_h api_cores_get;
+
 #endif

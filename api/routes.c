@@ -63,6 +63,7 @@ static const struct api_route routes[] = {
     {API_GET, "/v1/route/{address}", "", api_walk_get, OPERATOR, NULL},
     {API_GET, "/v1/dns/records/{domain}", PAGE, api_dns_records_get, OPERATOR, NULL},
     {API_POST, "/v1/dns/sync", "", api_sync_post, OPERATOR, NULL},
+    {API_GET, "/v1/cores", "", api_cores_get, ADMIN, NULL},
     {API_GET, "/v1/status", "", api_status_get, ADMIN, NULL},
     {API_GET, "/metrics", "", api_metrics_get, ADMIN | API_HEALTH, NULL},
     {API_GET, "/v1/openapi.json", "", api_openapi_get, API_ANYONE, NULL},

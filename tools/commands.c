@@ -53,6 +53,9 @@ const struct command commands[] = {
      .options = CHANGES,
      .help = "delete a domain that has no addresses"},
 
+    {"core list", .run = tool_core_list,
+     .help = "show how the next hops of all cores are, as the edge has found out"},
+
     {"address add",
      {&address},
      .min = 1,

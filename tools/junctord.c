@@ -317,6 +317,7 @@ static int start_api(struct daemon *daemon)
                                     .edge = daemon->edge,
                                     .edge_stats = edge_stats_get,
                                     .dns_purge = edge_dns_purge,
+                                    .cores_get = edge_cores_get,
                                     .resolver = &daemon->conf->edge.resolver,
                                     .tls = &daemon->conf->edge.tls,
                                     .zone = &daemon->conf->zone,

@@ -14,7 +14,7 @@ import pytest
 from lab.openapi import (Client, Document, api_edge, promtool_faults, built_test, tls_connection)
 from lab.plan import free_plan
 from lab.primary import Primary
-from lab.process import run
+from lab.process import run, wait_until
 from lab.unix_http import UnixConnection
 
 CORE = "sip:127.0.0.1:5060;transport=udp"
@@ -531,6 +531,12 @@ def test_what_a_primary_serves_is_compared_and_sent(root, document, place):
     finally:
         edge.program.stop(timeout_s=35)
         primary.stop()
+
+
+def test_the_cores(root):
+    wait_until(lambda: root.get("/v1/cores")["cores"], "the edge has read the directory")
+    assert root.get("/v1/cores")["cores"][0]["state"] == "unknown"  # nobody is asked here
+    root.refused("GET", "/v1/cores?colour=1", 400, "invalid-parameter", field="colour")
 
 
 def test_the_daemon_in_numbers(root):

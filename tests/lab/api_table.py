@@ -182,6 +182,7 @@ TABLE = [
     case("GET /v1/route/{address}", apart("200"), CAROL),
     case("GET /v1/route/{address}", staff("200"), "+49301"),
     case("GET /v1/route/{address}", apart("200"), "+49302"),
+    case("GET /v1/cores", chiefs("200")),
     case("GET /v1/status", chiefs("200")),
     case("GET /metrics", chiefs("200")),
     case("GET /healthz", "200"),

@@ -44,6 +44,12 @@ def cores_may_have_ranks(daemon):
     assert daemon.json("domain", "show", "opa.example")["cores"] == [CORE]
 
 
+def without_an_edge_no_core_is_watched(daemon):
+    daemon.fill()
+    assert daemon.run("core", "list") == ("", "")
+    assert daemon.json("core", "list") == {"cores": []}
+
+
 def domain_list_is_a_table(daemon):
     assert daemon.run("domain", "list") == ("", "")
     assert daemon.json("domain", "list") == {"domains": []}
@@ -378,6 +384,7 @@ TESTS = [
     domain_add_says_what_was_added,
     domain_add_refusals_name_the_reason,
     cores_may_have_ranks,
+    without_an_edge_no_core_is_watched,
     domain_list_is_a_table,
     domain_show_prints_each_field,
     domain_del_wants_it_empty,
