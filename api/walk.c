@@ -18,6 +18,7 @@ static const char *const rule_names[] = {
     [RESOLVER_BLOCKED] = "blocked",     [RESOLVER_UNKNOWN_CORE] = "unknown-core",
     [RESOLVER_UNKNOWN] = "unknown",     [RESOLVER_AUTHORITY] = "authority",
     [RESOLVER_PUBLISHED] = "published", [RESOLVER_NO_NUMBER] = "no-number",
+    [RESOLVER_PSTN] = "pstn",
 };
 
 static struct walk_target *target_add(struct walk *walk)
@@ -37,6 +38,7 @@ static void targets_choose(struct walk *walk)
     switch (walk->answer.rule) {
     case RESOLVER_HOSTED:
     case RESOLVER_UNKNOWN_CORE:
+    case RESOLVER_PSTN:
         count = resolver_core_targets(NULL, core, targets);
         for (size_t i = 0; i < count; i++)
             target_add(walk)->target = targets[i];
@@ -379,6 +381,11 @@ static void verdict_format(const struct walk *walk, char *out, size_t size)
                  walk->target_count ? walk->targets[0].why : "the domain has no core");
     else if (walk_leaves(walk))
         snprintf(out, size, "goes to %s over mutual TLS", walk->answer.hosting);
+    else if (walk->answer.rule == RESOLVER_PSTN)
+        snprintf(out, size,
+                 "goes to the core of %s, which leads to the telephone network; a call from that "
+                 "core itself is answered 404",
+                 core->name);
     else if (walk->unknown)
         snprintf(out, size,
                  "goes to the core of %s; a call from that core itself is answered 480, for where "
@@ -396,8 +403,9 @@ static json_t *walk_encode(struct walk *walk)
     char verdict[WALK_LINE];
     verdict_format(walk, verdict, sizeof(verdict));
     bool has_address = walk->text[0] != '\0'; /* a number may have led to none */
-    bool is_decided = has_address || walk->answer.rule == RESOLVER_NO_NUMBER;
-    bool is_hosted = has_address && !walk_is_refused(walk);
+    bool is_pstn = walk->answer.rule == RESOLVER_PSTN;
+    bool is_decided = has_address || is_pstn || walk->answer.rule == RESOLVER_NO_NUMBER;
+    bool is_hosted = (has_address || is_pstn) && !walk_is_refused(walk);
     return json_pack(
         "{s:s, s:s, s:s?, s:O, s:O, s:s?, s:s}", "address", has_address ? walk->text : walk->name,
         "rule", is_decided ? rule_names[walk->answer.rule] : "not-found-out", "hosting",

@@ -120,6 +120,27 @@ static void directory_step(struct resolver_finding *finding)
 
 /* ---- numbers in DNS ---- */
 
+/* Where a core for the telephone network is configured, the number goes there (design section
+ * 3.1). */
+static bool pstn_take(struct resolver_finding *finding)
+{
+    const char *pstn = finding->resolver->conf.pstn;
+    struct resolver_answer *answer = &finding->found.answer;
+    if (pstn[0] == '\0' || store_reader_begin(finding->reader) < 0)
+        return false;
+    int status = finding->directory->domain(finding->reader, pstn, finding->teller.arg);
+    if (status == 0)
+        status = store_domain_get(finding->reader, pstn, &answer->route.core);
+    store_reader_end(finding->reader);
+    if (status < 0) {
+        resolver_tell(&finding->teller, "%s, which would take it, is not in the directory", pstn);
+        return false;
+    }
+    answer->rule = RESOLVER_PSTN;
+    memcpy(answer->hosting, pstn, strlen(pstn) + 1);
+    return true;
+}
+
 /* The number leads to no address, or that could not be found out. */
 static void number_end(struct resolver_finding *finding)
 {
@@ -133,7 +154,7 @@ static void number_end(struct resolver_finding *finding)
     } else if (finding->failure) {
         resolver_finding_end(finding, finding->failure);
     } else {
-        if (!at_domain)
+        if (!pstn_take(finding) && !at_domain)
             found->answer.rule = RESOLVER_NO_NUMBER;
         resolver_finding_end(finding, 0);
     }

@@ -104,6 +104,9 @@ const char *resolver_rule_text(enum resolver_rule rule)
         return "the domain is not one of ours: its own authority answers for it";
     case RESOLVER_PUBLISHED:
         return "the domain is not one of ours: it publishes, validated, who serves this address";
+    case RESOLVER_PSTN:
+        return "the telephone number leads to no address: our core for the telephone network takes "
+               "it";
     case RESOLVER_NO_NUMBER:
         return "the telephone number leads to no address";
     }

@@ -42,6 +42,7 @@ enum resolver_rule {
     RESOLVER_UNKNOWN,      /* our domain, address unknown, policy: reject */
     RESOLVER_AUTHORITY,    /* a foreign domain: its own authority answers for it */
     RESOLVER_PUBLISHED,    /* a foreign domain that publishes, validated, who serves this address */
+    RESOLVER_PSTN,         /* a telephone number that leads to no address: `pstn` takes it */
     RESOLVER_NO_NUMBER     /* a telephone number that leads to no address */
 };
 
@@ -83,6 +84,8 @@ struct resolver_conf {
         bool trusted;                    /* what is in it counts without validation */
     } suffixes[RESOLVER_MAX_SUFFIXES];   /* of ENUM, in the order in which they are asked */
     size_t suffix_count;
+    char pstn[STORE_DOMAIN_MAX + 1]; /* a domain of ours: its core takes numbers that lead to no
+                                        address; "": nobody does */
     bool address_records; /* foreign domains are asked who serves their single addresses */
 };
 
@@ -113,7 +116,8 @@ enum resolver_number_by { RESOLVER_NUMBER_NONE, RESOLVER_NUMBER_TABLE, RESOLVER_
 struct resolver_found {
     struct resolver_answer answer;
     struct store_address address;      /* whom the answer is about: a number may have led to another
-                                          address than was asked for; empty for RESOLVER_NO_NUMBER */
+                                          address than was asked for; empty for a number alone that
+                                          led to none */
     enum resolver_number_by number_by; /* not NONE: `address` is whom the request is for now */
     bool unknown; /* DNS could not tell; the answer is the one without it, right for routing and no
                      proof of anything */

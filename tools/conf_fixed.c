@@ -198,6 +198,8 @@ const char *conf_fixed_changes(const struct junctord_conf *old, const struct jun
     }
     if (!is_fail_over_eq(&old->edge, &new->edge))
         changes_add(text, "", "fail-over");
+    if (strcmp(old->edge.resolver.pstn, new->edge.resolver.pstn) != 0)
+        changes_add(text, "pstn", "domain");
     api_compare(text, &old->api, &new->api);
     listeners_compare(text, &old->edge.transport, &new->edge.transport);
     addresses_compare(text, old, new);

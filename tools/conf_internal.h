@@ -138,11 +138,27 @@ const char *conf_nearest(const char *section, const char *name);
 
 /* ---- what the table's rows name (conf_take.c) ---- */
 
-conf_take_h conf_take_log_level, conf_take_mode, conf_take_group, conf_take_advertise,
-    conf_take_allow, conf_take_fail_over, conf_take_upstream, conf_take_trusted, conf_take_enum,
-    conf_take_enum_trusted, conf_take_socket, conf_take_store, conf_take_anchors, conf_take_crl,
-    conf_take_listen, conf_take_health, conf_take_pair, conf_take_reserved, conf_take_journal,
-    conf_take_address;
+conf_take_h conf_take_log_level;
+conf_take_h conf_take_mode;
+conf_take_h conf_take_group;
+conf_take_h conf_take_advertise;
+conf_take_h conf_take_allow;
+conf_take_h conf_take_fail_over;
+conf_take_h conf_take_upstream;
+conf_take_h conf_take_trusted;
+conf_take_h conf_take_enum;
+conf_take_h conf_take_enum_trusted;
+conf_take_h conf_take_socket;
+conf_take_h conf_take_store;
+conf_take_h conf_take_anchors;
+conf_take_h conf_take_crl;
+conf_take_h conf_take_listen;
+conf_take_h conf_take_health;
+conf_take_h conf_take_pair;
+conf_take_h conf_take_reserved;
+conf_take_h conf_take_journal;
+conf_take_h conf_take_address;
+conf_take_h conf_take_pstn;
 conf_take_h conf_begin_zone, conf_take_primary, conf_take_tsig; /* conf_publisher.c */
 conf_take_h conf_begin_inside, conf_begin_outside, conf_begin_certificate, conf_end_listener,
     conf_end_dns;

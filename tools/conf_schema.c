@@ -20,6 +20,7 @@ const struct conf_section conf_sections[] = {
      "get the first"},
     {"trust", NULL, NULL, NULL, "whom we believe"},
     {"dns", NULL, NULL, conf_end_dns, "how the domains of peers are looked up"},
+    {"pstn", NULL, NULL, NULL, "where telephone numbers go that lead to no address"},
     {"publish", NULL, NULL, NULL, "the records that should exist in DNS (junctor dns records)"},
     {"zone", "ZONE", conf_begin_zone, NULL,
      "a zone whose primary server takes these records as signed updates; once per zone"},
@@ -147,6 +148,10 @@ const struct conf_setting conf_settings[] = {
     {"dns", "address-records", CONF_SWITCH, 0, 0, "true", CONF_FIXED,
      CONF(edge.resolver.address_records), NULL,
      "ask foreign domains who serves their single addresses"},
+
+    {"pstn", "domain", CONF_TEXT, 0, 0, NULL, CONF_FIXED, 0, conf_take_pstn,
+     "a hosted domain whose core leads to the telephone network; without it, such a call from a core "
+     "is answered 404. Calls of peers never go there"},
 
     {"publish", "ttl", CONF_NUMBER, 1, WEEK_S, "3600", 0, CONF(zone.ttl_s), NULL,
      "seconds for which resolvers may keep a record"},

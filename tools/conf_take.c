@@ -477,3 +477,11 @@ int conf_take_enum_trusted(struct conf_load *load, const char *text)
     dns->suffixes[i].trusted = true;
     return 0;
 }
+
+int conf_take_pstn(struct conf_load *load, const char *text)
+{
+    struct store_fault fault;
+    if (store_domain_canonical(slice_of(text), load->conf->edge.resolver.pstn, &fault) == 0)
+        return 0;
+    return conf_refuse(load, "expected a hosted domain: %s", fault.text);
+}

@@ -204,6 +204,16 @@ static void plan_found(const struct sip_msg *request, const struct called *calle
     case RESOLVER_BLOCKED:
         refuse_unknown(request, plan->refusal);
         return;
+    case RESOLVER_PSTN:
+        if (strcmp(called->answer.route.core.name, plan->caller_group) != 0) {
+            plan_core(request, called, plan);
+            return;
+        }
+        refusal_set(plan->refusal, 404,
+                    "%.*s leads to no address, and to the telephone network leads the core that "
+                    "asks",
+                    SLICE_ARG(request->uri.bytes));
+        return;
     case RESOLVER_NO_NUMBER:
         refusal_set(plan->refusal, 404, "%.*s leads to no address", SLICE_ARG(request->uri.bytes));
         return;
@@ -343,6 +353,7 @@ static void plan_from_peer(struct proxy *proxy, const struct origin *origin,
     case RESOLVER_BLOCKED:
     case RESOLVER_AUTHORITY:
     case RESOLVER_PUBLISHED:
+    case RESOLVER_PSTN: /* asked for by our cores only */
     case RESOLVER_NO_NUMBER:
         refuse_unknown(request, plan->refusal);
         return;

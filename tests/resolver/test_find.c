@@ -217,6 +217,25 @@ static void assert_told(const struct world *world, const char *line)
         fail_msg("no '%s' in:\n%s", line, world->trace);
 }
 
+/* ---- numbers that lead nowhere ---- */
+
+static void a_number_that_leads_nowhere_goes_to_the_telephone_network(void **state)
+{
+    struct world *world = *state;
+    snprintf(world->conf.pstn, sizeof(world->conf.pstn), "pstn.example");
+    serve(world, no_rules);
+    expect(world, "+4930102", RESOLVER_NO_NUMBER, "", "");
+    assert_told(world, "pstn.example, which would take it, is not in the directory");
+    add_domain(world, "pstn.example", STORE_UNKNOWN_REJECT);
+    expect(world, "+4930102", RESOLVER_PSTN, "", "pstn.example");
+    assert_string_equal(world->found.answer.route.core.name, "pstn.example");
+    expect(world, "+4930102@opa.example", RESOLVER_PSTN, "+4930102@opa.example", "pstn.example");
+    expect(world, "+4930102@open.example", RESOLVER_UNKNOWN_CORE, "+4930102@open.example",
+           "open.example");
+    expect(world, "+4930100", RESOLVER_HOSTED, "alice@opa.example", "opa.example");
+    expect(world, "nobody@opa.example", RESOLVER_UNKNOWN, "nobody@opa.example", "");
+}
+
 /* ---- what the directory knows ---- */
 
 static void the_directory_alone_decides_what_it_has(void **state)
@@ -812,6 +831,7 @@ static void searches_under_way_are_bounded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        WORLD_TEST(a_number_that_leads_nowhere_goes_to_the_telephone_network),
         WORLD_TEST(the_directory_alone_decides_what_it_has),
         WORLD_TEST(without_address_records_no_domain_is_asked),
         WORLD_TEST(whoever_asks_can_tell_what_needs_dns),

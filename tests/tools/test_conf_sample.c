@@ -49,6 +49,8 @@ static void the_sample_is_correct_and_shows_the_defaults(void **state)
     all->api.reserved_count = 0; /* these, */
     assert_int_equal(all->edge.resolver.suffix_count, 2);
     assert_true(all->edge.resolver.suffixes[1].trusted);
+    assert_string_equal(all->edge.resolver.pstn, "pstn.example.org");
+    all->edge.resolver.pstn[0] = '\0';   /* who takes numbers, */
     all->edge.resolver.suffix_count = 0; /* the trees of ENUM, */
     assert_int_equal(all->edge.fail_over_count, 2);
     all->edge.fail_over_count = 0; /* the answers that lead on */

@@ -97,6 +97,35 @@ static void a_number_reaches_the_core_of_its_address(void **state)
     }
 }
 
+/* Design section 3.1: the last step, where the number is in no table and no tree. */
+static void a_number_that_leads_nowhere_goes_to_the_telephone_network(void **state)
+{
+    struct stand *stand = *state;
+    struct call call = invite("tel:+49-4");
+    char sent[8192], text[8192], towards_a[1024], towards_b[1024], routes[2200];
+    snprintf(stand->conf.resolver.pstn, sizeof(stand->conf.resolver.pstn), "two.example");
+    stand_restart(stand);
+    send_request(stand, &stand->a, &call);
+    expect(&stand->b1, "INVITE tel:+49-4 SIP/2.0\r\n", sent);
+    header_of(sent, "Record-Route", 0, towards_b);
+    header_of(sent, "Record-Route", 1, towards_a);
+    answer(stand, &stand->b1, sent, "200 OK");
+    expect(&stand->a, "SIP/2.0 200", text);
+    snprintf(routes, sizeof(routes), "Route: %s,%s\r\n", towards_a, towards_b);
+    call.method = "BYE"; /* the dialog stays with it */
+    call.uri = "sip:gateway@127.0.0.1";
+    call.cseq = 2;
+    call.headers = routes;
+    call.to_tag = "bobs";
+    send_request(stand, &stand->a, &call);
+    expect(&stand->b1, "BYE", text);
+
+    call = (struct call){"MESSAGE", "tel:+494", .id = "own", .from = "sip:bob@two.example"};
+    send_request(stand, &stand->b1, &call);
+    expect(&stand->b1, "SIP/2.0 404", text);
+    assert_non_null(strstr(text, "leads the core that asks"));
+}
+
 static void what_is_found_or_not_is_told(void **state)
 {
     struct stand *stand = *state;
@@ -192,6 +221,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_number_reaches_the_core_of_its_address),
+        TEST(a_number_that_leads_nowhere_goes_to_the_telephone_network),
         TEST(what_is_found_or_not_is_told),
         TEST(a_core_is_told_what_could_not_be_found_out),
         TEST(a_call_given_up_while_dns_is_asked_ends),
