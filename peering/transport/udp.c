@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define UDP_MAX_PAYLOAD 65507 /* what IPv4 can carry; IPv6 without jumbograms carries more */
-
 /* Where one recvmmsg puts what it received; touched pages only cost memory. */
 struct udp_batch {
     struct mmsghdr header[UDP_BATCH];
@@ -71,7 +69,7 @@ int udp_queue_open(struct listener *listener)
     listener->queue = calloc(1, sizeof(*listener->queue));
     if (!listener->queue)
         return -ENOMEM;
-    buf_init(&listener->queue->bytes, (size_t)UDP_BATCH * UDP_MAX_PAYLOAD);
+    buf_init(&listener->queue->bytes, (size_t)UDP_BATCH * SIP_MAX_DATAGRAM);
     return 0;
 }
 
@@ -149,7 +147,7 @@ int transport_send_udp(struct transport *transport, const struct transport_liste
 
     if (!listener)
         return -ENOENT;
-    if (bytes.len > UDP_MAX_PAYLOAD)
+    if (bytes.len > SIP_MAX_DATAGRAM)
         return -EMSGSIZE;
     queue = listener->queue;
     if (queue->count == UDP_BATCH)
