@@ -3,6 +3,7 @@ DNS. Its configuration is what README recommends to whoever peers with Kamailio 
 
 import glob
 import os
+import re
 import socket
 
 from .dns import find_program
@@ -119,6 +120,100 @@ printf '%s\\n' "$1" | openssl verify -purpose any -CAfile "{anchors}" >&2 && ech
 """
 
 
+# A core as operators build them: its edges are a group of the dispatcher module, which takes an
+# edge out of service that does not answer its OPTIONS, answers 503, or lets a call time out. A call
+# that is answered 302 by the other operator is followed here, by the core of the caller.
+CORE = """\
+#!KAMAILIO
+debug=2
+log_stderror=yes
+fork=yes
+children=2
+auto_aliases=no
+alias="{domain}"
+dns=no
+rev_dns=no
+disable_tcp=yes
+listen=udp:{core}:{sip_port}
+
+mpath="{modules}/"
+loadmodule "tm.so"
+loadmodule "sl.so"
+loadmodule "rr.so"
+loadmodule "pv.so"
+loadmodule "maxfwd.so"
+loadmodule "textops.so"
+loadmodule "siputils.so"
+loadmodule "xlog.so"
+loadmodule "dispatcher.so"
+loadmodule "acc.so"
+loadmodule "uac_redirect.so"
+
+modparam("tm", "fr_timer", 4000)
+modparam("tm", "failure_reply_mode", 3)
+modparam("rr", "append_fromtag", 1)
+modparam("dispatcher", "list_file", "{list}")
+modparam("dispatcher", "ds_ping_interval", 1)
+modparam("dispatcher", "ds_probing_mode", 1)
+modparam("dispatcher", "ds_probing_threshold", 1)
+modparam("dispatcher", "ds_ping_reply_codes", "class=2")
+modparam("dispatcher", "xavp_dst", "_dsdst_")
+
+request_route {{
+    if (!mf_process_maxfwd_header("70")) {{ sl_send_reply("483", "Too Many Hops"); exit; }}
+    if (is_method("CANCEL")) {{ if (t_check_trans()) t_relay(); exit; }}
+    if (has_totag()) {{
+        if (loose_route()) {{ if (!t_relay()) sl_reply_error(); exit; }}
+        if (is_method("ACK") && t_check_trans()) t_relay();
+        exit;
+    }}
+    t_check_trans();
+    remove_hf("Route");
+    if (is_method("INVITE")) record_route();
+    if ($si != "{phone}") {{                    # from the edge
+        if ($rd != "{domain}") {{ sl_send_reply("403", "Not our domain"); exit; }}
+        if ($rU == "{forwarded}") {{            # never by a call of our own under a foreign name
+            append_to_reply("Contact: <sip:{user}@{domain}>\\r\\n");
+            sl_send_reply("302", "Moved Temporarily");
+            exit;
+        }}
+        $du = "sip:{phone}:{sip_port}";
+        t_relay();
+        exit;
+    }}
+    route(EDGE);
+}}
+
+route[EDGE] {{
+    t_on_failure("EDGE");
+    if (!ds_select_dst("1", "4")) {{ send_reply("500", "No edge in service"); exit; }}
+    t_relay();
+}}
+
+failure_route[EDGE] {{
+    if (t_is_canceled()) exit;
+    if (t_check_status("503") || (t_branch_timeout() && !t_branch_replied())) ds_mark_dst("ip");
+    if (t_check_status("302") && get_redirects("1:1")) {{
+        t_on_failure("EDGE");
+        t_on_branch("REDIRECTED");
+        t_relay();
+    }}
+}}
+
+branch_route[REDIRECTED] {{
+    $du = "sip:{edge}:{sip_port}";
+}}
+
+event_route[dispatcher:dst-down] {{
+    xlog("L_NOTICE", "edge out of service: $du\\n");
+}}
+
+event_route[dispatcher:dst-up] {{
+    xlog("L_NOTICE", "edge in service: $du\\n");
+}}
+"""
+
+
 def module_directory():
     for place in ("/usr/lib", "/usr/lib/*-linux-*", "/usr/lib64"):
         for found in glob.glob(place + "/kamailio/modules/tm.so"):
@@ -177,3 +272,40 @@ class KamailioEdge:
         except OSError:
             return False
         return True
+
+
+class KamailioCore:
+    """The core of an operator, between its edge and its phone. `forwarded`: a user whose calls go
+    to the operator's own user instead."""
+
+    def __init__(self, operator, directory, forwarded):
+        self.operator = operator
+        self.directory = directory
+        self.forwarded = forwarded
+        self.address = operator.network + "3"
+        self.program = Program(
+            f"core {operator.letter.upper()}",
+            [find_program("kamailio"), "-DD", "-E", "-m", "32", "-M", "4", "-Y", directory,
+             "-f", os.path.join(directory, "kamailio.cfg")], os.path.join(directory, "log"))
+
+    @property
+    def uri(self):
+        return f"sip:{self.address}:{SIP_PORT};transport=udp"
+
+    def configure(self):
+        os.makedirs(self.directory, exist_ok=True)
+        operator = self.operator
+        edges = os.path.join(self.directory, "edges")
+        with open(edges, "w", encoding="ascii") as file:
+            file.write(f"1 sip:{operator.edge}:{SIP_PORT}\n")
+        with open(os.path.join(self.directory, "kamailio.cfg"), "w", encoding="ascii") as file:
+            file.write(CORE.format(domain=operator.domain, core=self.address, sip_port=SIP_PORT,
+                                   edge=operator.edge, modules=module_directory(), list=edges, phone=operator.phone,
+                                   user=operator.user, forwarded=self.forwarded))
+
+    def start(self):
+        self.program.start()
+
+    def changes(self):
+        """What became of its edge, in order."""
+        return re.findall(r"edge ((?:out of|in) service)", self.program.log_text())
