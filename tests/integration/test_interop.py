@@ -1,4 +1,5 @@
-"""Real Kamailio cores and baresip users of ../shared/interop, with two junctord between them."""
+"""Real Kamailio cores and baresip users of ../shared/interop, with two junctord between them, or one
+and a Kamailio as the far edge."""
 
 import os
 import shutil
@@ -78,11 +79,14 @@ def edge_uri(address, transport):
     return f"sip:{address}:{port};transport={transport}"
 
 
-@pytest.fixture(scope="module", params=["udp", "tcp", "tls"])
+KAMAILIO = "udp, edge B is Kamailio"
+
+
+@pytest.fixture(scope="module", params=["udp", "tcp", "tls", KAMAILIO])
 def stand(request, turn, pki, public_pki, tmp_path_factory):
     """Edges and cores, linked by this transport. Yields the environment for the scripts. Over TLS
     the stand's cores demand the clientAuth usage of their edge."""
-    plan, transport = free_plan(), request.param
+    plan, transport = free_plan(), request.param.split(",")[0]
     plan.a.edge = plan.a.published = "127.0.20.1"
     plan.b.edge = plan.b.published = "127.0.20.2"
     busy = is_free(plan)
@@ -93,7 +97,10 @@ def stand(request, turn, pki, public_pki, tmp_path_factory):
         lab.pki = pki if transport == "tls" else public_pki
         lab.make_dns()
         for operator, trunk in ((plan.a, "127.0.21.2"), (plan.b, "127.0.22.2")):
-            lab.make_edge(operator, inside=INSIDE, core=core(trunk, transport))
+            if operator is plan.b and request.param == KAMAILIO:
+                lab.make_kamailio(operator, core=trunk)
+            else:
+                lab.make_edge(operator, inside=INSIDE, core=core(trunk, transport))
         lab.start()
         lab.provision()
         env = {"STATE": str(tmp_path_factory.mktemp("interop-" + transport)),

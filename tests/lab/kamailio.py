@@ -222,17 +222,20 @@ def module_directory():
 
 
 class KamailioEdge:
-    """In the place of a junctord of this operator, whose phone is the core.
+    """In the place of a junctord of this operator.
 
+    core            the core's address; the operator's phone where none is given
     verify_client   Kamailio's way to judge those who connect: "on" demands the clientAuth usage,
                     "optional_no_ca" leaves it to the configuration"""
 
-    def __init__(self, operator, plan, directory, pki, certificate, verify_client="optional_no_ca"):
+    def __init__(self, operator, plan, directory, pki, certificate, core=None,
+                 verify_client="optional_no_ca"):
         self.operator = operator
         self.plan = plan
         self.directory = directory
         self.pki = pki
         self.certificate = certificate
+        self.core = core or operator.phone
         self.verify_client = verify_client
         self.program = Program(
             "Kamailio", [find_program("kamailio"), "-DD", "-E", "-m", "32", "-M", "4",
@@ -255,8 +258,8 @@ class KamailioEdge:
         self._write("kamailio.cfg", CONFIG.format(
             domain=self.operator.domain, edge=self.operator.edge, sip_port=SIP_PORT,
             tls_port=TLS_PORT, modules=module_directory(), tls_config=self.path("tls.cfg"),
-            judge=self.path("judge"), core_ip=self.operator.phone,
-            core=f"sip:{self.operator.phone}:{SIP_PORT};transport=udp"))
+            judge=self.path("judge"), core_ip=self.core,
+            core=f"sip:{self.core}:{SIP_PORT};transport=udp"))
 
     def _write(self, name, text):
         with open(self.path(name), "w", encoding="ascii") as file:
@@ -300,7 +303,8 @@ class KamailioCore:
             file.write(f"1 sip:{operator.edge}:{SIP_PORT}\n")
         with open(os.path.join(self.directory, "kamailio.cfg"), "w", encoding="ascii") as file:
             file.write(CORE.format(domain=operator.domain, core=self.address, sip_port=SIP_PORT,
-                                   edge=operator.edge, modules=module_directory(), list=edges, phone=operator.phone,
+                                   edge=operator.edge, modules=module_directory(), list=edges,
+                                   phone=operator.phone,
                                    user=operator.user, forwarded=self.forwarded))
 
     def start(self):
