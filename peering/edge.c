@@ -15,6 +15,7 @@ struct edge {
     unsigned started;  /* workers whose threads run */
     uv_mutex_t orders; /* held by whoever gives one */
     struct board *board;
+    struct budgets *budgets;
     struct worker workers[];
 };
 
@@ -69,7 +70,8 @@ static int open_workers(struct edge *edge, struct tls_context *tls, struct store
         return STATUS_CRYPTO;
     }
     edge->board = board_alloc(board_key);
-    if (!edge->board) {
+    edge->budgets = budgets_alloc(owner_key);
+    if (!edge->board || !edge->budgets) {
         snprintf(why, EDGE_MAX_WHY, "%s", status_text(-ENOMEM));
         return -ENOMEM;
     }
@@ -81,6 +83,7 @@ static int open_workers(struct edge *edge, struct tls_context *tls, struct store
         worker->board = edge->board;
         memcpy(worker->proxy.owner_key, owner_key, sizeof(owner_key));
         memcpy(worker->proxy.tag_key, tag_key, sizeof(tag_key));
+        worker->proxy.budgets = edge->budgets;
         int status = worker_open(worker, &edge->conf, tls, store, log, why);
         if (status != 0) {
             while (i-- > 0)
@@ -136,6 +139,7 @@ int edge_start(const struct edge_conf *conf, struct store *store, struct log *lo
     if (status != 0) {
         uv_mutex_destroy(&new->orders);
         board_free(new->board);
+        budgets_free(new->budgets);
         free(new);
         return status;
     }
@@ -209,6 +213,7 @@ void edge_stop(struct edge *edge)
             worker_close(&edge->workers[i]);
     uv_mutex_destroy(&edge->orders);
     board_free(edge->board);
+    budgets_free(edge->budgets);
     free(edge);
 }
 

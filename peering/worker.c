@@ -179,6 +179,7 @@ static void free_memory(struct worker *worker)
     struct proxy *proxy = &worker->proxy;
     cores_free(proxy);
     trust_free(worker->trust);
+    told_free(proxy->told);
     if (proxy->txns)
         txn_layer_free(proxy->txns);
     if (proxy->timers)
@@ -202,8 +203,9 @@ static int alloc_memory(struct worker *worker, const struct edge_conf *conf, str
         if (!(worker->inbox[i] = ring_alloc(WORKER_INBOX_SIZE)))
             return -ENOMEM;
     proxy->pool = arena_pool_alloc(PROXY_BLOCK_SIZE, 2 * max);
+    proxy->told = told_alloc(TOLD_MAX);
     proxy->timers = timers_alloc(TIMERS_PER_TRANSACTION * max);
-    if (!worker->inbox || !proxy->pool || !proxy->timers)
+    if (!worker->inbox || !proxy->pool || !proxy->told || !proxy->timers)
         return -ENOMEM;
     proxy->txns = txn_layer_alloc(proxy->timers, &conf->times, max);
     if (!proxy->txns)
@@ -231,6 +233,7 @@ static void set_up_proxy(struct worker *worker, const struct edge_conf *conf, st
     proxy->handover = hand_over;
     proxy->handover_arg = worker;
     list_init(&proxy->contexts);
+    list_init(&proxy->asks);
 }
 
 static struct store_reader *reader_of(void *arg)

@@ -70,6 +70,16 @@ static void deadline_passed(void *arg)
     answered(&outcome, finding);
 }
 
+/* What is fresh in the cache, and as an answer to a trusted question would be. */
+static void look_up(struct resolver_finding *finding)
+{
+    struct resolver_outcome outcome;
+    if (!resolver_stale_answer(finding->resolver, finding->name, finding->type, &outcome) ||
+        outcome.stale || !outcome.validated)
+        outcome = (struct resolver_outcome){.status = STATUS_SERVFAIL, .cause = "not asked"};
+    answered(&outcome, finding);
+}
+
 void resolver_finding_ask(struct resolver_finding *finding, enum resolver_type type,
                           enum find_step step)
 {
@@ -86,6 +96,10 @@ void resolver_finding_ask(struct resolver_finding *finding, enum resolver_type t
         return;
     }
     finding->questions++;
+    if (finding->known_only) {
+        look_up(finding);
+        return;
+    }
     finding->waiting = true;
     resolver_ask_trusted(finding->resolver, finding->name, type, &finding->wait, answered, finding);
 }
@@ -193,6 +207,7 @@ static void finding_begin(struct resolver_finding *finding, const struct resolve
     finding->reader = user->reader;
     finding->directory = user->directory ? user->directory : &resolver_whole_directory;
     finding->done = user->done;
+    finding->known_only = user->known_only;
     finding->teller = (struct resolver_teller){.trace = user->trace, .arg = user->arg};
     memcpy(finding->digits, asked->digits, sizeof(finding->digits));
     if (asked->digits[0] == '\0')

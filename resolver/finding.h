@@ -37,6 +37,7 @@ struct resolver_finding {
     struct resolver_teller teller; /* its arg is the user's */
     struct timer timer;            /* the deadline */
     enum find_step step;
+    bool known_only;     /* the cache answers, or nobody */
     bool running;        /* inside finding_run: an answer is taken up there */
     const char *no_more; /* why no further questions are asked; NULL: they are */
 

@@ -145,6 +145,8 @@ struct resolver_find_user {
     resolver_trace_h *trace; /* may be NULL */
     void *arg;
     const struct resolver_directory *directory; /* NULL: all that the reader has */
+    bool known_only; /* nobody is asked: what DNS said counts while it is fresh, the rest is
+                        unknown; `done` is never called */
 };
 
 struct resolver_finding; /* a search under way */

@@ -1,10 +1,9 @@
-/* Requests outside a dialog: the trust rule (design section 2) and the LUF (sections 3.1, 3.2).
- *
- * A peer may speak for an address exactly when a call to that address would be routed to that
- * peer. In this first cut that is: the peer has proven the domain of the caller's address. */
+/* Requests outside a dialog: the trust rule (design section 2) and the LUF (sections 3.1, 3.2). Who
+ * a peer's caller is may have to be found out first: verify.c. */
 #include "peering/proxy/proxy.h"
 
 #include "base/status.h"
+#include "peering/proxy/port_form.h"
 
 #include <stdio.h>
 
@@ -16,12 +15,23 @@
 struct called {
     struct store_address address;
     bool has_address; /* else only the domain is known */
+    bool in_port_form;
     struct resolver_answer answer;
 };
 
 static bool is_sip(const struct sip_uri *uri)
 {
     return uri->scheme == SIP_SCHEME_SIP || uri->scheme == SIP_SCHEME_SIPS;
+}
+
+/* bob%40opb.example@ours: whoever was redirected calls bob@opb.example here (design 3.2). */
+static bool is_in_port_form(struct store_reader *reader, const struct sip_uri *uri,
+                            const struct called *called)
+{
+    struct store_address inner;
+    struct store_domain domain;
+    return port_form_address(uri, &inner) && reader &&
+           store_domain_get(reader, called->address.domain, &domain) == 0;
 }
 
 static bool look_up_called(struct proxy *proxy, const struct sip_uri *uri, struct called *called,
@@ -47,6 +57,9 @@ static bool look_up_called(struct proxy *proxy, const struct sip_uri *uri, struc
         uri->has_user && store_user_canonical(uri->user, called->address.user, &fault) == 0;
     if (!called->has_address)
         called->address.user[0] = '\0';
+    called->in_port_form = is_in_port_form(reader, uri, called);
+    if (called->in_port_form)
+        called->has_address = port_form_address(uri, &called->address);
     if (!reader || resolver_lookup(reader, &called->address, &called->answer) != 0) {
         refusal_set(refusal, 500, "the directory cannot be read");
         return false;
@@ -140,7 +153,8 @@ static void admit_core_caller(struct proxy *proxy, const struct origin *origin,
     struct store_route route;
     struct sip_uri uri;
     char ip[NETADDR_TEXT_MAX];
-    if (!identity_is_anonymous(&request->from.uri) || !identity_asserted(request, NULL, &uri))
+    if (!identity_is_anonymous(&request->from.uri) ||
+        !identity_asserted(proxy, request, NULL, &uri))
         uri = request->from.uri;
     bool named = is_sip(&uri) && uri.host_kind == SIP_HOST_NAME &&
                  store_domain_canonical(uri.host, caller.domain, NULL) == 0 &&
@@ -263,6 +277,8 @@ static void plan_from_core(struct proxy *proxy, const struct origin *origin,
     }
     if (!look_up_called(proxy, &request->uri, &called, plan->refusal))
         return;
+    if (called.in_port_form)
+        plan->called = called.address;
     plan->in_dns = called.has_address && resolver_find_needs_dns(resolver_conf_get(proxy->resolver),
                                                                  &called.address, &called.answer);
     if (plan->in_dns)
@@ -273,29 +289,45 @@ static void plan_from_core(struct proxy *proxy, const struct origin *origin,
 
 /* ---- from a peer (3.2, 3.4) ---- */
 
-/* The domain this peer speaks for in this request, if it has proven it. */
-static void admit_peer_caller(const struct origin *origin, const struct sip_msg *request,
-                              struct plan *plan)
+/* The caller that From names: known to be this peer's, known not to be, or to be found out. */
+static void admit_named_caller(struct proxy *proxy, const struct origin *origin,
+                               const struct sip_msg *request, struct plan *plan)
 {
     const struct sip_uri *from = &request->from.uri;
+    struct verified verified;
+    switch (verify_known(proxy, origin->conn, from, &verified)) {
+    case VERIFY_YES:
+        memcpy(plan->peer, verified.host, sizeof(plan->peer));
+        if (verified.is_other)
+            plan->speaker = verified.caller.address;
+        return;
+    case VERIFY_NO:
+        verify_refuse(origin->conn, from, verified.why, plan->refusal);
+        return;
+    case VERIFY_OPEN:
+        plan->verify = true;
+        plan->caller = verified.caller;
+        snprintf(plan->peer, sizeof(plan->peer), "%s", conn_proven_domain(origin->conn));
+        return;
+    }
+}
+
+/* The domain this peer speaks for in this request, as far as that is known. */
+static void admit_peer_caller(struct proxy *proxy, const struct origin *origin,
+                              const struct sip_msg *request, struct plan *plan)
+{
     const char *proven = conn_proven_domain(origin->conn);
     struct sip_uri asserted;
-    if (identity_is_anonymous(from) && identity_asserted(request, origin->conn, &asserted)) {
-        store_domain_canonical(asserted.host, plan->peer, NULL);
-        return;
-    }
-    if (identity_is_anonymous(from)) {
+    struct verified verified;
+    if (!identity_is_anonymous(&request->from.uri)) {
+        admit_named_caller(proxy, origin, request, plan);
+    } else if (identity_asserted(proxy, request, origin->conn, &asserted) &&
+               verify_known(proxy, origin->conn, &asserted, &verified) == VERIFY_YES) {
+        memcpy(plan->peer, verified.host, sizeof(plan->peer));
+    } else {
         snprintf(plan->peer, sizeof(plan->peer), "%s", proven);
         snprintf(plan->assert_identity, sizeof(plan->assert_identity), "%s", proven);
-        return;
     }
-    if (!identity_is_proven(origin->conn, from)) {
-        refusal_set(plan->refusal, 403,
-                    "the caller %.*s could not be verified: this connection has proven %s",
-                    SLICE_ARG(from->bytes), proven[0] ? proven : "no SIP domain");
-        return;
-    }
-    store_domain_canonical(from->host, plan->peer, NULL);
 }
 
 /* 302 in port form (design 3.2): bob%40opb.example@opc.example. */
@@ -333,9 +365,13 @@ static void plan_from_peer(struct proxy *proxy, const struct origin *origin,
                     called.address.domain);
         return;
     }
-    admit_peer_caller(origin, request, plan);
+    admit_peer_caller(proxy, origin, request, plan);
     if (plan->refusal->status)
         return;
+    if (plan->verify && request->method == SIP_ACK) { /* it waits for nobody */
+        refusal_set(plan->refusal, 403, "an ACK comes from a caller who is known");
+        return;
+    }
     switch (called.answer.rule) {
     case RESOLVER_HOSTED:
     case RESOLVER_UNKNOWN_CORE:
@@ -358,6 +394,44 @@ static void plan_from_peer(struct proxy *proxy, const struct origin *origin,
         refuse_unknown(request, plan->refusal);
         return;
     }
+}
+
+bool admit_is_probe(const struct origin *origin, const struct sip_msg *request)
+{
+    const struct sip_uri *from = &request->from.uri;
+    return origin->conn && origin->listener->side == TRANSPORT_OUTSIDE &&
+           request->method == SIP_OPTIONS && request->uri.has_user && is_sip(&request->uri) &&
+           request->to_tag.len == 0 && !from->has_user && identity_is_proven(origin->conn, from);
+}
+
+void admit_answer_probe(struct proxy *proxy, const struct sip_msg *request, struct refusal *answer)
+{
+    struct called called;
+    if (!look_up_called(proxy, &request->uri, &called, answer))
+        return;
+    switch (called.answer.rule) {
+    case RESOLVER_PORTED_OUT:
+    case RESOLVER_MOVED:
+        if (!called.answer.route.aliased) {
+            redirect_ported(&called, answer);
+            return;
+        }
+        break;
+    case RESOLVER_AUTHORITY:
+        refusal_set(answer, 403, "%s is not hosted here, and this edge does not relay",
+                    called.address.domain);
+        return;
+    case RESOLVER_HOSTED:
+    case RESOLVER_ALIAS:
+    case RESOLVER_BLOCKED:
+    case RESOLVER_UNKNOWN_CORE:
+    case RESOLVER_UNKNOWN:
+    case RESOLVER_PUBLISHED:
+    case RESOLVER_NO_NUMBER:
+    case RESOLVER_PSTN:
+        break;
+    }
+    refusal_set(answer, 200, "%s", "");
 }
 
 void admit_plan(struct proxy *proxy, const struct origin *origin, const struct sip_msg *request,

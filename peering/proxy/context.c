@@ -37,13 +37,14 @@ void context_enter(struct context *context)
 void context_leave(struct context *context)
 {
     if (--context->busy == 0 && !context->server && list_is_empty(&context->clients) &&
-        !context->finding && !context->location && !context->current)
+        !context->finding && !context->verify.under_way && !context->location && !context->current)
         context_free(context);
 }
 
 static void lookups_stop(struct context *context)
 {
     find_stop(context);
+    verify_stop(context);
     if (context->location)
         resolver_locate_cancel(context->location);
     context->location = NULL;
@@ -283,6 +284,8 @@ static void on_search_timer(void *arg)
     context->search_over = true;
     if (context->finding)
         context_add_cause(context, "where the address leads was not found out in time");
+    if (context->verify.under_way)
+        context_add_cause(context, "the caller could not be verified in time");
     lookups_stop(context);
     if (context->current) {
         context_add_cause(context, "%s: no response in time", context->hop.host);
@@ -301,7 +304,8 @@ static struct slice pass_back(struct context *context, const struct sip_msg *res
 {
     bool from_peer = context->plan->side == TRANSPORT_OUTSIDE;
     bool to_peer = context->origin.listener->side == TRANSPORT_OUTSIDE;
-    return forward_response(context->arena, response, from_peer ? conn : NULL, to_peer);
+    return forward_response(context->proxy, context->arena, response, from_peer ? conn : NULL,
+                            to_peer ? context->plan->peer : NULL);
 }
 
 /* Section 16.7 step 6: the lowest class counts, and in it the first. */
@@ -405,6 +409,7 @@ static struct context *context_alloc(struct proxy *proxy, const struct origin *o
         conn_ref(origin->conn);
     list_init(&context->link);
     list_init(&context->clients);
+    ask_wait_init(&context->verify.wait);
     list_append(&proxy->contexts, &context->link);
     timer_init(&context->search_timer);
     return context;
@@ -448,7 +453,9 @@ void context_start(struct proxy *proxy, const struct origin *origin, const struc
         refusal_set(&trying, 100, "%s", "");
         answer(context, &trying);
     }
-    if (context->plan->in_dns)
+    if (context->plan->verify)
+        verify_start(context);
+    else if (context->plan->in_dns)
         find_start(context);
     else
         try_next(context);

@@ -134,6 +134,16 @@ static void check_side(struct proxy *proxy, const struct origin *origin, const s
                     token->hosted);
 }
 
+/* Is this the caller of another domain for whom the peer was found to speak when the call began? */
+static bool is_speaker(const struct token *token, const struct sip_uri *from)
+{
+    struct store_address address;
+    uint8_t speaker[TOKEN_SPEAKER_LEN];
+    return token->has_speaker && verify_address(from, &address) &&
+           token_speaker(&address, speaker) == 0 &&
+           memcmp(speaker, token->speaker, sizeof(speaker)) == 0;
+}
+
 /* A peer that made the call goes on speaking as it was admitted to: in From too, which the HMAC
  * does not cover. (Where the peer was called, From is what our own side dialled.) */
 static void check_caller(const struct origin *origin, const struct sip_msg *request,
@@ -141,7 +151,7 @@ static void check_caller(const struct origin *origin, const struct sip_msg *requ
 {
     const struct sip_uri *from = &request->from.uri;
     if (token->side == TRANSPORT_OUTSIDE && token->caller && !identity_is_anonymous(from) &&
-        !identity_is_proven(origin->conn, from))
+        !identity_is_proven(origin->conn, from) && !is_speaker(token, from))
         refusal_set(refusal, 403, "the caller %.*s could not be verified: this dialog is with %s",
                     SLICE_ARG(from->bytes), token->peer);
 }

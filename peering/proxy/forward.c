@@ -66,6 +66,8 @@ static void make_token(const struct forward *forward, bool towards, struct token
                  swap ? plan->hosted : plan->caller_group);
     else
         snprintf(token->peer, sizeof(token->peer), "%s", plan->peer);
+    token->has_speaker = token->side == TRANSPORT_OUTSIDE && plan->speaker.user[0] &&
+                         token_speaker(&plan->speaker, token->speaker) == 0;
 }
 
 /* The whole header line: a hosted domain as host towards peers, the listener's name inside. */
@@ -215,9 +217,9 @@ static void adjust_identity(const struct forward *forward, struct sip_edits *edi
 {
     const struct plan *plan = forward->plan;
     if (forward->origin->listener->side == TRANSPORT_OUTSIDE)
-        identity_clean_from_peer(edits, forward->request, forward->origin->conn);
+        identity_clean_from_peer(forward->proxy, edits, forward->request, forward->origin->conn);
     if (plan->side == TRANSPORT_OUTSIDE)
-        identity_clean_to_peer(edits, forward->request);
+        identity_clean_to_peer(forward->proxy, edits, forward->request, plan->peer);
     else if (plan->assert_identity[0])
         sip_edits_insert(edits, forward->request->headers_end,
                          arena_printf(forward->arena, "P-Asserted-Identity: <sip:%s>\r\n",
@@ -264,8 +266,9 @@ static bool is_for_us_alone(const struct sip_msg *response)
            !sip_msg_header(response, SIP_H_VIA, first);
 }
 
-struct slice forward_response(struct arena *arena, const struct sip_msg *response,
-                              const struct conn *from_peer, bool to_peer)
+struct slice forward_response(struct proxy *proxy, struct arena *arena,
+                              const struct sip_msg *response, const struct conn *from_peer,
+                              const char *to_peer)
 {
     struct sip_edits edits;
     if (is_for_us_alone(response))
@@ -274,9 +277,9 @@ struct slice forward_response(struct arena *arena, const struct sip_msg *respons
     sip_edits_remove_element(&edits, sip_msg_header(response, SIP_H_VIA, NULL),
                              response->via.bytes);
     if (from_peer)
-        identity_clean_from_peer(&edits, response, from_peer);
+        identity_clean_from_peer(proxy, &edits, response, from_peer);
     if (to_peer)
-        identity_clean_to_peer(&edits, response);
+        identity_clean_to_peer(proxy, &edits, response, to_peer);
     if (!response->has_content_length)
         sip_edits_insert(&edits, response->headers_end,
                          arena_printf(arena, "Content-Length: %zu\r\n", response->body.len));

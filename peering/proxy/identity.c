@@ -19,13 +19,16 @@ static void remove_all(struct sip_edits *edits, const struct sip_msg *msg, enum 
         sip_edits_remove(edits, h->line);
 }
 
-static bool all_proven(const struct sip_header *header, const struct conn *conn)
+/* As far as the answers are there: nobody is asked for the sake of a header. */
+static bool all_verified(struct proxy *proxy, const struct sip_header *header,
+                         const struct conn *conn)
 {
     struct slice list = header->value;
     struct sip_nameaddr identity;
+    struct verified verified;
     int status;
     while ((status = sip_nameaddr_next(&list, &identity)) == 0)
-        if (!identity_is_proven(conn, &identity.uri))
+        if (verify_known(proxy, conn, &identity.uri, &verified) != VERIFY_YES)
             return false;
     return status == STATUS_NOTFOUND;
 }
@@ -36,13 +39,14 @@ bool identity_is_anonymous(const struct sip_uri *from)
            slice_eq_nocase(from->host, SLICE("anonymous.invalid"));
 }
 
-bool identity_asserted(const struct sip_msg *msg, const struct conn *conn, struct sip_uri *uri)
+bool identity_asserted(struct proxy *proxy, const struct sip_msg *msg, const struct conn *conn,
+                       struct sip_uri *uri)
 {
     for (const struct sip_header *h = sip_msg_header(msg, SIP_H_P_ASSERTED_IDENTITY, NULL); h;
          h = sip_msg_header(msg, SIP_H_P_ASSERTED_IDENTITY, h)) {
         struct slice list = h->value;
         struct sip_nameaddr identity;
-        if (conn && !all_proven(h, conn))
+        if (conn && !all_verified(proxy, h, conn))
             continue;
         while (sip_nameaddr_next(&list, &identity) == 0)
             if (identity.uri.scheme == SIP_SCHEME_SIP || identity.uri.scheme == SIP_SCHEME_SIPS) {
@@ -53,21 +57,46 @@ bool identity_asserted(const struct sip_msg *msg, const struct conn *conn, struc
     return false;
 }
 
-void identity_clean_from_peer(struct sip_edits *edits, const struct sip_msg *msg,
-                              const struct conn *conn)
+void identity_clean_from_peer(struct proxy *proxy, struct sip_edits *edits,
+                              const struct sip_msg *msg, const struct conn *conn)
 {
     for (const struct sip_header *h = sip_msg_header(msg, SIP_H_P_ASSERTED_IDENTITY, NULL); h;
          h = sip_msg_header(msg, SIP_H_P_ASSERTED_IDENTITY, h))
-        if (!all_proven(h, conn))
+        if (!all_verified(proxy, h, conn))
             sip_edits_remove(edits, h->line);
     remove_all(edits, msg, SIP_H_P_PREFERRED_IDENTITY);
     remove_all(edits, msg, SIP_H_REMOTE_PARTY_ID);
 }
 
-/* No peer is marked as trusting our identities yet, so none is told (RFC 3325 section 5). */
-void identity_clean_to_peer(struct sip_edits *edits, const struct sip_msg *msg)
+/* Is `id` among the values of Privacy, which are separated by ';' (RFC 3323 section 4.2)? */
+static bool wants_privacy(const struct sip_msg *msg)
 {
-    remove_all(edits, msg, SIP_H_P_ASSERTED_IDENTITY);
+    for (const struct sip_header *h = sip_msg_header(msg, SIP_H_PRIVACY, NULL); h;
+         h = sip_msg_header(msg, SIP_H_PRIVACY, h)) {
+        struct slice rest = h->value;
+        while (rest.len) {
+            size_t end = slice_find(rest, ';');
+            if (slice_eq_nocase(slice_trim(slice_make(rest.p, end)), SLICE("id")))
+                return true;
+            rest = slice_skip(rest, end + 1);
+        }
+    }
+    return false;
+}
+
+static bool trusts_identity(struct proxy *proxy, const char *domain)
+{
+    struct store_reader *reader = proxy_reader(proxy);
+    struct store_peer peer;
+    return reader && store_peer_get(reader, domain, &peer) == 0 && peer.trusts_identity;
+}
+
+void identity_clean_to_peer(struct proxy *proxy, struct sip_edits *edits, const struct sip_msg *msg,
+                            const char *peer)
+{
+    bool is_asserted = sip_msg_header(msg, SIP_H_P_ASSERTED_IDENTITY, NULL) != NULL;
+    if (is_asserted && (wants_privacy(msg) || !trusts_identity(proxy, peer)))
+        remove_all(edits, msg, SIP_H_P_ASSERTED_IDENTITY);
     remove_all(edits, msg, SIP_H_P_PREFERRED_IDENTITY);
     remove_all(edits, msg, SIP_H_REMOTE_PARTY_ID);
 }

@@ -197,6 +197,14 @@ static bool is_for_us(struct proxy *proxy, const struct sip_msg *request)
            proxy_is_us(proxy, &request->uri);
 }
 
+static void answer_probe(struct proxy *proxy, const struct origin *origin,
+                         const struct sip_msg *request)
+{
+    struct refusal answer;
+    admit_answer_probe(proxy, request, &answer);
+    proxy_refuse(proxy, origin, request, &answer);
+}
+
 static void answer_options(struct proxy *proxy, const struct origin *origin,
                            const struct sip_msg *request)
 {
@@ -246,6 +254,10 @@ static void receive_new_request(struct proxy *proxy, const struct origin *origin
     bool in_dialog = routes == 0 && dialog_has_token(request, plan.own_routes, &top);
     if (routes == 0 && next.bytes.len == 0 && !in_dialog && is_for_us(proxy, request)) {
         answer_options(proxy, origin, request);
+        return;
+    }
+    if (routes == 0 && next.bytes.len == 0 && !in_dialog && admit_is_probe(origin, request)) {
+        answer_probe(proxy, origin, request);
         return;
     }
     validate(proxy, origin, request, plan.refusal);

@@ -30,6 +30,7 @@ void proxy_end_all(struct proxy *proxy)
     cores_stop(proxy);
     while ((first = list_first(&proxy->contexts)))
         context_abort(container_of(first, struct context, link));
+    ask_end_all(proxy);
     proxy_end_batch(proxy);
 }
 

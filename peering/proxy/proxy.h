@@ -6,6 +6,7 @@
  *   loop.c     has this request been here before, as it is?
  *   dialog.c   Route headers and dialog tokens: is it inside a dialog, and where does that lead?
  *   admit.c    may this source speak for this caller, and is the called address ours to route?
+ *   verify.c   who the caller is, where the peer has not proven it: asks DNS, then the authority
  *   find.c     where DNS knows more than the directory: whom a number names, who serves an address
  *   context.c  the response context: one server transaction, its targets in turn, the best answer
  *   attempt.c  one target: build (forward.c), connect, send, wait
@@ -22,6 +23,9 @@
 #include "base/log.h"
 #include "base/timers.h"
 #include "peering/proxy/core_view.h"
+#include "peering/proxy/ask.h"
+#include "peering/proxy/budget.h"
+#include "peering/proxy/told.h"
 #include "peering/proxy/token.h"
 #include "peering/sip/sip.h"
 #include "peering/transport/transport.h"
@@ -77,6 +81,10 @@ struct proxy {
     struct arena_pool *pool;
     struct log *log;
     struct proxy_counters *counters;
+    struct told_table *told;
+    struct budgets *budgets; /* shared by all workers */
+    struct list asks;        /* questions to authorities under way */
+    size_t ask_count;
     size_t undecided;     /* requests that wait for their final response */
     struct list contexts; /* every living one, for the end of the worker */
 
@@ -190,6 +198,10 @@ struct plan {
     bool renamed;                /* `called` is the whole Request-URI: a number has led to it */
     bool in_dns;                 /* DNS is asked before there are targets: for `asked` */
     struct resolver_asked asked;
+    bool verify;                  /* the peer must be found to speak for this `caller` first */
+    struct resolver_asked caller; /* then: an address or a number */
+    struct store_address speaker; /* a caller of a domain that is not the peer's, for whom the peer
+                                     speaks; user "": the peer has proven the caller's domain */
     char assert_identity[STORE_DOMAIN_MAX + 1]; /* P-Asserted-Identity to add towards the core for
                                                    an anonymous caller; "" for none */
     size_t own_routes; /* topmost Route values that are ours and are removed */
@@ -231,6 +243,10 @@ void dialog_plan(struct proxy *proxy, const struct origin *origin, const struct 
 /* The plan for a request outside a dialog: the trust rule and the LUF. */
 void admit_plan(struct proxy *proxy, const struct origin *origin, const struct sip_msg *request,
                 const struct sip_nameaddr *next, struct plan *plan);
+/* Is this another edge's question where one of our addresses lives (design 3.4)? */
+bool admit_is_probe(const struct origin *origin, const struct sip_msg *request);
+/* Its answer, from the directory alone: nobody is asked, nothing is forwarded. */
+void admit_answer_probe(struct proxy *proxy, const struct sip_msg *request, struct refusal *answer);
 /* Completes a plan with `in_dns`, now that whom it is for has been found (design 3.1). */
 void admit_found(const struct sip_msg *request, const struct resolver_found *found,
                  struct plan *plan);
@@ -255,6 +271,13 @@ void plan_core_targets(struct plan *plan, const struct store_domain *domain,
 
 struct attempt;
 
+/* The search for who a caller is. */
+struct verify {
+    struct resolver_finding *finding; /* DNS is asked */
+    struct ask_wait wait;             /* the authority is asked */
+    bool under_way;
+};
+
 /* A client transaction of a context, on its list until it has ended. */
 struct client {
     struct list link;
@@ -274,6 +297,7 @@ struct context {
     unsigned busy;             /* calls into this context on the stack: not freed under them */
     struct list clients;       /* struct client: client transactions that have not ended */
 
+    struct verify verify;
     struct resolver_finding *finding;   /* a search under way, before there are targets */
     size_t target_next;                 /* of plan.targets: the first not turned to yet */
     struct resolver_location *location; /* a lookup under way */
@@ -313,6 +337,31 @@ void context_leave(struct context *context);
 void context_try_targets(struct context *context);
 /* Answers with what was found to be the matter. */
 void context_refuse(struct context *context, const struct refusal *refusal);
+
+/* verify.c: the backward check (design 3.4), then the targets or the refusal. */
+void verify_start(struct context *context);
+void verify_stop(struct context *context);
+
+enum verify_verdict {
+    VERIFY_YES, /* the peer speaks for it */
+    VERIFY_NO,  /* it does not */
+    VERIFY_OPEN /* somebody must be asked */
+};
+struct verified {
+    struct resolver_asked caller;    /* OPEN: whom to ask about */
+    char host[STORE_DOMAIN_MAX + 1]; /* YES: the domain that serves it, proven by the connection */
+    bool is_other;                   /* YES: this is not the domain of the address, but of a host */
+    char why[PROXY_WARNING_MAX / 2]; /* NO: which rule says so */
+};
+/* As far as it is known without asking anybody: may this connection speak for the address of this
+ * URI (From, P-Asserted-Identity)? */
+enum verify_verdict verify_known(struct proxy *proxy, const struct conn *conn,
+                                 const struct sip_uri *uri, struct verified *verified);
+/* The 403 for a caller that is not verified; `conn` has proven what it names. */
+void verify_refuse(const struct conn *conn, const struct sip_uri *caller, const char *why,
+                   struct refusal *refusal);
+/* The canonical address of a sip: or sips: URI. Returns whether it has one. */
+bool verify_address(const struct sip_uri *uri, struct store_address *address);
 
 /* find.c: asks DNS, then goes on with the targets or the refusal. */
 void find_start(struct context *context);
@@ -368,22 +417,28 @@ struct forward {
  * key. */
 struct slice forward_request(const struct forward *forward);
 /* The response as it goes back: topmost Via removed, identities cleaned where it comes from a peer
- * or goes to one. p == NULL on exhaustion, or where no Via would be left (16.7 step 3). */
-struct slice forward_response(struct arena *arena, const struct sip_msg *response,
-                              const struct conn *from_peer, bool to_peer);
+ * (else NULL) or goes to one (its domain; else NULL). p == NULL on exhaustion, or where no Via
+ * would be left (16.7 step 3). */
+struct slice forward_response(struct proxy *proxy, struct arena *arena,
+                              const struct sip_msg *response, const struct conn *from_peer,
+                              const char *to_peer);
 /* Does a request of this method get Record-Route? */
 bool forward_records_route(enum sip_method method);
 
-/* identity.c: edits that remove what a peer may not assert, or not be told (design 3.5). */
-void identity_clean_from_peer(struct sip_edits *edits, const struct sip_msg *msg,
-                              const struct conn *conn);
-void identity_clean_to_peer(struct sip_edits *edits, const struct sip_msg *msg);
+/* identity.c: edits that remove what a peer may not assert (each P-Asserted-Identity that does not
+ * pass verify_known), or not be told: `peer` keeps P-Asserted-Identity only if it is marked as
+ * trusting ours, and the message has no Privacy: id (design 3.5, RFC 3325 section 5 and 7). */
+void identity_clean_from_peer(struct proxy *proxy, struct sip_edits *edits,
+                              const struct sip_msg *msg, const struct conn *conn);
+void identity_clean_to_peer(struct proxy *proxy, struct sip_edits *edits, const struct sip_msg *msg,
+                            const char *peer);
 /* Does the connection prove the domain of this URI? */
 bool identity_is_proven(const struct conn *conn, const struct sip_uri *uri);
 /* RFC 3323 4.1.1.3: a From that names nobody. */
 bool identity_is_anonymous(const struct sip_uri *from);
 /* The first sip: or sips: URI that P-Asserted-Identity names; from a peer (conn is not NULL) only
- * where it stays, being proven. */
-bool identity_asserted(const struct sip_msg *msg, const struct conn *conn, struct sip_uri *uri);
+ * where it stays, being verified. */
+bool identity_asserted(struct proxy *proxy, const struct sip_msg *msg, const struct conn *conn,
+                       struct sip_uri *uri);
 
 #endif

@@ -1,11 +1,12 @@
 /* The bytes below the text form:
  *
- *     key id (4, big-endian) | flags (1) | hosted length (1) | hosted | far domain | HMAC (16)
+ *     key id (4, big-endian) | flags (1) | hosted length (1) | hosted | far domain | speaker (16) |
+ *     HMAC (16)
  *
  * flags bit 0: side is OUTSIDE; bit 1: the far domain is another core's, not a peer's; bit 2: the
- * holder is the caller. The far domain is what remains. Other flags are kept for later forms and
- * refused. The HMAC covers everything before it, then Call-ID and caller's tag, each with its
- * length in front. */
+ * holder is the caller; bit 3: there is a speaker. The far domain is what remains. Other flags are
+ * kept for later forms and refused. The HMAC covers everything before it, then Call-ID and caller's
+ * tag, each with its length in front. */
 #include "peering/proxy/token.h"
 
 #include "base/status.h"
@@ -13,16 +14,18 @@
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <stdio.h>
 #include <string.h>
 
 #define HEAD_LEN 6
 #define HMAC_LEN 16 /* of the 32 octets of SHA-256 (RFC 2104, section 5) */
-#define RAW_MAX  (HEAD_LEN + 2 * STORE_DOMAIN_MAX + HMAC_LEN)
+#define RAW_MAX  (HEAD_LEN + 2 * STORE_DOMAIN_MAX + TOKEN_SPEAKER_LEN + HMAC_LEN)
 
 #define FLAG_OUTSIDE  1
 #define FLAG_FAR_CORE 2
 #define FLAG_CALLER   4
-#define FLAGS_ALL     (FLAG_OUTSIDE | FLAG_FAR_CORE | FLAG_CALLER)
+#define FLAG_SPEAKER  8
+#define FLAGS_ALL     (FLAG_OUTSIDE | FLAG_FAR_CORE | FLAG_CALLER | FLAG_SPEAKER)
 
 _Static_assert((RAW_MAX * 4 + 2) / 3 < TOKEN_TEXT_MAX, "the longest token must fit");
 _Static_assert(STORE_DOMAIN_MAX <= UINT8_MAX, "the length of a domain is one octet");
@@ -134,16 +137,32 @@ int token_encode(const struct token *token, const struct store_key *key, struct 
         (uint8_t)(key->id >> 8),
         (uint8_t)key->id,
         (uint8_t)((token->side == TRANSPORT_OUTSIDE ? FLAG_OUTSIDE : 0) |
-                  (far_is_core ? FLAG_FAR_CORE : 0) | (token->caller ? FLAG_CALLER : 0)),
+                  (far_is_core ? FLAG_FAR_CORE : 0) | (token->caller ? FLAG_CALLER : 0) |
+                  (token->has_speaker ? FLAG_SPEAKER : 0)),
         (uint8_t)hosted.len,
     };
     memcpy(raw + HEAD_LEN, hosted.p, hosted.len);
     memcpy(raw + HEAD_LEN + hosted.len, far.p, far.len);
     size_t len = HEAD_LEN + hosted.len + far.len;
+    if (token->has_speaker) {
+        memcpy(raw + len, token->speaker, TOKEN_SPEAKER_LEN);
+        len += TOKEN_SPEAKER_LEN;
+    }
     int status = token_mac(key, slice_make((const char *)raw, len), call_id, caller_tag, raw + len);
     if (status < 0)
         return status;
     return (int)base64_encode(raw, len + HMAC_LEN, text);
+}
+
+int token_speaker(const struct store_address *address, uint8_t speaker[TOKEN_SPEAKER_LEN])
+{
+    char text[STORE_USER_MAX + STORE_DOMAIN_MAX + 2];
+    uint8_t digest[EVP_MAX_MD_SIZE];
+    int len = snprintf(text, sizeof(text), "%s@%s", address->user, address->domain);
+    if (EVP_Digest(text, (size_t)len, digest, NULL, EVP_sha256(), NULL) != 1)
+        return STATUS_CRYPTO;
+    memcpy(speaker, digest, TOKEN_SPEAKER_LEN);
+    return 0;
 }
 
 static uint32_t raw_key_id(const uint8_t *raw)
@@ -151,13 +170,18 @@ static uint32_t raw_key_id(const uint8_t *raw)
     return (uint32_t)raw[0] << 24 | (uint32_t)raw[1] << 16 | (uint32_t)raw[2] << 8 | raw[3];
 }
 
+static size_t speaker_len(const uint8_t *raw)
+{
+    return (raw[4] & FLAG_SPEAKER) != 0 ? TOKEN_SPEAKER_LEN : 0;
+}
+
 /* Text to bytes of the right form, nothing verified. Returns the length or STATUS_MALFORMED. */
 static int token_raw(struct slice text, uint8_t raw[RAW_MAX])
 {
     int len = base64_decode(text, raw, RAW_MAX);
-    if (len < HEAD_LEN + HMAC_LEN)
+    if (len < HEAD_LEN + HMAC_LEN || (size_t)len < HEAD_LEN + HMAC_LEN + speaker_len(raw))
         return STATUS_MALFORMED;
-    size_t domains_len = (size_t)len - HEAD_LEN - HMAC_LEN;
+    size_t domains_len = (size_t)len - HEAD_LEN - HMAC_LEN - speaker_len(raw);
     size_t hosted_len = raw[5];
     if ((raw[4] & ~FLAGS_ALL) != 0 || hosted_len > STORE_DOMAIN_MAX || hosted_len > domains_len ||
         domains_len - hosted_len > STORE_DOMAIN_MAX)
@@ -211,12 +235,15 @@ int token_decode(struct slice text, const struct store_key *key, uint64_t now_ms
         return STATUS_UNPROVEN;
 
     size_t hosted_len = raw[5];
-    size_t far_len = (size_t)len - HEAD_LEN - HMAC_LEN - hosted_len;
+    size_t far_len = (size_t)len - HEAD_LEN - HMAC_LEN - hosted_len - speaker_len(raw);
     *token =
         (struct token){.side = (raw[4] & FLAG_OUTSIDE) != 0 ? TRANSPORT_OUTSIDE : TRANSPORT_INSIDE,
                        .caller = caller};
     domain_copy(token->hosted, raw + HEAD_LEN, hosted_len);
     domain_copy((raw[4] & FLAG_FAR_CORE) != 0 ? token->peer_core : token->peer,
                 raw + HEAD_LEN + hosted_len, far_len);
+    token->has_speaker = speaker_len(raw) > 0;
+    if (token->has_speaker)
+        memcpy(token->speaker, raw + HEAD_LEN + hosted_len + far_len, TOKEN_SPEAKER_LEN);
     return 0;
 }

@@ -1,11 +1,11 @@
 /* Dialog tokens: what later requests of a dialog need, carried by the dialog itself (design
  * section 4), and the To tags of stateless refusals.
  *
- * A token is the user part of our Record-Route URI: key id, side, hosted domain, peer domain,
- * and an HMAC-SHA-256 (first 16 octets) that also covers Call-ID and the caller's From tag. Text
- * form: base64url without padding, so it needs no escaping in a SIP URI. No state is kept: any
- * worker or node that has the key verifies it. Every function is pure and may be called from any
- * thread; nothing here logs. */
+ * A token is the user part of our Record-Route URI: key id, side, hosted domain, peer domain, whom
+ * the peer was found to speak for, and an HMAC-SHA-256 (first 16 octets) that also covers Call-ID
+ * and the caller's From tag. Text form: base64url without padding, so it needs no escaping in a SIP
+ * URI. No state is kept: any worker or node that has the key verifies it. Every function is pure
+ * and may be called from any thread; nothing here logs. */
 #ifndef JUNCTOR_PEERING_PROXY_TOKEN_H
 #define JUNCTOR_PEERING_PROXY_TOKEN_H
 
@@ -16,8 +16,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define TOKEN_TEXT_MAX   800                       /* bytes of the text form, with terminator */
-#define TOKEN_RETIRED_MS (7ull * 24 * 3600 * 1000) /* a retired key verifies for this long */
+#define TOKEN_TEXT_MAX    800 /* bytes of the text form, with terminator */
+#define TOKEN_SPEAKER_LEN 16
+#define TOKEN_RETIRED_MS  (7ull * 24 * 3600 * 1000) /* a retired key verifies for this long */
 
 struct token {
     enum transport_side side;          /* from which side requests with it may come */
@@ -25,7 +26,13 @@ struct token {
     char hosted[STORE_DOMAIN_MAX + 1]; /* our domain in this dialog: core group and certificate */
     char peer[STORE_DOMAIN_MAX + 1];   /* proven peer domain; "" where both ends are our cores */
     char peer_core[STORE_DOMAIN_MAX + 1]; /* then the other core's domain; else "" */
+    bool has_speaker; /* the peer made the call for a caller of a domain that is not its own: */
+    uint8_t speaker[TOKEN_SPEAKER_LEN]; /* token_speaker of that address */
 };
+
+/* What stands for a caller's address in a token: the first octets of its SHA-256. Returns 0 or
+ * STATUS_CRYPTO. */
+int token_speaker(const struct store_address *address, uint8_t speaker[TOKEN_SPEAKER_LEN]);
 
 /* Writes the text form. Returns its length, STATUS_MALFORMED (both `peer` and `peer_core` are set),
  * or STATUS_CRYPTO. */

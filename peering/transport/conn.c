@@ -280,6 +280,16 @@ const char *conn_proven_domain(const struct conn *conn)
     return conn->identity_count > 0 ? conn->key.far_domain : "";
 }
 
+const char *conn_proven_text(const struct conn *conn, char *text, size_t size)
+{
+    size_t used = 0;
+    text[0] = '\0';
+    for (size_t i = 0; i < conn->identity_count && used < size; i++)
+        used +=
+            (size_t)snprintf(text + used, size - used, "%s%s", i ? ", " : "", conn->identities[i]);
+    return text;
+}
+
 const char *conn_our_domain(const struct conn *conn)
 {
     return conn->key.our_domain;

@@ -60,6 +60,12 @@ static void what_is_encoded_is_decoded(void **state)
         {.side = TRANSPORT_INSIDE, .hosted = "opa.example"},
         {.side = TRANSPORT_OUTSIDE, .hosted = "a", .peer = "b"},
         {.side = TRANSPORT_OUTSIDE, .caller = true, .hosted = "a", .peer = "b"},
+        {.side = TRANSPORT_OUTSIDE,
+         .caller = true,
+         .hosted = "a",
+         .peer = "b",
+         .has_speaker = true,
+         .speaker = "sixteen octets!!"},
         longest,
     };
     for (size_t i = 0; i < COUNT_OF(tokens); i++) {
@@ -74,7 +80,22 @@ static void what_is_encoded_is_decoded(void **state)
         assert_string_equal(token.hosted, tokens[i].hosted);
         assert_string_equal(token.peer, tokens[i].peer);
         assert_string_equal(token.peer_core, tokens[i].peer_core);
+        assert_int_equal(token.has_speaker, tokens[i].has_speaker);
+        assert_memory_equal(token.speaker, tokens[i].speaker, TOKEN_SPEAKER_LEN);
     }
+}
+
+static void a_speaker_is_an_address_and_no_other(void **state)
+{
+    (void)state;
+    const struct store_address bob = {.user = "bob", .domain = "opb.example"},
+                               other = {.user = "bo", .domain = "bopb.example"};
+    uint8_t speaker[TOKEN_SPEAKER_LEN], again[TOKEN_SPEAKER_LEN], another[TOKEN_SPEAKER_LEN];
+    assert_int_equal(token_speaker(&bob, speaker), 0);
+    assert_int_equal(token_speaker(&bob, again), 0);
+    assert_int_equal(token_speaker(&other, another), 0);
+    assert_memory_equal(speaker, again, TOKEN_SPEAKER_LEN);
+    assert_memory_not_equal(speaker, another, TOKEN_SPEAKER_LEN);
 }
 
 /* Nodes of different releases must agree on it. Computed apart from this code, with Python's hmac
@@ -319,6 +340,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_encoded_is_decoded),
+        cmocka_unit_test(a_speaker_is_an_address_and_no_other),
         cmocka_unit_test(text_form_is_stable),
         cmocka_unit_test(text_needs_no_escaping_in_a_sip_uri),
         cmocka_unit_test(two_far_ends_are_refused),

@@ -1,0 +1,248 @@
+"""Whom a peer may speak for besides its own domain: the backward check of design section 3.4.
+
+Three operators. dave@opb.example and erin@opb.example are customers that opb.example has ported out
+to opa.example; opc.example is called and knows nothing of that."""
+
+import pytest
+
+from lab.lab import Lab
+from lab.pki import Leaf
+from lab.plan import SIP_PORT, TLS_PORT, Operator
+from lab.sip import Dialog, StreamAgent, UdpAgent, request, tls_context
+
+ALICE = "sip:alice@opa.example"
+BOB = "sip:bob@opb.example"
+CAROL = "sip:carol@opc.example"
+DAVE = "sip:dave@opb.example"
+NOBODY = "sip:anonymous@anonymous.invalid"
+
+THIRD_ZONE = """\
+opc           NAPTR 10 10 "s" "SIPS+D2T" "" _sips._tcp.opc
+_sips._tcp.opc SRV 10 10 {port} edge.opc
+edge.opc      A {edge}
+"""
+
+
+def third(plan):
+    return Operator("c", "opc.example", "carol", plan.a.network.replace(".31.", ".33."), 660)
+
+
+@pytest.fixture(scope="module")
+def lab(plan, request):
+    operator = third(plan)
+    with Lab(plan) as lab:
+        request.node.lab = lab
+        lab.make_pki()
+        lab.pki.make(Leaf("edge-c", sip=(operator.domain,),
+                          dns=(operator.domain, operator.edge_host)))
+        lab.pki.make(Leaf("edge-d", sip=("opd.example",), dns=("opd.example",)))
+        lab.make_dns(more=THIRD_ZONE.format(port=TLS_PORT, edge=operator.edge))
+        for side in (plan.a, plan.b, operator):
+            lab.make_edge(side, workers=1)  # what is told is remembered by each worker for itself
+        lab.start()
+        lab.provision()
+        yield lab
+
+
+def port(lab, name):
+    """From opb.example to opa.example."""
+    lab.edges["b"].tool("address", "add", name, "--hosting", "opa.example")
+    lab.edges["a"].tool("address", "add", name, "--hosting", "opa.example")
+
+
+@pytest.fixture(scope="module")
+def dave(lab):
+    port(lab, "dave@opb.example")
+    return DAVE
+
+
+@pytest.fixture
+def carol(plan):
+    with UdpAgent(third(plan).phone, SIP_PORT) as agent:
+        yield agent
+
+
+@pytest.fixture
+def outside_c(plan):
+    return (third(plan).edge, TLS_PORT)
+
+
+@pytest.fixture
+def peer_a(lab, outside_c):
+    """A peer of edge C that proves opa.example and is a test."""
+    with StreamAgent.connect(outside_c, context=tls_context(lab.pki, "edge-a"),
+                             server_name="opc.example") as agent:
+        yield agent
+
+
+def questions(edge, since):
+    """The OPTIONS that this edge got from other edges since then."""
+    return [hop for hop in edge.hops(since)
+            if hop.way == "recv" and hop.side == "outside" and hop.start.startswith("OPTIONS ")]
+
+
+def place_call(alice, inside_a, callee, caller, called):
+    invite = request("INVITE", called, alice, caller)
+    alice.send(invite, inside_a)
+    got = callee.expect("INVITE")
+    answer = callee.answer(got, 200, "OK", tag="c1",
+                           headers=[("Contact", f"<{callee.contact(called)}>")])
+    dialog = Dialog.of_caller(alice, invite, alice.expect(200, call_id=invite.get("Call-ID")))
+    alice.send(dialog.request("ACK"), inside_a)
+    callee.expect("ACK", call_id=dialog.call_id)
+    return dialog, Dialog.of_callee(callee, got, answer), got
+
+
+def test_the_authority_hears_its_ported_customer_without_asking(lab, dave, alice, bob, inside_a):
+    mark = lab.edges["b"].mark()
+    _, _, got = place_call(alice, inside_a, bob, dave, BOB)
+    assert "dave@opb.example" in got.get("From")
+    assert not questions(lab.edges["b"], mark)
+
+
+def test_a_third_operator_asks_the_authority_once(lab, plan, dave, alice, carol, inside_a):
+    mark = lab.edges["b"].mark()
+    dialog, back, _ = place_call(alice, inside_a, carol, dave, CAROL)
+    asked = questions(lab.edges["b"], mark)
+    assert [hop.start for hop in asked] == ["OPTIONS sip:dave@opb.example"]
+    assert asked[0].peer == "opc.example"
+    lab.edges["b"].wait_log(r"sip: sent 302 .*cseq=\"1 OPTIONS\"", mark)
+
+    # the dialog goes on, in both directions, and asks nobody
+    alice.send(dialog.request("INFO"), inside_a)
+    carol.answer(carol.expect("INFO"), 200, "OK")
+    alice.expect(200)
+    carol.send(back.request("BYE"), (third(plan).edge, SIP_PORT))
+    alice.answer(alice.expect("BYE"), 200, "OK")
+    carol.expect(200)
+
+    place_call(alice, inside_a, carol, dave, CAROL)  # remembered
+    assert len(questions(lab.edges["b"], mark)) == 1
+
+
+def test_an_ordinary_call_asks_nobody(lab, alice, carol, inside_a):
+    marks = {letter: edge.mark() for letter, edge in lab.edges.items()}
+    place_call(alice, inside_a, carol, ALICE, CAROL)
+    for letter, edge in lab.edges.items():
+        assert not questions(edge, marks[letter])
+    outside = [hop.start for hop in lab.edges["c"].hops(marks["c"]) if hop.side == "outside"
+               and hop.way == "recv"]
+    assert outside == ["INVITE sip:carol@opc.example", f"ACK {carol.contact(CAROL)}"]
+
+
+def test_a_caller_whom_the_authority_serves_itself_is_refused(lab, carol, peer_a):
+    mark = lab.edges["b"].mark()
+    refused = None
+    for _ in range(2):  # the second time from what was told just now
+        peer_a.send(request("MESSAGE", CAROL, peer_a, BOB))
+        refused = peer_a.expect_final("MESSAGE")
+        assert refused.status == 403
+    assert ("sip:bob@opb.example could not be verified: opb.example serves it and has not ported it "
+            "out; this connection has proven opa.example") in refused.get("Warning")
+    assert len(questions(lab.edges["b"], mark)) == 1
+    lab.edges["c"].wait_log(r"refused MESSAGE .*status=403 .*peer=opa.example "
+                            r"caller=sip:bob@opb.example")
+    assert not carol.poll("MESSAGE", 0.2)
+
+
+def test_nobody_speaks_for_our_own_addresses(lab, carol, peer_a):
+    for caller in (CAROL, "sip:nobody@opc.example"):
+        peer_a.send(request("INVITE", CAROL, peer_a, caller))
+        refused = peer_a.expect_final("INVITE")
+        assert refused.status == 403
+        assert "our" in refused.get("Warning") and "opa.example" in refused.get("Warning")
+    assert not carol.poll("INVITE", 0.2)
+
+
+def test_an_authority_that_does_not_answer_is_not_a_proof(lab, carol, peer_a):
+    peer_a.send(request("INVITE", CAROL, peer_a, "sip:eve@nowhere.example"))
+    refused = peer_a.expect_final("INVITE", 8)
+    assert refused.status == 403
+    assert "nowhere.example was asked and did not tell who serves it" in refused.get("Warning")
+
+
+def test_nothing_is_asked_for_a_call_that_is_not_for_us(lab, peer_a):
+    mark = lab.edges["b"].mark()
+    for called in ("sip:someone@opd.example", "sip:nobody@opc.example"):
+        peer_a.send(request("MESSAGE", called, peer_a, "sip:frank@opb.example"))
+        assert peer_a.expect_final("MESSAGE").status in (403, 404)
+    assert not questions(lab.edges["b"], mark)
+
+
+def test_random_callers_ask_little(lab, outside_c, carol):
+    """The peer's budget: five questions, two at once."""
+    mark = lab.edges["b"].mark()
+    with StreamAgent.connect(outside_c, context=tls_context(lab.pki, "edge-d"),
+                             server_name="opc.example") as agent:
+        for number in range(300):
+            agent.send(request("MESSAGE", CAROL, agent, f"sip:user{number}@opb.example"))
+        for _ in range(300):
+            refused = agent.expect_final("MESSAGE", 10)
+            assert refused.status == 403
+    assert 1 <= len(questions(lab.edges["b"], mark)) <= 6
+    assert not carol.poll("MESSAGE", 0.2)
+
+
+def test_a_question_is_answered_from_the_directory(lab, dave, outside_b, bob):
+    """It causes no question, reaches no core, and tells nothing of who exists."""
+    marks = {letter: edge.mark() for letter, edge in lab.edges.items()}
+    with StreamAgent.connect(outside_b, context=tls_context(lab.pki, "edge-c"),
+                             server_name="opb.example") as agent:
+        def ask(uri, sender="sip:opc.example"):
+            agent.send(request("OPTIONS", uri, agent, sender, max_forwards=0))
+            return agent.expect_final("OPTIONS")
+
+        ported = ask(dave)
+        assert ported.status == 302
+        assert ported.get("Contact").startswith("<sip:dave%40opb.example@opa.example>;expires=")
+        assert ask(BOB).status == 200
+        assert ask("sip:nobody@opb.example").status == 200
+        assert ask("sip:someone@opd.example").status == 403
+        assert ask(dave, "sip:opa.example").status in (403, 483)  # has not proven that
+    assert not bob.poll("OPTIONS", 0.2)
+    for letter in "ac":
+        assert not questions(lab.edges[letter], marks[letter])
+
+
+def test_two_edges_set_against_each_other_do_not_loop(lab, outside_c, peer_a):
+    """A call for C from a caller of B's, and one for B from a caller of C's, at the same time."""
+    marks = {letter: edge.mark() for letter, edge in lab.edges.items()}
+    with StreamAgent.connect((lab.plan.b.edge, TLS_PORT), context=tls_context(lab.pki, "edge-a"),
+                             server_name="opb.example") as agent:
+        agent.send(request("INVITE", BOB, agent, CAROL))
+        peer_a.send(request("INVITE", CAROL, peer_a, "sip:bob2@opb.example"))
+        for one in (agent, peer_a):
+            assert one.expect_final("INVITE", 8).status == 403
+    for letter in "bc":
+        assert len(questions(lab.edges[letter], marks[letter])) == 1
+
+
+def test_a_ported_caller_without_name_is_asserted_by_its_host(lab, dave, alice, carol, peer_a,
+                                                             inside_a):
+    """P-Asserted-Identity passes where the answer is there already; else it is removed."""
+    place_call(alice, inside_a, carol, dave, CAROL)
+    for said, heard in ((DAVE, f"<{DAVE}>"), ("sip:erin@opb.example", None), (BOB, None)):
+        peer_a.send(request("MESSAGE", CAROL, peer_a, ALICE,
+                            headers=[("P-Asserted-Identity", f"<{said}>")]))
+        got = carol.expect("MESSAGE")
+        carol.answer(got, 200, "OK", tag="c1")
+        peer_a.expect(200)
+        assert got.get("P-Asserted-Identity") == heard
+
+
+def test_our_identities_are_told_to_who_is_trusted_with_them(lab, alice, carol, inside_a):
+    def heard(*headers):
+        alice.send(request("MESSAGE", CAROL, alice, ALICE, headers=[
+            ("P-Asserted-Identity", "<sip:secret@opa.example>"), *headers]), inside_a)
+        got = carol.expect("MESSAGE")
+        carol.answer(got, 200, "OK", tag="c1")
+        alice.expect(200)
+        return got.get("P-Asserted-Identity")
+
+    assert heard() is None
+    lab.edges["a"].tool("peer", "add", "opc.example", "--trusts-identity", "yes")
+    try:
+        assert heard() == "<sip:secret@opa.example>"
+        assert heard(("Privacy", "header; ID")) is None
+    finally:
+        lab.edges["a"].tool("peer", "del", "opc.example")
