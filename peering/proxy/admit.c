@@ -25,13 +25,11 @@ static bool is_sip(const struct sip_uri *uri)
 }
 
 /* bob%40opb.example@ours: whoever was redirected calls bob@opb.example here (design 3.2). */
-static bool is_in_port_form(struct store_reader *reader, const struct sip_uri *uri,
+static bool is_in_port_form(struct proxy *proxy, const struct sip_uri *uri,
                             const struct called *called)
 {
     struct store_address inner;
-    struct store_domain domain;
-    return port_form_address(uri, &inner) && reader &&
-           store_domain_get(reader, called->address.domain, &domain) == 0;
+    return port_form_address(uri, &inner) && proxy_hosts(proxy, called->address.domain);
 }
 
 static bool look_up_called(struct proxy *proxy, const struct sip_uri *uri, struct called *called,
@@ -57,7 +55,7 @@ static bool look_up_called(struct proxy *proxy, const struct sip_uri *uri, struc
         uri->has_user && store_user_canonical(uri->user, called->address.user, &fault) == 0;
     if (!called->has_address)
         called->address.user[0] = '\0';
-    called->in_port_form = is_in_port_form(reader, uri, called);
+    called->in_port_form = is_in_port_form(proxy, uri, called);
     if (called->in_port_form)
         called->has_address = port_form_address(uri, &called->address);
     if (!reader || resolver_lookup(reader, &called->address, &called->answer) != 0) {
@@ -198,10 +196,33 @@ void admit_not_found_out(const struct sip_msg *request, const char *why, struct 
                 SLICE_ARG(request->uri.bytes), why);
 }
 
+/* To whoever serves an address of a foreign domain: what its authority told lately counts before
+ * what the directory and DNS say. */
+static void plan_foreign(struct proxy *proxy, const struct sip_msg *request,
+                         const struct called *called, struct plan *plan)
+{
+    const struct store_address *whom = called_name(called);
+    bool is_direct = called->answer.rule == RESOLVER_AUTHORITY && !plan->renamed;
+    struct told told;
+    uint64_t age_ms;
+    if (whom->user[0]) {
+        plan->whom = *whom;
+        plan->whom_port = is_direct ? request->uri.port : 0;
+    }
+    if (whom->user[0] &&
+        told_get(proxy->told, whom, txn_layer_now_ms(proxy->txns), &told, &age_ms) &&
+        told.host[0] && !proxy_hosts(proxy, told.host))
+        plan_peer(told.host, 0, plan);
+    else
+        plan_peer(called->answer.hosting, is_direct ? request->uri.port : 0, plan);
+    if (called->answer.route.aliased)
+        plan->called = called->answer.route.target;
+}
+
 /* Where a request from the core goes, once it is known where the called address lives.
  * why_unknown    why DNS could not tell more; NULL where that is all there is */
-static void plan_found(const struct sip_msg *request, const struct called *called,
-                       const char *why_unknown, struct plan *plan)
+static void plan_found(struct proxy *proxy, const struct sip_msg *request,
+                       const struct called *called, const char *why_unknown, struct plan *plan)
 {
     switch (called->answer.rule) {
     case RESOLVER_HOSTED:
@@ -231,29 +252,29 @@ static void plan_found(const struct sip_msg *request, const struct called *calle
     case RESOLVER_NO_NUMBER:
         refusal_set(plan->refusal, 404, "%.*s leads to no address", SLICE_ARG(request->uri.bytes));
         return;
-    case RESOLVER_PORTED_OUT:
-    case RESOLVER_MOVED:
-    case RESOLVER_ALIAS:
-    case RESOLVER_PUBLISHED:
+    case RESOLVER_PORTED_OUT: /* we are its authority */
         plan_peer(called->answer.hosting, 0, plan);
         if (called->answer.route.aliased)
             plan->called = called->answer.route.target;
         return;
+    case RESOLVER_MOVED:
+    case RESOLVER_ALIAS:
+    case RESOLVER_PUBLISHED:
     case RESOLVER_AUTHORITY:
-        plan_peer(called->answer.hosting, plan->renamed ? 0 : request->uri.port, plan);
+        plan_foreign(proxy, request, called, plan);
         return;
     }
 }
 
-void admit_found(const struct sip_msg *request, const struct resolver_found *found,
-                 struct plan *plan)
+void admit_found(struct proxy *proxy, const struct sip_msg *request,
+                 const struct resolver_found *found, struct plan *plan)
 {
     struct called called = {
         .address = found->address, .has_address = true, .answer = found->answer};
     plan->renamed = found->number_by != RESOLVER_NUMBER_NONE;
     if (plan->renamed)
         plan->called = found->address;
-    plan_found(request, &called, found->unknown ? found->why : NULL, plan);
+    plan_found(proxy, request, &called, found->unknown ? found->why : NULL, plan);
 }
 
 static void plan_number(const struct sip_msg *request, struct plan *plan)
@@ -284,7 +305,7 @@ static void plan_from_core(struct proxy *proxy, const struct origin *origin,
     if (plan->in_dns)
         plan->asked.address = called.address;
     else
-        plan_found(request, &called, NULL, plan);
+        plan_found(proxy, request, &called, NULL, plan);
 }
 
 /* ---- from a peer (3.2, 3.4) ---- */
@@ -331,13 +352,16 @@ static void admit_peer_caller(struct proxy *proxy, const struct origin *origin,
 }
 
 /* 302 in port form (design 3.2): bob%40opb.example@opc.example. */
-static void redirect_ported(const struct called *called, struct refusal *refusal)
+static void redirect_ported(const struct sip_msg *request, const struct called *called,
+                            struct refusal *refusal)
 {
+    bool sips = request->uri.scheme == SIP_SCHEME_SIPS;
     refusal_set(refusal, 302, "%s@%s is hosted by %s", called->address.user, called->address.domain,
                 called->answer.hosting);
     int len = snprintf(refusal->headers, sizeof(refusal->headers),
-                       "Contact: <sip:%s%%40%s@%s>;expires=%d\r\n", called->address.user,
-                       called->address.domain, called->answer.hosting, PORTED_OUT_EXPIRES_S);
+                       "Contact: <%s:%s%%40%s@%s>;expires=%d\r\n", sips ? "sips" : "sip",
+                       called->address.user, called->address.domain, called->answer.hosting,
+                       PORTED_OUT_EXPIRES_S);
     if (len < 0 || (size_t)len >= sizeof(refusal->headers))
         refusal_set(refusal, 480, "the address is hosted elsewhere under names too long to tell");
 }
@@ -383,7 +407,7 @@ static void plan_from_peer(struct proxy *proxy, const struct origin *origin,
         if (called.answer.route.aliased)
             redirect_alias(&called, plan->refusal);
         else
-            redirect_ported(&called, plan->refusal);
+            redirect_ported(request, &called, plan->refusal);
         return;
     case RESOLVER_UNKNOWN:
     case RESOLVER_BLOCKED:
@@ -413,7 +437,7 @@ void admit_answer_probe(struct proxy *proxy, const struct sip_msg *request, stru
     case RESOLVER_PORTED_OUT:
     case RESOLVER_MOVED:
         if (!called.answer.route.aliased) {
-            redirect_ported(&called, answer);
+            redirect_ported(request, &called, answer);
             return;
         }
         break;

@@ -10,6 +10,7 @@
 struct attempt {
     struct context *context;
     struct resolver_hop hop;
+    const char *far_domain; /* what it must prove, whatever the context turns to later */
     const struct transport_listener *out;
     struct conn *conn; /* NULL for UDP */
     struct conn_watch watch;
@@ -52,8 +53,7 @@ static int connect_hop(struct attempt *attempt, struct conn **conn)
         .side = plan->side, .transport = attempt->hop.transport, .addr = attempt->hop.addr};
     if (key.transport == SIP_TLS) {
         snprintf(key.our_domain, sizeof(key.our_domain), "%s", plan->hosted);
-        snprintf(key.far_domain, sizeof(key.far_domain), "%s",
-                 context_far_domain(attempt->context));
+        snprintf(key.far_domain, sizeof(key.far_domain), "%s", attempt->far_domain);
         snprintf(key.far_host, sizeof(key.far_host), "%s", attempt->hop.host);
     }
     return transport_connect(proxy_of(attempt)->transport, &key, conn);
@@ -103,14 +103,12 @@ static void trace_sent(const struct attempt *attempt, const struct sip_msg *msg)
 /* The calls to come shall know. */
 static void hop_failed(const struct attempt *attempt)
 {
-    resolver_hop_failed(proxy_of(attempt)->resolver, &attempt->hop,
-                        context_far_domain(attempt->context));
+    resolver_hop_failed(proxy_of(attempt)->resolver, &attempt->hop, attempt->far_domain);
 }
 
 static void hop_worked(const struct attempt *attempt)
 {
-    resolver_hop_worked(proxy_of(attempt)->resolver, &attempt->hop,
-                        context_far_domain(attempt->context));
+    resolver_hop_worked(proxy_of(attempt)->resolver, &attempt->hop, attempt->far_domain);
 }
 
 static void fail(struct attempt *attempt);
@@ -493,6 +491,9 @@ int attempt_start(struct context *context, const struct resolver_hop *hop)
         return -ENOMEM;
     attempt->context = context;
     attempt->hop = *hop;
+    attempt->far_domain = arena_printf(context->arena, "%s", context_far_domain(context)).p;
+    if (!attempt->far_domain)
+        return -ENOMEM;
     timer_init(&attempt->timer);
     conn_watch_init(&attempt->watch);
     int status = prepare(attempt);

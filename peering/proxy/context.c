@@ -111,7 +111,7 @@ static void log_failure(struct context *context, const struct refusal *refusal)
 static void give_up(struct context *context)
 {
     struct refusal refusal;
-    if (context->final_sent || !context->server)
+    if (context->final_sent || !context->server || redirect_lost(context))
         return;
     if (context->cancelled) {
         refusal_set(&refusal, 487, "%s", "");
@@ -296,6 +296,13 @@ static void on_search_timer(void *arg)
     context_leave(context);
 }
 
+int context_search_starts(struct context *context)
+{
+    struct proxy *proxy = context->proxy;
+    return timer_start(proxy->timers, &context->search_timer,
+                       txn_layer_now_ms(proxy->txns) + proxy->search_ms, on_search_timer, context);
+}
+
 /* ---- responses ---- */
 
 /* The response as it goes back. */
@@ -333,6 +340,10 @@ void context_response(struct context *context, const struct attempt *attempt,
         context->current = NULL;
         if (current && current != attempt) /* a late 2xx of an earlier target wins (16.7 step 10) */
             attempt_abandon(current);
+    }
+    if (response->status >= 300 && redirect_take(context, response)) {
+        context_leave(context);
+        return;
     }
     bool wanted = response->status >= 200 || context->provisional_bytes <= CONTEXT_PROVISIONAL_MAX;
     /* 100 is hop by hop (16.7 step 5); the rest goes back as it came. */
@@ -420,9 +431,7 @@ static int start_server(struct context *context)
     struct proxy *proxy = context->proxy;
     const struct txn_server_user user = {
         .send = send_down, .ended = on_server_ended, .arg = context};
-    int status =
-        timer_start(proxy->timers, &context->search_timer,
-                    txn_layer_now_ms(proxy->txns) + proxy->search_ms, on_search_timer, context);
+    int status = context_search_starts(context);
     if (status == 0)
         status = txn_server_start(proxy->txns, context->arena, context->request,
                                   context->origin.conn != NULL, &user, &context->server);

@@ -67,13 +67,17 @@ static bool listener_is_named(const struct transport_listener *listener, const s
     return netaddr_eq_ip(&ip, &listener->bind);
 }
 
-static bool domain_is_hosted(struct proxy *proxy, struct slice host)
+bool proxy_hosts(struct proxy *proxy, const char *domain)
 {
     struct store_reader *reader = proxy_reader(proxy);
-    struct store_domain domain;
+    struct store_domain ours;
+    return reader && store_domain_get(reader, domain, &ours) == 0;
+}
+
+static bool domain_is_hosted(struct proxy *proxy, struct slice host)
+{
     char name[STORE_DOMAIN_MAX + 1];
-    return reader && store_domain_canonical(host, name, NULL) == 0 &&
-           store_domain_get(reader, name, &domain) == 0;
+    return store_domain_canonical(host, name, NULL) == 0 && proxy_hosts(proxy, name);
 }
 
 bool proxy_is_us(struct proxy *proxy, const struct sip_uri *uri)

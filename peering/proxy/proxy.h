@@ -9,6 +9,7 @@
  *   verify.c   who the caller is, where the peer has not proven it: asks DNS, then the authority
  *   find.c     where DNS knows more than the directory: whom a number names, who serves an address
  *   context.c  the response context: one server transaction, its targets in turn, the best answer
+ *   redirect.c port data in a redirect is followed, every other one is not
  *   attempt.c  one target: build (forward.c), connect, send, wait
  *   refuse.c   stateless answers
  * And beside it:
@@ -150,6 +151,9 @@ struct store_reader *proxy_reader(struct proxy *proxy);
 /* The host part of a URI is this edge: an advertised name, a bound address, or a hosted domain. */
 bool proxy_is_us(struct proxy *proxy, const struct sip_uri *uri);
 
+/* Is this domain, in canonical form, one of our directory's? */
+bool proxy_hosts(struct proxy *proxy, const char *domain);
+
 /* One debug line per message, the ladder's source: direction is "recv" or "sent". */
 void proxy_trace(struct proxy *proxy, const char *direction, const struct sip_msg *msg,
                  const struct transport_listener *listener, const struct netaddr *remote,
@@ -198,7 +202,10 @@ struct plan {
     bool renamed;                /* `called` is the whole Request-URI: a number has led to it */
     bool in_dns;                 /* DNS is asked before there are targets: for `asked` */
     struct resolver_asked asked;
-    bool verify;                  /* the peer must be found to speak for this `caller` first */
+    struct store_address whom; /* outside a dialog, towards a peer that is not in our own directory
+                                  as its host: whose authority may redirect; else user "" */
+    uint16_t whom_port;        /* where that authority is asked; 0: DNS knows */
+    bool verify;               /* the peer must be found to speak for this `caller` first */
     struct resolver_asked caller; /* then: an address or a number */
     struct store_address speaker; /* a caller of a domain that is not the peer's, for whom the peer
                                      speaks; user "": the peer has proven the caller's domain */
@@ -248,8 +255,8 @@ bool admit_is_probe(const struct origin *origin, const struct sip_msg *request);
 /* Its answer, from the directory alone: nobody is asked, nothing is forwarded. */
 void admit_answer_probe(struct proxy *proxy, const struct sip_msg *request, struct refusal *answer);
 /* Completes a plan with `in_dns`, now that whom it is for has been found (design 3.1). */
-void admit_found(const struct sip_msg *request, const struct resolver_found *found,
-                 struct plan *plan);
+void admit_found(struct proxy *proxy, const struct sip_msg *request,
+                 const struct resolver_found *found, struct plan *plan);
 /* Refuses what could not be found out: for the caller not "no such address", and for a core no 503,
  * which would take the whole edge out of service. */
 void admit_not_found_out(const struct sip_msg *request, const char *why, struct refusal *refusal);
@@ -270,6 +277,13 @@ void plan_core_targets(struct plan *plan, const struct store_domain *domain,
 /* ---- context.c ---- */
 
 struct attempt;
+
+/* What redirects did to a request. */
+struct redirect {
+    bool asked_again;                  /* the authority was, after a host that was of no use */
+    char failed[STORE_DOMAIN_MAX + 1]; /* that host */
+    unsigned failed_status;            /* what it answered; 0: it was not reached */
+};
 
 /* The search for who a caller is. */
 struct verify {
@@ -298,6 +312,7 @@ struct context {
     struct list clients;       /* struct client: client transactions that have not ended */
 
     struct verify verify;
+    struct redirect redirect;
     struct resolver_finding *finding;   /* a search under way, before there are targets */
     size_t target_next;                 /* of plan.targets: the first not turned to yet */
     struct resolver_location *location; /* a lookup under way */
@@ -333,6 +348,8 @@ void context_abort(struct context *context);
 void context_enter(struct context *context);
 void context_leave(struct context *context);
 
+/* From now on the search may take its time. Returns 0 or -ENOMEM. */
+int context_search_starts(struct context *context);
 /* The targets of the plan in turn, from the first. */
 void context_try_targets(struct context *context);
 /* Answers with what was found to be the matter. */
@@ -362,6 +379,13 @@ void verify_refuse(const struct conn *conn, const struct sip_uri *caller, const 
                    struct refusal *refusal);
 /* The canonical address of a sip: or sips: URI. Returns whether it has one. */
 bool verify_address(const struct sip_uri *uri, struct store_address *address);
+
+/* redirect.c (design 3.3) */
+/* A failure came from the target: is it for us to deal with? Then the context goes on elsewhere or
+ * was answered, and the response is not passed on. */
+bool redirect_take(struct context *context, const struct sip_msg *response);
+/* No target of this peer could be reached: is another to be turned to? Then the context goes on. */
+bool redirect_lost(struct context *context);
 
 /* find.c: asks DNS, then goes on with the targets or the refusal. */
 void find_start(struct context *context);

@@ -3,12 +3,14 @@
 Three operators. dave@opb.example and erin@opb.example are customers that opb.example has ported out
 to opa.example; opc.example is called and knows nothing of that."""
 
+import time
+
 import pytest
 
 from lab.lab import Lab
 from lab.pki import Leaf
 from lab.plan import SIP_PORT, TLS_PORT, Operator
-from lab.sip import Dialog, StreamAgent, UdpAgent, request, tls_context
+from lab.sip import Dialog, StreamAgent, StreamServer, UdpAgent, request, tls_context
 
 ALICE = "sip:alice@opa.example"
 BOB = "sip:bob@opb.example"
@@ -20,11 +22,19 @@ THIRD_ZONE = """\
 opc           NAPTR 10 10 "s" "SIPS+D2T" "" _sips._tcp.opc
 _sips._tcp.opc SRV 10 10 {port} edge.opc
 edge.opc      A {edge}
+opd           NAPTR 10 10 "s" "SIPS+D2T" "" _sips._tcp.opd
+_sips._tcp.opd SRV 10 10 {port} edge.opd
+edge.opd      A {other}
 """
 
 
 def third(plan):
     return Operator("c", "opc.example", "carol", plan.a.network.replace(".31.", ".33."), 660)
+
+
+def other_software(plan):
+    """Where opd.example's server is, which is no edge but a test."""
+    return (plan.a.network.replace(".31.", ".34.") + "1", TLS_PORT)
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +46,8 @@ def lab(plan, request):
         lab.pki.make(Leaf("edge-c", sip=(operator.domain,),
                           dns=(operator.domain, operator.edge_host)))
         lab.pki.make(Leaf("edge-d", sip=("opd.example",), dns=("opd.example",)))
-        lab.make_dns(more=THIRD_ZONE.format(port=TLS_PORT, edge=operator.edge))
+        lab.make_dns(more=THIRD_ZONE.format(port=TLS_PORT, edge=operator.edge,
+                                           other=other_software(plan)[0]))
         for side in (plan.a, plan.b, operator):
             lab.make_edge(side, workers=1)  # what is told is remembered by each worker for itself
         lab.start()
@@ -159,6 +170,58 @@ def test_an_authority_that_does_not_answer_is_not_a_proof(lab, carol, peer_a):
     refused = peer_a.expect_final("INVITE", 8)
     assert refused.status == 403
     assert "nowhere.example was asked and did not tell who serves it" in refused.get("Warning")
+
+
+@pytest.fixture(scope="module")
+def opd(lab):
+    """opd.example's side of the connection that edge C opened to ask."""
+    context = tls_context(lab.pki, "edge-d", server=True)
+    with StreamServer(*other_software(lab.plan), context) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def questioned(opd):
+    """Where the questions to opd.example arrive: one connection for all of them."""
+    connections = []
+
+    def get():
+        if not connections:
+            connections.append(opd.accept())
+        return connections[0]
+    yield get
+    for connection in connections:
+        connection.close()
+
+
+# What shows that it dealt with the question shows that there is no port (design section 3.4).
+@pytest.mark.parametrize("number,status,contact,told", [(number, *row) for number, row in enumerate((
+    (483, None, "opd.example serves it"), (200, None, "opd.example serves it"),
+    (404, None, "opd.example serves it"), (480, None, "opd.example serves it"),
+    (401, None, "did not tell"), (403, None, "did not tell"), (407, None, "did not tell"),
+    (500, None, "did not tell"), (503, None, "did not tell"), (603, None, "did not tell"),
+    (302, "<sip:someone@elsewhere.example>", "did not tell"),
+    (302, "<sip:user%40opd.example@opx.example>", "opx.example serves it"),
+    (302, "<sip:user%40opd.example@peer12.example>", None)))])
+def test_the_answers_of_other_software(lab, questioned, outside_c, carol, number, status, contact,
+                                       told):
+    domain = f"peer{number}.example"  # each with a budget of its own
+    caller = f"sip:user{number}@opd.example"
+    lab.pki.make(Leaf(domain, sip=(domain,)))
+    time.sleep(0.2)  # that of the authority allows one in 167 ms
+    with StreamAgent.connect(outside_c, context=tls_context(lab.pki, domain),
+                             server_name="opc.example") as peer:
+        peer.send(request("MESSAGE", CAROL, peer, caller))
+        asked = questioned().expect("OPTIONS")
+        assert asked.uri == caller and asked.get("Max-Forwards") == "0"
+        assert asked.get("From").startswith("<sip:opc.example>;tag=")
+        headers = [("Contact", contact.replace("user", f"user{number}"))] if contact else []
+        questioned().answer(asked, status, "Said", tag="d1", headers=headers)
+        if not told:
+            carol.answer(carol.expect("MESSAGE"), 200, "OK", tag="c1")
+        answer = peer.expect_final("MESSAGE")
+        assert answer.status == (403 if told else 200)
+        assert told is None or told in answer.get("Warning")
 
 
 def test_nothing_is_asked_for_a_call_that_is_not_for_us(lab, peer_a):

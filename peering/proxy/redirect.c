@@ -1,0 +1,136 @@
+/* Following port data (design 3.3): the authority of an address says in a 302 which domain serves
+ * it. That is followed here, and remembered; the Request-URI stays. A host that does not serve the
+ * address after all is forgotten, and the authority asked once more. Every other redirect is the
+ * caller's to follow. (A deliberate exception to RFC 3261 16.5.) */
+#include "peering/proxy/proxy.h"
+
+#include "peering/proxy/port_form.h"
+#include "resolver/zone.h"
+
+#include <stdio.h>
+
+/* The search begins anew, towards another peer. */
+static void turn_to(struct context *context, const char *domain, uint16_t port)
+{
+    struct plan *plan = context->plan;
+    struct proxy *proxy = context->proxy;
+    for (size_t i = 0; i < context->target_next; i++)
+        resolver_search_done(&context->searches[i]);
+    memset(context->searches, 0, context->target_next * sizeof(*context->searches));
+    context->target_next = 0;
+    context->hop_again = context->retried = false;
+    snprintf(plan->peer, sizeof(plan->peer), "%s", domain);
+    plan->targets[0] = (struct resolver_target){.profile = RESOLVER_PEER, .port = port};
+    snprintf(plan->targets[0].host, sizeof(plan->targets[0].host), "%s", domain);
+    plan->target_count = 1;
+    if (!timer_is_running(&context->search_timer)) /* a response had ended the search before */
+        context_search_starts(context);
+    log_write(proxy->log, LOG_INFO, "proxy", "redirected %.*s %s@%s to %s call-id=%.*s",
+              SLICE_ARG(context->request->method_text), plan->whom.user, plan->whom.domain, domain,
+              SLICE_ARG(context->request->call_id));
+    context_try_targets(context);
+}
+
+/* The authority stands by a host that did not serve the address a moment ago. */
+static void refuse_host(struct context *context, const char *host)
+{
+    const struct store_address *whom = &context->plan->whom;
+    unsigned status = context->redirect.failed_status;
+    struct refusal refusal;
+    if (status)
+        refusal_set(&refusal, status == 302 ? 480 : status,
+                    "%s says that %s serves %s@%s, which answered %u", whom->domain, host,
+                    whom->user, whom->domain, status);
+    else
+        refusal_set(&refusal, 480, "%s says that %s serves %s@%s: %s", whom->domain, host,
+                    whom->user, whom->domain,
+                    context->causes ? context->causes : "it could not be reached");
+    context_refuse(context, &refusal);
+}
+
+static bool authority_said(struct context *context, const struct sip_msg *response)
+{
+    const struct store_address *whom = &context->plan->whom;
+    bool sips = context->request->uri.scheme == SIP_SCHEME_SIPS;
+    struct proxy *proxy = context->proxy;
+    struct told told = {.unknown = false};
+    struct port_form form;
+    struct refusal refusal;
+    if (!port_form_read(response, whom, sips, &form) || strcmp(form.host, whom->domain) == 0)
+        return false;
+    if (proxy_hosts(proxy, form.host)) {
+        refusal_set(&refusal, 480, "%s says that %s serves %s@%s, but our directory does not",
+                    whom->domain, form.host, whom->user, whom->domain);
+        context_refuse(context, &refusal);
+        return true;
+    }
+    if (strcmp(form.host, context->redirect.failed) == 0) {
+        refuse_host(context, form.host);
+        return true;
+    }
+    memcpy(told.host, form.host, sizeof(told.host));
+    told_put(proxy->told, whom, &told, form.for_s, txn_layer_now_ms(proxy->txns));
+    turn_to(context, form.host, 0);
+    return true;
+}
+
+/* What led to this host is forgotten; once per request. Returns whether the authority is asked. */
+static bool ask_again(struct context *context, unsigned status)
+{
+    const struct plan *plan = context->plan;
+    char name[ZONE_NAME_MAX + 1];
+    if (context->redirect.asked_again)
+        return false;
+    context->redirect.asked_again = true;
+    context->redirect.failed_status = status;
+    memcpy(context->redirect.failed, plan->peer, sizeof(plan->peer));
+    told_forget(context->proxy->told, &plan->whom);
+    if (zone_address_name(&plan->whom, name) == 0)
+        resolver_purge(context->proxy->resolver, name);
+    turn_to(context, plan->whom.domain, plan->whom_port);
+    return true;
+}
+
+/* Is this a search for an address elsewhere that goes on? */
+static bool is_open(const struct context *context)
+{
+    return context->plan->side == TRANSPORT_OUTSIDE && context->plan->whom.user[0] &&
+           !context->cancelled && !context->final_sent;
+}
+
+static bool is_at_authority(const struct plan *plan)
+{
+    return strcmp(plan->peer, plan->whom.domain) == 0;
+}
+
+/* Nobody's call forwarding may pose as a port. */
+static bool core_said(struct context *context, const struct sip_msg *response)
+{
+    struct refusal refusal;
+    if (!port_form_poses(response))
+        return false;
+    refusal_set(&refusal, 480,
+                "the core of %s redirects in the form of port data, which only the "
+                "directory may give",
+                context->plan->hosted);
+    context_refuse(context, &refusal);
+    return true;
+}
+
+bool redirect_take(struct context *context, const struct sip_msg *response)
+{
+    unsigned status = response->status;
+    if (context->plan->side == TRANSPORT_INSIDE)
+        return core_said(context, response);
+    if (!is_open(context))
+        return false;
+    if (is_at_authority(context->plan))
+        return status == 302 && authority_said(context, response);
+    return (status == 302 || status == 403 || status == 404) && ask_again(context, status);
+}
+
+bool redirect_lost(struct context *context)
+{
+    return is_open(context) && !context->search_over && !is_at_authority(context->plan) &&
+           ask_again(context, 0);
+}
