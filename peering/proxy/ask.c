@@ -336,10 +336,10 @@ void ask_cancel(struct ask_wait *wait)
 
 void ask_end_all(struct proxy *proxy)
 {
-    struct list *first, *wait;
+    struct list *first;
     while ((first = list_first(&proxy->asks))) {
         struct ask *ask = container_of(first, struct ask, link);
-        while ((wait = list_pop(&ask->waits)))
+        while (list_pop(&ask->waits))
             continue;
         budget_give(proxy->budgets, BUDGET_PROBES, ask->address.domain, false);
         ask_free(ask);

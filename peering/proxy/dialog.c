@@ -139,7 +139,7 @@ static bool is_speaker(const struct token *token, const struct sip_uri *from)
 {
     struct store_address address;
     uint8_t speaker[TOKEN_SPEAKER_LEN];
-    return token->has_speaker && verify_address(from, &address) &&
+    return token->has_speaker && verify_speaker(from, &address) &&
            token_speaker(&address, speaker) == 0 &&
            memcmp(speaker, token->speaker, sizeof(speaker)) == 0;
 }

@@ -207,8 +207,8 @@ struct plan {
     uint16_t whom_port;        /* where that authority is asked; 0: DNS knows */
     bool verify;               /* the peer must be found to speak for this `caller` first */
     struct resolver_asked caller; /* then: an address or a number */
-    struct store_address speaker; /* a caller of a domain that is not the peer's, for whom the peer
-                                     speaks; user "": the peer has proven the caller's domain */
+    struct store_address speaker; /* verify_speaker of a caller that is not of the peer's domain and
+                                     for whom it speaks; user "": it has proven the caller's */
     char assert_identity[STORE_DOMAIN_MAX + 1]; /* P-Asserted-Identity to add towards the core for
                                                    an anonymous caller; "" for none */
     size_t own_routes; /* topmost Route values that are ours and are removed */
@@ -379,6 +379,8 @@ void verify_refuse(const struct conn *conn, const struct sip_uri *caller, const 
                    struct refusal *refusal);
 /* The canonical address of a sip: or sips: URI. Returns whether it has one. */
 bool verify_address(const struct sip_uri *uri, struct store_address *address);
+/* The same; of a tel: URI the number as user "+49..." of no domain. */
+bool verify_speaker(const struct sip_uri *uri, struct store_address *speaker);
 
 /* redirect.c (design 3.3) */
 /* A failure came from the target: is it for us to deal with? Then the context goes on elsewhere or

@@ -25,6 +25,18 @@ bool verify_address(const struct sip_uri *uri, struct store_address *address)
     return true;
 }
 
+bool verify_speaker(const struct sip_uri *uri, struct store_address *speaker)
+{
+    char digits[STORE_NUMBER_MAX + 1];
+    if (uri->scheme != SIP_SCHEME_TEL)
+        return verify_address(uri, speaker);
+    if (store_number_parse(uri->user, digits, NULL) != 0)
+        return false;
+    memset(speaker, 0, sizeof(*speaker));
+    snprintf(speaker->user, sizeof(speaker->user), "+%s", digits);
+    return true;
+}
+
 static enum verify_verdict no(struct verified *verified, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
@@ -172,7 +184,7 @@ static void accept_caller(struct context *context, const struct verified *verifi
     verify_over(context, true);
     memcpy(context->plan->peer, verified->host, sizeof(verified->host));
     if (verified->is_other)
-        context->plan->speaker = verified->caller.address;
+        verify_speaker(&context->request->from.uri, &context->plan->speaker);
     context_try_targets(context);
 }
 
@@ -237,7 +249,7 @@ static void number_found(struct context *context, const struct resolver_found *f
     if (verdict == VERIFY_OPEN)
         verdict = no(&verified, "the number leads to %s@%s, which this peer does not serve",
                      found->address.user, found->address.domain);
-    verified.is_other = false; /* the token's speaker is an address, and From is a number */
+    verified.is_other = true; /* a number is no peer's own, wherever it leads */
     judge(context, verdict, &verified);
 }
 

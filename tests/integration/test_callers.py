@@ -3,6 +3,7 @@
 Three operators. dave@opb.example and erin@opb.example are customers that opb.example has ported out
 to opa.example; opc.example is called and knows nothing of that."""
 
+import hashlib
 import time
 
 import pytest
@@ -10,7 +11,8 @@ import pytest
 from lab.lab import Lab
 from lab.pki import Leaf
 from lab.plan import SIP_PORT, TLS_PORT, Operator
-from lab.sip import Dialog, StreamAgent, StreamServer, UdpAgent, request, tls_context
+from lab.sip import (Dialog, Message, StreamAgent, StreamServer, UdpAgent, ack_for, request,
+                     tls_context)
 
 ALICE = "sip:alice@opa.example"
 BOB = "sip:bob@opb.example"
@@ -26,6 +28,18 @@ opd           NAPTR 10 10 "s" "SIPS+D2T" "" _sips._tcp.opd
 _sips._tcp.opd SRV 10 10 {port} edge.opd
 edge.opd      A {other}
 """
+
+
+# In opb.example's own zone, which is signed: where single addresses of it live.
+RECORDS = """\
+_sipaddr      TXT "v=sipaddr1"
+{ruth}._sipaddr NAPTR 10 10 "" "SIP+host" "" opa.example.
+{rolf}._sipaddr NAPTR 10 10 "" "SIP+host" "" opx.example.
+"""
+
+
+def label(user):
+    return hashlib.sha256(user.encode()).hexdigest()[:56]
 
 
 def third(plan):
@@ -48,6 +62,8 @@ def lab(plan, request):
         lab.pki.make(Leaf("edge-d", sip=("opd.example",), dns=("opd.example",)))
         lab.make_dns(more=THIRD_ZONE.format(port=TLS_PORT, edge=operator.edge,
                                            other=other_software(plan)[0]))
+        with open(lab.dns.path("opb.example.zone"), "a", encoding="ascii") as zone:
+            zone.write(RECORDS.format(ruth=label("ruth"), rolf=label("rolf")))
         for side in (plan.a, plan.b, operator):
             lab.make_edge(side, workers=1)  # what is told is remembered by each worker for itself
         lab.start()
@@ -84,6 +100,28 @@ def peer_a(lab, outside_c):
     with StreamAgent.connect(outside_c, context=tls_context(lab.pki, "edge-a"),
                              server_name="opc.example") as agent:
         yield agent
+
+
+@pytest.fixture
+def peer_b(lab, outside_c):
+    """The same for opb.example."""
+    with StreamAgent.connect(outside_c, context=tls_context(lab.pki, "edge-b"),
+                             server_name="opc.example") as agent:
+        yield agent
+
+
+def message_from(peer, caller, carol=None):
+    """A MESSAGE to carol, who answers where she is to get it. Returns the final answer."""
+    peer.send(request("MESSAGE", CAROL, peer, caller))
+    if carol:
+        carol.answer(carol.expect("MESSAGE"), 200, "OK", tag="c1")
+    return peer.expect_final("MESSAGE", 8)
+
+
+@pytest.fixture(autouse=True)
+def refilled():
+    """The budget of an authority: a test may ask two more times than one before it did."""
+    time.sleep(0.34)
 
 
 def questions(edge, since):
@@ -154,6 +192,78 @@ def test_a_caller_whom_the_authority_serves_itself_is_refused(lab, carol, peer_a
     lab.edges["c"].wait_log(r"refused MESSAGE .*status=403 .*peer=opa.example "
                             r"caller=sip:bob@opb.example")
     assert not carol.poll("MESSAGE", 0.2)
+
+
+def test_an_authority_does_not_speak_for_whom_it_ported_out(lab, dave, carol, peer_a, peer_b):
+    """What it said itself counts, for a while."""
+    mark = lab.edges["b"].mark()
+    assert message_from(peer_a, dave, carol).status == 200
+    answer = message_from(peer_b, dave)
+    assert answer.status == 403
+    assert ("its authority said that opa.example serves it; this connection has proven opb.example"
+            in answer.get("Warning"))
+    assert message_from(peer_b, BOB, carol).status == 200
+    assert len(questions(lab.edges["b"], mark)) <= 1
+
+
+def test_an_authority_does_not_speak_for_whom_we_serve(lab, peer_b):
+    lab.edges["c"].tool("address", "add", "gina@opb.example", "--hosting", "opc.example")
+    answer = message_from(peer_b, "sip:gina@opb.example")
+    assert answer.status == 403
+    assert "our directory says that our own core serves it" in answer.get("Warning")
+
+
+def test_a_former_customer_is_heard_from_where_he_moved(lab, carol, peer_a, peer_b):
+    """From there without a question; his authority is believed too."""
+    mark = lab.edges["b"].mark()
+    lab.edges["c"].tool("address", "add", "moira@opb.example", "--state", "moved", "--hosting",
+                        "opa.example")
+    assert message_from(peer_a, "sip:moira@opb.example", carol).status == 200
+    assert message_from(peer_b, "sip:moira@opb.example", carol).status == 200
+    assert not questions(lab.edges["b"], mark)
+
+
+def test_a_number_speaks_where_it_leads_to_the_peer(lab, carol, peer_a):
+    """A proven domain proves no number."""
+    lab.edges["c"].tool("address", "add", "nina@opb.example", "--state", "moved", "--hosting",
+                        "opa.example")
+    lab.edges["c"].tool("number", "add", "+4930555", "nina@opb.example")
+    lab.edges["c"].tool("number", "add", "+4930556", "carol@opc.example")
+    invite = request("INVITE", CAROL, peer_a, "tel:+49-30-555")
+    invite.headers = [(name, f"<sip:gw@{peer_a.address}>" if name == "Contact" else value)
+                      for name, value in invite.headers]
+    peer_a.send(invite)
+    got = carol.expect("INVITE")
+    carol.answer(got, 200, "OK", tag="c1", headers=[("Contact", f"<{carol.contact(CAROL)}>")])
+    dialog = Dialog.of_caller(peer_a, invite, peer_a.expect(200))
+    peer_a.send(dialog.request("INFO"))  # in the dialog too
+    carol.answer(carol.expect("INFO"), 200, "OK")
+    assert peer_a.expect_final("INFO").status == 200
+    for number, why in (("+4930556", "our own core serves it"),
+                        ("+4930557", "leads to no address"), ("110", "no whole")):
+        answer = message_from(peer_a, f"tel:{number}")
+        assert answer.status == 403 and why in answer.get("Warning")
+
+
+def test_a_validated_record_speaks_for_the_host_that_it_names(lab, carol, peer_a):
+    mark = lab.edges["b"].mark()
+    for _ in range(2):
+        assert message_from(peer_a, "sip:ruth@opb.example", carol).status == 200
+    assert not questions(lab.edges["b"], mark)
+
+
+def test_a_record_that_names_another_host_is_no_proof_but_a_reason_to_ask(lab, carol, peer_a,
+                                                                         peer_b):
+    mark = lab.edges["b"].mark()
+    answer = message_from(peer_a, "sip:rolf@opb.example")
+    assert answer.status == 403
+    assert "has not ported it out" in answer.get("Warning") or "opb.example serves it" in \
+        answer.get("Warning")
+    assert len(questions(lab.edges["b"], mark)) == 1
+    # its own authority, against a record of its own that is out of date: the directory counts
+    assert message_from(peer_a, "sip:ruth@opb.example", carol).status == 200
+    assert message_from(peer_b, "sip:ruth@opb.example", carol).status == 200
+    assert len(questions(lab.edges["b"], mark)) == 2
 
 
 def test_nobody_speaks_for_our_own_addresses(lab, carol, peer_a):
@@ -246,6 +356,47 @@ def test_random_callers_ask_little(lab, outside_c, carol):
     assert not carol.poll("MESSAGE", 0.2)
 
 
+def test_a_thousand_random_callers_do_not_hurt_their_authority(lab, outside_c, carol):
+    """From twenty peers at once, each within its budget: the authority has one too."""
+    mark = lab.edges["b"].mark()
+    agents = []
+    for number in range(20):
+        domain = f"many{number}.example"
+        lab.pki.make(Leaf(domain, sip=(domain,)))
+        agents.append(StreamAgent.connect(outside_c, context=tls_context(lab.pki, domain),
+                                          server_name="opc.example"))
+    began = time.monotonic()
+    for number in range(50):
+        for index, agent in enumerate(agents):
+            agent.send(request("INVITE", CAROL, agent, f"sip:u{number}-{index}@opb.example"))
+    for agent in agents:
+        for _ in range(50):
+            assert agent.expect_final("INVITE", 20).status == 403
+    took_s = time.monotonic() - began
+    for agent in agents:
+        agent.close()
+    assert 1 <= len(questions(lab.edges["b"], mark)) <= 4 + 6 * took_s + 1
+    assert not carol.poll("INVITE", 0.1)
+
+
+def test_a_call_given_up_while_its_caller_is_looked_for_ends(lab, questioned, outside_c, carol):
+    domain = "hasty.example"
+    lab.pki.make(Leaf(domain, sip=(domain,)))
+    with StreamAgent.connect(outside_c, context=tls_context(lab.pki, domain),
+                             server_name="opc.example") as peer:
+        invite = request("INVITE", CAROL, peer, "sip:hasty@opd.example")
+        peer.send(invite)
+        asked = questioned().expect("OPTIONS")
+        peer.send(Message(invite.start.replace("INVITE", "CANCEL", 1), [
+            (name, "1 CANCEL" if name == "CSeq" else value)
+            for name, value in invite.headers if name != "Contact"]))
+        assert peer.expect_final("CANCEL").status == 200
+        assert peer.expect_final("INVITE").status == 487
+        peer.send(ack_for(invite, Message("", [("To", f"<{CAROL}>;tag=x")])))
+        questioned().answer(asked, 200, "OK", tag="d1")
+    assert not carol.poll("INVITE", 0.2)
+
+
 def test_a_question_is_answered_from_the_directory(lab, dave, outside_b, bob):
     """It causes no question, reaches no core, and tells nothing of who exists."""
     marks = {letter: edge.mark() for letter, edge in lab.edges.items()}
@@ -309,3 +460,15 @@ def test_our_identities_are_told_to_who_is_trusted_with_them(lab, alice, carol, 
         assert heard(("Privacy", "header; ID")) is None
     finally:
         lab.edges["a"].tool("peer", "del", "opc.example")
+
+
+def test_an_edge_that_ends_while_it_asks_ends(lab, questioned, outside_c):
+    domain = "last.example"
+    lab.pki.make(Leaf(domain, sip=(domain,)))
+    with StreamAgent.connect(outside_c, context=tls_context(lab.pki, domain),
+                             server_name="opc.example") as peer:
+        peer.send(request("INVITE", CAROL, peer, "sip:last@opd.example"))
+        questioned().expect("OPTIONS")
+        lab.edges["c"].program.stop(timeout_s=35)
+        lab.edges["c"].start()
+        lab.edges["c"].wait_ready()
