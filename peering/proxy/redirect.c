@@ -117,16 +117,24 @@ static bool core_said(struct context *context, const struct sip_msg *response)
     return true;
 }
 
+/* Does a host that is not the authority say that it does not serve the address? (Its own redirect
+ * of a call that it serves, somebody's call forwarding, is the caller's to follow.) */
+static bool is_disowned(const struct context *context, const struct sip_msg *response)
+{
+    struct port_form form;
+    return response->status == 403 || response->status == 404 ||
+           port_form_read(response, &context->plan->whom, false, &form);
+}
+
 bool redirect_take(struct context *context, const struct sip_msg *response)
 {
-    unsigned status = response->status;
     if (context->plan->side == TRANSPORT_INSIDE)
         return core_said(context, response);
     if (!is_open(context))
         return false;
     if (is_at_authority(context->plan))
-        return status == 302 && authority_said(context, response);
-    return (status == 302 || status == 403 || status == 404) && ask_again(context, status);
+        return authority_said(context, response);
+    return is_disowned(context, response) && ask_again(context, response->status);
 }
 
 bool redirect_lost(struct context *context)

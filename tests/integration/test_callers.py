@@ -266,6 +266,16 @@ def test_a_record_that_names_another_host_is_no_proof_but_a_reason_to_ask(lab, c
     assert len(questions(lab.edges["b"], mark)) == 2
 
 
+def test_who_was_ported_a_moment_ago_is_heard_ten_seconds_later(lab, carol, peer_a):
+    """Nobody is refused on an older answer than that, though it is remembered for longer."""
+    answer = message_from(peer_a, "sip:peter@opb.example")
+    began = time.monotonic()
+    assert answer.status == 403
+    port(lab, "peter@opb.example")
+    time.sleep(max(0, 10.5 - (time.monotonic() - began)))
+    assert message_from(peer_a, "sip:peter@opb.example", carol).status == 200
+
+
 def test_nobody_speaks_for_our_own_addresses(lab, carol, peer_a):
     for caller in (CAROL, "sip:nobody@opc.example"):
         peer_a.send(request("INVITE", CAROL, peer_a, caller))

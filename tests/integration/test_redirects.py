@@ -181,6 +181,18 @@ def test_every_other_redirect_is_the_callers_to_follow(lab, alice, bob, inside_a
     assert not ladder("c")
 
 
+def test_a_customer_who_was_ported_forwards_his_calls(lab, alice, carol, inside_a, ladder):
+    """That is no word about where he lives."""
+    port(lab, "olaf@opb.example")
+    for _ in range(2):
+        invite = call(alice, inside_a, "sip:olaf@opb.example")
+        carol.answer(carol.expect("INVITE"), 302, "Moved", tag="c1",
+                     headers=[("Contact", "<sip:mobile@opc.example>")])
+        answer = refused(alice, inside_a, invite)
+        assert answer.status == 302 and answer.get("Contact") == "<sip:mobile@opc.example>"
+    assert len(ladder("b")) == 1 and len(ladder("c")) == 2
+
+
 def test_a_cores_redirect_does_not_pose_as_a_port(lab, alice, bob, inside_a, ladder):
     invite = call(alice, inside_a, BOB)
     bob.answer(bob.expect("INVITE"), 302, "Moved", tag="b1", headers=[
