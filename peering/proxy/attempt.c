@@ -17,12 +17,13 @@ struct attempt {
     struct client client; /* its txn is NULL once it has ended */
     const struct sip_msg *sent;
     struct timer timer; /* first response, then timer C or the guard of a CANCEL */
-    bool by_size;       /* over TCP for its length alone (18.1.1) */
-    bool connected;     /* the connection became ready */
-    bool reused;        /* the connection was open before */
-    bool on_wire;       /* the request was sent */
-    bool provisional;   /* a provisional response came */
-    bool abandoned;     /* the context does not wait any more */
+    const struct transport_listener *udp; /* over TCP for its length alone (18.1.1): what it would
+                                             have left by; else NULL */
+    bool connected;                       /* the connection became ready */
+    bool reused;                          /* the connection was open before */
+    bool on_wire;                         /* the request was sent */
+    bool provisional;                     /* a provisional response came */
+    bool abandoned;                       /* the context does not wait any more */
     bool cancel_wanted, cancel_sent;
 };
 
@@ -355,7 +356,7 @@ static void on_conn(struct conn *conn, enum conn_state state, const char *why, v
     if (attempt->provisional)
         return;
     /* One that was open before may have been dead without our knowing. */
-    if (attempt->by_size && !attempt->connected && !attempt->abandoned) {
+    if (attempt->udp && !attempt->connected && !attempt->abandoned) {
         hop_failed(attempt);
         context_fall_back(attempt->context);
     } else if (!attempt->abandoned && (!attempt->reused || !context_retry_hop(attempt->context))) {
@@ -376,7 +377,7 @@ static int connect_attempt(struct attempt *attempt)
 {
     struct context *context = attempt->context;
     int status = connect_hop(attempt, &attempt->conn);
-    if (status != 0 && attempt->by_size)
+    if (status != 0 && attempt->udp)
         context_fall_back(context);
     else if (status == STATUS_NOTFOUND)
         context_add_cause(context, "this edge has no certificate for %s", context->plan->hosted);
@@ -399,6 +400,8 @@ static int build_sent(struct attempt *attempt, const char *branch)
         .plan = context->plan,
         .out = attempt->out,
         .transport = attempt->hop.transport,
+        .route_out = attempt->udp ? attempt->udp : attempt->out,
+        .route_transport = attempt->udp ? SIP_UDP : attempt->hop.transport,
         .branch = branch,
     };
     struct slice bytes = forward_request(&forward);
@@ -470,7 +473,7 @@ static int prepare(struct attempt *attempt)
 {
     int status = build(attempt);
     if (status == 0 && wants_tcp(attempt)) {
-        attempt->by_size = true;
+        attempt->udp = attempt->out;
         attempt->hop.transport = SIP_TCP;
         status = build(attempt);
     }

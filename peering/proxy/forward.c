@@ -79,8 +79,10 @@ static struct slice route_line(const struct forward *forward, bool towards,
                                             [SIP_TLS] = ";transport=tls",
                                             [SIP_SCTP] = ";transport=sctp"};
     const struct sip_msg *request = forward->request;
-    const struct transport_listener *listener = towards ? forward->out : forward->origin->listener;
-    enum sip_transport transport = towards ? forward->transport : origin_transport(forward->origin);
+    const struct transport_listener *listener =
+        towards ? forward->route_out : forward->origin->listener;
+    enum sip_transport transport =
+        towards ? forward->route_transport : origin_transport(forward->origin);
     bool sips = transport == SIP_TLS && is_led_by_sips(forward);
     struct token token;
     char text[TOKEN_TEXT_MAX], port[8] = "";

@@ -38,7 +38,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PROXY_ADDED_MAX 4096 /* bytes that a request may grow by on its way through */
+/* Bytes that a request may grow by on its way through: two Record-Routes with the longest tokens
+ * and names, a Via, an identity. 60 kB of content must pass through both edges of a call. */
+#define PROXY_ADDED_MAX 3072
 #define PROXY_ADDED_LINES                                                                          \
     6 /* header lines, likewise: Via, two Record-Routes, Max-Forwards,                             \
          Content-Length, an identity */
@@ -434,8 +436,10 @@ struct forward {
     const struct origin *origin;
     const struct sip_msg *request;
     const struct plan *plan;
-    const struct transport_listener *out; /* names us in Via and Record-Route */
+    const struct transport_listener *out; /* names us in Via */
     enum sip_transport transport;
+    const struct transport_listener *route_out; /* and in Record-Route: where TCP is used for the */
+    enum sip_transport route_transport;         /* length alone, the dialog goes on by UDP */
     const char *branch;
 };
 
