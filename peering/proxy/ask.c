@@ -209,12 +209,13 @@ static int try_hop(struct ask *ask)
     struct conn_key key = {.side = TRANSPORT_OUTSIDE, .transport = SIP_TLS, .addr = ask->hop.addr};
     snprintf(key.our_domain, sizeof(key.our_domain), "%s", ask->our_domain);
     snprintf(key.far_domain, sizeof(key.far_domain), "%s", ask->address.domain);
+    snprintf(key.far_host, sizeof(key.far_host), "%s", ask->hop.host);
     ask->out = transport_listener_for(proxy->transport, TRANSPORT_OUTSIDE, SIP_TLS,
                                       ask->hop.addr.sa.sa_family);
     int status = ask->out ? transport_connect(proxy->transport, &key, &ask->conn) : -ENOENT;
     if (status != 0)
         return status;
-    ask->reused = conn_state_of(ask->conn) == CONN_READY;
+    ask->reused = conn_is_open(ask->conn); /* else on_conn tells when it may be used */
     conn_watch_add(ask->conn, &ask->watch, on_conn, ask);
     if (ask->reused)
         send_question(ask);

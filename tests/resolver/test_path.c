@@ -5,6 +5,7 @@
 #include "tests/resolver/server.h"
 #include "tests/test.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -115,7 +116,7 @@ static enum resolver_path path_to(struct world *world, const char *domain)
 {
     struct resolver_target target = {.profile = RESOLVER_PEER};
     struct resolver_location *location;
-    strcpy(target.host, domain);
+    snprintf(target.host, sizeof(target.host), "%s", domain);
     world->found = false;
     assert_int_equal(resolver_plan_find(world->resolver, &target, found, world, &location), 0);
     while (!world->found)
