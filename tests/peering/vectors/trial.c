@@ -258,7 +258,9 @@ static bool is_over(const struct run *run)
         return true;
     if (trial->awaits == TRIAL_CLOSE || trial->awaits == TRIAL_SILENCE || run->is_response)
         return false;
-    return seen->requests > 0 && seen->answers >= seen->requests;
+    if (seen->requests == 0) /* ACK */
+        return seen->forwards > 0;
+    return seen->answers >= seen->requests;
 }
 
 static void watch(struct run *run)
@@ -338,7 +340,7 @@ static void send_vector(struct run *run)
         wire_send(&run->wire[CALLER], slice_of(text));
     } else if (!wire_send(&run->wire[CALLER], vector_bytes(run->trial->vector))) {
         note(run, "the octets cannot be sent");
-    } else if (run->trial->awaits == TRIAL_SILENCE || run->seen->requests == 0) {
+    } else if (run->trial->awaits == TRIAL_SILENCE) {
         send_last(run);
     }
 }
