@@ -37,23 +37,21 @@ static void note(struct run *run, const char *fault)
 
 /* ---- the octets ---- */
 
-/* The messages in them: on a stream there may be several. */
+/* The messages in them: on a stream there may be several, with keep-alives between them. */
 static bool next_message(struct slice *octets, bool stream, struct slice *message)
 {
+    struct sip_frame frame = {.kind = SIP_FRAME_INCOMPLETE};
     size_t scanned = 0;
+    if (stream)
+        frame = sip_frame(*octets, &scanned);
+    *octets = slice_skip(*octets, frame.skip);
+    if (frame.kind == SIP_FRAME_PING)
+        return next_message(octets, stream, message);
     *message = *octets;
-    if (octets->len == 0)
-        return false;
-    if (!stream) {
-        *octets = slice_skip(*octets, octets->len);
-        return true;
-    }
-    struct sip_frame frame = sip_frame(*octets, &scanned);
     if (frame.kind == SIP_FRAME_MESSAGE)
-        *message = slice_make(octets->p + frame.skip, frame.len);
-    *octets =
-        slice_skip(*octets, frame.kind == SIP_FRAME_MESSAGE ? frame.skip + frame.len : octets->len);
-    return true;
+        message->len = frame.len;
+    *octets = slice_skip(*octets, message->len);
+    return message->len > 0;
 }
 
 /* The message in the octets that this one was before it was passed on. */
@@ -256,7 +254,9 @@ static bool is_over(const struct run *run)
         return seen->forwards + seen->policies >= seen->requests;
     if (seen->closed || run->last_came)
         return true;
-    if (trial->awaits == TRIAL_CLOSE || trial->awaits == TRIAL_SILENCE || run->is_response)
+    if (run->is_response)
+        return seen->answers > 0; /* in the place of the vector */
+    if (trial->awaits == TRIAL_CLOSE || trial->awaits == TRIAL_SILENCE)
         return false;
     if (seen->requests == 0) /* ACK */
         return seen->forwards > 0;
