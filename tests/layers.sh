@@ -38,6 +38,7 @@ api/publisher.h
 peering/probe.h
 peering/proxy/core_view.h
 peering/transport/tls.h
+peering/transport/tls_dane.h
 peering/transport/tls_next.h
 resolver/check.h
 resolver/update.h
