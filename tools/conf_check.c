@@ -100,6 +100,12 @@ static int check_certificates(struct conf_load *load)
     if (tls_context_load(&anchors, &context, why) != 0)
         return conf_refuse(load, "%s", why);
     tls_context_unref(context);
+    anchors.anchors_file = tls->core_anchors_file;
+    conf_look_at(load, "cores", NULL, "anchors", load->core_anchors_line);
+    if (tls_context_load(&anchors, &context, why) != 0)
+        return conf_refuse(load, "%s", why);
+    tls_context_unref(context);
+    anchors.anchors_file = tls->anchors_file;
     anchors.crl_files = tls->crl_files;
     anchors.crl_count = tls->crl_count;
     conf_look_at(load, "trust", NULL, "crls", load->crls_line);

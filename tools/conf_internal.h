@@ -78,7 +78,7 @@ struct conf_load {
     /* Lines of what later checks may complain about. */
     unsigned listener_lines[TRANSPORT_MAX_LISTENERS];
     unsigned certificate_lines[TLS_MAX_DOMAINS];
-    unsigned anchors_line, crls_line, last_line;
+    unsigned anchors_line, core_anchors_line, crls_line, last_line;
     unsigned listen_line, pair_line; /* api: listen, and key or else certificate */
     unsigned journal_line;           /* store: journal-max */
     bool by_default;                 /* what is taken is the table's default */
@@ -158,7 +158,7 @@ conf_take_h conf_take_pair;
 conf_take_h conf_take_reserved;
 conf_take_h conf_take_journal;
 conf_take_h conf_take_address;
-conf_take_h conf_take_pstn;
+conf_take_h conf_take_pstn, conf_take_core_anchors;
 conf_take_h conf_begin_zone, conf_take_primary, conf_take_tsig; /* conf_publisher.c */
 conf_take_h conf_begin_inside, conf_begin_outside, conf_begin_certificate, conf_end_listener,
     conf_end_dns;

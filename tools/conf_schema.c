@@ -14,7 +14,7 @@ const struct conf_section conf_sections[] = {
     {"outside", "tls:ADDRESS[:PORT]", conf_begin_outside, conf_end_listener,
      "a listener towards peers, always tls; once per listener, at least one. Without PORT it "
      "is 5061"},
-    {"cores", NULL, NULL, NULL, "how the next hops of our cores are watched"},
+    {"cores", NULL, NULL, NULL, "how our own cores are known and watched"},
     {"certificate", "DOMAIN", conf_begin_certificate, NULL,
      "what proves a domain we host; once per domain, at least one. Far sides that name no domain "
      "get the first"},
@@ -109,6 +109,11 @@ const struct conf_setting conf_settings[] = {
      "IP addresses at which peers reach this listener, for DNS, where they are not the bound one "
      "(behind NAT, or for a wildcard ADDRESS), such as {\"192.0.2.10\"}"},
 
+    {"cores", "anchors", CONF_FILE, 0, 0, NULL, 0, CONF(edge.tls.core_anchors_file),
+     conf_take_core_anchors,
+     "PEM file: the CA certificates that may prove our cores. Cores that connect to an inside tls "
+     "listener are then asked for a certificate; one that names their domain, or the host of one of "
+     "its cores, makes them a core of it whatever their address is"},
     {"cores", "check-ms", CONF_NUMBER, 0, HOUR_MS, "10000", CONF_FIXED, CONF(edge.core_check_ms),
      NULL,
      "how often each next hop of a core is asked OPTIONS; one that does not answer, or answers "

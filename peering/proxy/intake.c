@@ -226,6 +226,7 @@ static bool is_silent(struct proxy *proxy, const struct origin *origin,
 {
     return origin->listener->side == TRANSPORT_INSIDE &&
            (request->method == SIP_OPTIONS || request->method == SIP_REGISTER) &&
+           !(origin->conn && conn_proven_domain(origin->conn)[0]) &&
            !sources_known(proxy, &origin->peer);
 }
 

@@ -262,7 +262,8 @@ void admit_found(struct proxy *proxy, const struct sip_msg *request,
 /* Refuses what could not be found out: for the caller not "no such address", and for a core no 503,
  * which would take the whole edge out of service. */
 void admit_not_found_out(const struct sip_msg *request, const char *why, struct refusal *refusal);
-/* Is this source one of the domain's core next hops, by address or where its name leads, or allowed
+/* Is this source one of the domain's core next hops, by address, where its name leads,
+ * or by its certificate, or allowed
  * by configuration? (sources.c) */
 bool admit_source_is_core(const struct proxy *proxy, const struct origin *origin,
                           const struct store_domain *domain);

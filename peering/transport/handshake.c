@@ -16,7 +16,8 @@ int conn_tls_attach(struct conn *conn)
         !tls_context_has_domain(tls, conn->key.our_domain))
         return STATUS_NOTFOUND;
     conn->tls = tls_context_ref(tls);
-    conn->ssl = conn->accepted ? tls_accept(tls, conn->key.side == TRANSPORT_OUTSIDE)
+    conn->ssl = conn->accepted ? tls_accept(tls, conn->key.side == TRANSPORT_OUTSIDE ||
+                                                     tls_context_asks_cores(tls))
                                : tls_connect(tls, conn->key.our_domain, conn->key.far_domain);
     if (!conn->ssl)
         return -ENOMEM;

@@ -38,7 +38,9 @@ struct tls_conf {
     size_t certificate_count;
     const char
         *anchors_file; /* PEM bundle of trust anchors; NULL or "": none, nobody is believed */
-    const char *const *crl_files; /* PEM or DER: what the issuers have revoked */
+    const char *core_anchors_file; /* PEM bundle: who may prove our own cores; NULL or "": cores are
+                                      not asked for a certificate, and proven to us by the others */
+    const char *const *crl_files;  /* PEM or DER: what the issuers have revoked */
     size_t crl_count;
 };
 
@@ -97,6 +99,13 @@ int tls_judge(const SSL *ssl, const char *far_domain, const char *peer,
 /* The same with the trust anchors of another context than the connection's own, a newer one. */
 int tls_judge_by(const struct tls_context *context, const SSL *ssl, const char *far_domain,
                  const char *peer, struct tls_verdict *verdict);
+
+/* Are cores that connect to us asked for a certificate? */
+bool tls_context_asks_cores(const struct tls_context *context);
+/* The same for a connection with one of our own cores, by the anchors for cores where there are
+ * some. On an accepted one where there are none, nothing is proven. */
+int tls_judge_core(const struct tls_context *context, const SSL *ssl, const char *far_domain,
+                   const char *peer, struct tls_verdict *verdict);
 
 /* How a peer with our trust anchors would judge the certificate that we show for `domain`, one of
  * those loaded. Reads the clock; else as tls_judge_chain. */

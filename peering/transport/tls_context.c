@@ -28,6 +28,7 @@ struct served {
 struct tls_context {
     atomic_uint refs;
     X509_STORE *anchors;
+    X509_STORE *core_anchors; /* NULL: none are configured */
     SSL_CTX *bare; /* shows no certificate: for outgoing connections without a domain of ours */
     struct served *served;
     size_t count;
@@ -107,20 +108,21 @@ static SSL_CTX *ctx_new(struct tls_context *context, const char *domain)
     return ctx;
 }
 
-static int anchors_load(struct tls_context *context, const char *file, char *why)
+/* *anchors stays empty where no file is named. */
+static int anchors_load(X509_STORE **anchors, const char *file, char *why)
 {
     char error[ERROR_TEXT];
     int status;
 
-    context->anchors = X509_STORE_new();
-    if (!context->anchors)
+    *anchors = X509_STORE_new();
+    if (!*anchors)
         return tls_explain(why, -ENOMEM, "out of memory");
     if (!file || !file[0])
         return 0;
     status = tls_check_readable(file, why);
     if (status < 0)
         return status;
-    if (X509_STORE_load_file(context->anchors, file) != 1)
+    if (X509_STORE_load_file(*anchors, file) != 1)
         return tls_explain(why, STATUS_MALFORMED,
                            "%s: no trust anchors could be read: %s; expected a bundle of CA "
                            "certificates in PEM",
@@ -214,8 +216,10 @@ static int served_load(struct tls_context *context, const struct tls_certificate
 
 static int context_fill(struct tls_context *context, const struct tls_conf *conf, char *why)
 {
-    int status = anchors_load(context, conf->anchors_file, why);
+    int status = anchors_load(&context->anchors, conf->anchors_file, why);
 
+    if (status == 0 && conf->core_anchors_file && conf->core_anchors_file[0])
+        status = anchors_load(&context->core_anchors, conf->core_anchors_file, why);
     if (status == 0)
         status =
             tls_crls_load(context->anchors, conf->crl_files, conf->crl_count, context->doubt, why);
@@ -268,6 +272,7 @@ struct tls_context *tls_context_unref(struct tls_context *context)
     free(context->served);
     SSL_CTX_free(context->bare);
     X509_STORE_free(context->anchors);
+    X509_STORE_free(context->core_anchors);
     free(context);
     return NULL;
 }
@@ -280,6 +285,27 @@ const char *tls_context_doubt(const struct tls_context *context)
 bool tls_context_has_domain(const struct tls_context *context, const char *domain)
 {
     return served_find(context, domain) != NULL;
+}
+
+bool tls_context_asks_cores(const struct tls_context *context)
+{
+    return context->core_anchors != NULL;
+}
+
+int tls_judge_core(const struct tls_context *context, const SSL *ssl, const char *far_domain,
+                   const char *peer, struct tls_verdict *verdict)
+{
+    X509_STORE *anchors = context->core_anchors;
+
+    if (!anchors && far_domain)
+        anchors = context->anchors;
+    if (!anchors) {
+        verdict->identity_count = 0;
+        verdict->why[0] = '\0';
+        return 0;
+    }
+    return tls_judge_chain(anchors, SSL_get0_peer_certificate(ssl), SSL_get_peer_cert_chain(ssl),
+                           time(NULL), far_domain, peer, verdict);
 }
 
 int tls_judge_own(const struct tls_context *context, const char *domain,

@@ -407,15 +407,31 @@ static struct verdict *verdict_alloc(struct conn *conn, const struct tls_verdict
     return verdict;
 }
 
+static bool is_anchored(const struct conn *conn, struct tls_verdict *judged)
+{
+    const char *far_domain = conn->accepted ? NULL : conn->key.far_domain;
+    char name[CONN_NAME_MAX];
+
+    conn_name(conn, name);
+    if (conn->key.side == TRANSPORT_INSIDE)
+        return tls_judge_core(conn->transport->tls, conn->ssl, far_domain, name, judged) == 0;
+    return tls_judge_by(conn->transport->tls, conn->ssl, far_domain, name, judged) == 0;
+}
+
 static void verdict_start(struct conn *conn)
 {
     struct tls_verdict judged;
     char name[CONN_NAME_MAX];
-    bool anchored =
-        tls_judge_by(conn->transport->tls, conn->ssl, conn->accepted ? NULL : conn->key.far_domain,
-                     conn_name(conn, name), &judged) == 0;
+    bool anchored = is_anchored(conn, &judged);
     struct verdict *verdict;
 
+    conn_name(conn, name);
+    if (!anchored && conn->accepted && conn->key.side == TRANSPORT_INSIDE) {
+        log_write(conn->transport->log, LOG_INFO, "transport", "no core by its certificate: %s",
+                  judged.why);
+        become_ready(conn);
+        return;
+    }
     if (!anchored && (!asks_dns(conn) || judged.is_final)) {
         refuse(conn, judged.why);
         return;
@@ -454,11 +470,12 @@ static void verdict_give_up(struct verdict *verdict)
     conn_unref(conn);
 }
 
-/* An accepted inside connection is one of our own core's: it is known by its address, not by a
- * certificate. */
+/* An accepted inside connection is one of our own core's: it is known by its address, or where
+ * cores are asked for one by its certificate; without a fit one it proves nothing and goes on. */
 static bool needs_verdict(const struct conn *conn)
 {
-    return !conn->accepted || conn->key.side == TRANSPORT_OUTSIDE;
+    return !conn->accepted || conn->key.side == TRANSPORT_OUTSIDE ||
+           tls_context_asks_cores(conn->transport->tls);
 }
 
 void verdict_begin(struct conn *conn)

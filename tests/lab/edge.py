@@ -20,7 +20,7 @@ api {{ socket = "{socket}" {api} }}
 allow = {{{allow}}}
 certificate "{domain}" {{ chain = "{chain}" key = "{key}" {served} }}
 trust {{ anchors = "{anchors}" {trust} }}
-cores {{ check-ms = {core_check_ms} }}
+cores {{ check-ms = {core_check_ms} {cores} }}
 dns {{ upstreams = {{"{resolver}"}} }}
 {more}
 """
@@ -69,7 +69,8 @@ class Edge:
         self.more = more
         self.outside = ""  # further settings of the listener towards peers,
         self.served = ""  # of the certificate
-        self.trust = ""  # and of whom it believes
+        self.trust = ""  # of whom it believes,
+        self.cores = ""  # and of the cores
         self.core_check_ms = 0  # most tests read or count what cores get
         self.core = core or f"sip:{operator.phone}:{SIP_PORT};transport=udp"
         self.program = Program(f"edge {operator.letter.upper()}",
@@ -100,8 +101,8 @@ class Edge:
             allow=", ".join(f'"{net}"' for net in self.allow),
             domain=self.operator.domain, chain=self.pki.path(self.certificate + ".pem"),
             key=self.pki.path(self.certificate + ".key"), anchors=self.pki.anchors,
-            served=self.served, trust=self.trust, core_check_ms=self.core_check_ms,
-            resolver=f"{self.plan.resolver}:{DNS_PORT}", more=self.more)
+            served=self.served, trust=self.trust, cores=self.cores,
+            core_check_ms=self.core_check_ms, resolver=f"{self.plan.resolver}:{DNS_PORT}", more=self.more)
 
     # -- running --------------------------------------------------------------------------
 

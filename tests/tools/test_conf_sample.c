@@ -19,6 +19,7 @@ static char *sample_text(bool all)
         {"\"example.org.next.key\"", "\"opb.key\""},
         {"\"example.org\"", "\"opa.example\""},
         {"\"/etc/ssl/certs/ca-certificates.crt\"", "\"opb.pem\""},
+        {"\"/etc/junctor/core-ca.pem\"", "\"opb.pem\""},
         {"\"federation.crl\"", "\"new.crl\""},
     };
     char path[512];
