@@ -8,25 +8,29 @@ import pytest
 from lab.edge import Edge
 from lab.lab import Lab
 from lab.plan import SIP_PORT, TLS_PORT, free_plan
-from lab.sip import (Dialog, Message, StreamAgent, UdpAgent, ack_for, parameter, request,
-                     split_list, uri_host, uri_of)
+from lab.sip import (Dialog, Message, StreamAgent, StreamServer, UdpAgent, ack_for, parameter,
+                     request, response, split_list, tls_context, uri_host, uri_of)
 from lab.sockets import free_port
 
 HERE = "::1"  # the only address of IPv6 that every machine has; so the ports differ
 Place = namedtuple("Place", "family host port")
-Side = namedtuple("Side", "agent address way_out family")
+Side = namedtuple("Side", "agent address way_out family letter")
+INSIDE_TLS_PORT = 5062
 
 
 class FamilyEdge(Edge):
     """Its inside is on the core's family, its outside on that of the link."""
 
     inside_at = None
+    inside_tls_port = None
     outside_hosts = ()
 
     def listeners(self):
         inside = f"{uri_host(self.inside_at.host)}:{self.inside_at.port}"
         port = self.operator.tls_port
-        return [f'inside "{transport}:{inside}" {{ }}' for transport in ("udp", "tcp")] + [
+        tls = f"{uri_host(self.inside_at.host)}:{self.inside_tls_port}"
+        return [f'inside "udp:{inside}" {{ }}', f'inside "tcp:{inside}" {{ }}',
+                f'inside "tls:{tls}" {{ }}'] + [
             f'outside "tls:{uri_host(host)}:{port}" {{ }}' for host in self.outside_hosts]
 
 
@@ -41,6 +45,7 @@ def add_edge(lab, operator, family, outside_hosts):
                       "edge-" + operator.letter,
                       core=f"sip:{uri_host(core.host)}:{core.port};transport=udp")
     edge.inside_at = place(family, operator.edge, SIP_PORT)
+    edge.inside_tls_port = place(family, operator.edge, INSIDE_TLS_PORT).port
     edge.outside_hosts = outside_hosts
     edge.configure()
     lab.edges[operator.letter] = edge
@@ -99,7 +104,7 @@ def sides(request, lab):
         inside = lab.edges[letter].inside_at
         made[letter] = Side(UdpAgent(core.host, core.port),
                             "sip:" + lab.edges[letter].operator.address,
-                            (inside.host, inside.port), core.family)
+                            (inside.host, inside.port), core.family, letter)
     yield tuple(made[letter] for letter in request.param.split(" to "))
     for side in made.values():
         side.agent.close()
@@ -160,14 +165,45 @@ def test_a_caller_whose_via_lies_is_answered_where_it_is(sides):
     caller.agent.expect(200)
 
 
-def test_a_message_over_tcp(sides):
+@pytest.mark.parametrize("transport", ["tcp", "tls"])
+def test_a_core_speaks_over_a_stream(lab, sides, transport):
     caller, callee = sides
-    with StreamAgent.connect(caller.way_out, source=caller.agent.address) as agent:
+    host, port = caller.way_out
+    context = None
+    if transport == "tls":
+        port = lab.edges[caller.letter].inside_tls_port
+        context = tls_context(lab.pki)
+    with StreamAgent.connect((host, port), caller.agent.address, context) as agent:
         agent.send(request("MESSAGE", callee.address, agent, caller.address, body=b"by a stream"))
         got = callee.agent.expect("MESSAGE")
         assert got.body == b"by a stream"
         callee.agent.answer(got, 200, "OK", tag="t1")
         agent.expect(200)
+
+
+@contextlib.contextmanager
+def core_over(lab, side, transport):
+    """The core of this side takes requests over this transport, at the port of its agent."""
+    edge, core = lab.edges[side.letter], lab.cores[side.letter]
+    uri = f"sip:{uri_host(core.host)}:{core.port};transport="
+    edge.tool("domain", "set", edge.operator.domain, "--core", uri + transport)
+    context = tls_context(lab.pki, edge.certificate, server=True) if transport == "tls" else None
+    try:
+        with StreamServer(core.host, core.port, context) as server:
+            yield server
+    finally:
+        edge.tool("domain", "set", edge.operator.domain, "--core", uri + "udp")
+
+
+@pytest.mark.parametrize("transport", ["tcp", "tls"])
+def test_a_core_is_spoken_to_over_a_stream(lab, sides, transport):
+    caller, callee = sides
+    with core_over(lab, callee, transport) as server:
+        caller.agent.send(request("MESSAGE", callee.address, caller.agent, caller.address),
+                          caller.way_out)
+        with server.accept() as core:
+            core.send(response(core.expect("MESSAGE"), 200, "OK", tag="t1"))
+            caller.agent.expect(200)
 
 
 def test_a_cancel_follows_its_invite(sides):

@@ -378,7 +378,8 @@ class StreamServer:
 
     def __init__(self, address, port, context=None):
         self.context = context
-        self.socket = socket.create_server((address, port))
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        self.socket = socket.create_server((address, port), family=family)
 
     def __enter__(self):
         return self
