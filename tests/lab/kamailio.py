@@ -173,7 +173,7 @@ request_route {{
     if ($si != "{phone}") {{                    # from the edge
         if ($rd != "{domain}") {{ sl_send_reply("403", "Not our domain"); exit; }}
         if ($rU == "{forwarded}") {{            # never by a call of our own under a foreign name
-            append_to_reply("Contact: <sip:{user}@{domain}>\\r\\n");
+            $ru = "sip:{user}@{domain}";
             sl_send_reply("302", "Moved Temporarily");
             exit;
         }}
