@@ -5,10 +5,12 @@ from collections import namedtuple
 
 import pytest
 
+from lab.lab import Lab
 from lab.pki import Leaf
 from lab.plan import TLS_PORT
 from lab.process import wait_until
-from lab.sip import Dialog, Message, StreamAgent, ack_for, request, tls_context
+from lab.sip import (Dialog, Message, StreamAgent, StreamServer, ack_for, request, tls_context,
+                     uri_of)
 
 ALICE = "sip:alice@opa.example"
 BOB = "sip:bob@opb.example"
@@ -20,13 +22,31 @@ WITH_SDP = {"headers": [("Content-Type", "application/sdp")], "body": SDP}
 Side = namedtuple("Side", "agent address way_out")
 
 
+# A third operator, who has the edge that a test plays.
+OPC = """\
+opc            NAPTR 10 10 "s" "SIPS+D2T" "" _sips._tcp.opc
+_sips._tcp.opc SRV   10 10 {port} edge.opc
+edge.opc       A     {address}
+"""
+
+
 @pytest.fixture(scope="module")
-def lab(bare_lab):
-    bare_lab.make_edge(bare_lab.plan.a)
-    bare_lab.make_kamailio(bare_lab.plan.b)
-    bare_lab.start()
-    bare_lab.provision()
-    return bare_lab
+def address_c(plan):
+    return plan.b.network + "20"
+
+
+@pytest.fixture(scope="module")
+def lab(plan, address_c, request):
+    with Lab(plan) as made:
+        request.node.lab = made
+        made.make_pki()
+        made.pki.make(Leaf("edge-c", sip=("opc.example",), dns=("opc.example",)))
+        made.make_dns(more=OPC.format(port=TLS_PORT, address=address_c))
+        made.make_edge(plan.a, workers=1)  # what one has learnt, the next request knows
+        made.make_kamailio(plan.b)
+        made.start()
+        made.provision()
+        yield made
 
 
 @pytest.fixture(params=["to Kamailio", "from Kamailio"])
@@ -152,6 +172,49 @@ def test_the_certificates_are_for_servers_only(lab, sides):
     assert ": OK" in lab.kamailio.program.log_text()  # what `openssl verify` prints
 
 
+def test_kamailio_hears_where_a_ported_address_lives(lab, alice, bob, inside_b):
+    """In a form that any element can follow (design section 3.2)."""
+    lab.edge_a.tool("address", "add", "ported@opa.example", "--hosting", "opc.example",
+                    "--state", "ported-out")
+    invite = request("INVITE", "sip:ported@opa.example", bob, BOB, **WITH_SDP)
+    bob.send(invite, inside_b)
+    back = bob.expect_final("INVITE")
+    bob.send(ack_for(invite, back), inside_b)
+    assert back.status == 302
+    assert uri_of(back.get("Contact")) == "sip:ported%40opa.example@opc.example"
+    assert not alice.poll("INVITE", 0.1)
+
+
+def test_kamailio_reaches_an_address_that_was_ported_to_us(lab, alice, bob, inside_b):
+    lab.edge_a.tool("address", "add", "dora@opc.example", "--hosting", "opa.example")
+    bob.send(request("MESSAGE", "sip:dora%40opc.example@opa.example", bob, BOB, body=b"hello"),
+             inside_b)
+    got = alice.expect("MESSAGE")
+    assert got.uri == "sip:dora@opc.example"
+    alice.answer(got, 200, "OK", tag="t1")
+    bob.expect(200)
+
+
+def test_kamailio_is_believed_about_an_address_of_its_own(lab, address_c, alice, bob, inside_a):
+    """Its core says where a ported address lives: we go there, as often as it is called."""
+    context = tls_context(lab.pki, "edge-c", server=True)
+    with StreamServer(address_c, TLS_PORT, context) as listening:
+        for body in (b"asks", b"remembers"):
+            alice.send(request("MESSAGE", "sip:gone@opb.example", alice, ALICE, body=body),
+                       inside_a)
+            if body == b"asks":
+                bob.answer(bob.expect("MESSAGE"), 302, "Moved Permanently", tag="t1", headers=[
+                    ("Contact", "<sip:gone%40opb.example@opc.example>;expires=60")])
+                peer = listening.accept()
+            got = peer.expect("MESSAGE")
+            assert got.body == body
+            assert got.uri == "sip:gone@opb.example"
+            peer.answer(got, 200, "OK", tag="t2")
+            alice.expect(200)
+        peer.close()
+    assert not bob.poll("MESSAGE", 0.1)
+
+
 def as_stranger(lab, pki, certificate, sender):
     """What Kamailio answers to a peer with this certificate."""
     with StreamAgent.connect((lab.plan.b.edge, TLS_PORT),
@@ -163,9 +226,8 @@ def as_stranger(lab, pki, certificate, sender):
 def test_kamailio_refuses_who_proves_nothing(lab, bob):
     lab.pki.make_ca("other", "another CA")
     lab.pki.make(Leaf("stranger", sip=("opa.example",), dns=("opa.example",), issuer="other"))
-    lab.pki.make(Leaf("opc", sip=("opc.example",), dns=("opc.example",)))
     assert as_stranger(lab, lab.pki, "stranger", ALICE).start.startswith("SIP/2.0 403 Not trusted")
-    assert as_stranger(lab, lab.pki, "opc", ALICE).start.startswith("SIP/2.0 403 The cert")
+    assert as_stranger(lab, lab.pki, "edge-c", ALICE).start.startswith("SIP/2.0 403 The cert")
     assert not bob.poll("MESSAGE", 0.2)
 
 
