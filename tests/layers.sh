@@ -40,6 +40,7 @@ peering/proxy/core_view.h
 peering/transport/tls.h
 peering/transport/tls_dane.h
 peering/transport/tls_next.h
+peering/transport/trust.h
 resolver/check.h
 resolver/update.h
 resolver/zone.h
