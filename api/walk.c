@@ -350,6 +350,24 @@ static int walk_search(struct walk *walk)
 
 /* ---- explaining ---- */
 
+/* The same rule backward (design section 3.4): who may call under this address? */
+static void caller_explain(struct walk *walk)
+{
+    const char *domain = walk->address.domain, *hosting = walk->answer.hosting;
+    if (!walk->text[0])
+        return;
+    if (!walk_leaves(walk))
+        walk_step(walk->steps, "caller", "no peer may call as %s, only our own core", walk->text);
+    else if (walk->answer.rule == RESOLVER_PORTED_OUT || walk->answer.rule == RESOLVER_ALIAS)
+        walk_step(walk->steps, "caller", "only a peer that has proven %s may call as %s", hosting,
+                  walk->text);
+    else
+        walk_step(walk->steps, "caller",
+                  "a peer that has proven %s may call as %s; another one only if %s names it when "
+                  "it is asked",
+                  hosting, walk->text, domain);
+}
+
 /* Puts what the lookups found in order: all steps, then all hops. */
 static void walk_gather(struct walk *walk)
 {
@@ -362,6 +380,7 @@ static void walk_gather(struct walk *walk)
         walk_step(walk->steps, "certificate",
                   "the far certificate must prove the SIP domain %s (RFC 5922)",
                   walk->answer.hosting);
+    caller_explain(walk);
 }
 
 static void verdict_format(const struct walk *walk, char *out, size_t size)

@@ -94,6 +94,30 @@ static void next_hops_are_in_order_of_preference(void **state)
     response_done(&response);
 }
 
+static void who_may_call_under_the_address_is_told(void **state)
+{
+    const struct fixture *fixture = *state;
+    directory_fill(fixture);
+    static const struct {
+        const char *path, *says;
+    } table[] = {
+        {"/v1/route/alice@opa.example", "no peer may call as alice@opa.example"},
+        {"/v1/route/nobody@opa.example", "no peer may call as nobody@opa.example"},
+        {"/v1/route/carol@opa.example",
+         "only a peer that has proven opc.example may call as carol@opa.example"},
+        {"/v1/route/dave@opd.example",
+         "a peer that has proven opd.example may call as dave@opd.example; another one only if "
+         "opd.example names it"},
+    };
+    for (size_t i = 0; i < COUNT_OF(table); i++) {
+        struct response response;
+        http(fixture, GET(table[i].path), &response);
+        if (!step_says(response.json, "caller", table[i].says))
+            fail_msg("%s", table[i].path);
+        response_done(&response);
+    }
+}
+
 static void silence_of_dns_is_bounded_and_named(void **state)
 {
     const struct fixture *fixture = *state;
@@ -305,6 +329,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(each_rule_is_explained),
         TEST(next_hops_are_in_order_of_preference),
+        TEST(who_may_call_under_the_address_is_told),
         TEST(silence_of_dns_is_bounded_and_named),
         TEST(what_a_record_says_is_told),
         TEST(explanations_are_bounded),
