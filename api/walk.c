@@ -354,7 +354,7 @@ static int walk_search(struct walk *walk)
 static void caller_explain(struct walk *walk)
 {
     const char *domain = walk->address.domain, *hosting = walk->answer.hosting;
-    if (!walk->text[0])
+    if (!walk->text[0] || walk->answer.rule == RESOLVER_PSTN)
         return;
     if (!walk_leaves(walk))
         walk_step(walk->steps, "caller", "no peer may call as %s, only our own core", walk->text);

@@ -191,7 +191,7 @@ static void on_conn(struct conn *conn, enum conn_state state, const char *why, v
     struct ask *ask = arg;
     (void)conn, (void)why;
     proxy_advance(ask->proxy);
-    if (state == CONN_READY)
+    if (state == CONN_READY && !ask->sent)
         send_question(ask);
     if (state != CONN_CLOSED)
         return;

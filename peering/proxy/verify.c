@@ -238,7 +238,8 @@ static void number_found(struct context *context, const struct resolver_found *f
 {
     struct verified verified = {.caller.address = found->address};
     enum verify_verdict verdict;
-    if (found->unknown || found->answer.rule == RESOLVER_NO_NUMBER)
+    if (found->unknown || found->answer.rule == RESOLVER_NO_NUMBER ||
+        found->answer.rule == RESOLVER_PSTN)
         verdict = no(&verified, "the number leads to no address%s%s", found->why[0] ? ": " : "",
                      found->why);
     else if (found->answer.rule == RESOLVER_PUBLISHED)
