@@ -293,6 +293,7 @@ struct verify {
     struct resolver_finding *finding; /* DNS is asked */
     struct ask_wait wait;             /* the authority is asked */
     bool under_way;
+    char peer[STORE_DOMAIN_MAX + 1]; /* whose budget pays, whatever it proves meanwhile */
 };
 
 /* A client transaction of a context, on its list until it has ended. */

@@ -174,8 +174,7 @@ void verify_refuse(const struct conn *conn, const struct sip_uri *caller, const 
 static void verify_over(struct context *context, bool is_success)
 {
     context->verify.under_way = false;
-    budget_give(context->proxy->budgets, BUDGET_LOOKUPS, conn_proven_domain(context->origin.conn),
-                is_success);
+    budget_give(context->proxy->budgets, BUDGET_LOOKUPS, context->verify.peer, is_success);
 }
 
 /* From now on the host is the peer of this request, and of its dialog. */
@@ -297,7 +296,8 @@ static void find(struct context *context)
 
 void verify_start(struct context *context)
 {
-    const char *peer = conn_proven_domain(context->origin.conn);
+    char *peer = context->verify.peer;
+    snprintf(peer, sizeof(context->verify.peer), "%s", conn_proven_domain(context->origin.conn));
     struct refusal refusal;
     if (!budget_take(context->proxy->budgets, BUDGET_LOOKUPS, peer,
                      txn_layer_now_ms(context->proxy->txns))) {
