@@ -11,6 +11,7 @@
 
 /* Lives in its own arena until its transaction has ended. */
 struct core_check {
+    struct list link;
     struct core_hop *hop; /* NULL: told, or nobody wants to know any more */
     struct proxy *proxy;
     struct arena *arena;
@@ -28,6 +29,7 @@ static void check_free(struct core_check *check)
     timer_stop(check->proxy->timers, &check->timer);
     conn_watch_remove(&check->watch);
     conn_unref(check->conn);
+    list_remove(&check->link);
     arena_free(check->arena);
 }
 
@@ -64,6 +66,13 @@ void core_check_stop(struct core_check *check)
 {
     check->hop = NULL;
     end(check);
+}
+
+void core_checks_stop(struct cores *cores)
+{
+    struct list *link;
+    while ((link = list_first(&cores->checks)))
+        core_check_stop(container_of(link, struct core_check, link));
 }
 
 /* ---- the transaction ---- */
@@ -195,6 +204,8 @@ static struct core_check *check_alloc(struct core_hop *hop)
     check->proxy = proxy;
     check->arena = arena;
     check->to = hop->hop;
+    list_init(&check->link);
+    list_append(&hop->place->cores->checks, &check->link);
     timer_init(&check->timer);
     conn_watch_init(&check->watch);
     return check;

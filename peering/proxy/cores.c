@@ -29,27 +29,38 @@ static void hop_add(struct core_place *place, const struct resolver_hop *found)
     place->hop_count++;
 }
 
-static void hop_drop(struct core_hop *hop)
+/* It is on no list any more. */
+static void hop_free(struct core_hop *hop)
 {
     if (hop->check)
         core_check_stop(hop->check);
     if (hop->state == CORE_DOWN)
         board_set_up(hop->place->cores->board, hop_hash(hop));
     hop->place->hop_count--;
-    list_remove(&hop->link);
     free(hop);
 }
 
-/* Those that are not in the answer any more. */
-static void hops_drop(struct core_place *place, bool all)
+static void hops_free(struct list *hops)
 {
+    struct list *link;
+    while ((link = list_pop(hops)))
+        hop_free(container_of(link, struct core_hop, link));
+}
+
+/* Those that are not in the answer any more. */
+static void hops_drop(struct core_place *place)
+{
+    struct list gone;
+    list_init(&gone);
     list_each (link, next, &place->hops) {
         struct core_hop *hop = container_of(link, struct core_hop, link);
-        if (all || !hop->seen)
-            hop_drop(hop);
-        else
-            hop->seen = false;
+        if (!hop->seen) {
+            list_remove(link);
+            list_append(&gone, link);
+        }
+        hop->seen = false;
     }
+    hops_free(&gone);
 }
 
 static struct core_hop *hop_find(const struct core_place *place, const struct resolver_hop *found)
@@ -123,14 +134,21 @@ static struct core_place *place_add(struct cores *cores, const char *domain,
     return place;
 }
 
-static void place_drop(struct core_place *place)
+/* It is on no list any more. */
+static void place_free(struct core_place *place)
 {
     if (place->location)
         resolver_locate_cancel(place->location);
-    hops_drop(place, true);
+    hops_free(&place->hops);
     table_remove(place->cores->places, &place->hashed);
-    list_remove(&place->link);
     free(place);
+}
+
+static void places_free(struct list *places)
+{
+    struct list *link;
+    while ((link = list_pop(places)))
+        place_free(container_of(link, struct core_place, link));
 }
 
 /* ---- the directory ---- */
@@ -150,6 +168,19 @@ static bool domain_note(const struct store_domain *domain, void *arg)
     return true;
 }
 
+/* Those that no domain has any more. */
+static void places_drop(struct cores *cores)
+{
+    struct list gone;
+    list_init(&gone);
+    list_each (link, next, &cores->list)
+        if (container_of(link, struct core_place, link)->domains == 0) {
+            list_remove(link);
+            list_append(&gone, link);
+        }
+    places_free(&gone);
+}
+
 /* Read again only when the directory has changed, and at most once in CORES_REFRESH_MS. */
 static void cores_refresh(struct cores *cores)
 {
@@ -165,11 +196,7 @@ static void cores_refresh(struct cores *cores)
         container_of(link, struct core_place, link)->domains = 0;
     if (store_domain_list(reader, NULL, SIZE_MAX, domain_note, cores) != 0)
         return; /* what was known stays */
-    list_each (gone, next_gone, &cores->list) {
-        struct core_place *place = container_of(gone, struct core_place, link);
-        if (place->domains == 0)
-            place_drop(place);
-    }
+    places_drop(cores);
     cores->read = cores->ips_stale = true;
     cores->sequence = sequence;
 }
@@ -193,7 +220,7 @@ static void located(int status, const struct resolver_hop *hops, size_t count, c
         else
             hop_add(place, &hops[i]);
     }
-    hops_drop(place, false);
+    hops_drop(place);
     place->cores->ips_stale = true;
 }
 
@@ -429,6 +456,7 @@ int cores_start(struct proxy *proxy, struct board *board, unsigned check_ms)
     cores->check_ms = check_ms;
     cores->ips_stale = true;
     list_init(&cores->list);
+    list_init(&cores->checks);
     timer_init(&cores->tick);
     cores->places = table_alloc(CORES_MAX);
     if (!cores->places || timer_start(proxy->timers, &cores->tick, txn_layer_now_ms(proxy->txns),
@@ -445,12 +473,11 @@ int cores_start(struct proxy *proxy, struct board *board, unsigned check_ms)
 
 void cores_stop(struct proxy *proxy)
 {
-    struct list *first;
     if (!proxy->cores)
         return;
     timer_stop(proxy->timers, &proxy->cores->tick);
-    while ((first = list_first(&proxy->cores->list)))
-        place_drop(container_of(first, struct core_place, link));
+    places_free(&proxy->cores->list);
+    core_checks_stop(proxy->cores);
 }
 
 void cores_free(struct proxy *proxy)

@@ -62,7 +62,8 @@ struct cores {
     struct board *board;
     unsigned check_ms; /* between two checks of a hop; 0: this worker asks nobody */
     struct table *places;
-    struct list list; /* the same, in the order they were met */
+    struct list list;   /* the same, in the order they were met */
+    struct list checks; /* those under way, and those that are told and about to end */
     struct timer tick;
     bool read; /* the directory was, at */
     uint64_t sequence, read_ms;
@@ -90,6 +91,8 @@ bool cores_domain_has_ip(const struct proxy *proxy, const struct store_domain *d
 void core_check_start(struct core_hop *hop, unsigned wait_ms);
 /* Nothing will be told any more. */
 void core_check_stop(struct core_check *check);
+/* All of them, told or not. */
+void core_checks_stop(struct cores *cores);
 /* status    of its final answer; 0: none came, `why` says why */
 void core_checked(struct core_hop *hop, unsigned status, const char *why);
 
