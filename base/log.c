@@ -17,7 +17,7 @@
 struct log {
     int fd;
     bool journal; /* fd leads to systemd's journal */
-    atomic_int level;
+    atomic_int level, format;
 };
 
 /* By level; the numbers are those of syslog, RFC 5424 table 2. */
@@ -52,6 +52,7 @@ struct log *log_alloc(int fd, enum log_level level)
     log->fd = fd;
     log->journal = is_journal(fd);
     atomic_init(&log->level, (int)level);
+    atomic_init(&log->format, LOG_TEXT);
     return log;
 }
 
@@ -66,46 +67,64 @@ void log_set_level(struct log *log, enum log_level level)
     atomic_store_explicit(&log->level, (int)level, memory_order_relaxed);
 }
 
+void log_set_format(struct log *log, enum log_format format)
+{
+    atomic_store_explicit(&log->format, (int)format, memory_order_relaxed);
+}
+
 bool log_enabled(const struct log *log, enum log_level level)
 {
     return log && (int)level <= atomic_load_explicit(&log->level, memory_order_relaxed);
 }
 
-/* A line under construction; it always has room for the end of the line. */
+/* A line under construction; it always has room for its end. */
 struct line {
     char bytes[LOG_LINE_MAX];
     size_t len;
+    size_t room;    /* it grows up to here */
+    bool in_quotes; /* of JSON, where '"' and '\\' are escaped too */
 };
-
-static const char line_cut[] = "...\n";
-
-#define LINE_ROOM (LOG_LINE_MAX - (sizeof(line_cut) - 1))
 
 static bool line_add(struct line *line, const char *bytes, size_t len)
 {
-    if (len > LINE_ROOM - line->len)
+    if (line->len + len > line->room)
         return false;
     memcpy(line->bytes + line->len, bytes, len);
     line->len += len;
     return true;
 }
 
+/* In the room that is kept for it. */
+static void line_end(struct line *line, const char *end)
+{
+    size_t len = strlen(end);
+    memcpy(line->bytes + line->len, end, len);
+    line->len += len;
+}
+
+/* One character of the text, escaped where it has to be. Returns its bytes; 0 where it does not
+ * fit. */
+static size_t line_add_char(struct line *line, const char *p)
+{
+    size_t len = utf8_printable_len(p);
+    char escape[sizeof("\\\\x00")];
+    if (len > 0 && line->in_quotes && (*p == '"' || *p == '\\'))
+        snprintf(escape, sizeof(escape), "\\%c", *p);
+    else if (len > 0)
+        return line_add(line, p, len) ? len : 0;
+    else
+        snprintf(escape, sizeof(escape), line->in_quotes ? "\\\\x%02x" : "\\x%02x",
+                 (unsigned char)*p);
+    return line_add(line, escape, strlen(escape)) ? 1 : 0;
+}
+
 static bool line_add_escaped(struct line *line, const char *text)
 {
-    const char *p = text;
-    while (*p) {
-        size_t len = utf8_printable_len(p);
-        if (len > 0) {
-            if (!line_add(line, p, len))
-                return false;
-            p += len;
-            continue;
-        }
-        char escape[sizeof("\\x00")];
-        snprintf(escape, sizeof(escape), "\\x%02x", (unsigned char)*p);
-        if (!line_add(line, escape, sizeof(escape) - 1))
+    while (*text) {
+        size_t len = line_add_char(line, text);
+        if (len == 0)
             return false;
-        p++;
+        text += len;
     }
     return true;
 }
@@ -133,22 +152,94 @@ const char *log_time_format(struct timespec time, char text[LOG_TIME_MAX])
     return text;
 }
 
+static const char *now_text(char text[LOG_TIME_MAX])
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return log_time_format(now, text);
+}
+
 static void line_start(struct line *line, const struct log *log, enum log_level level,
                        const char *source)
 {
-    char start[128];
+    char start[128], time[LOG_TIME_MAX];
     line->len = 0;
-    if (log->journal) {
+    line->in_quotes = atomic_load_explicit(&log->format, memory_order_relaxed) == LOG_JSON;
+    line->room = LOG_LINE_MAX - strlen(line->in_quotes ? "...\"}\n" : "...\n");
+    start[0] = '\0';
+    if (log->journal)
         snprintf(start, sizeof(start), "<%d>", levels[level].priority);
-    } else {
-        struct timespec now;
-        clock_gettime(CLOCK_REALTIME, &now);
-        char text[LOG_TIME_MAX];
-        snprintf(start, sizeof(start), "%s ", log_time_format(now, text));
-    }
+    else if (!line->in_quotes)
+        snprintf(start, sizeof(start), "%s ", now_text(time));
     line_add(line, start, strlen(start));
-    snprintf(start, sizeof(start), "%s %s: ", levels[level].name, source);
-    line_add_escaped(line, start);
+    if (line->in_quotes)
+        snprintf(start, sizeof(start),
+                 "{\"time\":\"%s\",\"level\":\"%s\",\"source\":\"%s\",\"text\":\"", now_text(time),
+                 levels[level].name, source);
+    else
+        snprintf(start, sizeof(start), "%s %s: ", levels[level].name, source);
+    if (line->in_quotes)
+        line_add(line, start, strlen(start)); /* a source is a word of ours */
+    else
+        line_add_escaped(line, start);
+}
+
+/* Cut where the network sent a NUL, as it would be in a format. */
+static const char *value_text(struct slice value, char text[LOG_VALUE_MAX])
+{
+    bool cut = value.len >= LOG_VALUE_MAX;
+    size_t len = cut ? LOG_VALUE_MAX - sizeof("...") : value.len;
+    if (len > 0)
+        memcpy(text, value.p, len);
+    memcpy(text + len, cut ? "..." : "", cut ? sizeof("...") : 1);
+    return text;
+}
+
+/* A whole field or nothing of it. */
+static void line_add_field(struct line *line, const struct log_field *field)
+{
+    char text[LOG_VALUE_MAX], name[64];
+    size_t before = line->len;
+    bool json = line->in_quotes;
+    value_text(field->value, text);
+    bool quoted = json ? !field->number : !text[0] || strpbrk(text, " \"");
+    snprintf(name, sizeof(name), json ? ",\"%s\":%s" : " %s=%s", field->name, quoted ? "\"" : "");
+    line->in_quotes = quoted;
+    bool whole = line_add(line, name, strlen(name)) && line_add_escaped(line, text) &&
+                 (!quoted || line_add(line, "\"", 1));
+    line->in_quotes = json;
+    if (!whole)
+        line->len = before;
+}
+
+/* A log that cannot be written has nobody to tell. */
+static void line_write(const struct line *line, const struct log *log)
+{
+    ssize_t written;
+    do
+        written = write(log->fd, line->bytes, line->len);
+    while (written < 0 && errno == EINTR);
+}
+
+void log_event(struct log *log, enum log_level level, const char *source, const char *text,
+               const struct log_field *fields, size_t count)
+{
+    struct line line;
+    if (!log_enabled(log, level))
+        return;
+    int saved_errno = errno;
+    line_start(&line, log, level, source);
+    bool json = line.in_quotes, whole = line_add_escaped(&line, text);
+    if (!whole)
+        line_end(&line, "...");
+    if (json)
+        line_end(&line, "\"");
+    for (size_t i = 0; whole && i < count; i++)
+        if (json || !fields[i].said)
+            line_add_field(&line, &fields[i]);
+    line_end(&line, json ? "}\n" : "\n");
+    line_write(&line, log);
+    errno = saved_errno;
 }
 
 void log_write(struct log *log, enum log_level level, const char *source, const char *format, ...)
@@ -156,26 +247,12 @@ void log_write(struct log *log, enum log_level level, const char *source, const 
     if (!log_enabled(log, level))
         return;
     int saved_errno = errno;
-
     char text[LOG_LINE_MAX + 1]; /* one more than fits, so that a cut here shows there */
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-
-    struct line line;
-    line_start(&line, log, level, source);
-    bool whole = line_add_escaped(&line, text);
-    const char *end = whole ? "\n" : line_cut;
-    size_t end_len = strlen(end);
-    memcpy(line.bytes + line.len, end, end_len);
-    line.len += end_len;
-
-    /* A log that cannot be written has nobody to tell. */
-    ssize_t written;
-    do
-        written = write(log->fd, line.bytes, line.len);
-    while (written < 0 && errno == EINTR);
+    log_event(log, level, source, text, NULL, 0);
     errno = saved_errno;
 }
 
@@ -188,4 +265,12 @@ int log_level_parse(const char *name, enum log_level *level)
         }
     }
     return -EINVAL;
+}
+
+int log_format_parse(const char *name, enum log_format *format)
+{
+    if (strcmp(name, "text") != 0 && strcmp(name, "json") != 0)
+        return -EINVAL;
+    *format = name[0] == 'j' ? LOG_JSON : LOG_TEXT;
+    return 0;
 }

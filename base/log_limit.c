@@ -42,23 +42,28 @@ static void refill(struct log_limit *limit, uint64_t now_ms)
     limit->refilled_ms += gained * LOG_LIMIT_REFILL_MS;
 }
 
-void log_limit_write(struct log_limit *limit, uint64_t now_ms, enum log_level level,
-                     const char *format, ...)
+bool log_limit_take(struct log_limit *limit, uint64_t now_ms)
 {
-    char text[LOG_LINE_MAX];
-    va_list args;
-
-    if (!log_enabled(limit->log, level))
-        return;
     refill(limit, now_ms);
     if (limit->tokens == 0) {
         limit->left_out++;
         /* Without room for the timer the number is said with a later one. */
         if (!timer_is_running(&limit->report))
             timer_start(limit->timers, &limit->report, now_ms + LOG_LIMIT_REPORT_MS, report, limit);
-        return;
+        return false;
     }
     limit->tokens--;
+    return true;
+}
+
+void log_limit_write(struct log_limit *limit, uint64_t now_ms, enum log_level level,
+                     const char *format, ...)
+{
+    char text[LOG_LINE_MAX];
+    va_list args;
+
+    if (!log_enabled(limit->log, level) || !log_limit_take(limit, now_ms))
+        return;
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);

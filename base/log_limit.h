@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/timers.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -35,6 +36,8 @@ void log_limit_start(struct log_limit *limit, struct log *log, struct timers *ti
 /* Says what was left out so far. */
 void log_limit_stop(struct log_limit *limit);
 
+/* May one more line be written now? What may not is counted as left out. */
+bool log_limit_take(struct log_limit *limit, uint64_t now_ms);
 /* log_write, or one more that is left out. */
 void log_limit_write(struct log_limit *limit, uint64_t now_ms, enum log_level level,
                      const char *format, ...) __attribute__((format(printf, 4, 5)));

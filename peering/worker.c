@@ -182,6 +182,8 @@ static void free_memory(struct worker *worker)
     told_free(proxy->told);
     if (proxy->txns)
         txn_layer_free(proxy->txns);
+    if (proxy->strangers.timers)
+        log_limit_stop(&proxy->strangers);
     if (proxy->timers)
         timers_free(proxy->timers);
     if (proxy->pool)
@@ -207,6 +209,7 @@ static int alloc_memory(struct worker *worker, const struct edge_conf *conf, str
     proxy->timers = timers_alloc(TIMERS_PER_TRANSACTION * max);
     if (!worker->inbox || !proxy->pool || !proxy->told || !proxy->timers)
         return -ENOMEM;
+    log_limit_start(&proxy->strangers, proxy->log, proxy->timers, "proxy", "refusals to strangers");
     proxy->txns = txn_layer_alloc(proxy->timers, &conf->times, max);
     if (!proxy->txns)
         return -ENOMEM;

@@ -31,6 +31,7 @@ struct conf_addresses {
 
 struct junctord_conf {
     enum log_level log_level;
+    enum log_format log_format;
     struct store_conf store;
     struct api_conf api;
     struct edge_conf edge; /* its padding is zero: edge_reload compares parts of it as bytes */

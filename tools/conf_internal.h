@@ -139,6 +139,7 @@ const char *conf_nearest(const char *section, const char *name);
 /* ---- what the table's rows name (conf_take.c) ---- */
 
 conf_take_h conf_take_log_level;
+conf_take_h conf_take_log_format;
 conf_take_h conf_take_mode;
 conf_take_h conf_take_group;
 conf_take_h conf_take_advertise;

@@ -46,6 +46,8 @@ const struct conf_setting conf_settings[] = {
     {"", "log-level", CONF_TEXT, 0, 0, "info", 0, 0, conf_take_log_level,
      "how much is logged, to standard error: error, warning, notice, info or debug (every SIP "
      "message)"},
+    {"", "log-format", CONF_TEXT, 0, 0, "text", 0, 0, conf_take_log_format,
+     "what a line of the log is: text, or json (an object with a member for each thing it says)"},
     {"", "allow", CONF_LIST, 0, EDGE_MAX_ALLOW, NULL, 0, 0, conf_take_allow,
      "networks that may send to inside listeners besides the next hops of our cores, such as "
      "{\"192.0.2.0/24\"}"},

@@ -15,6 +15,13 @@ int conf_take_log_level(struct conf_load *load, const char *text)
     return conf_refuse(load, "expected error, warning, notice, info or debug, not \"%s\"", text);
 }
 
+int conf_take_log_format(struct conf_load *load, const char *text)
+{
+    if (log_format_parse(text, &load->conf->log_format) == 0)
+        return 0;
+    return conf_refuse(load, "expected text or json, not \"%s\"", text);
+}
+
 int conf_take_socket(struct conf_load *load, const char *text)
 {
     size_t most = sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1;

@@ -181,6 +181,7 @@ static int reload(struct daemon *daemon)
 
     zone_targets_take(&conf->zone, &daemon->conf->zone); /* its listeners are those that run */
     log_set_level(daemon->log, conf->log_level);
+    log_set_format(daemon->log, conf->log_format);
     if (conf_fixed_changes(daemon->conf, conf, why)[0] != '\0')
         log_write(daemon->log, LOG_WARNING, SOURCE, "%s: these changes need a restart: %s",
                   daemon->path, why);
@@ -401,6 +402,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "junctord: out of memory or descriptors\n");
         return EXIT_FAILED;
     }
+    log_set_format(daemon.log, daemon.conf->log_format);
     ignore_broken_pipes();
     raise_descriptor_limit(daemon.log);
     code = run(&daemon);

@@ -101,6 +101,12 @@ static void trace_sent(const struct attempt *attempt, const struct sip_msg *msg)
     proxy_trace(proxy_of(attempt), "sent", msg, attempt->out, &attempt->hop.addr, attempt->conn);
 }
 
+static void note_sent(const struct attempt *attempt)
+{
+    attempt->context->sent_ms = txn_layer_now_ms(proxy_of(attempt)->txns);
+    trace_sent(attempt, attempt->sent);
+}
+
 /* The calls to come shall know. */
 static void hop_failed(const struct attempt *attempt)
 {
@@ -346,7 +352,7 @@ static void on_conn(struct conn *conn, enum conn_state state, const char *why, v
     struct attempt *attempt = arg;
     if (state == CONN_READY) {
         attempt->connected = true;
-        trace_sent(attempt, attempt->sent);
+        note_sent(attempt);
         attempt->on_wire = conn_send(conn, attempt->sent->bytes) == 0;
         await_response(attempt);
     }
@@ -501,7 +507,7 @@ int attempt_start(struct context *context, const struct resolver_hop *hop)
     conn_watch_init(&attempt->watch);
     int status = prepare(attempt);
     if (status == 0 && (is_ready(attempt) || attempt->sent->method == SIP_ACK))
-        trace_sent(attempt, attempt->sent);
+        note_sent(attempt);
     if (status == 0 && attempt->sent->method == SIP_ACK)
         send_ack(attempt);
     else if (status == 0)

@@ -72,64 +72,59 @@ static void send_down(struct slice bytes, void *arg)
 }
 
 /* A 2xx to an INVITE goes back whatever was said before, for somebody has picked up (16.7 steps 5
- * and 9). */
-static void respond(struct context *context, unsigned status, struct slice bytes)
+ * and 9). `result` and `why` are for the log. */
+static void respond(struct context *context, unsigned status, struct slice bytes,
+                    const char *result, const char *why)
 {
     bool picked_up = context->request->method == SIP_INVITE && status >= 200 && status < 300;
     if (status >= 200 && context->server) {
+        if (!context->final_sent)
+            line_decided(context, status, result, why);
         context->final_sent = true;
         mark_decided(context);
         timer_stop(context->proxy->timers, &context->search_timer);
     }
-    int result = context->server ? txn_server_respond(context->server, status, bytes) : -EALREADY;
-    if (result == -EALREADY && picked_up)
+    int done = context->server ? txn_server_respond(context->server, status, bytes) : -EALREADY;
+    if (done == -EALREADY && picked_up)
         send_down(bytes, context);
 }
 
-static void answer(struct context *context, const struct refusal *answer)
+static void answer(struct context *context, const struct refusal *answer, const char *result,
+                   const char *why)
 {
     struct slice bytes = proxy_answer_build(context->proxy, context->arena, &context->origin,
                                             context->request, answer);
     if (bytes.p)
-        respond(context, answer->status, bytes);
+        respond(context, answer->status, bytes, result, why);
     else if (context->server)
         txn_server_abort(context->server); /* no memory even for an answer: the sender asks again */
-}
-
-static void log_failure(struct context *context, const struct refusal *refusal)
-{
-    const struct sip_msg *request = context->request;
-    log_write(context->proxy->log, LOG_NOTICE, "proxy",
-              "failed %.*s %.*s status=%u caller=%.*s peer=%s call-id=%.*s: %s",
-              SLICE_ARG(request->method_text), SLICE_ARG(request->uri_text), refusal->status,
-              SLICE_ARG(request->from.uri.bytes),
-              context->plan->peer[0] ? context->plan->peer : "-", SLICE_ARG(request->call_id),
-              refusal->warning);
 }
 
 /* No target is left. Never 503 towards a core: that would take the whole edge out of service. */
 static void give_up(struct context *context)
 {
+    const char *why = context->causes ? context->causes : "no target could be tried";
+    bool late = context->search_over && context->request->method == SIP_INVITE;
     struct refusal refusal;
     if (context->final_sent || !context->server || redirect_lost(context))
         return;
     if (context->cancelled) {
         refusal_set(&refusal, 487, "%s", "");
-    } else if (context->kept_status) {
-        respond(context, context->kept_status, context->kept_bytes);
+        answer(context, &refusal, "cancelled", context->causes ? context->causes : "");
         return;
-    } else {
-        bool late = context->search_over && context->request->method == SIP_INVITE;
-        refusal_set(&refusal, late ? 408 : 480, "%s",
-                    context->causes ? context->causes : "no target could be tried");
-        log_failure(context, &refusal);
-        if (context->origin.listener->side == TRANSPORT_OUTSIDE) /* names of cores stay inside */
-            refusal_set(&refusal, refusal.status,
-                        context->answered_503 ? "the core of %s answered 503"
-                                              : "the core of %s does not answer",
-                        context->plan->hosted);
     }
-    answer(context, &refusal);
+    if (context->kept_status) {
+        respond(context, context->kept_status, context->kept_bytes, "answered", "");
+        return;
+    }
+    if (context->origin.listener->side == TRANSPORT_OUTSIDE) /* names of cores stay inside */
+        refusal_set(&refusal, late ? 408 : 480,
+                    context->answered_503 ? "the core of %s answered 503"
+                                          : "the core of %s does not answer",
+                    context->plan->hosted);
+    else
+        refusal_set(&refusal, late ? 408 : 480, "%s", why);
+    answer(context, &refusal, "failed", why);
 }
 
 void context_add_cause(struct context *context, const char *format, ...)
@@ -222,6 +217,7 @@ static void try_next(struct context *context)
 {
     while (!context->final_sent && !context->cancelled && !context->search_over) {
         if (next_hop(context)) {
+            context->tries++;
             if (attempt_start(context, &context->hop) == 0)
                 return;
         } else if (context->target_next < context->plan->target_count) {
@@ -255,8 +251,7 @@ void context_try_targets(struct context *context)
 void context_refuse(struct context *context, const struct refusal *refusal)
 {
     if (context->server && !context->final_sent) {
-        log_failure(context, refusal);
-        answer(context, refusal);
+        answer(context, refusal, "refused", refusal->warning);
     }
 }
 
@@ -333,6 +328,8 @@ void context_response(struct context *context, const struct attempt *attempt,
 {
     context_enter(context);
     timer_stop(context->proxy->timers, &context->search_timer);
+    if (context->first_ms == 0)
+        context->first_ms = txn_layer_now_ms(context->proxy->txns);
     if (response->status < 200)
         context->provisional_bytes += response->bytes.len;
     if (response->status >= 200) {
@@ -350,7 +347,8 @@ void context_response(struct context *context, const struct attempt *attempt,
     if (response->status > 100 && wanted) {
         struct slice bytes = pass_back(context, response, conn);
         if (bytes.p)
-            respond(context, response->status, bytes);
+            respond(context, response->status, bytes, context->cancelled ? "cancelled" : "answered",
+                    "");
         else if (response->status >= 200) {
             context_add_cause(context, "the response could not be passed on");
             give_up(context);
@@ -416,6 +414,7 @@ static struct context *context_alloc(struct proxy *proxy, const struct origin *o
     context->proxy = proxy;
     context->arena = arena;
     context->origin = *origin;
+    context->started_ms = txn_layer_now_ms(proxy->txns);
     if (origin->conn)
         conn_ref(origin->conn);
     list_init(&context->link);
@@ -460,7 +459,7 @@ void context_start(struct proxy *proxy, const struct origin *origin, const struc
     if (request->method == SIP_INVITE) {
         struct refusal trying;
         refusal_set(&trying, 100, "%s", "");
-        answer(context, &trying);
+        answer(context, &trying, "", "");
     }
     if (context->plan->verify)
         verify_start(context);

@@ -12,6 +12,7 @@
  *   redirect.c port data in a redirect is followed, every other one is not
  *   attempt.c  one target: build (forward.c), connect, send, wait
  *   refuse.c   stateless answers
+ *   line.c     one line of the log for each request that was decided
  * And beside it:
  *   sources.c  which sources are cores?
  *   cores.c    where the cores' names lead, and how the cores are (core_check.c, board.c)
@@ -22,6 +23,7 @@
 #include "base/arena.h"
 #include "base/list.h"
 #include "base/log.h"
+#include "base/log_limit.h"
 #include "base/timers.h"
 #include "peering/proxy/core_view.h"
 #include "peering/proxy/ask.h"
@@ -83,6 +85,7 @@ struct proxy {
     struct txn_layer *txns;
     struct arena_pool *pool;
     struct log *log;
+    struct log_limit strangers; /* lines of refusals to whom nobody knows */
     struct proxy_counters *counters;
     struct told_table *told;
     struct budgets *budgets; /* shared by all workers */
@@ -186,6 +189,12 @@ struct slice proxy_answer_build(struct proxy *proxy, struct arena *arena,
                                 const struct refusal *answer);
 /* Is this the ACK to a stateless answer of ours? */
 bool proxy_is_own_ack(const struct proxy *proxy, const struct sip_msg *ack);
+
+/* ---- line.c ---- */
+
+/* A request was refused without state. Of strangers there are only so many lines. */
+void line_refused(struct proxy *proxy, const struct origin *origin, const struct sip_msg *request,
+                  const struct refusal *refusal);
 
 /* ---- where a request goes: made by dialog.c or admit.c, followed by context.c ---- */
 
@@ -331,6 +340,10 @@ struct context {
     bool undecided;    /* counted in proxy->undecided */
     bool answered_503; /* one of the targets did */
     bool search_over, cancelled, final_sent;
+    uint64_t started_ms; /* of the worker's clock; and when it left for the hop tried last, and when
+                            anything came back first; 0: not yet */
+    uint64_t sent_ms, first_ms;
+    unsigned tries; /* hops turned to */
     size_t provisional_bytes;
     unsigned kept_status;    /* of the best answer that led on to another target; 0: none did */
     struct slice kept_bytes; /* as it would go back */
@@ -338,6 +351,10 @@ struct context {
 };
 
 #define CONTEXT_PROVISIONAL_MAX 262144 /* bytes of provisional responses passed on per request */
+
+/* line.c: it has its final answer. `result`: one word; `why` may be empty. */
+void line_decided(const struct context *context, unsigned status, const char *result,
+                  const char *why);
 
 /* Takes a request that no transaction was found for; copies what it keeps. */
 void context_start(struct proxy *proxy, const struct origin *origin, const struct sip_msg *request,

@@ -54,21 +54,6 @@ bool proxy_is_own_ack(const struct proxy *proxy, const struct sip_msg *ack)
     return slice_eq(ack->to_tag, slice_of(tag));
 }
 
-/* Refusals are logged once, here, in words that name the rule. */
-static void log_refusal(struct proxy *proxy, const struct origin *origin,
-                        const struct sip_msg *request, const struct refusal *refusal)
-{
-    char text[NETADDR_TEXT_MAX];
-    const char *domain = origin->conn ? conn_proven_domain(origin->conn) : "";
-    if (refusal->status < 300 || !log_enabled(proxy->log, LOG_INFO))
-        return;
-    log_write(proxy->log, LOG_INFO, "proxy",
-              "refused %.*s %.*s status=%u from=%s peer=%s caller=%.*s call-id=%.*s: %s",
-              SLICE_ARG(request->method_text), SLICE_ARG(request->uri_text), refusal->status,
-              netaddr_format(&origin->peer, text), domain[0] ? domain : "-",
-              SLICE_ARG(request->from.uri.bytes), SLICE_ARG(request->call_id), refusal->warning);
-}
-
 struct slice proxy_answer_build(struct proxy *proxy, struct arena *arena,
                                 const struct origin *origin, const struct sip_msg *request,
                                 const struct refusal *answer)
@@ -92,9 +77,10 @@ struct slice proxy_answer_build(struct proxy *proxy, struct arena *arena,
 void proxy_refuse(struct proxy *proxy, const struct origin *origin, const struct sip_msg *request,
                   const struct refusal *refusal)
 {
-    if (refusal->status >= 300)
+    if (refusal->status >= 300) {
         atomic_fetch_add_explicit(&proxy->counters->refused, 1, memory_order_relaxed);
-    log_refusal(proxy, origin, request, refusal);
+        line_refused(proxy, origin, request, refusal);
+    }
     struct arena *arena = arena_alloc(proxy->pool, PROXY_CONTEXT_LIMIT);
     struct slice bytes = {NULL, 0};
     if (arena)

@@ -266,6 +266,82 @@ static void level_names_are_read(void **state)
     assert_int_equal(level, LOG_NOTICE);
 }
 
+static void format_names_are_read(void **state)
+{
+    enum log_format format = LOG_TEXT;
+    (void)state;
+    assert_int_equal(log_format_parse("json", &format), 0);
+    assert_int_equal(format, LOG_JSON);
+    assert_int_equal(log_format_parse("text", &format), 0);
+    assert_int_equal(format, LOG_TEXT);
+    assert_int_equal(log_format_parse("JSON", &format), -EINVAL);
+}
+
+static const struct log_field fields[] = {
+    {"uri", {"sip:b@x", 7}, .said = true},
+    {"status", {"403", 3}, .number = true},
+    {.name = "why", .value = {"\"a\\b\"\n c", 8}},
+    {.name = "peer", .value = {NULL, 0}},
+};
+
+static void fields_follow_the_text(void **state)
+{
+    struct capture *c = *state;
+    log_event(c->log, LOG_INFO, "proxy", "refused sip:b@x", fields, 4);
+    assert_string_equal(written_text(c),
+                        "refused sip:b@x status=403 why=\"\\\"a\\\\b\\\"\\\\x0a c\" peer=\"\"");
+}
+
+static void json_lines_hold_what_text_lines_do(void **state)
+{
+    struct capture *c = *state;
+    log_set_format(c->log, LOG_JSON);
+    log_event(c->log, LOG_INFO, "proxy", "refused \"x\"", fields, 4);
+    const char *line = written(c);
+    assert_memory_equal(line, "{\"time\":\"2", 10);
+    assert_string_equal(line + strlen("{\"time\":\"2026-07-04T12:00:00.123456Z"),
+                        "\",\"level\":\"info\",\"source\":\"proxy\",\"text\":\"refused \\\"x\\\"\","
+                        "\"uri\":\"sip:b@x\",\"status\":403,\"why\":\"\\\"a\\\\b\\\"\\\\x0a c\","
+                        "\"peer\":\"\"}\n");
+    log_write(c->log, LOG_INFO, "proxy", "%d", 7);
+    assert_non_null(strstr(written(c), ",\"text\":\"7\"}\n"));
+}
+
+/* Whatever does not fit, the line stays one whole object. */
+static void a_long_json_line_ends_as_one(void **state)
+{
+    struct capture *c = *state;
+    char text[2 * LOG_LINE_MAX];
+    memset(text, '"', sizeof(text) - 1);
+    text[sizeof(text) - 1] = '\0';
+    log_set_format(c->log, LOG_JSON);
+    for (size_t len = LOG_LINE_MAX / 2 - 80; len < LOG_LINE_MAX / 2; len++) {
+        text[len] = '\0';
+        log_event(c->log, LOG_INFO, "t", text, fields, 4);
+        text[len] = '"';
+        const char *line = written(c);
+        size_t end = strlen(line);
+        assert_true(end <= LOG_LINE_MAX);
+        size_t quotes = 0;
+        for (const char *at = line; *at; at += *at == '\\' ? 2 : 1)
+            quotes += *at == '"';
+        assert_int_equal(quotes % 2, 0);
+        assert_memory_equal(line + end - 2, "}\n", 2);
+    }
+}
+
+static void a_long_value_is_cut_and_says_so(void **state)
+{
+    struct capture *c = *state;
+    char text[2 * LOG_VALUE_MAX];
+    memset(text, 'x', sizeof(text));
+    const struct log_field field = {.name = "v", .value = {text, sizeof(text)}};
+    log_event(c->log, LOG_INFO, "t", "a", &field, 1);
+    const char *line = written_text(c);
+    assert_int_equal(strlen(line), strlen("a v=") + LOG_VALUE_MAX - 1);
+    assert_string_equal(line + strlen(line) - 4, "x...");
+}
+
 enum { THREADS = 4, LINES = 200 };
 
 static void *write_lines(void *arg)
@@ -308,6 +384,11 @@ int main(void)
         CAPTURE_TEST(levels_below_are_not_written),
         CAPTURE_TEST(bytes_from_the_network_are_escaped),
         CAPTURE_TEST(long_line_is_cut_and_says_so),
+        CAPTURE_TEST(fields_follow_the_text),
+        CAPTURE_TEST(json_lines_hold_what_text_lines_do),
+        CAPTURE_TEST(a_long_json_line_ends_as_one),
+        CAPTURE_TEST(a_long_value_is_cut_and_says_so),
+        cmocka_unit_test(format_names_are_read),
         CAPTURE_TEST(line_that_just_fits_is_whole),
         CAPTURE_TEST(errno_is_preserved),
         cmocka_unit_test(no_log_is_silent),

@@ -64,6 +64,7 @@ static const struct refusal refusals[] = {
     {"/**/\n/***/\n/*/ */worker = 2\n", NULL, "3: unknown setting \"worker\""},
     {"workers = 2 # two\nlog-level = a//b # x\n", NULL,
      "2: log-level: expected error, warning, notice, info or debug, not \"a//b\""},
+    {"log-format = xml\n", NULL, "1: log-format: expected text or json, not \"xml\""},
     {"workers = 2# two\nlog-level = loud/* x */\n", NULL, "2: log-level: expected error"},
     {"# \"\n// '\n/* \" ' ${ */\nworker = 2\n", NULL, "4: unknown setting \"worker\""},
     {"store { # a\n # b\n /* c\n */ path = \"x#y\" # d\n pth = \"\"\n}\n", NULL,

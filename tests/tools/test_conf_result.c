@@ -14,7 +14,7 @@ static void assert_addr(const struct netaddr *addr, const char *expected)
 }
 
 static const char every_setting[] =
-    GOOD "workers = 3 log-level = debug\n"
+    GOOD "workers = 3 log-level = debug log-format = json\n"
          "store { path = \"dir\" map-size = 64M max-readers = 200 journal-days = 3\n"
          "        journal-size = 2M journal-max = 5M }\n"
          "api { socket = \"a.sock\" mode = 0600 group = \"root\" max-connections = 9\n"
@@ -34,6 +34,7 @@ static void each_setting_of_the_directory_reaches_its_place(void **state)
     (void)state;
     struct junctord_conf *conf = conf_load_good(every_setting);
     assert_int_equal(conf->log_level, LOG_DEBUG);
+    assert_int_equal(conf->log_format, LOG_JSON);
     assert_string_equal(conf->store.path, conf_file("dir", path));
     assert_int_equal(conf->store.map_size, 64 << 20);
     assert_int_equal(conf->store.max_readers, 200);
@@ -124,6 +125,7 @@ static void what_is_left_out_has_its_default(void **state)
     const struct edge_conf *edge = &conf->edge;
     assert_in_range(edge->workers, 1, EDGE_MAX_WORKERS);
     assert_int_equal(conf->log_level, LOG_INFO);
+    assert_int_equal(conf->log_format, LOG_TEXT);
     assert_string_equal(conf->store.path, JUNCTOR_LOCALSTATEDIR "/lib/junctor");
     assert_int_equal(conf->store.map_size, 1 << 30);
     assert_string_equal(conf->api.socket, JUNCTOR_RUNSTATEDIR "/junctor/api.sock");

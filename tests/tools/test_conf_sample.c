@@ -64,6 +64,7 @@ static void the_sample_is_correct_and_shows_the_defaults(void **state)
     all->api.socket = plain->api.socket; /* those of --prefix=/usr */
     assert_string_equal(conf_fixed_changes(plain, all, changes), "");
     assert_int_equal(plain->log_level, all->log_level);
+    assert_int_equal(plain->log_format, all->log_format);
     assert_int_equal(plain->zone.ttl_s, all->zone.ttl_s);
     assert_int_equal(plain->zone.address_ttl_s, all->zone.address_ttl_s);
     assert_int_equal(plain->zone.address_records, all->zone.address_records);

@@ -1,0 +1,130 @@
+/* One line of the log for each request that was decided: what it was, whose, where it went, what
+ * came of it, and how long that took. */
+#include "peering/proxy/proxy.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#define LINE_FIELDS 20
+
+struct line {
+    struct log_field fields[LINE_FIELDS];
+    size_t count;
+    char digits[LINE_FIELDS][24]; /* of fields that are numbers */
+};
+
+static void add(struct line *line, const char *name, struct slice value)
+{
+    line->fields[line->count++] = (struct log_field){.name = name, .value = value};
+}
+
+static void add_number(struct line *line, const char *name, uint64_t value)
+{
+    char *digits = line->digits[line->count];
+    snprintf(digits, sizeof(line->digits[0]), "%" PRIu64, value);
+    line->fields[line->count++] =
+        (struct log_field){.name = name, .value = slice_of(digits), .number = true};
+}
+
+/* What does not happen has no time. */
+static void add_time(struct line *line, const char *name, uint64_t from_ms, uint64_t at_ms)
+{
+    if (at_ms != 0)
+        add_number(line, name, at_ms - from_ms);
+}
+
+/* What the line begins with. */
+static void add_request(struct line *line, const struct sip_msg *request, unsigned status)
+{
+    add(line, "method", request->method_text);
+    add(line, "uri", request->uri_text);
+    line->fields[0].said = line->fields[1].said = true;
+    add_number(line, "status", status);
+}
+
+static void add_parties(struct line *line, const struct sip_msg *request)
+{
+    add(line, "from", request->from.uri.bytes);
+    add(line, "to", request->to.uri.bytes);
+}
+
+static void write_line(struct line *line, struct log *log, enum log_level level, const char *result,
+                       const char *why)
+{
+    const struct log_field *fields = line->fields;
+    char text[LOG_VALUE_MAX];
+    add(line, "result", slice_of(result));
+    line->fields[line->count - 1].said = true;
+    if (why[0])
+        add(line, "why", slice_of(why));
+    snprintf(text, sizeof(text), "%s %.*s %.*s", result, SLICE_ARG(fields[0].value),
+             SLICE_ARG(fields[1].value));
+    log_event(log, level, "proxy", text, fields, line->count);
+}
+
+static const char *direction(const struct context *context)
+{
+    if (context->origin.listener->side == TRANSPORT_OUTSIDE)
+        return "in";
+    return context->plan->side == TRANSPORT_OUTSIDE ? "out" : "inside";
+}
+
+static struct slice or_dash(const char *text)
+{
+    return slice_of(text[0] ? text : "-");
+}
+
+void line_decided(const struct context *context, unsigned status, const char *result,
+                  const char *why)
+{
+    struct log *log = context->proxy->log;
+    enum log_level level = result[0] == 'a' || result[0] == 'c' ? LOG_INFO : LOG_NOTICE;
+    uint64_t from_ms = context->started_ms, now_ms = txn_layer_now_ms(context->proxy->txns);
+    struct line line = {.count = 0};
+    char source[NETADDR_TEXT_MAX], addr[NETADDR_TEXT_MAX], target[NETADDR_TEXT_MAX + 300] = "-";
+    if (!log_enabled(log, level))
+        return;
+    if (context->tries > 0)
+        snprintf(target, sizeof(target), "%s/%s/%s", context->hop.host,
+                 netaddr_format(&context->hop.addr, addr),
+                 sip_transport_name(context->hop.transport));
+    add_request(&line, context->request, status);
+    add(&line, "direction", slice_of(direction(context)));
+    add(&line, "peer", or_dash(context->plan->peer));
+    add_parties(&line, context->request);
+    add(&line, "sender", slice_of(netaddr_format(&context->origin.peer, source)));
+    add(&line, "target", slice_of(target));
+    add_number(&line, "tries", context->tries);
+    add_time(&line, "sent_ms", from_ms, context->sent_ms);
+    add_time(&line, "first_ms", from_ms, context->first_ms);
+    add_time(&line, "total_ms", from_ms, now_ms);
+    add(&line, "call_id", context->request->call_id);
+    write_line(&line, log, level, result, why);
+}
+
+static bool is_stranger(struct proxy *proxy, const struct origin *origin)
+{
+    if (origin->listener->side == TRANSPORT_OUTSIDE)
+        return !origin->conn || !conn_proven_domain(origin->conn)[0];
+    return !sources_known(proxy, &origin->peer);
+}
+
+void line_refused(struct proxy *proxy, const struct origin *origin, const struct sip_msg *request,
+                  const struct refusal *refusal)
+{
+    struct line line = {.count = 0};
+    char source[NETADDR_TEXT_MAX];
+    const char *peer = origin->conn ? conn_proven_domain(origin->conn) : "";
+    bool outside = origin->listener->side == TRANSPORT_OUTSIDE;
+    if (!log_enabled(proxy->log, LOG_INFO) ||
+        (is_stranger(proxy, origin) &&
+         !log_limit_take(&proxy->strangers, txn_layer_now_ms(proxy->txns))))
+        return;
+    add_request(&line, request, refusal->status);
+    add(&line, "direction", slice_of(outside ? "in" : "out"));
+    add(&line, "peer", or_dash(outside ? peer : ""));
+    add_parties(&line, request);
+    add(&line, "sender", slice_of(netaddr_format(&origin->peer, source)));
+    add(&line, "call_id", request->call_id);
+    write_line(&line, proxy->log, LOG_INFO, "refused", refusal->warning);
+}
