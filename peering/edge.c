@@ -13,9 +13,11 @@
 struct edge {
     struct edge_conf conf;
     unsigned started;  /* workers whose threads run */
-    uv_mutex_t orders; /* held by whoever gives one */
+    uv_mutex_t orders; /* held by whoever gives one; guards the taps too */
     struct board *board;
     struct budgets *budgets;
+    struct watch_tap *taps[WATCH_MAX_TAPS];
+    size_t tap_count;
     struct worker workers[];
 };
 
@@ -189,6 +191,45 @@ size_t edge_cores_get(struct edge *edge, struct core_view *cores, size_t max)
         .what = WORKER_CORES, .cores = cores, .core_max = max, .core_count = &count};
     order_all(edge, &order);
     return count;
+}
+
+/* The lock of orders is held. */
+static void order_taps(struct edge *edge)
+{
+    const struct worker_order order = {
+        .what = WORKER_WATCH, .taps = edge->taps, .tap_count = edge->tap_count};
+    worker_order_all(edge->workers, edge->started, &order);
+}
+
+int edge_tap_open(struct edge *edge, const struct watch_filter *filter, struct watch_tap **tap)
+{
+    int status = 0;
+    struct watch_tap *made = watch_tap_alloc(filter, edge->conf.workers);
+    if (!made)
+        return -ENOMEM;
+    uv_mutex_lock(&edge->orders);
+    if (edge->tap_count == WATCH_MAX_TAPS) {
+        status = STATUS_LIMIT;
+    } else {
+        edge->taps[edge->tap_count++] = made;
+        order_taps(edge);
+    }
+    uv_mutex_unlock(&edge->orders);
+    if (status != 0)
+        made = watch_tap_free(made);
+    *tap = made;
+    return status;
+}
+
+void edge_tap_close(struct edge *edge, struct watch_tap *tap)
+{
+    uv_mutex_lock(&edge->orders);
+    for (size_t i = 0; i < edge->tap_count; i++)
+        if (edge->taps[i] == tap)
+            edge->taps[i] = edge->taps[--edge->tap_count];
+    order_taps(edge);
+    uv_mutex_unlock(&edge->orders);
+    watch_tap_free(tap);
 }
 
 bool edge_idle(const struct edge *edge)

@@ -14,6 +14,7 @@
 #include "peering/transport/tls.h"
 #include "peering/transport/transport.h"
 #include "peering/txn/txn.h"
+#include "peering/watch/watch.h"
 #include "resolver/resolver.h"
 #include "store/store.h"
 
@@ -72,6 +73,14 @@ void edge_dns_purge(struct edge *edge, const char *name);
 /* Copies what is known of the next hops of all cores, at most `max`. Any thread; waits for the
  * workers, milliseconds. Returns how many. */
 size_t edge_cores_get(struct edge *edge, struct core_view *cores, size_t max);
+
+/* Begins to look at the messages that fit; see peering/watch/watch.h. Both from any thread; they
+ * wait for the workers, milliseconds. At most WATCH_MAX_TAPS at once. Returns 0, STATUS_LIMIT,
+ * -ENOMEM.
+ */
+int edge_tap_open(struct edge *edge, const struct watch_filter *filter, struct watch_tap **tap);
+/* Ends that, and frees the tap. */
+void edge_tap_close(struct edge *edge, struct watch_tap *tap);
 
 /* Ends the workers and frees everything. Accepts NULL. */
 void edge_stop(struct edge *edge);

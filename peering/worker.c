@@ -139,6 +139,10 @@ static void carry_out(struct worker *worker, const struct worker_order *order)
         if (worker->index == 0) /* who asks them */
             *order->core_count = cores_view(proxy, order->cores, order->core_max);
         return;
+    case WORKER_WATCH:
+        memcpy(proxy->watch.taps, order->taps, order->tap_count * sizeof(*order->taps));
+        proxy->watch.tap_count = order->tap_count;
+        return;
     case WORKER_STOP:
         close_handles(worker);
         return;
@@ -219,7 +223,7 @@ static int alloc_memory(struct worker *worker, const struct edge_conf *conf, str
 static void set_up_proxy(struct worker *worker, const struct edge_conf *conf, struct log *log)
 {
     struct proxy *proxy = &worker->proxy;
-    proxy->index = worker->index;
+    proxy->index = proxy->watch.worker = worker->index;
     proxy->workers = worker->count;
     proxy->loop = &worker->loop;
     proxy->transport_conf = &conf->transport;

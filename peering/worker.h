@@ -20,6 +20,7 @@ struct worker_order {
         WORKER_DRAIN,
         WORKER_PURGE,
         WORKER_CORES,
+        WORKER_WATCH,
         WORKER_STOP,
         WORKER_FINISH
     } what;
@@ -28,9 +29,11 @@ struct worker_order {
     struct tls_context *tls; /* WORKER_RELOAD: the worker takes a reference of its own */
     const struct netprefix *allow;
     size_t allow_count;
-    const char *name;        /* WORKER_PURGE */
+    const char *name; /* WORKER_PURGE */
     struct core_view *cores; /* WORKER_CORES: room for `core_max`; worker 0 fills it */
     size_t core_max, *core_count;
+    struct watch_tap *const *taps; /* WORKER_WATCH: all that look from now on */
+    size_t tap_count;
 };
 
 /* struct resolver_stats as an array. */

@@ -2,7 +2,7 @@
 # Do includes go only downward? Prints TAP; `tests/layers.sh [ROOT]` checks another tree.
 #
 #   base <- store <- resolver <- peering <- api <- tools; tests include anything
-#   within peering: sip <- transport <- txn <- proxy <- files directly in peering/
+#   within peering: sip <- transport <- txn <- watch <- proxy <- files directly in peering/
 #
 # Which library is whose, and which headers of a room are for others, is in the two tables below.
 # The environment may give CC, top_builddir and LIB_CFLAGS, as `make check` does.
@@ -122,6 +122,7 @@ awk '
         if (path ~ /^peering\/sip\//) return 4
         if (path ~ /^peering\/transport\//) return 5
         if (path ~ /^peering\/txn\//) return 6
+        if (path ~ /^peering\/watch\//) return 6.5
         if (path ~ /^peering\/proxy\//) return 7
         if (path ~ /^peering\/[^\/]*$/) return 8
         if (path ~ /^api\//) return 9

@@ -4,6 +4,7 @@
 #include "base/status.h"
 
 #include <stdio.h>
+#include <time.h>
 
 void proxy_advance(struct proxy *proxy)
 {
@@ -92,28 +93,50 @@ bool proxy_is_us(struct proxy *proxy, const struct sip_uri *uri)
 
 /* ---- traces ---- */
 
-void proxy_trace(struct proxy *proxy, const char *direction, const struct sip_msg *msg,
-                 const struct transport_listener *listener, const struct netaddr *remote,
-                 const struct conn *conn)
+static void log_message(struct proxy *proxy, const char *direction, const struct sip_msg *msg,
+                        const struct watch_hop *hop)
 {
     char local_text[NETADDR_TEXT_MAX], remote_text[NETADDR_TEXT_MAX], what[256];
-    if (!log_enabled(proxy->log, LOG_DEBUG))
-        return;
     if (msg->is_request)
         snprintf(what, sizeof(what), "%.*s %.*s", SLICE_ARG(msg->method_text),
                  SLICE_ARG(msg->uri_text));
     else
         snprintf(what, sizeof(what), "%u %.*s", msg->status, SLICE_ARG(msg->reason));
-    enum sip_transport transport = conn ? conn_transport(conn) : SIP_UDP;
-    const char *domain = conn ? conn_proven_domain(conn) : "";
     static const char *const names[] = {
         [SIP_UDP] = "udp", [SIP_TCP] = "tcp", [SIP_TLS] = "tls", [SIP_SCTP] = "sctp"};
     log_write(proxy->log, LOG_DEBUG, "sip",
               "%s %s side=%s transport=%s local=%s remote=%s peer=%s call-id=%.*s cseq=\"%u %.*s\"",
-              direction, what, listener->side == TRANSPORT_INSIDE ? "inside" : "outside",
-              names[transport], netaddr_format(&listener->bind, local_text),
-              netaddr_format(remote, remote_text), domain[0] ? domain : "-",
+              direction, what, hop->side == TRANSPORT_INSIDE ? "inside" : "outside",
+              names[hop->transport], netaddr_format(&hop->local, local_text),
+              netaddr_format(&hop->remote, remote_text), hop->peer[0] ? hop->peer : "-",
               SLICE_ARG(msg->call_id), msg->cseq, SLICE_ARG(msg->cseq_method_text));
+}
+
+static bool is_looked_at(const struct proxy *proxy)
+{
+    return watch_is_on(&proxy->watch) || log_enabled(proxy->log, LOG_DEBUG);
+}
+
+void proxy_trace(struct proxy *proxy, const char *direction, const struct sip_msg *msg,
+                 const struct transport_listener *listener, const struct netaddr *remote,
+                 const struct conn *conn)
+{
+    struct timespec now;
+    if (!is_looked_at(proxy))
+        return;
+    clock_gettime(CLOCK_REALTIME, &now);
+    const struct watch_hop hop = {
+        .time_us = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000,
+        .sent = direction[0] == 's',
+        .side = listener->side,
+        .transport = conn ? conn_transport(conn) : SIP_UDP,
+        .local = listener->bind,
+        .remote = *remote,
+        .peer = conn ? conn_proven_domain(conn) : "",
+    };
+    if (log_enabled(proxy->log, LOG_DEBUG))
+        log_message(proxy, direction, msg, &hop);
+    watch_see(&proxy->watch, &hop, msg);
 }
 
 /* Responses are traced from their bytes; only when somebody looks. */
@@ -122,7 +145,7 @@ static void trace_sent(struct proxy *proxy, const struct origin *origin, struct 
     struct sip_header headers[SIP_MAX_HEADERS];
     struct sip_msg msg;
     struct sip_fault fault;
-    if (log_enabled(proxy->log, LOG_DEBUG) &&
+    if (is_looked_at(proxy) &&
         sip_msg_parse(bytes, true, headers, SIP_MAX_HEADERS, &msg, &fault) == 0)
         proxy_trace(proxy, "sent", &msg, origin->listener, &origin->peer, origin->conn);
 }

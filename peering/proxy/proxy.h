@@ -33,6 +33,7 @@
 #include "peering/sip/sip.h"
 #include "peering/transport/transport.h"
 #include "peering/txn/txn.h"
+#include "peering/watch/watch.h"
 #include "resolver/resolver.h"
 #include "store/store.h"
 
@@ -91,6 +92,7 @@ struct proxy {
     struct budgets *budgets; /* shared by all workers */
     struct list asks;        /* questions to authorities under way */
     size_t ask_count;
+    struct watch watch;
     size_t undecided;     /* requests that wait for their final response */
     struct list contexts; /* every living one, for the end of the worker */
 
@@ -159,7 +161,8 @@ bool proxy_is_us(struct proxy *proxy, const struct sip_uri *uri);
 /* Is this domain, in canonical form, one of our directory's? */
 bool proxy_hosts(struct proxy *proxy, const char *domain);
 
-/* One debug line per message, the ladder's source: direction is "recv" or "sent". */
+/* Shows a message that passed to whoever looks: a debug line (direction is "recv" or "sent"), and
+ * the taps. */
 void proxy_trace(struct proxy *proxy, const char *direction, const struct sip_msg *msg,
                  const struct transport_listener *listener, const struct netaddr *remote,
                  const struct conn *conn);
