@@ -186,6 +186,8 @@ void api_stream_drop(struct api_call *call);
 /* Wakes all that sleep. store_watch_h. */
 void api_streams_wake(uint64_t sequence, void *arg);
 /* Wakes those that were silent for API_STREAM_TICK_MS. */
+/* Wakes those that are ready, and those whose client is gone, to end. */
+void api_streams_poll(struct api_http *http);
 void api_streams_tick(struct api_http *http);
 
 /* ---- connections (http_connection.c) ---- */

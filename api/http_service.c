@@ -171,6 +171,7 @@ static void *keeper_run(void *arg)
     struct api *api = arg;
     while (keeper_sleep(api->http)) {
         api_connections_sweep(api);
+        api_streams_poll(api->http);
         api_streams_tick(api->http);
         api_refusals_tick(api->http);
         api_server_stop(retired_take(api->http));

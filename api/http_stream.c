@@ -8,6 +8,7 @@
 #include "api/tally.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,7 +35,7 @@ int api_call_stream(struct api_call *call, const struct api_stream *stream)
         if (stream->free)
             stream->free(stream->arg);
         return api_problem_set(&call->problem, API_PROBLEM_BUSY, NULL,
-                               "%d clients follow the journal already", API_MAX_STREAMS);
+                               "%d clients follow the journal or a trace already", API_MAX_STREAMS);
     }
     api_tally_add(&call->api->tally->streams);
     call->stream = *stream;
@@ -162,8 +163,34 @@ struct MHD_Response *api_stream_response(struct api_exchange *exchange)
     return response;
 }
 
-/* Those that sleep, and with `silent_ms` only those that said nothing for so long. */
-static void streams_wake(struct api_http *http, bool tick, uint64_t silent_ms)
+/* Why a stream that sleeps is woken. */
+enum wake { WAKE_NEWS, WAKE_SILENT, WAKE_READY, WAKE_GONE };
+
+/* Whoever closed his end takes nothing more; a sleeping connection would not notice. */
+static bool is_gone(const struct stream *stream)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(stream->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    struct pollfd poll_fd = {.fd = info ? info->connect_fd : -1, .events = POLLRDHUP};
+    return poll(&poll_fd, 1, 0) > 0;
+}
+
+static bool is_due(const struct stream *stream, enum wake wake, uint64_t now_ms)
+{
+    switch (wake) {
+    case WAKE_NEWS:
+        return true;
+    case WAKE_SILENT:
+        return now_ms - stream->spoken_ms >= API_STREAM_TICK_MS;
+    case WAKE_READY:
+        return stream->call.ready && stream->call.ready(stream->call.arg);
+    case WAKE_GONE:
+        return is_gone(stream);
+    }
+    return false;
+}
+
+static void streams_wake(struct api_http *http, enum wake wake)
 {
     struct MHD_Connection *sleepers[API_MAX_STREAMS];
     size_t count = 0;
@@ -171,10 +198,10 @@ static void streams_wake(struct api_http *http, bool tick, uint64_t silent_ms)
     pthread_mutex_lock(&http->lock);
     list_each (it, next, &http->streams) {
         struct stream *stream = container_of(it, struct stream, link);
-        if (!stream->asleep || now_ms - stream->spoken_ms < silent_ms)
+        if (!stream->asleep || !is_due(stream, wake, now_ms))
             continue;
         stream->asleep = false;
-        stream->call.tick = tick;
+        stream->call.tick = wake == WAKE_SILENT || wake == WAKE_GONE; /* what is written shows it */
         sleepers[count++] = stream->connection;
     }
     pthread_mutex_unlock(&http->lock);
@@ -189,10 +216,16 @@ void api_streams_wake(uint64_t sequence, void *arg)
     pthread_mutex_lock(&http->lock);
     http->wakes++;
     pthread_mutex_unlock(&http->lock);
-    streams_wake(http, false, 0);
+    streams_wake(http, WAKE_NEWS);
+}
+
+void api_streams_poll(struct api_http *http)
+{
+    streams_wake(http, WAKE_READY);
+    streams_wake(http, WAKE_GONE);
 }
 
 void api_streams_tick(struct api_http *http)
 {
-    streams_wake(http, true, API_STREAM_TICK_MS);
+    streams_wake(http, WAKE_SILENT);
 }

@@ -228,7 +228,9 @@ typedef int api_stream_h(struct api_stream *stream, struct store_reader *reader,
 struct api_stream {
     const char *type; /* Content-Type; a literal */
     api_stream_h *more;
-    void (*free)(void *arg); /* the stream has ended; NULL: nothing to free */
+    bool (*ready)(void *arg); /* is there something to say, that the journal does not tell? Asked
+                                 every API_KEEPER_MS while it sleeps, must not block; NULL: no */
+    void (*free)(void *arg);  /* the stream has ended; NULL: nothing to free */
     void *arg;
     bool tick; /* nothing was sent for API_STREAM_TICK_MS: append a comment */
 };

@@ -1,8 +1,8 @@
 /* junctor journal: entries of the past, and as they come (server-sent events). */
+#include "tools/events.h"
 #include "tools/tool.h"
 
-#include "base/buf.h"
-#include "base/slice.h"
+#include "base/list.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -98,20 +98,17 @@ static int past_print(struct tool *tool, uint64_t from, uint64_t limit)
 /* ---- what comes: server-sent events ---- */
 
 struct follower {
+    struct events events;
     const struct tool *tool;
     struct tool_table table;
-    struct buf bytes; /* of a line that is not whole yet */
-    struct buf data;  /* of the event that is coming in */
-    char id[24];      /* of the event that is coming in */
-    char last_id[24]; /* of the last one printed */
-    uint64_t left;    /* entries to print */
-    bool too_long;
+    char last_id[EVENTS_NAME_MAX]; /* of the last one printed */
+    uint64_t left;                 /* entries to print */
 };
 
-static bool event_print(struct follower *follower)
+static bool event_print(struct events *events, struct slice data)
 {
-    struct slice data = buf_bytes(&follower->data);
-    json_t *entry = data.len ? json_loadb(data.p, data.len, 0, NULL) : NULL;
+    struct follower *follower = container_of(events, struct follower, events);
+    json_t *entry = json_loadb(data.p, data.len, 0, NULL);
     if (entry && follower->tool->json) {
         json_dumpf(entry, stdout, JSON_COMPACT);
         putchar('\n');
@@ -121,55 +118,20 @@ static bool event_print(struct follower *follower)
         json_decref(entries);
     }
     if (entry) {
-        memcpy(follower->last_id, follower->id, sizeof(follower->id));
+        memcpy(follower->last_id, events->id, sizeof(events->id));
         follower->left--;
         json_decref(entry);
     }
-    buf_consume(&follower->data, data.len);
     return fflush(stdout) == 0 && follower->left > 0;
-}
-
-/* One line of the stream, without its end; an empty one ends an event. */
-static bool line_take(struct follower *follower, struct slice line)
-{
-    if (line.len && line.p[line.len - 1] == '\r')
-        line.len--;
-    if (line.len == 0)
-        return event_print(follower);
-    if (slice_starts_with(line, SLICE("id: ")))
-        (void)slice_to_cstr(slice_skip(line, strlen("id: ")), follower->id, sizeof(follower->id));
-    if (slice_starts_with(line, SLICE("data: ")))
-        follower->too_long |= buf_append(&follower->data, slice_skip(line, strlen("data: "))) != 0;
-    return !follower->too_long;
-}
-
-static bool bytes_take(const char *bytes, size_t len, void *arg)
-{
-    struct follower *follower = arg;
-    if (buf_append(&follower->bytes, slice_make(bytes, len))) {
-        follower->too_long = true;
-        return false;
-    }
-    for (;;) {
-        struct slice all = buf_bytes(&follower->bytes);
-        size_t end = slice_find(all, '\n');
-        if (end == all.len)
-            return true;
-        bool more = line_take(follower, slice_make(all.p, end));
-        buf_consume(&follower->bytes, end + 1);
-        if (!more)
-            return false;
-    }
 }
 
 /* One connection. Returns as client_follow, its words in `why`. */
 static int connection_follow(struct tool *tool, struct follower *follower, const char *path,
                              struct client_answer *answer, char why[CLIENT_MAX_WHY])
 {
-    buf_consume(&follower->bytes, buf_len(&follower->bytes));
-    buf_consume(&follower->data, buf_len(&follower->data));
+    events_restart(&follower->events);
     return client_follow(tool->client, path, *follower->last_id ? follower->last_id : NULL,
-                         bytes_take, follower, answer, why);
+                         events_bytes, &follower->events, answer, why);
 }
 
 /* A connection that was there and got lost is made anew, after the last entry that was seen. */
@@ -180,7 +142,7 @@ static int follow(struct tool *tool, struct follower *follower, const char *path
     bool was_there = false;
     for (int tries = 0; tries < JOURNAL_TRIES; tries++) {
         int status = connection_follow(tool, follower, path, &answer, why);
-        if (follower->too_long)
+        if (follower->events.too_long)
             return tool_fail(TOOL_REFUSED, "the daemon sent an entry of over %d bytes",
                              JOURNAL_EVENT_MAX);
         if (status == 0 && answer.json) {
@@ -214,11 +176,9 @@ static int future_print(struct tool *tool)
                  tool_number(tool, OPT_FROM, 0));
     if (tool_connect(tool))
         return TOOL_REFUSED;
-    buf_init(&follower.bytes, JOURNAL_EVENT_MAX);
-    buf_init(&follower.data, JOURNAL_EVENT_MAX);
+    events_init(&follower.events, JOURNAL_EVENT_MAX, event_print);
     int code = follower.left ? follow(tool, &follower, path) : TOOL_DONE;
-    buf_done(&follower.bytes);
-    buf_done(&follower.data);
+    events_done(&follower.events);
     return code;
 }
 

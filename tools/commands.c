@@ -30,6 +30,9 @@ static const struct operand shell = {"bash|zsh", "bash or zsh", VALUE_CHOICE, "b
 static const struct operand way = {"ADDRESS|NUMBER", "an address such as bob@opb.example",
                                    VALUE_TEXT, NULL};
 
+static const struct operand traced = {
+    "ADDRESS|PEER", "an address such as bob@opb.example or a peer's domain", VALUE_TEXT, NULL};
+
 const struct command commands[] = {
     {"domain add",
      {&domain},
@@ -227,6 +230,12 @@ const struct command commands[] = {
      .min = 1,
      .run = tool_dns_purge,
      .help = "forget what DNS said of a name and of all names below it"},
+    {"trace",
+     {&traced},
+     .run = tool_trace,
+     .options = B(FULL) | B(LIMIT),
+     .help =
+         "show the messages of calls as they pass, as a ladder: of one address or peer, or all"},
     {"status", .run = tool_status, .help = "show how the daemon is"},
     {"completion",
      {&shell},

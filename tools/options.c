@@ -70,7 +70,7 @@ const struct option_row option_rows[OPT_COUNT] = {
     [OPT_DAYS] = {"days", "N", VALUE_NUMBER, .help = "how long it is good"},
     [OPT_QUIET] = {"quiet", .help = "print the secret alone"},
     [OPT_FROM] = {"from", "N", VALUE_NUMBER, .help = "begin with this entry; 0: the oldest"},
-    [OPT_LIMIT] = {"limit", "N", VALUE_NUMBER, .help = "at most so many entries"},
+    [OPT_LIMIT] = {"limit", "N", VALUE_NUMBER, .help = "at most so many entries, or messages"},
     [OPT_FOLLOW] = {"follow", .help = "go on with each entry as it comes"},
     [OPT_FORMAT] = {"format", "jsonl|csv", VALUE_CHOICE, "jsonl csv",
                     .help = "JSON Lines or CSV (else what the file's name ends in, else jsonl)"},
@@ -99,6 +99,7 @@ const struct option_row option_rows[OPT_COUNT] = {
     [OPT_DNS_PORT] = {"dns-port", "PORT", VALUE_NUMBER,
                       .help = "at which the zone's name servers are asked (else 53)"},
     [OPT_SWITCH] = {"switch", .help = "serve the next key from now on, if that is safe"},
+    [OPT_FULL] = {"full", .help = "each message whole, too"},
 };
 
 bool tool_has(const struct tool *tool, enum tool_option option)

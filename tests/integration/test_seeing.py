@@ -1,11 +1,14 @@
-"""What an operator sees of each request: one line of the log, as text or JSON."""
+"""What an operator sees of requests: one line of the log, as text or JSON, and live ladders."""
 
 import json
+import re
+import subprocess
 
 import pytest
 
 from lab.plan import SIP_PORT
-from lab.sip import UdpAgent, ack_for, request
+from lab.process import wait_until
+from lab.sip import Dialog, UdpAgent, ack_for, request
 
 ALICE = "sip:alice@opa.example"
 BOB = "sip:bob@opb.example"
@@ -38,6 +41,154 @@ def invite(alice, inside, uri=BOB, caller=ALICE):
     sent = request("INVITE", uri, alice, caller, to=uri)
     alice.send(sent, inside)
     return sent
+
+
+def call(alice, bob, inside_a, headers=()):
+    """A call from alice to bob that alice ends. Returns its Call-ID."""
+    sent = request("INVITE", BOB, alice, ALICE, to=BOB, headers=headers)
+    alice.send(sent, inside_a)
+    got = bob.expect("INVITE", call_id=sent.get("Call-ID"))
+    bob.answer(got, 180, "Ringing", tag="b")
+    alice.expect(180)
+    bob.answer(got, 200, "OK", tag="b", headers=[("Contact", bob.contact(BOB))])
+    ok = alice.expect(200)
+    alice.send(ack_for(sent, ok), inside_a)
+    bob.expect("ACK")
+    dialog = Dialog.of_caller(alice, sent, ok)
+    alice.send(dialog.request("BYE"), inside_a)
+    bob.answer(bob.expect("BYE"), 200, "OK")
+    alice.expect_final("BYE")
+    return sent.get("Call-ID")
+
+
+class Tracer:
+    """A running `junctor trace`, that looks from here on."""
+
+    def __init__(self, edge, *args):
+        since = edge.mark()
+        self.process = subprocess.Popen(edge.tool_argv("trace", *args), stdout=subprocess.PIPE,
+                                        text=True)
+        edge.wait_log("trace: actor", since=since)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+
+    def lines(self):
+        """All it printed, once it ended by itself."""
+        out, _ = self.process.communicate(timeout=10)
+        assert self.process.returncode == 0
+        return out.splitlines()
+
+
+# INVITE, 100, 180, 200, ACK, BYE, 200 on both sides; the 100 is each side's own
+LADDER = [
+    ("inside", "received", "INVITE"), ("inside", "sent", 100), ("outside", "sent", "INVITE"),
+    ("outside", "received", 100), ("outside", "received", 180), ("inside", "sent", 180),
+    ("outside", "received", 200), ("inside", "sent", 200),
+    ("inside", "received", "ACK"), ("outside", "sent", "ACK"),
+    ("inside", "received", "BYE"), ("outside", "sent", "BYE"),
+    ("outside", "received", 200), ("inside", "sent", 200),
+]
+
+
+def test_a_trace_shows_both_sides_of_a_call(lab, plan, alice, bob, inside_a):
+    with Tracer(lab.edge_a, "bob@opb.example", "--json", "--limit", str(len(LADDER))) as tracer:
+        call_id = call(alice, bob, inside_a)
+        seen = [json.loads(line) for line in tracer.lines()]
+    assert [(m["side"], m["way"], m["method"] or m["status"]) for m in seen] == LADDER
+    assert {m["call_id"] for m in seen} == {call_id}
+    assert {m["peer"] for m in seen if m["side"] == "outside"} == {"opb.example"}
+    assert {m["transport"] for m in seen} == {"udp", "tls"}
+    assert [m["time"] for m in seen] == sorted(m["time"] for m in seen)
+    assert seen[0]["remote"] == f"{plan.a.phone}:{SIP_PORT}"
+    assert seen[0]["message"].startswith(f"INVITE {BOB} SIP/2.0\r\nVia: ")
+    assert seen[0]["from"] == ALICE and seen[0]["to"] == BOB and not seen[0]["cut"]
+
+
+def test_a_trace_is_a_ladder_for_people(lab, alice, bob, inside_a):
+    with Tracer(lab.edge_a, "--limit", "14") as tracer:
+        call_id = call(alice, bob, inside_a)
+        lines = tracer.lines()
+    assert lines[0].split() == ["TIME", "CALL", "core", "edge", "peer"]
+    assert lines[1].endswith(f"1.  {ALICE} to {BOB}, Call-ID {call_id}")
+    rungs = lines[2:]
+    assert len(rungs) == 14
+    assert re.fullmatch(r"\d\d:\d\d:\d\d\.\d{6} +1\.  \|-+ INVITE -+>\| +\|  udp:\S+", rungs[0])
+    assert re.fullmatch(r".{15} +1\.  \| +\|-+ INVITE -+>\|  (opb.example )?tls:\S+", rungs[2])
+    assert re.fullmatch(r".{15} +1\.  \| +\|<-+ 180 Ringing -+\|  opb.example tls:\S+", rungs[4])
+    assert re.fullmatch(r".{15} +1\.  \|<-+ 200 OK \(BYE\) -+\| +\|  udp:\S+", rungs[-1])
+    assert len({line.rindex("|") for line in rungs}) == 1  # in line
+
+
+def test_a_trace_shows_no_secrets(lab, alice, bob, inside_a):
+    secret = 'Digest username="alice", realm="x", nonce="n", uri="sip:x", response="5ec3e7"'
+    with Tracer(lab.edge_a, "alice@opa.example", "--full", "--limit", "14") as tracer:
+        call(alice, bob, inside_a, headers=[("Proxy-Authorization", secret)])
+        text = "\n".join(tracer.lines())
+    assert "5ec3e7" not in text and "    Proxy-Authorization: Digest ...\n" in text
+    routes = re.findall(r"^    Record-Route: <sip:(\S+?)@", text, re.MULTILINE)
+    assert routes and all(re.fullmatch(r"[\w-]{8}\.\.\.", token) for token in routes)
+
+
+def test_a_trace_of_another_address_or_peer_shows_nothing_of_it(lab, alice, bob, inside_a):
+    with Tracer(lab.edge_a, "carol@opa.example", "--json") as other, \
+            Tracer(lab.edge_a, "opb.example", "--json", "--limit", "14") as peer:
+        call(alice, bob, inside_a)
+        assert len(peer.lines()) == 14
+        other.process.kill()
+        assert other.process.communicate()[0] == ""
+
+
+def tracer_or_none(edge):
+    """Those of the tests before may be about to end."""
+    since = edge.mark()
+    process = subprocess.Popen(edge.tool_argv("trace"), stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)
+    edge.wait_log("trace: actor|GET /v1/trace refused: status=503", since=since)
+    if "trace: actor" in edge.log(since):
+        return process
+    process.wait()
+    return None
+
+
+def test_no_more_than_four_look_at_once_and_who_ends_makes_room(lab):
+    tracers = []
+    try:
+        while len(tracers) < 4:
+            tracers.append(wait_until(lambda: tracer_or_none(lab.edge_a), "a tap is free"))
+        fifth = lab.edge_a.tool("trace", "--limit", "1", check=False)
+        assert fifth.returncode == 1 and "4 clients look at messages already" in fifth.stderr
+    finally:
+        for tracer in tracers:
+            tracer.kill()
+            tracer.wait()
+
+    last = wait_until(lambda: tracer_or_none(lab.edge_a), "a tap is free")
+    last.kill()
+    last.wait()
+
+
+def test_a_slow_reader_is_told_what_it_missed(lab, plan, inside_a):
+    """Nobody waits for it: the calls of others go on."""
+    big = "x" * 8000
+    with Tracer(lab.edge_a, "--json") as tracer, UdpAgent(plan.a.phone, SIP_PORT) as alice:
+        for number in range(400):  # some 6 MB: more than pipe, sockets and rings can hold
+            sent = request("MESSAGE", f"sip:nobody{number}@opa.example", alice, ALICE,
+                           headers=[("X-Big", big)])
+            alice.send(sent, inside_a)
+            assert alice.expect_final("MESSAGE", call_id=sent.get("Call-ID")).status == 404
+        dropped = shown = 0
+        for line in tracer.process.stdout:
+            event = json.loads(line)
+            dropped += event.get("dropped", 0)
+            shown += "message" in event
+            if shown + dropped == 800:
+                break
+    assert shown + dropped == 800 and dropped > 0
 
 
 def test_a_call_has_one_line_at_each_edge(lab, plan, alice, bob, inside_a):
