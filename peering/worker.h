@@ -29,7 +29,7 @@ struct worker_order {
     struct tls_context *tls; /* WORKER_RELOAD: the worker takes a reference of its own */
     const struct netprefix *allow;
     size_t allow_count;
-    const char *name; /* WORKER_PURGE */
+    const char *name;        /* WORKER_PURGE */
     struct core_view *cores; /* WORKER_CORES: room for `core_max`; worker 0 fills it */
     size_t core_max, *core_count;
     struct watch_tap *const *taps; /* WORKER_WATCH: all that look from now on */
