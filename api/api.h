@@ -70,6 +70,11 @@ struct api_parts {
     void (*dns_purge)(struct edge *edge, const char *name); /* edge_dns_purge; NULL with `edge` */
     size_t (*cores_get)(struct edge *edge, struct core_view *cores, size_t max); /* edge_cores_get;
                                                                        NULL with `edge` */
+    /* edge_peers_get and edge_connections_get; NULL: nobody is told of */
+    int (*peers_get)(struct edge *edge, struct watch_peer *list, size_t max,
+                     struct watch_peer *other);
+    int (*connections_get)(struct edge *edge, const char *domain, struct transport_view *list,
+                           size_t max, size_t *total);
     const struct resolver_conf *resolver; /* how the edge looks calls up; at least one upstream */
     const struct tls_conf *tls;   /* whose certificates the edge has; NULL: unknown, no warnings */
     const struct zone_conf *zone; /* what is to be published; NULL: nothing */

@@ -15,10 +15,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define METRICS_MAX    524288 /* bytes of an answer; histograms of API_MAX_ROUTES fit */
+#define METRICS_MAX    1048576 /* bytes of an answer; histograms of API_MAX_ROUTES fit */
 #define METRICS_LINE   800
 #define METRICS_LABELS 128 /* of a route */
 #define CORES_MAX      256 /* next hops of cores */
+#define METRICS_PEERS  100 /* told one by one */
 #define CURSORS_MAX    64  /* told one by one; all of them count in junctor_journal_cursors */
 
 /* The text as far as it is written; once a line did not fit, `failed` stays. */
@@ -262,6 +263,33 @@ static void edge_add(struct metrics *metrics, const struct api_parts *parts)
     dns_add(metrics, &stats.dns);
 }
 
+/* The busiest peers one by one and the rest together, so that no flood of names becomes one of
+ * time series. */
+static void peers_add(struct metrics *metrics, const struct api_parts *parts)
+{
+    const char *name = "junctor_peer_requests_total";
+    struct watch_peer *list = calloc(METRICS_PEERS + 1, sizeof(*list));
+    int count = -1;
+    if (list && parts->edge && parts->peers_get)
+        count = parts->peers_get(parts->edge, list, METRICS_PEERS, &list[METRICS_PEERS]);
+    if (count >= 0) {
+        family_add(metrics, name, "counter",
+                   "SIP requests from and to peers, by how they ended; the 100 busiest peers have "
+                   "their name, the rest is peer=\"other\".");
+        list[count] = list[METRICS_PEERS];
+        snprintf(list[count].name, sizeof(list[count].name), "other");
+    }
+    for (int i = 0; i <= count; i++)
+        for (enum watch_way way = 0; way < WATCH_WAY_COUNT; way++)
+            for (enum watch_result result = 0; result < WATCH_RESULT_COUNT; result++)
+                if (list[i].requests[way][result] > 0)
+                    line_add(metrics,
+                             "%s{peer=\"%s\",direction=\"%s\",result=\"%s\"} %" PRIu64 "\n", name,
+                             list[i].name, watch_way_text(way), watch_result_text(result),
+                             list[i].requests[way][result]);
+    free(list);
+}
+
 /* ---- the publisher ---- */
 
 static void zones_add(struct metrics *metrics, const char *name, const char *type, const char *help,
@@ -433,6 +461,7 @@ int api_metrics_get(struct api_call *call)
     if (!status) {
         edge_add(&metrics, &call->api->parts);
         cores_add(&metrics, &call->api->parts);
+        peers_add(&metrics, &call->api->parts);
         publisher_add(&metrics, call->api->parts.publisher);
         api_counters_read(call->api, &counters);
         api_add(&metrics, &counters);

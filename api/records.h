@@ -151,6 +151,7 @@ api_handler_h api_import_post, api_import_undo_post;
 api_handler_h api_token_post, api_backup_post;
 api_handler_h api_dns_purge_post, api_dns_records_get;
 api_handler_h api_journal_get, api_events_get, api_trace_get;
+api_handler_h api_traffic_get, api_connections_get;
 api_handler_h api_sync_post;
 
 /* ---- cores ---- */

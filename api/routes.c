@@ -58,6 +58,8 @@ static const struct api_route routes[] = {
     {API_GET, "/v1/cursors/{name}", "", api_record_get, ADMIN, &api_kind_cursor},
     {API_DELETE, "/v1/cursors/{name}", "", api_record_delete, ADMIN, &api_kind_cursor},
 
+    {API_GET, "/v1/traffic", "", api_traffic_get, ADMIN, NULL},
+    {API_GET, "/v1/connections", "peer limit", api_connections_get, ADMIN, NULL},
     {API_GET, "/v1/trace", "match", api_trace_get, ADMIN, NULL},
     {API_POST, "/v1/backups", "", api_backup_post, API_LOCAL | API_NO_DRY_RUN, NULL},
     {API_POST, "/v1/dns/purge", "", api_dns_purge_post, ADMIN | API_NO_DRY_RUN, NULL},

@@ -232,6 +232,40 @@ void edge_tap_close(struct edge *edge, struct watch_tap *tap)
     watch_tap_free(tap);
 }
 
+int edge_peers_get(struct edge *edge, struct watch_peer *list, size_t max, struct watch_peer *other)
+{
+    struct watch_peers *all = calloc(edge->conf.workers, sizeof(*all));
+    if (!all)
+        return -ENOMEM;
+    const struct worker_order order = {.what = WORKER_PEERS, .peers = all};
+    order_all(edge, &order);
+    int count = watch_peers_merge(all, edge->conf.workers, list, max, other);
+    free(all);
+    return count;
+}
+
+int edge_connections_get(struct edge *edge, const char *domain, struct transport_view *list,
+                         size_t max, size_t *total)
+{
+    size_t counts[EDGE_MAX_WORKERS] = {0}, n = 0;
+    struct transport_view *all = calloc(edge->conf.workers * max, sizeof(*all));
+    if (!all)
+        return -ENOMEM;
+    const struct worker_order order = {
+        .what = WORKER_VIEW, .name = domain, .views = all, .view_max = max, .view_counts = counts};
+    order_all(edge, &order);
+    *total = 0;
+    for (unsigned i = 0; i < edge->conf.workers; i++) {
+        size_t some = counts[i] < max ? counts[i] : max;
+        some = some < max - n ? some : max - n;
+        memcpy(list + n, all + i * max, some * sizeof(*all));
+        n += some;
+        *total += counts[i];
+    }
+    free(all);
+    return (int)n;
+}
+
 bool edge_idle(const struct edge *edge)
 {
     for (unsigned i = 0; i < edge->conf.workers; i++)

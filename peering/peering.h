@@ -82,6 +82,16 @@ int edge_tap_open(struct edge *edge, const struct watch_filter *filter, struct w
 /* Ends that, and frees the tap. */
 void edge_tap_close(struct edge *edge, struct watch_tap *tap);
 
+/* The `max` busiest peers of all workers and the sum of the others; see watch_peers_merge. Any
+ * thread; waits for the workers, milliseconds. Returns how many, or -ENOMEM. */
+int edge_peers_get(struct edge *edge, struct watch_peer *list, size_t max,
+                   struct watch_peer *other);
+
+/* The connections of all workers, at most `max`; with `domain` (canonical) those that prove it.
+ * *total: all there are. As edge_peers_get. */
+int edge_connections_get(struct edge *edge, const char *domain, struct transport_view *list,
+                         size_t max, size_t *total);
+
 /* Ends the workers and frees everything. Accepts NULL. */
 void edge_stop(struct edge *edge);
 

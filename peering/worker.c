@@ -143,6 +143,14 @@ static void carry_out(struct worker *worker, const struct worker_order *order)
         memcpy(proxy->watch.taps, order->taps, order->tap_count * sizeof(*order->taps));
         proxy->watch.tap_count = order->tap_count;
         return;
+    case WORKER_PEERS:
+        order->peers[worker->index] = proxy->watch.peers;
+        return;
+    case WORKER_VIEW:
+        order->view_counts[worker->index] =
+            transport_view_get(proxy->transport, order->name,
+                               order->views + worker->index * order->view_max, order->view_max);
+        return;
     case WORKER_STOP:
         close_handles(worker);
         return;

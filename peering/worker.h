@@ -21,6 +21,8 @@ struct worker_order {
         WORKER_PURGE,
         WORKER_CORES,
         WORKER_WATCH,
+        WORKER_PEERS,
+        WORKER_VIEW,
         WORKER_STOP,
         WORKER_FINISH
     } what;
@@ -34,6 +36,11 @@ struct worker_order {
     size_t core_max, *core_count;
     struct watch_tap *const *taps; /* WORKER_WATCH: all that look from now on */
     size_t tap_count;
+    struct watch_peers *peers; /* WORKER_PEERS: one for each worker */
+    /* WORKER_VIEW: connections that prove `name` (NULL: all), `view_max` for each worker, and how
+     * many there are of each */
+    struct transport_view *views;
+    size_t view_max, *view_counts;
 };
 
 /* struct resolver_stats as an array. */

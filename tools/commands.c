@@ -30,6 +30,8 @@ static const struct operand shell = {"bash|zsh", "bash or zsh", VALUE_CHOICE, "b
 static const struct operand way = {"ADDRESS|NUMBER", "an address such as bob@opb.example",
                                    VALUE_TEXT, NULL};
 
+static const struct operand peer = {"PEER", "a peer's domain such as opb.example", VALUE_TEXT,
+                                    NULL};
 static const struct operand traced = {
     "ADDRESS|PEER", "an address such as bob@opb.example or a peer's domain", VALUE_TEXT, NULL};
 
@@ -170,6 +172,17 @@ const struct command commands[] = {
      .options = CHANGES,
      .help = "forget such a reader"},
 
+    {"peers",
+     {&peer},
+     .run = tool_peers,
+     .help = "show what passes between us and each peer, or the connections with one"},
+    {"trace",
+     {&traced},
+     .run = tool_trace,
+     .options = B(FULL) | B(LIMIT),
+     .help =
+         "show the messages of calls as they pass, as a ladder: of one address or peer, or all"},
+
     {"backup",
      {&file},
      .min = 1,
@@ -230,12 +243,6 @@ const struct command commands[] = {
      .min = 1,
      .run = tool_dns_purge,
      .help = "forget what DNS said of a name and of all names below it"},
-    {"trace",
-     {&traced},
-     .run = tool_trace,
-     .options = B(FULL) | B(LIMIT),
-     .help =
-         "show the messages of calls as they pass, as a ladder: of one address or peer, or all"},
     {"status", .run = tool_status, .help = "show how the daemon is"},
     {"completion",
      {&shell},

@@ -319,6 +319,8 @@ static int start_api(struct daemon *daemon)
                                     .edge_stats = edge_stats_get,
                                     .dns_purge = edge_dns_purge,
                                     .cores_get = edge_cores_get,
+                                    .peers_get = edge_peers_get,
+                                    .connections_get = edge_connections_get,
                                     .resolver = &daemon->conf->edge.resolver,
                                     .tls = &daemon->conf->edge.tls,
                                     .zone = &daemon->conf->zone,

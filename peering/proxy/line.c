@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <time.h>
 
 #define LINE_FIELDS 20
 
@@ -74,6 +75,31 @@ static struct slice or_dash(const char *text)
     return slice_of(text[0] ? text : "-");
 }
 
+/* Of calls between our own cores there is no peer. */
+static void count(struct proxy *proxy, const char *peer, bool incoming, enum watch_result result)
+{
+    struct timespec now;
+    if (!peer[0])
+        return;
+    clock_gettime(CLOCK_REALTIME, &now);
+    watch_peers_count(&proxy->watch.peers, peer, incoming ? WATCH_IN : WATCH_OUT, result,
+                      (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000);
+}
+
+static enum watch_result result_of(const char *result, unsigned status)
+{
+    switch (result[0]) {
+    case 'a':
+        return status < 300 ? WATCH_ANSWERED : WATCH_DECLINED;
+    case 'c':
+        return WATCH_CANCELLED;
+    case 'f':
+        return WATCH_FAILED;
+    default:
+        return WATCH_REFUSED;
+    }
+}
+
 void line_decided(const struct context *context, unsigned status, const char *result,
                   const char *why)
 {
@@ -82,6 +108,8 @@ void line_decided(const struct context *context, unsigned status, const char *re
     uint64_t from_ms = context->started_ms, now_ms = txn_layer_now_ms(context->proxy->txns);
     struct line line = {.count = 0};
     char source[NETADDR_TEXT_MAX], addr[NETADDR_TEXT_MAX], target[NETADDR_TEXT_MAX + 300] = "-";
+    count(context->proxy, context->plan->peer, context->origin.listener->side == TRANSPORT_OUTSIDE,
+          result_of(result, status));
     if (!log_enabled(log, level))
         return;
     if (context->tries > 0)
@@ -116,6 +144,8 @@ void line_refused(struct proxy *proxy, const struct origin *origin, const struct
     char source[NETADDR_TEXT_MAX];
     const char *peer = origin->conn ? conn_proven_domain(origin->conn) : "";
     bool outside = origin->listener->side == TRANSPORT_OUTSIDE;
+    if (outside)
+        count(proxy, peer, true, WATCH_REFUSED);
     if (!log_enabled(proxy->log, LOG_INFO) ||
         (is_stranger(proxy, origin) &&
          !log_limit_take(&proxy->strangers, txn_layer_now_ms(proxy->txns))))

@@ -81,6 +81,7 @@ struct conn *conn_alloc(struct transport *transport, int fd, const struct conn_k
     list_init(&conn->link);
     list_append(&transport->conns, &conn->link);
     transport->stats.connections++;
+    conn->opened_ms = uv_now(transport->loop);
     conn_mark_active(conn);
     return conn;
 }
@@ -336,4 +337,47 @@ void conn_watch_add(struct conn *conn, struct conn_watch *watch, conn_watch_h *h
 void conn_watch_remove(struct conn_watch *watch)
 {
     list_remove(&watch->link);
+}
+
+/* ---- what others see ---- */
+
+static void view_make(const struct conn *conn, uint64_t now_ms, struct transport_view *view)
+{
+    *view = (struct transport_view){
+        .side = conn->key.side,
+        .transport = conn->key.transport,
+        .accepted = conn->accepted,
+        .state = state_name(conn->state),
+        .addr = conn->key.addr,
+        .open_ms = now_ms - conn->opened_ms,
+        .idle_ms = now_ms - conn->active_ms,
+    };
+    snprintf(view->our_domain, sizeof(view->our_domain), "%s", conn->key.our_domain);
+    snprintf(view->proven, sizeof(view->proven), "%s", conn_proven_domain(conn));
+    size_t len = 0;
+    for (size_t i = 0; i < conn->identity_count; i++) {
+        size_t more = strlen(conn->identities[i]);
+        if (len + 1 + more >= sizeof(view->identities))
+            break;
+        if (len > 0)
+            view->identities[len++] = ' ';
+        memcpy(view->identities + len, conn->identities[i], more); /* the rest is zero */
+        len += more;
+    }
+}
+
+size_t transport_view_get(const struct transport *transport, const char *domain,
+                          struct transport_view *views, size_t max)
+{
+    uint64_t now_ms = uv_now(transport->loop);
+    size_t count = 0;
+    list_each (it, next, &transport->conns) {
+        const struct conn *conn = container_of(it, struct conn, link);
+        if (domain && !conn_proves(conn, domain))
+            continue;
+        if (count < max)
+            view_make(conn, now_ms, &views[count]);
+        count++;
+    }
+    return count;
 }

@@ -114,7 +114,7 @@ struct conn {
     size_t scanned;             /* of sip_frame */
     struct timer timer;         /* connecting and handshake; then idle */
     struct timer message_timer; /* runs while a message is incomplete */
-    uint64_t active_ms;
+    uint64_t opened_ms, active_ms;
 
     struct tls_context *tls;
     SSL *ssl;                  /* NULL: plain TCP */

@@ -193,6 +193,24 @@ void conn_watch_init(struct conn_watch *watch);
 void conn_watch_add(struct conn *conn, struct conn_watch *watch, conn_watch_h *handler, void *arg);
 void conn_watch_remove(struct conn_watch *watch); /* harmless when not added */
 
+/* A connection as others see it. */
+struct transport_view {
+    enum transport_side side;
+    enum sip_transport transport;
+    bool accepted;
+    const char *state;    /* "connecting", "handshake", "verdict", "ready" */
+    struct netaddr addr;  /* of the far side */
+    char our_domain[256]; /* "" where none was shown */
+    char proven[256];     /* the first proven domain; "" for none */
+    char identities[600]; /* all of them, a space between two, as far as there is room */
+    uint64_t open_ms;     /* for how long */
+    uint64_t idle_ms;     /* since the last byte that counted */
+};
+/* The living connections, at most `max`; with `domain` those that prove it only. Returns how many
+ * there are. */
+size_t transport_view_get(const struct transport *transport, const char *domain,
+                          struct transport_view *views, size_t max);
+
 struct transport_stats {
     size_t connections, peers; /* open; of them TLS with a proven domain */
     uint64_t received, sent;   /* messages */

@@ -12,6 +12,7 @@
 #include "base/netaddr.h"
 #include "peering/sip/sip.h"
 #include "peering/transport/transport.h"
+#include "peering/watch/peers.h"
 #include "store/store.h"
 
 #include <stdbool.h>
@@ -87,6 +88,7 @@ struct watch {
     unsigned worker;
     struct watch_tap *taps[WATCH_MAX_TAPS];
     size_t tap_count;
+    struct watch_peers peers;
 };
 
 static inline bool watch_is_on(const struct watch *watch)

@@ -468,6 +468,12 @@ def test_the_journal_is_followed(root):
     root.refused("GET", "/v1/journal/events?from=x", 400, "invalid-parameter", field="from")
 
 
+def test_traffic_and_connections(root):
+    assert root.get("/v1/traffic")["other"]["peer"] is None
+    root.refused("GET", "/v1/connections?peer=a%20b", 400, "invalid-parameter", field="peer")
+    assert root.get("/v1/connections?limit=1")["total"] >= 0
+
+
 def test_messages_are_looked_at(root):
     assert root.events("/v1/trace?match=opb.example", 0) == []
     root.refused("GET", "/v1/trace?match=a%20b", 400, "invalid-parameter", field="match")

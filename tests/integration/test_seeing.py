@@ -9,6 +9,7 @@ import pytest
 from lab.plan import SIP_PORT
 from lab.process import wait_until
 from lab.sip import Dialog, UdpAgent, ack_for, request
+from lab.unix_http import UnixConnection
 
 ALICE = "sip:alice@opa.example"
 BOB = "sip:bob@opb.example"
@@ -245,3 +246,50 @@ def test_a_flood_of_strangers_fills_no_log(lab, plan, inside_a):
         lines = [json.loads(line) for line in file]
     told = [line for line in lines if line.get("call_id") in ids and line["source"] == "proxy"]
     assert 1 <= len(told) <= 2 * 30  # each of two workers: a burst, and what a slow run refills
+
+
+def of_peer(edge, peer):
+    return next((row for row in edge.tool_json("peers")["peers"] if row["peer"] == peer), None)
+
+
+def test_peers_are_counted_by_direction_and_result(lab, alice, bob, inside_a):
+    before = {edge: of_peer(edge, peer) for edge, peer in
+              ((lab.edge_a, "opb.example"), (lab.edge_b, "opa.example"))}
+    call(alice, bob, inside_a)
+    sent = invite(alice, inside_a, uri="sip:nobody@opb.example")
+    alice.expect(404)
+    for edge, peer, way, how in ((lab.edge_a, "opb.example", "out", "declined"),
+                                 (lab.edge_b, "opa.example", "in", "refused")):
+        row, old = of_peer(edge, peer), before[edge]
+        assert row["requests"] == old["requests"] + 3 and row["last"] > old["last"]
+        assert row[way]["answered"] == old[way]["answered"] + 2  # INVITE and BYE
+        assert row[way][how] == old[way][how] + 1, sent.get("Call-ID")
+    lines = lab.edge_a.tool("peers").stdout.splitlines()
+    assert lines[0].split()[0] == "PEER"
+    assert any(line.startswith("opb.example ") for line in lines)
+
+
+def test_connections_with_a_peer_are_shown(lab, plan, alice, bob, inside_a):
+    call(alice, bob, inside_a)
+    shown = lab.edge_a.tool_json("peers", "OPB.example")
+    assert shown["total"] == len(shown["connections"]) >= 1
+    for connection in shown["connections"]:
+        assert (connection["peer"], connection["identities"]) == ("opb.example", ["opb.example"])
+        assert connection["address"] == f"{plan.b.edge}:5061"
+        assert (connection["side"], connection["transport"]) == ("outside", "tls")
+        assert (connection["opened_by"], connection["state"]) == ("us", "ready")
+        assert connection["our_domain"] == "opa.example"
+    there = lab.edge_b.tool_json("peers", "opa.example")["connections"]
+    assert {connection["opened_by"] for connection in there} == {"them"}
+    assert lab.edge_a.tool_json("peers", "opc.example") == {"connections": [], "total": 0}
+
+
+def test_metrics_tell_of_each_peer(lab, alice, bob, inside_a):
+    call(alice, bob, inside_a)
+    connection = UnixConnection(lab.edge_b.socket)
+    connection.request("GET", "/metrics")
+    text = connection.getresponse().read().decode()
+    connection.close()
+    line = re.search(r'^junctor_peer_requests_total{peer="opa.example",direction="in",'
+                     r'result="answered"} (\d+)$', text, re.MULTILINE)
+    assert int(line.group(1)) == of_peer(lab.edge_b, "opa.example")["in"]["answered"] >= 2

@@ -163,6 +163,9 @@ TABLE = [
 
     case("GET /v1/journal", chiefs("200")),
     case("GET /v1/journal/events", chiefs("200")),
+    case("GET /v1/traffic", chiefs("200")),
+    case("GET /v1/connections", chiefs("200"), query="peer=opb.example"),
+    case("GET /v1/connections", chiefs("400 invalid-parameter"), query="peer=a%20b"),
     case("GET /v1/trace", chiefs("200"), query="match=alice%40opa.example"),
     case("GET /v1/trace", chiefs("400 invalid-parameter"), query="match=a%20b"),
     case("GET /v1/cursors", chiefs("200")),
