@@ -190,6 +190,7 @@ static void free_memory(struct worker *worker)
 {
     struct proxy *proxy = &worker->proxy;
     cores_free(proxy);
+    hep_close(&proxy->watch.hep);
     trust_free(worker->trust);
     told_free(proxy->told);
     if (proxy->txns)
@@ -222,6 +223,9 @@ static int alloc_memory(struct worker *worker, const struct edge_conf *conf, str
     if (!worker->inbox || !proxy->pool || !proxy->told || !proxy->timers)
         return -ENOMEM;
     log_limit_start(&proxy->strangers, proxy->log, proxy->timers, "proxy", "refusals to strangers");
+    int status = hep_open(&proxy->watch.hep, &conf->hep_server, conf->hep_id);
+    if (status != 0)
+        return status;
     proxy->txns = txn_layer_alloc(proxy->timers, &conf->times, max);
     if (!proxy->txns)
         return -ENOMEM;
@@ -232,6 +236,7 @@ static void set_up_proxy(struct worker *worker, const struct edge_conf *conf, st
 {
     struct proxy *proxy = &worker->proxy;
     proxy->index = proxy->watch.worker = worker->index;
+    proxy->watch.hep.fd = -1;
     proxy->workers = worker->count;
     proxy->loop = &worker->loop;
     proxy->transport_conf = &conf->transport;

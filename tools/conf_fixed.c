@@ -198,6 +198,8 @@ const char *conf_fixed_changes(const struct junctord_conf *old, const struct jun
     }
     if (!is_fail_over_eq(&old->edge, &new->edge))
         changes_add(text, "", "fail-over");
+    if (!netaddr_eq(&old->edge.hep_server, &new->edge.hep_server))
+        changes_add(text, "hep", "server");
     if (strcmp(old->edge.resolver.pstn, new->edge.resolver.pstn) != 0)
         changes_add(text, "pstn", "domain");
     api_compare(text, &old->api, &new->api);

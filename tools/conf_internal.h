@@ -160,6 +160,7 @@ conf_take_h conf_take_reserved;
 conf_take_h conf_take_journal;
 conf_take_h conf_take_address;
 conf_take_h conf_take_pstn, conf_take_core_anchors;
+conf_take_h conf_take_hep;
 conf_take_h conf_begin_zone, conf_take_primary, conf_take_tsig; /* conf_publisher.c */
 conf_take_h conf_begin_inside, conf_begin_outside, conf_begin_certificate, conf_end_listener,
     conf_end_dns;

@@ -25,6 +25,8 @@ const struct conf_section conf_sections[] = {
     {"zone", "ZONE", conf_begin_zone, NULL,
      "a zone whose primary server takes these records as signed updates; once per zone"},
     {"timers", NULL, NULL, NULL, "how long to wait"},
+    {"hep", NULL, NULL, NULL,
+     "a capture server that gets a copy of every SIP message, decrypted (HEP version 3)"},
     {"limits", NULL, NULL, NULL, "how much at once, per worker"},
 };
 const size_t conf_section_count = sizeof(conf_sections) / sizeof(conf_sections[0]);
@@ -190,6 +192,11 @@ const struct conf_setting conf_settings[] = {
      "T2: longest interval between retransmissions"},
     {"timers", "t4-ms", CONF_NUMBER, 10, 60000, "5000", CONF_FIXED, CONF(edge.times.t4_ms), NULL,
      "T4: how long a message stays in the network"},
+
+    {"hep", "server", CONF_TEXT, 0, 0, NULL, CONF_FIXED, 0, conf_take_hep,
+     "udp:ADDRESS[:PORT], without PORT 9060; without this setting nothing is copied"},
+    {"hep", "id", CONF_NUMBER, 0, UINT32_MAX, "2001", CONF_FIXED, CONF(edge.hep_id), NULL,
+     "the number by which the server tells this edge from its other sources"},
 
     {"limits", "connections", CONF_SIZE, 1, 1000000, "8192", CONF_FIXED,
      CONF(edge.transport.max_connections), NULL, "connections open"},

@@ -305,6 +305,21 @@ int conf_take_health(struct conf_load *load, const char *text)
     return take_tcp(load, text, &load->conf->api.health);
 }
 
+int conf_take_hep(struct conf_load *load, const char *text)
+{
+    struct slice rest = slice_skip(slice_of(text), strlen("udp:"));
+    struct netaddr addr;
+    if (!slice_starts_with_nocase(slice_of(text), SLICE("udp:")) || lacks_brackets(rest) ||
+        netaddr_parse(&addr, rest, 9060) < 0 || netaddr_port(&addr) == 0 ||
+        netaddr_is_wildcard(&addr))
+        return conf_refuse(load,
+                           "expected \"udp:ADDRESS[:PORT]\" such as \"udp:192.0.2.9:9060\" or "
+                           "\"udp:[2001:db8::9]:9060\", not \"%s\"",
+                           text);
+    addr_keep(&load->conf->edge.hep_server, &addr);
+    return 0;
+}
+
 int conf_take_pair(struct conf_load *load, const char *text)
 {
     (void)text;

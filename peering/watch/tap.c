@@ -137,4 +137,6 @@ void watch_see(struct watch *watch, const struct watch_hop *hop, const struct si
 {
     for (size_t i = 0; i < watch->tap_count; i++)
         watch_tap_put(watch->taps[i], watch->worker, hop, msg);
+    if (watch->hep.fd >= 0)
+        watch_mirror(&watch->hep, hop, msg);
 }

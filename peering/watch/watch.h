@@ -12,6 +12,7 @@
 #include "base/netaddr.h"
 #include "peering/sip/sip.h"
 #include "peering/transport/transport.h"
+#include "peering/watch/hep.h"
 #include "peering/watch/peers.h"
 #include "store/store.h"
 
@@ -88,13 +89,17 @@ struct watch {
     unsigned worker;
     struct watch_tap *taps[WATCH_MAX_TAPS];
     size_t tap_count;
+    struct hep hep; /* hep.fd is -1 where nothing is mirrored */
     struct watch_peers peers;
 };
 
 static inline bool watch_is_on(const struct watch *watch)
 {
-    return watch->tap_count > 0;
+    return watch->tap_count > 0 || watch->hep.fd >= 0;
 }
+
+/* Sends a copy to the capture server. */
+void watch_mirror(struct hep *hep, const struct watch_hop *hop, const struct sip_msg *msg);
 
 /* Shows the message to whoever looks. */
 void watch_see(struct watch *watch, const struct watch_hop *hop, const struct sip_msg *msg);

@@ -1,8 +1,13 @@
-"""What an operator sees of requests: one line of the log, as text or JSON, and live ladders."""
+"""What an operator sees of requests: one line of the log, as text or JSON, live ladders, numbers of each
+peer, and copies for a capture server."""
 
+import contextlib
 import json
 import re
+import socket
+import struct
 import subprocess
+import time
 
 import pytest
 
@@ -20,7 +25,11 @@ def lab(bare_lab, plan):
     """Edge A logs JSON, edge B text."""
     lab = bare_lab
     lab.make_edge(plan.a, more="log-format = json")
-    lab.make_edge(plan.b)
+    lab.capture = lab.cleanup.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    lab.capture.bind((plan.b.edge, 0))
+    lab.capture.settimeout(5)
+    server = f"udp:{plan.b.edge}:{lab.capture.getsockname()[1]}"
+    lab.make_edge(plan.b, more=f'hep {{ server = "{server}" id = 77 }}')
     lab.start()
     lab.provision()
     return lab
@@ -293,3 +302,50 @@ def test_metrics_tell_of_each_peer(lab, alice, bob, inside_a):
     line = re.search(r'^junctor_peer_requests_total{peer="opa.example",direction="in",'
                      r'result="answered"} (\d+)$', text, re.MULTILINE)
     assert int(line.group(1)) == of_peer(lab.edge_b, "opa.example")["in"]["answered"] >= 2
+
+
+# ---- the mirror for a capture server (HEP version 3) ----
+
+
+def hep_chunks(packet):
+    """Its chunks by type; everything must be accounted for."""
+    magic, length = struct.unpack("!4sH", packet[:6])
+    assert (magic, length) == (b"HEP3", len(packet))
+    chunks, at = {}, 6
+    while at < len(packet):
+        vendor, kind, size = struct.unpack("!HHH", packet[at:at + 6])
+        assert vendor == 0 and size >= 6 and at + size <= len(packet) and kind not in chunks
+        chunks[kind] = packet[at + 6:at + size]
+        at += size
+    return chunks
+
+
+def test_a_capture_server_gets_a_copy_of_every_message(lab, plan, alice, bob, inside_a):
+    """Edge B mirrors to it, what the tests before did too."""
+    lab.capture.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        while lab.capture.recv(65535):
+            pass
+    lab.capture.settimeout(5)
+    secret = 'Digest username="alice", realm="x", nonce="n", uri="sip:x", response="5ec3e7"'
+    before = time.time()
+    call_id = call(alice, bob, inside_a, headers=[("Authorization", secret)])
+    seen = []
+    while len(seen) < 13:
+        chunks = hep_chunks(lab.capture.recv(65535))
+        if chunks[17].decode() == call_id:
+            seen.append(chunks)
+    starts = sorted(chunks[15].split(b"\r\n")[0].split()[0].decode() for chunks in seen)
+    assert starts == sorted(["INVITE", "ACK", "BYE"] * 2 + ["SIP/2.0"] * 7)
+    assert not any(b"5ec3e7" in chunks[15] for chunks in seen)
+    for chunks in seen:
+        assert set(chunks) == {1, 2, 3, 4, 7, 8, 9, 10, 11, 12, 15, 17}
+        assert (chunks[1], chunks[11]) == (b"\x02", b"\x01")
+        assert struct.unpack("!I", chunks[12]) == (77,)
+        seconds, micros = struct.unpack("!II", chunks[9] + chunks[10])
+        assert before - 1 <= seconds + micros / 1e6 <= time.time() + 1
+        ends = {socket.inet_ntoa(chunks[3]), socket.inet_ntoa(chunks[4])}
+        assert plan.b.edge in ends and (plan.b.phone in ends) == (chunks[2] == b"\x11")
+    first = next(chunks for chunks in seen if chunks[2] == b"\x11")  # UDP: to the core
+    assert struct.unpack("!HH", first[7] + first[8]) == (SIP_PORT, SIP_PORT)
+    assert socket.inet_ntoa(first[4]) == plan.b.phone and first[15].startswith(b"INVITE ")

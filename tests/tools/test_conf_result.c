@@ -387,6 +387,7 @@ static void changes_that_need_a_restart_are_named(void **state)
          "outside: addresses"},
         {GOOD "workers = 63\n", "workers"},
         {GOOD "fail-over = {\"500\"}\n", "fail-over"},
+        {GOOD "hep { server = \"udp:127.0.0.1\" id = 7 }\n", "hep: id, hep: server"},
         {GOOD "api { listen = \"127.0.0.1:8443\" certificate = \"opa.pem\" key = \"opa.key\" }\n",
          "api: listen"},
         {GOOD "api { health = \"127.0.0.1:9100\" rate = 3 }\n", "api: rate, api: health"},

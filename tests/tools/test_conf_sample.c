@@ -57,6 +57,8 @@ static void the_sample_is_correct_and_shows_the_defaults(void **state)
     all->edge.fail_over_count = 0; /* the answers that lead on */
     assert_int_equal(netaddr_port(&all->api.listen), 8443);
     assert_int_equal(netaddr_port(&all->api.health), 9100);
+    assert_int_equal(netaddr_port(&all->edge.hep_server), 9060);
+    all->edge.hep_server = plain->edge.hep_server;
     all->api.listen = all->api.health = plain->api.listen; /* and where the API listens */
     for (size_t i = 0; i < COUNT_OF(all->addresses); i++)
         all->addresses[i].count = 0; /* where peers reach it, */
