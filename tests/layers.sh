@@ -2,7 +2,7 @@
 # Do includes go only downward? Prints TAP; `tests/layers.sh [ROOT]` checks another tree.
 #
 #   base <- store <- resolver <- peering <- api <- tools; tests include anything
-#   within peering: sip <- transport <- txn <- watch <- proxy <- files directly in peering/
+#   within peering: guard, sip <- transport <- txn <- watch <- proxy <- files directly in peering/
 #
 # Which library is whose, and which headers of a room are for others, is in the two tables below.
 # The environment may give CC, top_builddir and LIB_CFLAGS, as `make check` does.
@@ -119,7 +119,7 @@ awk '
         if (path ~ /^base\//) return 1
         if (path ~ /^store\//) return 2
         if (path ~ /^resolver\//) return 3
-        if (path ~ /^peering\/sip\//) return 4
+        if (path ~ /^peering\/(guard|sip)\//) return 4
         if (path ~ /^peering\/transport\//) return 5
         if (path ~ /^peering\/txn\//) return 6
         if (path ~ /^peering\/watch\//) return 6.5
