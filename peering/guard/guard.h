@@ -93,10 +93,9 @@ void guard_release(struct guard_slot *slot);
 bool guard_failed(struct guard *guard, const struct netaddr *source, const char *what,
                   uint64_t now_ms);
 
-/* A connection from there has proven this domain: may it stay although the source is banned? True
- * where it is not. */
-bool guard_may_stay(struct guard *guard, const struct netaddr *source, const char *domain,
-                    uint64_t now_ms);
+/* Is this peer in good standing at that source? Then no ban of the source is meant for it. */
+bool guard_is_good(const struct guard *guard, const struct netaddr *source, const char *domain,
+                   uint64_t now_ms);
 /* Changes with every ban that begins or is taken back. */
 unsigned guard_ban_changes(const struct guard *guard);
 

@@ -137,10 +137,8 @@ bool guard_failed(struct guard *guard, const struct netaddr *source, const char 
     return true;
 }
 
-bool guard_may_stay(struct guard *guard, const struct netaddr *source, const char *domain,
-                    uint64_t now_ms)
+bool guard_is_good(const struct guard *guard, const struct netaddr *source, const char *domain,
+                   uint64_t now_ms)
 {
-    return is_good(guard_slot_find(&guard->standings, standing_key(guard, source, domain)),
-                   now_ms) ||
-           !guard_is_banned(guard, source, now_ms);
+    return is_good(guard_slot_find(&guard->standings, standing_key(guard, source, domain)), now_ms);
 }

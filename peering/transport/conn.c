@@ -75,6 +75,8 @@ struct conn *conn_alloc(struct transport *transport, int fd, const struct conn_k
     buf_init(&conn->out, CONN_MAX_WRITE);
     timer_init(&conn->timer);
     timer_init(&conn->message_timer);
+    timer_init(&conn->pause);
+    list_init(&conn->unproven_link);
     list_init(&conn->dirty_link);
     list_init(&conn->entries);
     list_init(&conn->watches);
@@ -123,6 +125,8 @@ static void conn_release(struct conn *conn)
     verdict_drop(conn);
     timer_stop(transport->timers, &conn->timer);
     timer_stop(transport->timers, &conn->message_timer);
+    timer_stop(transport->timers, &conn->pause);
+    gate_left(conn);
     list_remove(&conn->dirty_link);
     list_remove(&conn->link);
     transport->stats.connections--;

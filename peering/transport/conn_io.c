@@ -17,7 +17,7 @@ static int wanted_events(const struct conn *conn)
     case CONN_READY:
         write = (conn->write_blocked && !conn->ssl_write_wants_read) || conn->ssl_wants_write ||
                 conn->write_failed;
-        return (conn->paused ? 0 : UV_READABLE) | (write ? UV_WRITABLE : 0);
+        return (conn->paused || conn->throttled ? 0 : UV_READABLE) | (write ? UV_WRITABLE : 0);
     case CONN_VERDICT:
     case CONN_CLOSED:
         break;
@@ -47,8 +47,12 @@ static void on_timer(void *arg);
  * looks for idleness; traffic only moves active_ms, the timer follows when it is due. */
 static uint64_t deadline_ms(const struct conn *conn)
 {
-    return conn->active_ms + (conn->state == CONN_READY ? conn->transport->idle_timeout_ms
-                                                        : conn->transport->connect_timeout_ms);
+    uint64_t first_ms = gate_first_request_by_ms(conn), ms = conn->active_ms;
+
+    if (conn->state != CONN_READY)
+        return ms + conn->transport->connect_timeout_ms;
+    ms += conn->transport->idle_timeout_ms;
+    return first_ms < ms ? first_ms : ms;
 }
 
 void conn_start(struct conn *conn)
@@ -64,6 +68,7 @@ static void close_slow(struct conn *conn, const char *name)
 {
     unsigned timeout_ms = conn->transport->connect_timeout_ms;
 
+    gate_failed(conn, "the TLS handshake was not finished in time");
     if (conn->accepted)
         conn_accuse(conn, "%s: closed, the TLS handshake was not finished within %u ms", name,
                     timeout_ms);
@@ -84,6 +89,8 @@ static void on_timer(void *arg)
         verdict_late(conn);
     else if (conn->state != CONN_READY)
         close_slow(conn, name);
+    else if (gate_first_request_by_ms(conn) <= uv_now(transport->loop))
+        gate_close_late(conn);
     else if (deadline_ms(conn) <= uv_now(transport->loop))
         conn_close(conn, "%s: nothing was sent or received for %u ms", name,
                    transport->idle_timeout_ms);
@@ -97,6 +104,7 @@ static void on_message_timer(void *arg)
     char name[CONN_NAME_MAX];
 
     conn_name(conn, name);
+    gate_failed(conn, "a message was not complete in time");
     conn_accuse(conn, "%s: closed, a message was not complete within %u ms", name,
                 conn->transport->message_timeout_ms);
     conn_close(conn, "%s: a message was not complete within %u ms", name,
@@ -154,6 +162,7 @@ static void close_bad(struct conn *conn, const struct sip_fault *fault)
     char name[CONN_NAME_MAX];
 
     conn_name(conn, name);
+    gate_failed(conn, reason);
     conn_accuse(conn, "%s: closed, framing is lost: %s", name, reason);
     conn_close(conn, "%s: framing is lost: %s", name, reason);
 }
@@ -170,6 +179,7 @@ static void hand_over(struct conn *conn, const struct sip_frame *frame)
     transport->message(&source, message, transport->arg);
     buf_consume(&conn->in, frame->skip + frame->len);
     conn->scanned = 0;
+    gate_message(conn);
 }
 
 /* Before the connection is closed: what can be read of the message may tell whom to answer. */
@@ -186,7 +196,8 @@ static void refuse_bad(struct conn *conn, const struct sip_frame *frame)
 /* Handlers may close the connection; its buffers stay until the last reference goes. */
 static void take_messages(struct conn *conn)
 {
-    while (conn->state == CONN_READY && buf_len(&conn->in) > 0 && !verdict_is_over(conn)) {
+    while (conn->state == CONN_READY && !conn->throttled && buf_len(&conn->in) > 0 &&
+           !verdict_is_over(conn)) {
         struct sip_frame frame = sip_frame(buf_bytes(&conn->in), &conn->scanned);
 
         switch (frame.kind) {
@@ -219,7 +230,7 @@ void conn_read(struct conn *conn)
 {
     char name[CONN_NAME_MAX];
 
-    while (conn_is_open(conn)) {
+    while (conn_is_open(conn) && !conn->throttled) {
         char *p = buf_reserve(&conn->in, CONN_READ_SIZE);
         size_t len = 0;
 
@@ -334,12 +345,14 @@ static void conn_on_poll(uv_poll_t *poll, int status, int events)
         conn_handshake(conn);
         break;
     case CONN_READY:
+        gate_check_ban(conn);
         exchange(conn, events);
         break;
     case CONN_VERDICT:
     case CONN_CLOSED:
         break;
     }
+    gate_check_bytes(conn);
     conn_poll_update(conn);
     conn_unref(conn);
 }

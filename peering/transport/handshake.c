@@ -29,6 +29,8 @@ static void close_failed(struct conn *conn, const char *reason)
     char name[CONN_NAME_MAX];
 
     conn_name(conn, name);
+    if (conn->first_bytes > 0) /* else it looked whether somebody is there, as monitors do */
+        gate_failed(conn, reason);
     if (conn->accepted)
         conn_accuse(conn, "%s: TLS handshake failed: %s", name, reason);
     conn_close(conn, "%s: TLS handshake failed: %s", name, reason);

@@ -65,6 +65,9 @@ struct transport {
     struct log *log;
     transport_message_h *message;
     void *arg;
+    struct guard *guard; /* NULL: everything is let through */
+    transport_exempt_h *exempt;
+    void *exempt_arg;
 
     uv_prepare_t prepare;
     size_t handles; /* of libuv, not yet closed (those of connections are not counted) */
@@ -74,6 +77,7 @@ struct transport {
     BIO_METHOD *bio;
 
     struct list conns;             /* living connections */
+    struct list unproven;          /* of them: accepted and guarded, without proof; oldest first */
     struct list dirty;             /* of them: with bytes to write this turn */
     struct list closing;           /* closed, watches not yet told */
     struct table *keys;            /* struct conn_entry */
@@ -116,6 +120,18 @@ struct conn {
     struct timer message_timer; /* runs while a message is incomplete */
     uint64_t opened_ms, active_ms;
 
+    /* gate.c */
+    bool guarded;                  /* accepted from somebody the guard holds for */
+    bool greeted;                  /* a whole message came */
+    bool throttled;                /* nothing is read before `pause` is over */
+    struct guard_slot *guard_slot; /* counts it until it has proven something; or NULL */
+    uint64_t guard_peer;           /* whose budget its messages are; 0: nobody's */
+    unsigned ban_changes;          /* of the guard, when it was looked at last */
+    size_t first_bytes;            /* received before the first message was whole */
+    uint64_t accepted_ms;
+    struct timer pause;
+    struct list unproven_link; /* in transport->unproven */
+
     struct tls_context *tls;
     SSL *ssl;                  /* NULL: plain TCP */
     bool ssl_wants_write;      /* to go on with handshake or read */
@@ -143,6 +159,29 @@ void udp_flush(struct listener *listener);
 /* Returns 0 or -errno with a sentence in `why`. */
 int listener_open(struct transport *transport, const struct transport_listener *conf, char *why);
 void listener_close(struct listener *listener);
+
+/* ---- gate.c: the guard's bounds, where there is one ---- */
+struct gate_pass {
+    bool guarded;
+    struct guard_slot *slot;
+};
+/* May one more connection be open, if need be in place of one that has proven nothing? */
+bool gate_makes_room(struct transport *transport);
+/* May this address connect now? Says why not. */
+bool gate_admits(struct listener *listener, const struct netaddr *peer, struct gate_pass *pass);
+void gate_entered(struct conn *conn, const struct gate_pass *pass); /* takes the pass over */
+void gate_left(struct conn *conn); /* it has ended or proven something; harmless twice */
+/* The far side is to blame for the end of a connection that follows. */
+void gate_failed(struct conn *conn, const char *what);
+/* It has proven its identities. False where it is closed: its address is banned. */
+bool gate_proven(struct conn *conn);
+void gate_check_ban(struct conn *conn);   /* closes it where a ban has begun */
+void gate_check_bytes(struct conn *conn); /* closes it where it sent too much before a request */
+/* UINT64_MAX: there is no such time. */
+uint64_t gate_first_request_by_ms(const struct conn *conn);
+void gate_close_late(struct conn *conn);
+/* A whole message was handed over; may pause it. */
+void gate_message(struct conn *conn);
 
 /* ---- transport.c ---- */
 void transport_handle_closed(struct transport *transport);

@@ -156,7 +156,7 @@ static bool is_full(struct transport *transport, const struct netaddr *peer)
 {
     char addr[NETADDR_TEXT_MAX];
 
-    if (transport->stats.connections < transport->max_connections)
+    if (gate_makes_room(transport))
         return false;
     transport->stats.refused++;
     if (!transport->full)
@@ -172,18 +172,27 @@ static void take(struct listener *listener, int fd, const struct netaddr *peer)
     struct conn_key key = {
         .side = listener->conf->side, .transport = listener->conf->transport, .addr = *peer};
     bool tls = key.transport == SIP_TLS;
+    struct gate_pass pass;
     struct conn *conn;
     char name[CONN_NAME_MAX];
 
+    if (!gate_admits(listener, peer, &pass)) {
+        close(fd);
+        return;
+    }
     if (is_full(listener->transport, peer)) {
+        guard_release(pass.slot);
         close(fd);
         return;
     }
     conn = conn_alloc(listener->transport, fd, &key, listener->conf,
                       tls ? CONN_HANDSHAKE : CONN_READY);
-    if (!conn)
+    if (!conn) {
+        guard_release(pass.slot);
         return;
+    }
     conn->accepted = true;
+    gate_entered(conn, &pass);
     if (tls && conn_tls_attach(conn) < 0)
         conn_close(conn, "%s: no memory for TLS", conn_name(conn, name));
     else

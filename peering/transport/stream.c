@@ -24,6 +24,8 @@ static ssize_t socket_recv(struct conn *conn, char *p, size_t size)
         n = recv(conn->fd, p, size, 0);
     } while (n < 0 && errno == EINTR);
     conn->reads_left--;
+    if (n > 0 && !conn->greeted)
+        conn->first_bytes += (size_t)n;
     if (n > 0 && (size_t)n < size)
         conn->reads_left = 0; /* drained; if not, the poll is level-triggered */
     return n;

@@ -83,6 +83,7 @@ static struct transport *transport_alloc(uv_loop_t *loop, const struct transport
     transport->message_timeout_ms = or_default(conf->message_timeout_ms, MESSAGE_TIMEOUT_MS);
     transport->max_connections = conf->max_connections ? conf->max_connections : MAX_CONNECTIONS;
     list_init(&transport->conns);
+    list_init(&transport->unproven);
     list_init(&transport->dirty);
     list_init(&transport->closing);
     transport->keys = table_alloc(transport->max_connections * CONN_MAX_ALIASES);

@@ -22,6 +22,7 @@
 #include "base/netaddr.h"
 #include "base/slice.h"
 #include "base/timers.h"
+#include "peering/guard/guard.h"
 #include "peering/sip/sip.h"
 #include "peering/transport/tls.h"
 #include "peering/transport/trust.h"
@@ -97,6 +98,13 @@ void transport_close(struct transport *transport);
 /* What outside connections must prove besides a chain to a trust anchor; before the first one.
  * `trust` must outlive the transport. Without it trust anchors decide. */
 void transport_set_trust(struct transport *transport, const struct transport_trust *trust);
+/* Whom the guard does not hold for: our own cores. */
+typedef bool transport_exempt_h(const struct transport_listener *listener,
+                                const struct netaddr *source, void *arg);
+/* From now on who connects is held to the guard's bounds, and peers to their messages: over that
+ * budget a connection is read later. The guard must outlive the transport; `exempt` may be NULL. */
+void transport_set_guard(struct transport *transport, struct guard *guard,
+                         transport_exempt_h *exempt, void *arg);
 /* New connections use this context from now on; live ones are not touched, but for
  * their trust anchors when their verdict is renewed. */
 void transport_set_tls(struct transport *transport, struct tls_context *tls);

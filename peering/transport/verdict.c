@@ -163,6 +163,15 @@ static bool is_enough(const struct conn *conn, const struct verdict *verdict)
     return false;
 }
 
+/* Something could not be found out, which is no fault of the far side. */
+static bool is_unsure(const struct verdict *verdict)
+{
+    for (size_t i = 0; i < verdict->count; i++)
+        if (verdict->claims[i].state == CLAIM_UNKNOWN)
+            return true;
+    return false;
+}
+
 static void log_opened(const struct conn *conn)
 {
     char name[CONN_NAME_MAX];
@@ -175,6 +184,8 @@ static void log_opened(const struct conn *conn)
 
 static void become_ready(struct conn *conn)
 {
+    if (!gate_proven(conn))
+        return;
     if (conn->accepted)
         snprintf(conn->key.our_domain, sizeof(conn->key.our_domain), "%s",
                  tls_our_domain(conn->ssl));
@@ -199,6 +210,8 @@ static void finish(struct verdict *verdict)
     if (enough)
         keep_times(conn, verdict);
     memcpy(why, verdict->refusal, sizeof(why));
+    if (!enough && !is_unsure(verdict))
+        gate_failed(conn, why);
     verdict_drop(conn);
     if (!enough)
         refuse(conn, why);
@@ -433,6 +446,7 @@ static void verdict_start(struct conn *conn)
         return;
     }
     if (!anchored && (!asks_dns(conn) || judged.is_final)) {
+        gate_failed(conn, judged.why);
         refuse(conn, judged.why);
         return;
     }

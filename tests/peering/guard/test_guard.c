@@ -85,10 +85,10 @@ static void answered(struct place *place, const char *domain, const char *at)
     guard_answered(place->guard, domain, &source, place->now_ms);
 }
 
-static bool may_stay(struct place *place, const char *domain, const char *at)
+static bool is_good(struct place *place, const char *domain, const char *at)
 {
     struct netaddr source = addr(at);
-    return guard_may_stay(place->guard, &source, domain, place->now_ms);
+    return guard_is_good(place->guard, &source, domain, place->now_ms);
 }
 
 static void ban(struct place *place, const char *source, unsigned seconds)
@@ -181,9 +181,9 @@ static void a_ban_and_a_flood_do_not_keep_out_who_is_in_good_standing_there(void
     ban(place, "192.0.2.0/24", 3600);
     assert_int_equal(touches(place, "192.0.2.2"), GUARD_BANNED);
     assert_int_equal(touches(place, "192.0.2.1"), GUARD_OK); /* who it is is not known yet */
-    assert_true(may_stay(place, "opb.example", "192.0.2.1"));
-    assert_false(may_stay(place, "evil.example", "192.0.2.1"));
-    assert_false(may_stay(place, "opb.example", "192.0.2.2"));
+    assert_true(is_good(place, "opb.example", "192.0.2.1"));
+    assert_false(is_good(place, "evil.example", "192.0.2.1"));
+    assert_false(is_good(place, "opb.example", "192.0.2.2"));
     for (int i = 0; i < 3; i++)
         assert_int_equal(connects(place, "192.0.2.1", &slots[i]), GUARD_OK);
     assert_int_equal(touches(place, "192.0.2.1"), GUARD_OK); /* another allowance */
@@ -202,7 +202,7 @@ static void good_standing_ends_after_hours_without_calls(void **state)
     assert_int_equal(touches(place, "192.0.2.1"), GUARD_OK);
     place->now_ms += GUARD_STANDING_MS;
     assert_int_equal(touches(place, "192.0.2.1"), GUARD_BANNED);
-    assert_false(may_stay(place, "opb.example", "192.0.2.1"));
+    assert_false(is_good(place, "opb.example", "192.0.2.1"));
 }
 
 /* More sources than there are slots: what is held stays counted, and the good stay known. */
