@@ -234,6 +234,22 @@ static void cores_add(struct metrics *metrics, const struct api_parts *parts)
     free(cores);
 }
 
+static void guard_add(struct metrics *metrics, const struct guard_stats *stats)
+{
+    const char *name = "junctor_guard_refused_total";
+    family_add(metrics, name, "counter",
+               "Connections and requests refused, and reads put off, by the budget or rule.");
+    for (int rule = GUARD_OK + 1; rule < GUARD_RULE_COUNT; rule++)
+        line_add(metrics, "%s{rule=\"%s\"} %" PRIu64 "\n", name,
+                 guard_rule_name((enum guard_rule)rule), stats->refused[rule]);
+    number_add(metrics, "junctor_guard_failures_total", "counter",
+               "Handshakes and first requests that came to nothing by the far side's fault.",
+               stats->failures);
+    number_add(metrics, "junctor_guard_bans_made_total", "counter",
+               "Addresses banned for failures.", stats->bans_made);
+    number_add(metrics, "junctor_guard_bans", "gauge", "Bans in force.", stats->bans);
+}
+
 /* Nothing where no edge runs in this process. */
 static void edge_add(struct metrics *metrics, const struct api_parts *parts)
 {
@@ -260,6 +276,7 @@ static void edge_add(struct metrics *metrics, const struct api_parts *parts)
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         number_add(metrics, rows[i].name, rows[i].type, rows[i].help, rows[i].value);
+    guard_add(metrics, &stats.guard);
     dns_add(metrics, &stats.dns);
 }
 

@@ -18,6 +18,7 @@ struct edge {
     struct budgets *budgets;
     struct watch_tap *taps[WATCH_MAX_TAPS];
     size_t tap_count;
+    struct guard *guard;
     struct worker workers[];
 };
 
@@ -86,6 +87,7 @@ static int open_workers(struct edge *edge, struct tls_context *tls, struct store
         memcpy(worker->proxy.owner_key, owner_key, sizeof(owner_key));
         memcpy(worker->proxy.tag_key, tag_key, sizeof(tag_key));
         worker->proxy.budgets = edge->budgets;
+        worker->proxy.guard = edge->guard;
         int status = worker_open(worker, &edge->conf, tls, store, log, why);
         if (status != 0) {
             while (i-- > 0)
@@ -114,6 +116,23 @@ static void log_doubt(const struct tls_context *tls, struct log *log)
         log_write(log, LOG_ERROR, "edge", "%s", tls_context_doubt(tls));
 }
 
+static void edge_free(struct edge *edge)
+{
+    guard_free(edge->guard);
+    board_free(edge->board);
+    budgets_free(edge->budgets);
+    uv_mutex_destroy(&edge->orders);
+    free(edge);
+}
+
+static int open_guard(struct edge *edge, char why[EDGE_MAX_WHY])
+{
+    edge->guard = guard_alloc(&edge->conf.guard);
+    if (!edge->guard)
+        snprintf(why, EDGE_MAX_WHY, "%s", status_text(-ENOMEM));
+    return edge->guard ? 0 : -ENOMEM;
+}
+
 int edge_start(const struct edge_conf *conf, struct store *store, struct log *log,
                struct edge **edge, char why[EDGE_MAX_WHY])
 {
@@ -136,13 +155,12 @@ int edge_start(const struct edge_conf *conf, struct store *store, struct log *lo
     new->conf = *conf;
     new->conf.tls = (struct tls_conf){.anchors_file = NULL}; /* its strings are the caller's */
     uv_mutex_init(&new->orders);                             /* cannot fail */
-    status = open_workers(new, tls, store, log, why);
+    status = open_guard(new, why);
+    if (status == 0)
+        status = open_workers(new, tls, store, log, why);
     tls_context_unref(tls);
     if (status != 0) {
-        uv_mutex_destroy(&new->orders);
-        board_free(new->board);
-        budgets_free(new->budgets);
-        free(new);
+        edge_free(new);
         return status;
     }
     if (!trust_asks_dns(&conf->resolver))
@@ -165,8 +183,11 @@ int edge_reload(struct edge *edge, const struct edge_conf *conf, char why[EDGE_M
     if (status != 0)
         return status;
     log_doubt(tls, edge->workers[0].proxy.log);
-    const struct worker_order order = {
-        .what = WORKER_RELOAD, .tls = tls, .allow = conf->allow, .allow_count = conf->allow_count};
+    const struct worker_order order = {.what = WORKER_RELOAD,
+                                       .tls = tls,
+                                       .allow = conf->allow,
+                                       .allow_count = conf->allow_count,
+                                       .peering = conf->peering};
     order_all(edge, &order);
     tls_context_unref(tls);
     return 0;
@@ -286,10 +307,12 @@ void edge_stop(struct edge *edge)
             worker_join(&edge->workers[i]);
         else
             worker_close(&edge->workers[i]);
-    uv_mutex_destroy(&edge->orders);
-    board_free(edge->board);
-    budgets_free(edge->budgets);
-    free(edge);
+    edge_free(edge);
+}
+
+struct guard *edge_guard(struct edge *edge)
+{
+    return edge->guard;
 }
 
 static void dns_stats_add(struct resolver_stats *stats, const struct worker *worker)
@@ -324,4 +347,5 @@ void edge_stats_get(const struct edge *edge, struct edge_stats *stats)
         stats->handed_over += counted(&worker->counters.handed_over);
         dns_stats_add(&stats->dns, worker);
     }
+    guard_stats_get(edge->guard, uv_hrtime() / 1000000, &stats->guard);
 }

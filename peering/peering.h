@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/netaddr.h"
+#include "peering/guard/guard.h"
 #include "peering/proxy/core_view.h"
 #include "peering/transport/tls.h"
 #include "peering/transport/transport.h"
@@ -48,6 +49,8 @@ struct edge_conf {
     size_t max_transactions; /* per worker; 0: 262144 */
     unsigned core_check_ms;  /* between two OPTIONS to each next hop of a core, which worker 0
                                 sends; 0: none are sent */
+    struct guard_conf guard; /* of all workers together */
+    enum guard_peering peering;
 };
 
 struct edge;
@@ -58,9 +61,9 @@ struct edge;
 int edge_start(const struct edge_conf *conf, struct store *store, struct log *log,
                struct edge **edge, char why[EDGE_MAX_WHY]);
 
-/* Takes new certificates, trust anchors and allow list; live connections stay. The rest of `conf`
- * needs a restart and is not looked at. Returns 0, or a status with the old configuration untouched
- * and `why` saying what is wrong with the new. */
+/* Takes new certificates, trust anchors, allow list and peering; live connections stay. The rest of
+ * `conf` needs a restart and is not looked at. Returns 0, or a status with the old configuration
+ * untouched and `why` saying what is wrong with the new. */
 int edge_reload(struct edge *edge, const struct edge_conf *conf, char why[EDGE_MAX_WHY]);
 
 /* Stops accepting: new connections are refused, OPTIONS to the edge is answered 480, requests
@@ -76,6 +79,8 @@ void edge_dns_purge(struct edge *edge, const char *name);
 /* Copies what is known of the next hops of all cores, at most `max`. Any thread; waits for the
  * workers, milliseconds. Returns how many. */
 size_t edge_cores_get(struct edge *edge, struct core_view *cores, size_t max);
+/* Who is shut out, and why others were. As long as the edge. */
+struct guard *edge_guard(struct edge *edge);
 
 /* Begins to look at the messages that fit; see peering/watch/watch.h. Both from any thread; they
  * wait for the workers, milliseconds. At most WATCH_MAX_TAPS at once. Returns 0, STATUS_LIMIT,
@@ -103,6 +108,7 @@ struct edge_stats {
     size_t transactions, connections, peers;
     uint64_t requests, forwarded, refused, responses, dropped, handed_over;
     struct resolver_stats dns;
+    struct guard_stats guard;
 };
 void edge_stats_get(const struct edge *edge, struct edge_stats *stats); /* any thread */
 

@@ -126,6 +126,7 @@ static void carry_out(struct worker *worker, const struct worker_order *order)
         transport_set_tls(proxy->transport, order->tls);
         proxy->allow_count = order->allow_count;
         memcpy(proxy->allow, order->allow, order->allow_count * sizeof(*order->allow));
+        proxy->peering = order->peering;
         return;
     case WORKER_DRAIN:
         if (!proxy->draining)
@@ -244,6 +245,7 @@ static void set_up_proxy(struct worker *worker, const struct edge_conf *conf, st
     proxy->allow_count = conf->allow_count;
     memcpy(proxy->fail_over, conf->fail_over, sizeof(proxy->fail_over));
     proxy->fail_over_count = conf->fail_over_count;
+    proxy->peering = conf->peering;
     proxy->first_response_ms = conf->first_response_ms ? conf->first_response_ms : 4000;
     proxy->cancel_guard_ms = 64 * conf->times.t1_ms;
     proxy->timer_c_ms = conf->timer_c_ms ? conf->timer_c_ms : DEFAULT_TIMER_C_MS;
@@ -306,6 +308,8 @@ int worker_open(struct worker *worker, const struct edge_conf *conf, struct tls_
     proxy_advance(&worker->proxy);
     status = transport_open(&worker->loop, proxy->timers, &conf->transport, tls, log, on_message,
                             worker, &proxy->transport, why);
+    if (status == 0)
+        transport_set_guard(proxy->transport, proxy->guard, policy_is_exempt, proxy);
     if (status == 0 &&
         (status = resolver_alloc(&worker->loop, &conf->resolver, &proxy->resolver)) != 0)
         snprintf(why, EDGE_MAX_WHY, "resolver: %s", status_text(status));

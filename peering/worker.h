@@ -31,6 +31,7 @@ struct worker_order {
     struct tls_context *tls; /* WORKER_RELOAD: the worker takes a reference of its own */
     const struct netprefix *allow;
     size_t allow_count;
+    enum guard_peering peering;
     const char *name;        /* WORKER_PURGE */
     struct core_view *cores; /* WORKER_CORES: room for `core_max`; worker 0 fills it */
     size_t core_max, *core_count;

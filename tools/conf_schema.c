@@ -27,13 +27,19 @@ const struct conf_section conf_sections[] = {
     {"timers", NULL, NULL, NULL, "how long to wait"},
     {"hep", NULL, NULL, NULL,
      "a capture server that gets a copy of every SIP message, decrypted (HEP version 3)"},
-    {"limits", NULL, NULL, NULL, "how much at once, per worker"},
+    {"limits", NULL, NULL, NULL,
+     "how much at once, per worker; and how much strangers and peers may use, of all workers "
+     "together, where 0 is no bound"},
 };
 const size_t conf_section_count = sizeof(conf_sections) / sizeof(conf_sections[0]);
 
 #define CONF(member)        offsetof(struct junctord_conf, member)
 #define ZONE(member)        offsetof(struct publisher_zone_conf, member)
 #define CERTIFICATE(member) offsetof(struct tls_certificate_conf, member)
+
+#define GUARD(member) offsetof(struct junctord_conf, edge.guard.member)
+
+#define MANY 1000000 /* more is none */
 
 #define MIB ((uint64_t)1 << 20)
 #define TIB ((uint64_t)1 << 40)
@@ -55,6 +61,10 @@ const struct conf_setting conf_settings[] = {
      "{\"192.0.2.0/24\"}"},
     {"", "fail-over", CONF_LIST, 0, EDGE_MAX_FAIL_OVER, NULL, CONF_FIXED, 0, conf_take_fail_over,
      "answers that lead to the next target of a request, besides 503, such as {\"500\", \"504\"}"},
+
+    {"", "peering", CONF_TEXT, 0, 0, "open", 0, 0, conf_take_peering,
+     "whom we talk to: open, every domain that proves itself; listed, those that have an entry "
+     "(junctor peer add); closed, nobody. Calls that run may end"},
 
     {"store", "path", CONF_FILE, 0, 0, JUNCTOR_LOCALSTATEDIR "/lib/junctor", CONF_FIXED,
      CONF(store.path), conf_take_store, "folder of the directory; made if it is missing"},
@@ -204,6 +214,38 @@ const struct conf_setting conf_settings[] = {
      CONF(edge.max_transactions), NULL, "transactions under way"},
     {"limits", "dns-cache", CONF_SIZE, 1, 10000000, "65536", CONF_FIXED,
      CONF(edge.resolver.cache_max), NULL, "record sets remembered"},
+    {"limits", "source-connections", CONF_NUMBER, 0, MANY, "64", CONF_FIXED,
+     GUARD(source_connections), NULL,
+     "connections of one address (IPv6: /64) that have proven no domain; our cores have no such "
+     "bound, and an address with a peer in good standing four times as many"},
+    {"limits", "source-handshakes", CONF_NUMBER, 0, MANY, "50", CONF_FIXED,
+     GUARD(source_handshakes), NULL,
+     "the same, new connections per second, twice as many in a burst"},
+    {"limits", "source-failures", CONF_NUMBER, 0, MANY, "30", CONF_FIXED, GUARD(source_failures),
+     NULL, "failed handshakes and first requests in a minute; after more an address is banned"},
+    {"limits", "ban-s", CONF_NUMBER, 0, GUARD_MAX_BAN_S, "600", CONF_FIXED, GUARD(ban_s), NULL,
+     "seconds for which it is; 0: it is not"},
+    {"limits", "first-request-ms", CONF_NUMBER, 0, HOUR_MS, "30000", CONF_FIXED,
+     GUARD(first_request_ms), NULL,
+     "a connection that was accepted must have brought its first request by then"},
+    {"limits", "first-request-bytes", CONF_NUMBER, 0, MIB, "131072", CONF_FIXED,
+     GUARD(first_request_bytes), NULL, "bytes received until then, those of TLS included"},
+    {"limits", "peer-requests", CONF_NUMBER, 0, MANY, "1000", CONF_FIXED, GUARD(peer_requests),
+     NULL,
+     "requests outside dialogs per second of one peer, twice as many in a burst, unless its entry "
+     "says another number"},
+    {"limits", "peer-messages", CONF_NUMBER, 0, MANY, "10000", CONF_FIXED, GUARD(peer_messages),
+     NULL,
+     "messages of any kind per second of one peer, and at least ten times its requests; more are "
+     "read later"},
+    {"limits", "peer-transactions", CONF_NUMBER, 0, MANY, "20000", CONF_FIXED,
+     GUARD(peer_transactions), NULL,
+     "requests of one peer under way at once, unless its entry says another number"},
+    {"limits", "first-contact", CONF_NUMBER, 0, MANY, "200", CONF_FIXED, GUARD(first_contact), NULL,
+     "requests outside dialogs in a minute of a peer without entry; each answered call allows as "
+     "many more, and after ten there is no such bound"},
+    {"limits", "called-calls", CONF_NUMBER, 0, MANY, "600", CONF_FIXED, GUARD(called_calls), NULL,
+     "calls in a minute of one peer to one address"},
 };
 const size_t conf_setting_count = sizeof(conf_settings) / sizeof(conf_settings[0]);
 

@@ -22,6 +22,19 @@ int conf_take_log_format(struct conf_load *load, const char *text)
     return conf_refuse(load, "expected text or json, not \"%s\"", text);
 }
 
+int conf_take_peering(struct conf_load *load, const char *text)
+{
+    static const char *const names[] = {
+        [GUARD_OPEN] = "open", [GUARD_LISTED] = "listed", [GUARD_CLOSED] = "closed"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(names[i], text) == 0) {
+            load->conf->edge.peering = (enum guard_peering)i;
+            return 0;
+        }
+    }
+    return conf_refuse(load, "expected open, listed or closed, not \"%s\"", text);
+}
+
 int conf_take_socket(struct conf_load *load, const char *text)
 {
     size_t most = sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1;

@@ -54,6 +54,13 @@ struct guard_conf {
     unsigned called_calls;  /* INVITEs outside dialogs in a minute of a peer to one address */
 };
 
+/* With whom we talk. */
+enum guard_peering {
+    GUARD_OPEN,   /* every proven domain */
+    GUARD_LISTED, /* those that have an entry in the directory */
+    GUARD_CLOSED  /* nobody */
+};
+
 struct guard;
 struct guard_slot; /* stays in place for the guard's life; what it counts may change owner */
 

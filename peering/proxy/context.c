@@ -15,6 +15,8 @@ static void mark_decided(struct context *context)
     if (context->undecided)
         context->proxy->undecided--;
     context->undecided = false;
+    guard_release(context->plan->budget);
+    context->plan->budget = NULL;
 }
 
 static void context_free(struct context *context)
@@ -342,6 +344,9 @@ void context_response(struct context *context, const struct attempt *attempt,
         context_leave(context);
         return;
     }
+    if (response->status >= 200 && response->status < 300 && context->request->method == SIP_INVITE)
+        policy_answered(context->proxy,
+                        context->plan->side == TRANSPORT_OUTSIDE ? conn : context->origin.conn);
     bool wanted = response->status >= 200 || context->provisional_bytes <= CONTEXT_PROVISIONAL_MAX;
     /* 100 is hop by hop (16.7 step 5); the rest goes back as it came. */
     if (response->status > 100 && wanted) {
@@ -451,6 +456,8 @@ void context_start(struct proxy *proxy, const struct origin *origin, const struc
             proxy_refuse(proxy, origin, request, &refusal);
         if (context)
             context_leave(context);
+        else
+            guard_release(plan->budget);
         return;
     }
     context->undecided = request->method != SIP_ACK;

@@ -12,6 +12,7 @@ static void found_take(struct context *context, const struct resolver_found *fou
     struct refusal refusal = {.status = 0};
     context->plan->refusal = &refusal;
     admit_found(context->proxy, context->request, found, context->plan);
+    policy_to_peer(context->proxy, context->plan);
     context->plan->refusal = NULL;
     if (refusal.status)
         context_refuse(context, &refusal);

@@ -241,6 +241,27 @@ static void offer_alias(const struct origin *origin, const struct sip_msg *reque
     conn_offer_alias(origin->conn, plan->peer, &addr);
 }
 
+struct routes {
+    bool in_dialog;
+    const struct sip_nameaddr *top, *next;
+};
+
+static void make_plan(struct proxy *proxy, const struct origin *origin,
+                      const struct sip_msg *request, const struct routes *routes, struct plan *plan)
+{
+    policy_from_peer(proxy, origin, request, routes->in_dialog, plan);
+    if (plan->refusal->status)
+        return;
+    if (routes->in_dialog) {
+        dialog_plan(proxy, origin, request, routes->top, routes->next, plan);
+        return;
+    }
+    admit_plan(proxy, origin, request, routes->next, plan);
+    policy_called(proxy, origin, request, plan);
+    if (!plan->in_dns)
+        policy_to_peer(proxy, plan);
+}
+
 static void receive_new_request(struct proxy *proxy, const struct origin *origin,
                                 const struct sip_msg *request)
 {
@@ -264,17 +285,14 @@ static void receive_new_request(struct proxy *proxy, const struct origin *origin
     validate(proxy, origin, request, plan.refusal);
     if (plan.refusal->status == 0 && routes != 0)
         refusal_set(plan.refusal, 400, "the Route header cannot be read");
-    if (plan.refusal->status == 0) {
-        if (in_dialog)
-            dialog_plan(proxy, origin, request, &top, &next, &plan);
-        else
-            admit_plan(proxy, origin, request, &next, &plan);
-    }
+    if (plan.refusal->status == 0)
+        make_plan(proxy, origin, request, &(struct routes){in_dialog, &top, &next}, &plan);
     if (plan.refusal->status == 0) {
         offer_alias(origin, request, &plan);
         context_start(proxy, origin, request, &plan);
         return;
     }
+    guard_release(plan.budget);
     if (request->method == SIP_ACK)
         count(&proxy->counters->dropped); /* an ACK is never answered (17.1.1.3) */
     else

@@ -5,6 +5,7 @@
  *   intake.c   parse, hand over to the owning worker, match transactions, refuse what is malformed
  *   loop.c     has this request been here before, as it is?
  *   dialog.c   Route headers and dialog tokens: is it inside a dialog, and where does that lead?
+ *   policy.c   may we talk to this peer, and how much of it is in its budgets?
  *   admit.c    may this source speak for this caller, and is the called address ours to route?
  *   verify.c   who the caller is, where the peer has not proven it: asks DNS, then the authority
  *   find.c     where DNS knows more than the directory: whom a number names, who serves an address
@@ -25,6 +26,7 @@
 #include "base/log.h"
 #include "base/log_limit.h"
 #include "base/timers.h"
+#include "peering/guard/guard.h"
 #include "peering/proxy/core_view.h"
 #include "peering/proxy/ask.h"
 #include "peering/proxy/budget.h"
@@ -83,6 +85,8 @@ struct proxy {
     struct transport *transport;
     struct resolver *resolver;
     struct store_reader *reader;
+    struct guard *guard; /* shared by all workers */
+    enum guard_peering peering;
     struct txn_layer *txns;
     struct arena_pool *pool;
     struct log *log;
@@ -225,9 +229,10 @@ struct plan {
                                      for whom it speaks; user "": it has proven the caller's */
     char assert_identity[STORE_DOMAIN_MAX + 1]; /* P-Asserted-Identity to add towards the core for
                                                    an anonymous caller; "" for none */
-    size_t own_routes; /* topmost Route values that are ours and are removed */
-    bool strict_next;  /* the first Route value that stays is a strict router's (16.6 step 6) */
-    bool in_order;     /* a dialog's: the first target comes first even if it failed lately */
+    struct guard_slot *budget; /* of the peer it came from: counts it as under way; or NULL */
+    size_t own_routes;         /* topmost Route values that are ours and are removed */
+    bool strict_next; /* the first Route value that stays is a strict router's (16.6 step 6) */
+    bool in_order;    /* a dialog's: the first target comes first even if it failed lately */
     struct netaddr dialog_addr; /* then, where the core's element that has it may be found by its
                                    address; else AF_UNSPEC */
     size_t target_count;
@@ -274,6 +279,22 @@ void admit_found(struct proxy *proxy, const struct sip_msg *request,
 /* Refuses what could not be found out: for the caller not "no such address", and for a core no 503,
  * which would take the whole edge out of service. */
 void admit_not_found_out(const struct sip_msg *request, const char *why, struct refusal *refusal);
+/* policy.c */
+/* Is whoever connects one of our cores? A transport_exempt_h whose arg is the proxy. */
+bool policy_is_exempt(const struct transport_listener *listener, const struct netaddr *source,
+                      void *arg);
+/* Refuses what the peer that sends it may not send now; else plan->budget counts it. Nothing for
+ * what comes from the inside. */
+void policy_from_peer(struct proxy *proxy, const struct origin *origin,
+                      const struct sip_msg *request, bool in_dialog, struct plan *plan);
+/* Refuses an INVITE outside a dialog by a peer that calls this address too often. */
+void policy_called(struct proxy *proxy, const struct origin *origin, const struct sip_msg *request,
+                   struct plan *plan);
+/* Refuses a plan that leads, outside a dialog, to a peer we do not talk to. */
+void policy_to_peer(struct proxy *proxy, struct plan *plan);
+/* A call of, or to, the peer of this connection was answered. NULL and cores: nothing. */
+void policy_answered(struct proxy *proxy, const struct conn *conn);
+
 /* Is this source one of the domain's core next hops, by address, where its name leads,
  * or by its certificate, or allowed
  * by configuration? (sources.c) */

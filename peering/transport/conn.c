@@ -295,6 +295,11 @@ const char *conn_proven_text(const struct conn *conn, char *text, size_t size)
     return text;
 }
 
+const char *conn_identity(const struct conn *conn, size_t index)
+{
+    return index < conn->identity_count ? conn->identities[index] : NULL;
+}
+
 const char *conn_our_domain(const struct conn *conn)
 {
     return conn->key.our_domain;

@@ -173,6 +173,8 @@ const struct netaddr *conn_peer_addr(const struct conn *conn);
 bool conn_proves(const struct conn *conn, const char *domain);
 /* The first proven domain for logs and tokens of connections with one; "" if none. */
 const char *conn_proven_domain(const struct conn *conn);
+/* The proven domains one by one, that one first; NULL past the last. */
+const char *conn_identity(const struct conn *conn, size_t index);
 /* All of them for people, as far as they fit: "opa.example, sip.opa.example"; "" if none. */
 const char *conn_proven_text(const struct conn *conn, char *text, size_t size);
 /* Our domain on this connection: the key's, or the domain of the certificate we served. */

@@ -26,7 +26,12 @@ static const char every_setting[] =
          "      timeout-ms = 102 ttl-min-s = 114 ttl-max-s = 115 stale-s = 116 }\n"
          "timers { connect-ms = 103 first-response-ms = 104 search-ms = 105 idle-ms = 1106\n"
          "         message-ms = 107 t1-ms = 108 t2-ms = 109 t4-ms = 110 }\n"
-         "limits { connections = 111 transactions = 112 dns-cache = 113 }\n";
+         "limits { connections = 111 transactions = 112 dns-cache = 113\n"
+         "         source-connections = 201 source-handshakes = 202 source-failures = 203\n"
+         "         ban-s = 204 first-request-ms = 205 first-request-bytes = 206\n"
+         "         peer-requests = 207 peer-messages = 208 peer-transactions = 209\n"
+         "         first-contact = 210 called-calls = 211 }\n"
+         "peering = listed\n";
 
 static void each_setting_of_the_directory_reaches_its_place(void **state)
 {
@@ -109,6 +114,18 @@ static void each_setting_of_the_edge_reaches_its_place(void **state)
     assert_int_equal(edge->transport.max_connections, 111);
     assert_int_equal(edge->max_transactions, 112);
     assert_int_equal(edge->resolver.cache_max, 113);
+    assert_int_equal(edge->guard.source_connections, 201);
+    assert_int_equal(edge->guard.source_handshakes, 202);
+    assert_int_equal(edge->guard.source_failures, 203);
+    assert_int_equal(edge->guard.ban_s, 204);
+    assert_int_equal(edge->guard.first_request_ms, 205);
+    assert_int_equal(edge->guard.first_request_bytes, 206);
+    assert_int_equal(edge->guard.peer_requests, 207);
+    assert_int_equal(edge->guard.peer_messages, 208);
+    assert_int_equal(edge->guard.peer_transactions, 209);
+    assert_int_equal(edge->guard.first_contact, 210);
+    assert_int_equal(edge->guard.called_calls, 211);
+    assert_int_equal(edge->peering, GUARD_LISTED);
 
     assert_int_equal(edge->tls.certificate_count, 1);
     assert_string_equal(edge->tls.certificates[0].domain, "opa.example");

@@ -1,0 +1,231 @@
+"""With whom an edge talks, and how much: peering open, listed and closed, blocked peers, budgets. The
+peers are the test."""
+
+import contextlib
+
+import pytest
+
+from lab.pki import Leaf
+from lab.plan import TLS_PORT
+from lab.sip import Dialog, StreamAgent, ack_for, request, tls_context
+
+ALICE = "sip:alice@opa.example"
+ANN = "sip:ann@opa.example"
+BOB = "sip:bob@opb.example"
+CAROL = "sip:carol@opc.example"
+
+
+@pytest.fixture(scope="module")
+def lab(bare_lab):
+    for domain in ("opc.example", "opd.example"):
+        bare_lab.pki.make(Leaf(domain, sip=(domain,), dns=(domain,)))
+    bare_lab.pki.make(Leaf("both", sip=("opd.example", "opc.example")))
+    bare_lab.make_edge(bare_lab.plan.a, workers=2)
+    bare_lab.start()
+    bare_lab.provision()
+    bare_lab.edge_a.tool("address", "add", "ann@opa.example")
+    return bare_lab
+
+
+@pytest.fixture
+def edge(lab):
+    """As it was before, afterwards."""
+    edge = lab.edge_a
+    yield edge
+    for peer in edge.tool_json("peer", "list")["peers"]:
+        edge.tool("peer", "del", peer["domain"])
+
+
+@pytest.fixture
+def configured(edge):
+    """Starts the edge anew with other settings, or reloads it."""
+    def configure(more, restart=False):
+        edge.more = more
+        edge.configure()
+        mark = edge.mark()
+        if restart:
+            edge.restart(kill=True)
+        else:
+            edge.reload()
+            edge.wait_log("junctord: reloaded", mark)
+
+    yield configure
+    configure("", restart=True)
+
+
+@contextlib.contextmanager
+def connected(lab, certificate="opc.example"):
+    with StreamAgent.connect((lab.plan.a.edge, TLS_PORT), source=lab.plan.b.network + "9",
+                             context=tls_context(lab.pki, certificate),
+                             server_name="opa.example") as agent:
+        yield agent
+
+
+def asks(agent, sender=CAROL, uri=ALICE, method="MESSAGE"):
+    """The final answer to a request that the core does not see."""
+    asked = request(method, uri, agent, sender)
+    agent.send(asked)
+    answer = agent.expect_final(method)
+    if method == "INVITE":
+        agent.send(ack_for(asked, answer))
+    return answer
+
+
+def passes(agent, alice, sender=CAROL):
+    agent.send(request("MESSAGE", ALICE, agent, sender))
+    alice.answer(alice.expect("MESSAGE"), 200, "OK", tag="a1")
+    assert agent.expect_final("MESSAGE").status == 200
+
+
+def call(agent, alice, sender=CAROL):
+    """A call that is answered. Returns the caller's dialog."""
+    invite = request("INVITE", ALICE, agent, sender)
+    agent.send(invite)
+    got = alice.expect("INVITE")
+    alice.answer(got, 200, "OK", tag="a1",
+                 headers=[("Contact", f"<sip:alice@{alice.address}:{alice.port}>")])
+    dialog = Dialog.of_caller(agent, invite, agent.expect(200))
+    agent.send(dialog.request("ACK"))
+    alice.expect("ACK")
+    return dialog
+
+
+def refused(answer, status, *texts):
+    assert answer.status == status
+    for text in texts:
+        assert text in answer.get("Warning")
+
+
+# -- peering --------------------------------------------------------------------------------------
+
+
+def test_an_open_edge_takes_whoever_proves_a_domain(lab, edge, alice):
+    with connected(lab) as carol:
+        passes(carol, alice)
+
+
+def test_a_listed_edge_takes_those_in_its_list(lab, edge, configured, alice):
+    configured('peering = "listed"')
+    with connected(lab) as carol:
+        refused(asks(carol), 403, "opc.example is not among the peers", "listed")
+        assert not alice.poll("MESSAGE", 0.1)
+        edge.tool("peer", "add", "opc.example")
+        passes(carol, alice)
+        edge.tool("peer", "del", "opc.example")
+        refused(asks(carol), 403, "listed")
+
+
+def test_a_closed_edge_takes_nobody(lab, edge, configured):
+    edge.tool("peer", "add", "opc.example")
+    configured('peering = "closed"')
+    with connected(lab) as carol:
+        refused(asks(carol), 403, "closed")
+
+
+@pytest.mark.parametrize("more, says", [
+    ('peering = "listed"', "opb.example is not among the peers"),
+    ('peering = "closed"', "closed"),
+])
+def test_the_same_holds_for_our_own_calls(lab, edge, configured, alice, inside_a, more, says):
+    configured(more)
+    alice.send(request("MESSAGE", BOB, alice, ALICE), inside_a)
+    refused(alice.expect_final("MESSAGE"), 403, says)
+
+
+def test_nothing_comes_from_or_goes_to_a_blocked_peer(lab, edge, alice, inside_a):
+    edge.tool("peer", "add", "opc.example", "--blocked", "yes")
+    edge.tool("peer", "add", "opb.example", "--blocked", "yes")
+    with connected(lab) as carol:
+        refused(asks(carol), 403, "opc.example is blocked here")
+    alice.send(request("MESSAGE", BOB, alice, ALICE), inside_a)
+    refused(alice.expect_final("MESSAGE"), 403, "opb.example is blocked here")
+
+
+def test_another_domain_of_its_does_not_help_a_blocked_peer(lab, edge):
+    edge.tool("peer", "add", "opc.example", "--blocked", "yes")
+    with connected(lab, "both") as peer:
+        refused(asks(peer, "sip:dan@opd.example"), 403, "opc.example is blocked here")
+
+
+def test_a_call_that_runs_may_end_when_its_peer_is_blocked(lab, edge, alice):
+    with connected(lab) as carol:
+        dialog = call(carol, alice)
+        edge.tool("peer", "add", "opc.example", "--blocked", "yes")
+        refused(asks(carol), 403, "blocked")
+        carol.send(dialog.request("BYE"))
+        alice.answer(alice.expect("BYE"), 200, "OK")
+        carol.expect_final("BYE")
+
+
+# -- budgets --------------------------------------------------------------------------------------
+
+
+def over_budget(answer, says):
+    refused(answer, 503, says)
+    assert 1 <= int(answer.get("Retry-After")) <= 60
+
+
+def test_a_peer_that_sends_too_much_is_told_when_to_try_again(lab, edge, alice):
+    edge.tool("peer", "add", "opc.example", "--requests", "5")
+    with connected(lab) as carol:
+        for _ in range(40):
+            carol.send(request("OPTIONS", "sip:nobody@opa.example", carol, CAROL))
+        answers = [carol.expect_final("OPTIONS") for _ in range(40)]
+        assert {answer.status for answer in answers} == {404, 503}
+        over_budget([answer for answer in answers if answer.status == 503][-1],
+                    "opc.example sends more requests per second than it may")
+    with connected(lab, "opd.example") as other:  # from the same address, and not its fault
+        passes(other, alice, "sip:dan@opd.example")
+
+
+def test_a_peer_has_so_many_requests_under_way(lab, edge, alice):
+    edge.tool("peer", "add", "opc.example", "--calls", "2")
+    with connected(lab) as carol:
+        invites = [request("INVITE", ALICE, carol, CAROL) for _ in range(2)]
+        for invite in invites:
+            carol.send(invite)
+            alice.answer(alice.expect("INVITE"), 180, "Ringing", tag="a1")
+            carol.expect(180)
+        over_budget(asks(carol), "opc.example has as many requests under way here as it may")
+
+
+def test_a_first_contact_grows_with_answered_calls(lab, edge, configured, alice):
+    configured("limits { first-contact = 3 }", restart=True)
+    with connected(lab) as carol:
+        for _ in range(3):
+            assert asks(carol, uri="sip:nobody@opa.example").status == 404
+        over_budget(asks(carol), "opc.example is new here")
+    with connected(lab, "opd.example") as dan:
+        dialog = call(dan, alice, "sip:dan@opd.example")
+        for _ in range(4):
+            assert asks(dan, "sip:dan@opd.example", "sip:nobody@opa.example").status == 404
+        dan.send(dialog.request("BYE"))
+        alice.answer(alice.expect("BYE"), 200, "OK")
+        assert dan.expect_final("BYE").status == 200
+    edge.tool("peer", "add", "opc.example")
+    with connected(lab) as carol:  # somebody vouches for it now
+        passes(carol, alice)
+
+
+def test_one_address_is_called_so_often(lab, edge, configured, alice):
+    configured("limits { called-calls = 2 }", restart=True)
+    with connected(lab) as carol:
+        for user in ("alice", "%61LICE"):
+            carol.send(request("INVITE", f"sip:{user}@opa.example", carol, CAROL))
+            got = alice.expect("INVITE")
+            alice.answer(got, 486, "Busy Here", tag="a1")
+            assert carol.expect_final("INVITE").status == 486
+        refused(asks(carol, method="INVITE"), 480,
+                "opc.example calls this address more often than it may")
+        carol.send(request("INVITE", ANN, carol, CAROL))
+        alice.answer(alice.expect(lambda m: m.method == "INVITE" and "ann@" in m.uri), 486,
+                     "Busy Here", tag="a1")
+        assert carol.expect_final("INVITE").status == 486
+
+
+def test_what_is_refused_is_counted(lab, edge):
+    edge.tool("peer", "add", "opc.example", "--blocked", "yes")
+    before = edge.tool_json("status")["edge"]["refused"]
+    with connected(lab) as carol:
+        refused(asks(carol), 403, "blocked")
+    assert edge.tool_json("status")["edge"]["refused"] == before + 1
