@@ -75,6 +75,7 @@ struct api_parts {
                      struct watch_peer *other);
     int (*connections_get)(struct edge *edge, const char *domain, struct transport_view *list,
                            size_t max, size_t *total);
+    struct guard *guard;                  /* edge_guard; NULL with `edge`: there are no bans */
     const struct resolver_conf *resolver; /* how the edge looks calls up; at least one upstream */
     const struct tls_conf *tls;   /* whose certificates the edge has; NULL: unknown, no warnings */
     const struct zone_conf *zone; /* what is to be published; NULL: nothing */

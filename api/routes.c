@@ -47,6 +47,11 @@ static const struct api_route routes[] = {
     {API_PUT, "/v1/peers/{domain}", "", api_record_put, ADMIN, &api_kind_peer},
     {API_DELETE, "/v1/peers/{domain}", "", api_record_delete, ADMIN, &api_kind_peer},
 
+    {API_GET, "/v1/bans", PAGE, api_bans_get, ADMIN, NULL},
+    {API_POST, "/v1/bans", "", api_ban_post, ADMIN, NULL},
+    {API_GET, "/v1/bans/{source}", "", api_ban_get, ADMIN, NULL},
+    {API_DELETE, "/v1/bans/{source}", "", api_ban_delete, ADMIN, NULL},
+
     {API_GET, "/v1/tokens", PAGE, api_records_get, ADMIN, &api_kind_token},
     {API_POST, "/v1/tokens", "", api_token_post, ADMIN, NULL},
     {API_GET, "/v1/tokens/{id}", "", api_record_get, ADMIN, &api_kind_token},

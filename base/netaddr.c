@@ -200,6 +200,17 @@ int netprefix_parse(struct netprefix *prefix, struct slice text)
     return 0;
 }
 
+const char *netprefix_format(const struct netprefix *prefix, char text[NETPREFIX_TEXT_MAX])
+{
+    unsigned most = prefix->addr.sa.sa_family == AF_INET ? 32 : 128;
+    netaddr_format_ip(&prefix->addr, text);
+    if (prefix->bits < most) {
+        size_t len = strlen(text);
+        snprintf(text + len, NETPREFIX_TEXT_MAX - len, "/%u", prefix->bits);
+    }
+    return text;
+}
+
 bool netprefix_contains(const struct netprefix *prefix, const struct netaddr *addr)
 {
     size_t prefix_len;

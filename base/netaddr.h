@@ -47,6 +47,9 @@ struct netprefix {
     unsigned bits;
 };
 int netprefix_parse(struct netprefix *prefix, struct slice text); /* 0 or -EINVAL */
+#define NETPREFIX_TEXT_MAX (NETADDR_TEXT_MAX + 4)
+/* "10.0.0.0/8", or "192.0.2.1" where it is one address; returns text. */
+const char *netprefix_format(const struct netprefix *prefix, char text[NETPREFIX_TEXT_MAX]);
 bool netprefix_contains(const struct netprefix *prefix, const struct netaddr *addr);
 
 #endif

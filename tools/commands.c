@@ -21,6 +21,8 @@ static const struct operand address = {"ADDRESS", "an address such as bob@opb.ex
                                        NULL};
 static const struct operand number = {"NUMBER", "a telephone number such as +49301234567",
                                       VALUE_TEXT, NULL};
+static const struct operand source = {"SOURCE", "an IP address, or a network such as 192.0.2.0/24",
+                                      VALUE_TEXT, NULL};
 static const struct operand token = {"ID", "the id of a token", VALUE_TEXT, NULL};
 static const struct operand cursor = {"NAME", "the name of a cursor", VALUE_TEXT, NULL};
 static const struct operand dns_name = {"NAME", "a domain name such as opb.example", VALUE_TEXT,
@@ -143,6 +145,15 @@ const struct command commands[] = {
      .run = tool_peer_del,
      .options = CHANGES,
      .help = "forget the policy for a peer"},
+
+    {"ban add",
+     {&source},
+     .min = 1,
+     .run = tool_ban_add,
+     .options = B(SECONDS) | B(REASON) | WRITES,
+     .help = "shut out an address or network, but not peers in good standing there"},
+    {"ban list", .run = tool_ban_list, .help = "list who is shut out, why, and until when"},
+    {"ban del", {&source}, .min = 1, .run = tool_ban_del, .options = CHANGES, .help = "end a ban"},
 
     {"token add", .run = tool_token_add, .options = OF_TOKEN | WRITES, .required = B(SCOPE),
      .help = "make a token for the API and show it, once"},

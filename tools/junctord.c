@@ -321,6 +321,7 @@ static int start_api(struct daemon *daemon)
                                     .cores_get = edge_cores_get,
                                     .peers_get = edge_peers_get,
                                     .connections_get = edge_connections_get,
+                                    .guard = edge_guard(daemon->edge),
                                     .resolver = &daemon->conf->edge.resolver,
                                     .tls = &daemon->conf->edge.tls,
                                     .zone = &daemon->conf->zone,

@@ -98,6 +98,8 @@ const struct option_row option_rows[OPT_COUNT] = {
                               "configuration, else 127.0.0.1)"},
     [OPT_DNS_PORT] = {"dns-port", "PORT", VALUE_NUMBER,
                       .help = "at which the zone's name servers are asked (else 53)"},
+    [OPT_SECONDS] = {"seconds", "N", VALUE_NUMBER, .help = "how long it lasts; else an hour"},
+    [OPT_REASON] = {"reason", "TEXT", VALUE_TEXT, .help = "why, for those who read it later"},
     [OPT_SWITCH] = {"switch", .help = "serve the next key from now on, if that is safe"},
     [OPT_FULL] = {"full", .help = "each message whole, too"},
 };

@@ -53,6 +53,8 @@ enum tool_option {
     OPT_NOTE,
     OPT_UNTIL,
     OPT_DAYS,
+    OPT_SECONDS,
+    OPT_REASON,
     OPT_QUIET,
     OPT_FROM,
     OPT_LIMIT,
@@ -102,6 +104,7 @@ tool_command_h tool_address_add, tool_address_list, tool_address_show, tool_addr
 tool_command_h tool_number_add, tool_number_list, tool_number_show, tool_number_set,
     tool_number_del;
 tool_command_h tool_peer_add, tool_peer_list, tool_peer_show, tool_peer_set, tool_peer_del;
+tool_command_h tool_ban_add, tool_ban_list, tool_ban_del;
 tool_command_h tool_token_add, tool_token_list, tool_token_show, tool_token_del, tool_self;
 tool_command_h tool_core_list;
 tool_command_h tool_cursor_list, tool_cursor_show, tool_cursor_del;

@@ -63,6 +63,7 @@ int guard_ban_add(struct guard *guard, const struct guard_ban *ban, uint64_t now
         place = ban_place(guard);
     if (place) {
         *place = (struct ban){.ban = *ban, .ends_ms = now_ms + ban->left_ms};
+        place->ban.version = ++guard->ban_version;
         atomic_fetch_add(&guard->ban_changes, 1);
     }
     pthread_mutex_unlock(&guard->lock);
@@ -81,10 +82,8 @@ int guard_ban_remove(struct guard *guard, const struct netprefix *source, uint64
 }
 
 /* IPv4 before IPv6, then by address and length. */
-static int by_source(const void *left, const void *right)
+int guard_source_compare(const struct netprefix *a, const struct netprefix *b)
 {
-    const struct netprefix *a = &((const struct guard_ban *)left)->source;
-    const struct netprefix *b = &((const struct guard_ban *)right)->source;
     int order;
     if (a->addr.sa.sa_family != b->addr.sa.sa_family)
         return a->addr.sa.sa_family == AF_INET ? -1 : 1;
@@ -96,20 +95,41 @@ static int by_source(const void *left, const void *right)
     return order ? order : (a->bits > b->bits) - (a->bits < b->bits);
 }
 
-size_t guard_ban_list(struct guard *guard, struct guard_ban *bans, size_t max, uint64_t now_ms)
+static int by_source(const void *left, const void *right)
+{
+    const struct guard_ban *a = left, *b = right;
+    return guard_source_compare(&a->source, &b->source);
+}
+
+static struct guard_ban told(const struct ban *ban, uint64_t now_ms)
+{
+    struct guard_ban result = ban->ban;
+    result.left_ms = ban->ends_ms - now_ms;
+    return result;
+}
+
+size_t guard_ban_list(struct guard *guard, struct guard_ban bans[GUARD_MAX_BANS], uint64_t now_ms)
 {
     pthread_mutex_lock(&guard->lock);
     drop_ended(guard, now_ms);
     size_t count = atomic_load(&guard->ban_count);
-    if (count > max)
-        count = max;
-    for (size_t i = 0; i < count; i++) {
-        bans[i] = guard->bans[i].ban;
-        bans[i].left_ms = guard->bans[i].ends_ms - now_ms;
-    }
+    for (size_t i = 0; i < count; i++)
+        bans[i] = told(&guard->bans[i], now_ms);
     pthread_mutex_unlock(&guard->lock);
     qsort(bans, count, sizeof(*bans), by_source);
     return count;
+}
+
+int guard_ban_get(struct guard *guard, const struct netprefix *source, uint64_t now_ms,
+                  struct guard_ban *ban)
+{
+    pthread_mutex_lock(&guard->lock);
+    drop_ended(guard, now_ms);
+    const struct ban *found = ban_find(guard, source);
+    if (found)
+        *ban = told(found, now_ms);
+    pthread_mutex_unlock(&guard->lock);
+    return found ? 0 : STATUS_NOTFOUND;
 }
 
 bool guard_is_banned(struct guard *guard, const struct netaddr *source, uint64_t now_ms)

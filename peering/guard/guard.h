@@ -137,6 +137,7 @@ void guard_answered(struct guard *guard, const char *domain, const struct netadd
 struct guard_ban {
     struct netprefix source;
     uint64_t left_ms; /* how long it lasts yet */
+    uint64_t version; /* of a list: what no other ban of this guard has had */
     bool automatic;
     char reason[GUARD_REASON_MAX];
 };
@@ -147,8 +148,13 @@ struct guard_ban {
 int guard_ban_add(struct guard *guard, const struct guard_ban *ban, uint64_t now_ms);
 /* Returns 0 or STATUS_NOTFOUND. */
 int guard_ban_remove(struct guard *guard, const struct netprefix *source, uint64_t now_ms);
-/* At most `max` of them, in the order of their addresses. */
-size_t guard_ban_list(struct guard *guard, struct guard_ban *bans, size_t max, uint64_t now_ms);
+/* All of them, in the order of their addresses. Returns how many. */
+size_t guard_ban_list(struct guard *guard, struct guard_ban bans[GUARD_MAX_BANS], uint64_t now_ms);
+/* That order: below 0, 0 or above, as memcmp. */
+int guard_source_compare(const struct netprefix *a, const struct netprefix *b);
+/* The ban of exactly this prefix. Returns 0 or STATUS_NOTFOUND. */
+int guard_ban_get(struct guard *guard, const struct netprefix *source, uint64_t now_ms,
+                  struct guard_ban *ban);
 bool guard_is_banned(struct guard *guard, const struct netaddr *source, uint64_t now_ms);
 
 /* ---- numbers ---- */

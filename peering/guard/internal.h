@@ -42,6 +42,7 @@ struct guard {
 
     pthread_mutex_t lock; /* guards the bans */
     struct ban bans[GUARD_MAX_BANS];
+    uint64_t ban_version;     /* of the last one that was made */
     _Atomic size_t ban_count; /* changed under the lock only */
     _Atomic unsigned ban_changes;
 

@@ -113,6 +113,14 @@ void guard_release(struct guard_slot *slot)
         atomic_fetch_sub_explicit(&slot->held, 1, memory_order_relaxed);
 }
 
+/* It may hold what a stranger's certificate says. */
+static void make_printable(char *text)
+{
+    for (; *text; text++)
+        if (*text < ' ' || *text > '~')
+            *text = '?';
+}
+
 bool guard_failed(struct guard *guard, const struct netaddr *source, const char *what,
                   uint64_t now_ms)
 {
@@ -131,6 +139,7 @@ bool guard_failed(struct guard *guard, const struct netaddr *source, const char 
         return false;
     snprintf(ban.reason, sizeof(ban.reason), "more than %u failures in a minute, the last one: %s",
              conf->source_failures, what);
+    make_printable(ban.reason);
     if (guard_ban_add(guard, &ban, now_ms) != 0)
         return false;
     atomic_fetch_add_explicit(&guard->bans_made, 1, memory_order_relaxed);

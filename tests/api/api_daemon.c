@@ -66,8 +66,11 @@ int main(int argc, char **argv)
     }
     struct log *log = log_alloc(2, LOG_INFO);
     struct zone_conf zone = zone_of_an_edge();
-    struct api_parts parts = {.store = store, .resolver = &resolver, .zone = &zone, .log = log};
+    struct guard *guard = guard_alloc(&(struct guard_conf){.ban_s = 0});
+    struct api_parts parts = {
+        .store = store, .guard = guard, .resolver = &resolver, .zone = &zone, .log = log};
     int result = serve(argv[2], &parts);
+    guard_free(guard);
     store_close(store);
     log_free(log);
     return result;

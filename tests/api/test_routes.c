@@ -30,6 +30,7 @@ static void each_path_finds_its_handler(void **state)
         {"POST", "/v1/addresses/bob@opb.example/auth-code", api_auth_code_post, "bob@opb.example",
          NULL},
         {"GET", "/v1/numbers/+4930", api_record_get, "+4930", &api_kind_number},
+        {"DELETE", "/v1/bans/2001:db8::%2F32", api_ban_delete, "2001:db8::/32", NULL},
         {"GET", "/v1/cursors/x", api_record_get, "x", &api_kind_cursor},
         {"GET", "/v1/journal/events", api_events_get, "", NULL},
         {"GET", "/v1/route/%2B43@opb.example", api_walk_get, "+43@opb.example", NULL},

@@ -249,6 +249,19 @@ static void what_is_no_prefix_is_refused(void **state)
     }
 }
 
+static void a_prefix_is_written_as_it_is_read(void **state)
+{
+    static const char *const texts[] = {"192.0.2.1",     "192.0.2.0/24", "0.0.0.0/0",
+                                        "2001:db8::/32", "2001:db8::1",  "::/0"};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        struct netprefix prefix;
+        char text[NETPREFIX_TEXT_MAX];
+        assert_int_equal(netprefix_parse(&prefix, slice_of(texts[i])), 0);
+        assert_string_equal(netprefix_format(&prefix, text), texts[i]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -261,6 +274,7 @@ int main(void)
         cmocka_unit_test(equal_looks_at_ip_and_port),
         cmocka_unit_test(prefixes_contain_their_addresses),
         cmocka_unit_test(what_is_no_prefix_is_refused),
+        cmocka_unit_test(a_prefix_is_written_as_it_is_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -389,7 +389,7 @@ def test_tokens(root, admin, over_https):
 
 NOBODY = {"/v1/domains/{name}": "nobody.example", "/v1/peers/{domain}": "nobody.example",
           "/v1/numbers/{number}": "%2B491111", "/v1/tokens/{id}": "000000000000",
-          "/v1/cursors/{name}": "nobody", "/v1/dns/records/{domain}": "nobody.example"}
+          "/v1/bans/{source}": "192.0.2.77", "/v1/cursors/{name}": "nobody", "/v1/dns/records/{domain}": "nobody.example"}
 
 
 def path_of(template):
@@ -598,6 +598,32 @@ def test_the_health_listener_needs_no_token(edge, document):
     assert client.get("/healthz") == {"status": "ok"}
     assert client.get("/readyz") == {"status": "ok"}
     assert promtool_faults(client.done("GET", "/metrics").body.decode()) == ""
+
+
+def test_bans(root, operator):
+    made = root.done("POST", "/v1/bans", {"source": "192.0.2.0/24", "reason": "scans"}, 201)
+    assert made.headers["Location"] == "/v1/bans/192.0.2.0%2F24"
+    assert made.json["automatic"] is False and made.json["reason"] == "scans"
+    root.done("POST", "/v1/bans", {"source": "2001:db8::1", "seconds": 60}, 201)
+    root.done("POST", "/v1/bans?dry_run=true", {"source": "192.0.2.1"}, 201)
+    assert [ban["source"] for ban in root.pages("/v1/bans", "bans", 1)] == [
+        "192.0.2.0/24", "2001:db8::1"]
+    assert root.get("/v1/bans/192.0.2.0%2F24") == made.json
+    root.refused("POST", "/v1/bans", 400, "invalid-field", {"source": "192.0.2.1/24"},
+                 field="source")
+    root.refused("POST", "/v1/bans", 400, "invalid-field", {"source": "opb.example"},
+                 field="source")
+    root.refused("POST", "/v1/bans", 400, "invalid-field", {"source": "192.0.2.1", "seconds": 0},
+                 field="seconds")
+    root.refused("GET", "/v1/bans?cursor=x", 400, "invalid-parameter", field="cursor")
+    root.refused("GET", "/v1/bans/x", 400, "invalid-parameter", field="source")
+    operator.refused("GET", "/v1/bans", 403, "forbidden")
+    root.refused("DELETE", "/v1/bans/2001:db8::1", 412, "changed", headers=OLD)
+    for source in ("2001:db8::1", "192.0.2.0%2F24"):
+        root.done("DELETE", f"/v1/bans/{source}?dry_run=true", status=204, headers=ANY)
+        root.done("DELETE", f"/v1/bans/{source}", status=204, headers=ANY)
+        root.refused("DELETE", f"/v1/bans/{source}", 404, "no-such-record", headers=ANY)
+    assert root.get("/v1/bans") == {"bans": [], "next": None}
 
 
 def test_a_reader_of_the_journal_is_forgotten(root, publisher):

@@ -46,6 +46,7 @@ def lab(plan, request):
             made.make_edge(operator, workers=1)
         made.start()
         made.provision()
+        made.edge_b.tool("peer", "add", plan.a.domain)  # more than a first contact may send
         for name in DOMAINS:
             made.edge_b.tool("domain", "add", name, "--core", made.edge_b.core)
             made.edge_b.tool("address", "add", f"bob@{name}")

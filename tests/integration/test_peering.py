@@ -223,6 +223,58 @@ def test_one_address_is_called_so_often(lab, edge, configured, alice):
         assert carol.expect_final("INVITE").status == 486
 
 
+# -- bans -----------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def banned(edge, source):
+    edge.tool("ban", "add", source, "--reason", "the test says so")
+    yield
+    edge.tool("ban", "del", source)
+
+
+def gets_nowhere(lab, certificate):
+    try:
+        with connected(lab, certificate) as agent:
+            return agent.wait_closed()
+    except OSError:
+        return True
+
+
+def test_a_ban_shuts_an_address_out_but_not_who_is_in_good_standing_there(lab, edge, configured,
+                                                                          alice):
+    configured("", restart=True)
+    source = lab.plan.b.network + "9"
+    with connected(lab) as carol, connected(lab, "opd.example") as dan:
+        call(carol, alice)
+        with banned(edge, source):
+            passes(carol, alice)  # the connection that is up
+            with connected(lab) as again:  # and a new one
+                passes(again, alice)
+            try:
+                dan.send(request("MESSAGE", ALICE, dan, "sip:dan@opd.example"))
+            except OSError:
+                pass
+            assert dan.wait_closed()
+            assert gets_nowhere(lab, "opd.example")
+    with connected(lab, "opd.example") as dan:
+        passes(dan, alice, "sip:dan@opd.example")
+
+
+def test_whoever_fails_too_often_is_banned(lab, edge, configured):
+    configured("limits { source-failures = 3 ban-s = 1000 }", restart=True)
+    source = lab.plan.b.network + "66"
+    for _ in range(4):
+        assert not edge.tool_json("ban", "list")["bans"]
+        with StreamAgent.connect((lab.plan.a.edge, TLS_PORT), source=source) as stranger:
+            stranger.send(b"GET / HTTP/1.1\r\n\r\n")
+            assert stranger.wait_closed()
+    ban, = edge.tool_json("ban", "list")["bans"]
+    assert ban["source"] == source and ban["automatic"]
+    assert "more than 3 failures in a minute" in ban["reason"]
+    edge.tool("ban", "del", source)
+
+
 def test_what_is_refused_is_counted(lab, edge):
     edge.tool("peer", "add", "opc.example", "--blocked", "yes")
     before = edge.tool_json("status")["edge"]["refused"]

@@ -153,6 +153,15 @@ TABLE = [
     case("PUT /v1/peers/{domain}", chiefs("428 if-match-required"), "opc.example", body=PEER),
     case("DELETE /v1/peers/{domain}", chiefs("204"), "opc.example", headers=ANY),
 
+    case("GET /v1/bans", chiefs("200")),
+    case("POST /v1/bans", chiefs("201"), body={"source": "192.0.2.9", "seconds": 60}),
+    case("POST /v1/bans", chiefs("400 invalid-field"), body={"source": "192.0.2.9/24"}),
+    case("GET /v1/bans/{source}", chiefs("200"), "192.0.2.1"),
+    case("GET /v1/bans/{source}", chiefs(N), "192.0.2.77"),
+    case("DELETE /v1/bans/{source}", chiefs("204"), "2001:db8::1", headers=ANY),
+    case("DELETE /v1/bans/{source}", chiefs("412 changed"), "192.0.2.1", headers=STALE),
+    case("DELETE /v1/bans/{source}", chiefs("428 if-match-required"), "192.0.2.1"),
+
     case("GET /v1/tokens", chiefs("200")),
     case("POST /v1/tokens", chiefs("201"), body={"scope": "user", "owner": "alice"}),
     case("POST /v1/tokens", chiefs("400 invalid-field"), body={"scope": "user"}),
@@ -238,6 +247,8 @@ class World:
         root.post("/v1/numbers", {"number": "+49301", "address": ALICE})
         root.post("/v1/numbers", {"number": "+49302", "address": CAROL})
         root.post("/v1/peers", {"domain": "opc.example", **PEER})
+        for source in ("2001:db8::1", "192.0.2.1"):
+            root.post("/v1/bans", {"source": source})
 
     def fit(self, value):
         """Puts in what is known only now."""

@@ -107,6 +107,23 @@ def numbers_lead_to_addresses(daemon):
     assert daemon.run("number", "list") == ("", "")
 
 
+def bans_are_made_listed_and_ended(daemon):
+    out, _ = daemon.run("ban", "add", "192.0.2.0/24", "--seconds", "60", "--reason", "scans")
+    assert out == "192.0.2.0/24 added\n", out
+    daemon.run("ban", "add", "2001:db8::1")
+    out, _ = daemon.run("ban", "add", "192.0.2.1", "--dry-run")
+    assert out == "192.0.2.1 would be added\n", out
+    lines = daemon.run("ban", "list")[0].splitlines()
+    assert lines[0].split() == ["SOURCE", "UNTIL", "AUTOMATIC", "REASON"]
+    assert [line.split()[0] for line in lines[1:]] == ["192.0.2.0/24", "2001:db8::1"]
+    assert lines[1].endswith(" no         scans"), lines
+    _, err = daemon.run("ban", "add", "192.0.2.1/24", code=REFUSED)
+    assert "without bits behind its prefix" in err, err
+    for source in ("192.0.2.0/24", "2001:db8::1"):
+        assert daemon.run("ban", "del", source)[0] == f"{source} banned no more\n"
+    assert daemon.json("ban", "list") == {"bans": []}
+
+
 def peers_have_a_policy(daemon):
     out, _ = daemon.run("peer", "add", "OPB.example", "--pin", PIN, "--requests", "5", "--calls",
                         "7", "--tariff", "grün", "--trusts-identity", "yes")
@@ -336,6 +353,7 @@ TESTS = [
     dry_runs_answer_and_change_nothing,
     a_daemon_that_knows_no_dry_run_is_told_on,
     numbers_lead_to_addresses,
+    bans_are_made_listed_and_ended,
     peers_have_a_policy,
     tables_align_characters_of_any_width,
     a_token_is_shown_once,

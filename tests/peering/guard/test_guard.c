@@ -337,26 +337,30 @@ static void bans_are_listed_replaced_taken_back_and_end(void **state)
     static struct guard_ban bans[GUARD_MAX_BANS];
     unsigned changes = guard_ban_changes(place->guard);
     struct netprefix source = prefix("2001:db8::/32");
+    struct guard_ban one;
     ban(place, "2001:db8::/32", 50);
     ban(place, "192.0.2.0/24", 60);
     ban(place, "192.0.2.0/25", 70);
     ban(place, "192.0.2.0/24", 80);
     assert_true(guard_ban_changes(place->guard) != changes);
-    assert_int_equal(guard_ban_list(place->guard, bans, GUARD_MAX_BANS, place->now_ms), 3);
+    assert_int_equal(guard_ban_list(place->guard, bans, place->now_ms), 3);
     assert_int_equal(bans[0].source.bits, 24);
     assert_int_equal(bans[0].left_ms, 80000);
     assert_string_equal(bans[0].reason, "by hand");
     assert_int_equal(bans[1].source.bits, 25);
     assert_int_equal(bans[2].source.bits, 32);
-    assert_int_equal(guard_ban_list(place->guard, bans, 1, place->now_ms), 1);
+    assert_true(bans[0].version > bans[1].version);
+    assert_int_equal(guard_ban_get(place->guard, &source, place->now_ms, &one), 0);
+    assert_int_equal(one.left_ms, 50000);
     assert_int_equal(touches(place, "2001:db8:5::1"), GUARD_BANNED);
     assert_int_equal(guard_ban_remove(place->guard, &source, place->now_ms), 0);
     assert_int_equal(guard_ban_remove(place->guard, &source, place->now_ms), STATUS_NOTFOUND);
+    assert_int_equal(guard_ban_get(place->guard, &source, place->now_ms, &one), STATUS_NOTFOUND);
     assert_int_equal(touches(place, "2001:db8:5::1"), GUARD_OK);
     place->now_ms += 75000;
-    assert_int_equal(guard_ban_list(place->guard, bans, GUARD_MAX_BANS, place->now_ms), 1);
+    assert_int_equal(guard_ban_list(place->guard, bans, place->now_ms), 1);
     place->now_ms += 5000;
-    assert_int_equal(guard_ban_list(place->guard, bans, GUARD_MAX_BANS, place->now_ms), 0);
+    assert_int_equal(guard_ban_list(place->guard, bans, place->now_ms), 0);
     assert_int_equal(touches(place, "192.0.2.1"), GUARD_OK);
 }
 
