@@ -28,7 +28,14 @@ static void turn_to(struct context *context, const char *domain, uint16_t port)
     log_write(proxy->log, LOG_INFO, "proxy", "redirected %.*s %s@%s to %s call-id=%.*s",
               SLICE_ARG(context->request->method_text), plan->whom.user, plan->whom.domain, domain,
               SLICE_ARG(context->request->call_id));
-    context_try_targets(context);
+    struct refusal refusal = {.status = 0};
+    plan->refusal = &refusal;
+    policy_to_peer(proxy, plan);
+    plan->refusal = NULL;
+    if (refusal.status)
+        context_refuse(context, &refusal);
+    else
+        context_try_targets(context);
 }
 
 /* The authority stands by a host that did not serve the address a moment ago. */

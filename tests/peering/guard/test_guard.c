@@ -213,7 +213,7 @@ static void a_flood_of_sources_forgets_neither_the_held_nor_the_good(void **stat
     answered(place, "opb.example", "192.0.2.1");
     for (int i = 0; i < 3; i++)
         assert_int_equal(connects(place, "192.0.2.9", &slots[i]), GUARD_OK);
-    for (unsigned i = 0; i < 4 * GUARD_MAX_SOURCES; i++) {
+    for (unsigned i = 0; i < 4U * GUARD_MAX_SOURCES; i++) {
         struct netaddr source = addr("10.0.0.0");
         source.in4.sin_addr.s_addr += i << 8;
         place->now_ms += i % 2;
