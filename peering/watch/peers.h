@@ -11,8 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define WATCH_PEER_SETS 128
-#define WATCH_PEER_WAYS 4
+#define WATCH_PEER_SETS ((size_t)128)
+#define WATCH_PEER_WAYS ((size_t)4)
 #define WATCH_MAX_PEERS (WATCH_PEER_SETS * WATCH_PEER_WAYS)
 
 /* How a request ended. */
