@@ -181,14 +181,15 @@ static void places_drop(struct cores *cores)
     places_free(&gone);
 }
 
-/* Read again only when the directory has changed, and at most once in CORES_REFRESH_MS. */
-static void cores_refresh(struct cores *cores)
+/* Read again only when the directory has changed, and at most once in CORES_REFRESH_MS since
+ * *read_ms. */
+static void cores_refresh(struct cores *cores, uint64_t *read_ms)
 {
     struct store_reader *reader = proxy_reader(cores->proxy);
     uint64_t now_ms = txn_layer_now_ms(cores->proxy->txns), sequence;
-    if (cores->read && now_ms - cores->read_ms < CORES_REFRESH_MS)
+    if (cores->read && now_ms - *read_ms < CORES_REFRESH_MS)
         return;
-    cores->read_ms = now_ms;
+    *read_ms = now_ms;
     if (!reader || store_sequence_get(reader, &sequence) != 0 ||
         (cores->read && sequence == cores->sequence))
         return;
@@ -272,14 +273,22 @@ static void ips_renew(struct cores *cores)
     cores->ips_stale = false;
 }
 
-bool cores_have_ip(struct proxy *proxy, const struct netaddr *peer)
+static bool ips_have(struct cores *cores, const struct netaddr *peer)
 {
-    struct cores *cores = proxy->cores;
-    cores_refresh(cores);
     if (cores->ips_stale)
         ips_renew(cores);
     return cores->ip_count > 0 &&
            bsearch(peer, cores->ips, cores->ip_count, sizeof(*peer), by_ip) != NULL;
+}
+
+/* A stranger may be a core since a moment ago. */
+bool cores_have_ip(struct proxy *proxy, const struct netaddr *peer)
+{
+    struct cores *cores = proxy->cores;
+    if (ips_have(cores, peer))
+        return true;
+    cores_refresh(cores, &cores->stranger_ms);
+    return ips_have(cores, peer);
 }
 
 static bool place_has_ip(const struct core_place *place, const struct netaddr *peer)
@@ -399,7 +408,7 @@ static void on_tick(void *arg)
     struct cores *cores = arg;
     uint64_t now_ms = txn_layer_now_ms(cores->proxy->txns);
     unsigned lookups = 0, checks = 0;
-    cores_refresh(cores);
+    cores_refresh(cores, &cores->read_ms);
     restored_forgive(cores);
     list_each (link, next, &cores->list) {
         struct core_place *place = container_of(link, struct core_place, link);

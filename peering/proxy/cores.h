@@ -65,9 +65,10 @@ struct cores {
     struct list list;   /* the same, in the order they were met */
     struct list checks; /* those under way, and those that are told and about to end */
     struct timer tick;
-    bool read; /* the directory was, at */
-    uint64_t sequence, read_ms;
-    uint32_t restored; /* of the board, as far as this worker has acted on it */
+    bool read; /* the directory was */
+    uint64_t sequence;
+    uint64_t read_ms, stranger_ms; /* looked at it in a tick, and for the sake of a stranger */
+    uint32_t restored;             /* of the board, as far as this worker has acted on it */
     struct netaddr *ips;
     size_t ip_count;
     bool ips_stale;
