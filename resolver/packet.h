@@ -1,5 +1,6 @@
 /* DNS messages: a question as bytes, and what came back as plain values (RFC 1035, EDNS of
- * RFC 6891). Knows ldns, as this, packet_record.c, check_*.c and update*.c do. No I/O, no clock, no state: any thread.
+ * RFC 6891). Knows ldns, as this, packet_record.c, check_*.c and update*.c do. No I/O, no clock, no
+ * state: any thread.
  *
  * Bytes that come back are hostile until resolver_answer_fit and resolver_answer_decode both
  * accept them. */

@@ -108,7 +108,8 @@ tool_command_h tool_ban_add, tool_ban_list, tool_ban_del;
 tool_command_h tool_token_add, tool_token_list, tool_token_show, tool_token_del, tool_self;
 tool_command_h tool_core_list;
 tool_command_h tool_cursor_list, tool_cursor_show, tool_cursor_del;
-tool_command_h tool_peers, tool_trace, tool_journal, tool_backup, tool_restore, tool_export, tool_import;
+tool_command_h tool_peers, tool_trace, tool_journal, tool_backup, tool_restore, tool_export,
+    tool_import;
 tool_command_h tool_dns_purge, tool_dns_records, tool_dns_sync, tool_dns_check, tool_cert_next;
 tool_command_h tool_route, tool_status, tool_completion;
 
