@@ -191,7 +191,7 @@ def test_a_caller_whom_the_authority_serves_itself_is_refused(lab, carol, peer_a
             "out; this connection has proven opa.example") in refused.get("Warning")
     assert len(questions(lab.edges["b"], mark)) == 1
     lab.edges["c"].wait_log(r"refused MESSAGE .*status=403 .*peer=opa.example "
-                            r"caller=sip:bob@opb.example")
+                            r"from=sip:bob@opb.example")
     assert not carol.poll("MESSAGE", 0.2)
 
 
