@@ -89,6 +89,8 @@ class SignedZone:
         text = UNBOUND.format(directory=self.directory, address=self.plan.resolver, port=DNS_PORT)
         if anchored:
             text += f'    trust-anchor: "{self.anchor}"\n'
+        # the other operator is in no DNS: an edge that asks for its keys is told so at once
+        text += f'    local-zone: "{self.plan.a.domain}." static\n'
         text += "remote-control:\n    control-enable: no\n"
         if not anchored:
             text += (f"stub-zone:\n    name: {above(self.domain)}\n"
