@@ -367,13 +367,15 @@ static void redirect_ported(const struct sip_msg *request, const struct called *
 }
 
 /* 302 with the plain address that an alias names: a redirect, no port data (design 3.2). */
-static void redirect_alias(const struct called *called, struct refusal *refusal)
+static void redirect_alias(const struct sip_msg *request, const struct called *called,
+                           struct refusal *refusal)
 {
+    bool sips = request->uri.scheme == SIP_SCHEME_SIPS;
     const struct store_address *target = &called->answer.route.target;
     refusal_set(refusal, 302, "%s@%s is another name of %s@%s", called->address.user,
                 called->address.domain, target->user, target->domain);
-    int len = snprintf(refusal->headers, sizeof(refusal->headers), "Contact: <sip:%s@%s>\r\n",
-                       target->user, target->domain);
+    int len = snprintf(refusal->headers, sizeof(refusal->headers), "Contact: <%s:%s@%s>\r\n",
+                       sips ? "sips" : "sip", target->user, target->domain);
     if (len < 0 || (size_t)len >= sizeof(refusal->headers))
         refusal_set(refusal, 480, "the address has another name that is too long to tell");
 }
@@ -405,7 +407,7 @@ static void plan_from_peer(struct proxy *proxy, const struct origin *origin,
     case RESOLVER_MOVED:
     case RESOLVER_ALIAS:
         if (called.answer.route.aliased)
-            redirect_alias(&called, plan->refusal);
+            redirect_alias(request, &called, plan->refusal);
         else
             redirect_ported(request, &called, plan->refusal);
         return;

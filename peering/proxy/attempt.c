@@ -312,6 +312,13 @@ static void turn_to_next(struct attempt *attempt, const struct sip_msg *response
     context_attempt_failed(context);
 }
 
+/* What becomes of the connection from now on says nothing about this attempt. */
+static void final_came(struct attempt *attempt)
+{
+    timer_stop(proxy_of(attempt)->timers, &attempt->timer);
+    conn_watch_remove(&attempt->watch);
+}
+
 static void on_response(struct txn_client *txn, const struct sip_msg *response, void *arg)
 {
     struct attempt *attempt = arg;
@@ -321,7 +328,7 @@ static void on_response(struct txn_client *txn, const struct sip_msg *response, 
     if (response->status < 200)
         on_provisional(attempt, response->status);
     else
-        timer_stop(proxy_of(attempt)->timers, &attempt->timer);
+        final_came(attempt);
     if (response->status == 503)
         hop_failed(attempt);
     else

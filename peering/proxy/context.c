@@ -344,7 +344,8 @@ void context_response(struct context *context, const struct attempt *attempt,
         context_leave(context);
         return;
     }
-    if (response->status >= 200 && response->status < 300 && context->request->method == SIP_INVITE)
+    if (response->status >= 200 && response->status < 300 &&
+        context->request->method == SIP_INVITE && !context->final_sent) /* once per call */
         policy_answered(context->proxy,
                         context->plan->side == TRANSPORT_OUTSIDE ? conn : context->origin.conn);
     bool wanted = response->status >= 200 || context->provisional_bytes <= CONTEXT_PROVISIONAL_MAX;

@@ -129,7 +129,7 @@ void proxy_trace(struct proxy *proxy, const char *direction, const struct sip_ms
         .time_us = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000,
         .sent = direction[0] == 's',
         .side = listener->side,
-        .transport = conn ? conn_transport(conn) : SIP_UDP,
+        .transport = conn ? conn_transport(conn) : listener->transport,
         .local = listener->bind,
         .remote = *remote,
         .peer = conn ? conn_proven_domain(conn) : "",
