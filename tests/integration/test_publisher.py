@@ -276,8 +276,9 @@ def test_other_settings_are_published_by_a_reload_and_by_a_restart(daemon):
     daemon.wait_converged()
     daemon.settings = "publish { ttl = 60 address-ttl = 30 }\n"
     daemon.configure()
+    since = len(daemon.log())
     daemon.reload()
-    daemon.wait_log("reloaded")
+    daemon.wait_log("publishing: zone=", since, WAIT_S)
     daemon.wait_converged()
     assert {record[2] for record in daemon.primary.records()} == {60, 30}
     daemon.settings = "publish { ttl = 90 address-records = false }\n"
@@ -291,7 +292,9 @@ def test_other_settings_are_published_by_a_reload_and_by_a_restart(daemon):
 
 def test_a_refusal_is_told_in_the_words_of_who_can_mend_it(daemon):
     daemon.primary.write("tsig.key", KEY % OTHER)
+    since = len(daemon.log())
     daemon.reload()
+    daemon.wait_log("publishing: zone=", since, WAIT_S)  # from now on by what was read anew
     daemon.tool("address", "add", "bob@opa.example", "--hosting", "opb.example")
     wait_until(lambda: daemon.zone()["state"] == "failing", "it says that it fails", WAIT_S)
     zone = daemon.zone()

@@ -7,11 +7,13 @@ other N, so that they run while a kept quickstart is up. No port is below 1024: 
 import os
 import socket
 from dataclasses import dataclass
+from typing import Optional
 
 SIP_PORT = 5060
 TLS_PORT = 5061
 DNS_PORT = 5300
 CONTROL_PORT = 4444
+CLAIM_PORT = 5399  # nothing of the lab has it
 
 
 @dataclass
@@ -46,6 +48,7 @@ class Operator:
 @dataclass
 class Plan:
     number: int = 0
+    claimed: Optional[socket.socket] = None  # see free_plan()
 
     def __post_init__(self):
         base = f"127.{self.number}"
@@ -84,11 +87,24 @@ def is_free(plan):
     return None
 
 
+def claim(plan):
+    """A socket that nobody else can have while it is open: two processes that look for a free plan
+    at the same time must not find the same one. None if another has it."""
+    claimed = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        claimed.bind((plan.resolver, CLAIM_PORT))
+    except OSError:
+        claimed.close()
+        return None
+    return claimed
+
+
 def free_plan():
-    """A plan nobody uses at the moment; the start depends on the process, so that two test runs
-    side by side seldom try the same one."""
+    """A plan nobody uses, and nobody else finds while this one is referred to. The start depends on
+    the process, so that test runs side by side seldom try the same one."""
     for step in range(100):
         plan = Plan(1 + (os.getpid() + step) % 100)
-        if is_free(plan) is None:
+        plan.claimed = claim(plan)
+        if plan.claimed and is_free(plan) is None:
             return plan
     raise NoPlan("none of the networks 127.1 to 127.100 has the lab's ports free")
