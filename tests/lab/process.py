@@ -3,11 +3,13 @@
 import ctypes
 import os
 import re
+import resource
 import subprocess
 import time
 from signal import SIGKILL, SIGTERM
 
 PR_SET_PDEATHSIG = 1
+FILE_MAX = 4 << 30  # bytes of a file that a program may write: a log without end ends it
 ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")  # baresip colours its log
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -64,7 +66,10 @@ class Program:
         parent = os.getpid()
         self.stopped = False
 
-        def follow_parent():
+        def prepare():
+            resource.setrlimit(resource.RLIMIT_FSIZE, (FILE_MAX, FILE_MAX))
+            if self.keep:
+                return
             _libc.prctl(PR_SET_PDEATHSIG, SIGKILL)
             if os.getppid() != parent:  # it went before we asked
                 os._exit(1)
@@ -74,7 +79,7 @@ class Program:
                 self.process = subprocess.Popen(
                     self.argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.env,
                     start_new_session=True,  # Ctrl-C is for us; we stop things in order
-                    preexec_fn=None if self.keep else follow_parent)
+                    preexec_fn=prepare)
             except FileNotFoundError as error:
                 raise LabError(f"{self.argv[0]} is not there: {error.strerror}") from error
         return self
@@ -110,11 +115,25 @@ class Program:
             return None
         self.stopped = self.stopped or self.alive()
         self.send_signal(number)
+        return self.wait_end(timeout_s)
+
+    def wait_end(self, timeout_s):
+        """Waits until it has ended, at most so long; then kills it. Returns its exit status."""
         try:
-            return self.process.wait(timeout_s)
+            return self.process.wait(max(0.01, timeout_s))
         except subprocess.TimeoutExpired:
             self.process.kill()
             return self.process.wait()
+        finally:
+            self.end_children()
+
+    def end_children(self):
+        """Those that outlive it, as a killed Kamailio's do, which then log without end. They are in
+        the group that it was started in."""
+        try:
+            os.killpg(self.pid, SIGKILL)
+        except ProcessLookupError:
+            pass  # there are none
 
     def kill(self):
         self.stop(SIGKILL)
@@ -133,12 +152,9 @@ class Program:
 
 def stop_all(programs, timeout_s=5):
     """Asks all of them to end at once, waits for all, kills what is left."""
-    running = [program for program in programs if program.alive()]
-    for program in running:
+    started = [program for program in programs if program.process is not None]
+    for program in started:
         program.send_signal(SIGTERM)
     deadline = time.monotonic() + timeout_s
-    for program in running:
-        try:
-            program.process.wait(max(0.01, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            program.kill()
+    for program in started:
+        program.wait_end(deadline - time.monotonic())
