@@ -11,8 +11,7 @@
  *
  * What was found out holds for the shortest TTL, TRUST_MAX_S at most. Then it is found out anew
  * before the next message or request passes; those wait. */
-#include "peering/transport/internal.h"
-#include "peering/transport/trust.h"
+#include "peering/transport/verdict.h"
 
 #include "base/status.h"
 
@@ -20,47 +19,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CLAIMS_UNANCHORED 4       /* of a certificate that anybody may have made: DNS questions */
 #define TRUST_MIN_MS      1000    /* a shorter TTL counts as this */
 #define TRUST_MAX_S       300     /* then a verdict is looked at again, whatever its TTL */
 #define TRUST_AHEAD_PART  10      /* a connection in use is renewed in the last tenth */
 #define TRUST_PATIENCE_MS 500     /* messages wait so long for a renewal */
 #define TRUST_RETRY_MS    5000    /* between renewals while DNS cannot be asked */
 #define TRUST_GRACE_MS    3600000 /* what was proven stays so while DNS cannot be asked, so long */
-
-enum claim_state { CLAIM_ASKED, CLAIM_PROVEN, CLAIM_REFUSED, CLAIM_UNKNOWN };
-
-struct claim {
-    struct verdict *verdict;
-    char domain[256];
-    enum claim_state state;
-    struct trust_asking *asking; /* NULL: DNS was not asked, or has answered */
-};
-
-/* Owned by its connection until it is finished or dropped. */
-struct verdict {
-    struct conn *conn;
-    bool is_renewal, anchored;
-    uint64_t until_ms; /* the shortest TTL */
-    size_t pending;    /* claims without answer, and one while they are being asked */
-    struct timer patience;
-    char unanchored[TLS_MAX_VERDICT]; /* why trust anchors prove nothing */
-    char refusal[TLS_MAX_VERDICT];    /* why the first claim is not proven */
-    size_t count;
-    struct claim claims[];
-};
-
-static const struct transport_trust *trust_of(const struct conn *conn)
-{
-    return conn->key.side == TRANSPORT_OUTSIDE ? conn->transport->trust : NULL;
-}
-
-static bool asks_dns(const struct conn *conn)
-{
-    const struct transport_trust *trust = trust_of(conn);
-
-    return trust && trust->ask;
-}
 
 static uint64_t now_ms(const struct conn *conn)
 {
@@ -140,7 +104,7 @@ static void keep_times(struct conn *conn, const struct verdict *verdict)
         unknown = unknown || is_in_grace(conn, &verdict->claims[i]);
     if (unknown && until_ms > now + TRUST_RETRY_MS)
         until_ms = now + TRUST_RETRY_MS;
-    if (!trust_of(conn))
+    if (!verdict_trust(conn))
         return;
     if (until_ms < now + TRUST_MIN_MS)
         until_ms = now + TRUST_MIN_MS;
@@ -223,7 +187,7 @@ static void finish(struct verdict *verdict)
         become_ready(conn);
 }
 
-static void pending_drop(struct verdict *verdict)
+void verdict_pending_drop(struct verdict *verdict)
 {
     struct conn *conn = verdict->conn;
 
@@ -234,168 +198,7 @@ static void pending_drop(struct verdict *verdict)
     conn_unref(conn);
 }
 
-/* ---- one claim ---- */
-
-static void claim_refuse(struct claim *claim, enum claim_state state, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static void claim_refuse(struct claim *claim, enum claim_state state, const char *format, ...)
-{
-    struct verdict *verdict = claim->verdict;
-    char name[CONN_NAME_MAX];
-    va_list args;
-    int len;
-
-    claim->state = state;
-    if (verdict->refusal[0])
-        return;
-    len = snprintf(verdict->refusal, sizeof(verdict->refusal),
-                   "%s: ", conn_name(verdict->conn, name));
-    va_start(args, format);
-    vsnprintf(verdict->refusal + len, sizeof(verdict->refusal) - (size_t)len, format, args);
-    va_end(args);
-}
-
-static void claim_by_anchors(struct claim *claim)
-{
-    struct verdict *verdict = claim->verdict;
-
-    if (verdict->anchored) {
-        claim->state = CLAIM_PROVEN;
-        return;
-    }
-    claim->state = CLAIM_REFUSED;
-    if (!verdict->refusal[0])
-        memcpy(verdict->refusal, verdict->unanchored, sizeof(verdict->refusal));
-}
-
-static void claim_decide(struct claim *claim, const struct trust_answer *answer)
-{
-    const struct conn *conn = claim->verdict->conn;
-
-    switch (answer->say) {
-    case TRUST_FITS:
-        claim->state = CLAIM_PROVEN;
-        return;
-    case TRUST_ANCHORS:
-        claim_by_anchors(claim);
-        return;
-    case TRUST_MISFITS:
-        claim_refuse(claim, CLAIM_REFUSED,
-                     "its key is none of those that the validated TLSA records of %s name (DANE), "
-                     "and these decide, whatever CA issued its certificate; %s must publish the "
-                     "key that its edge %s (TLSA 3 1 1)",
-                     claim->domain, claim->domain, conn->accepted ? "calls with" : "serves");
-        return;
-    case TRUST_UNKNOWN:
-        claim_refuse(claim, CLAIM_UNKNOWN,
-                     "whether DNS names the keys of %s could not be found out, so its certificate "
-                     "proves nothing now: %s",
-                     claim->domain, answer->why);
-        return;
-    }
-}
-
-static void claim_answered(const struct trust_answer *answer, void *arg)
-{
-    struct claim *claim = arg;
-    struct verdict *verdict = claim->verdict;
-    uint64_t until_ms = now_ms(verdict->conn) + (uint64_t)answer->ttl_s * 1000;
-
-    claim->asking = NULL;
-    claim_decide(claim, answer);
-    if (claim->state == CLAIM_PROVEN && until_ms < verdict->until_ms)
-        verdict->until_ms = until_ms;
-    pending_drop(verdict);
-}
-
-static bool record_fits(const struct tls_tlsa *tlsa, void *arg)
-{
-    const struct claim *claim = arg;
-    const SSL *ssl = claim->verdict->conn->ssl;
-
-    return tls_dane_fits(tlsa, SSL_get0_peer_certificate(ssl), SSL_get_peer_cert_chain(ssl),
-                         claim->domain, time(NULL));
-}
-
-/* Returns whether the operator has nothing against it. */
-static bool claim_is_welcome(struct claim *claim)
-{
-    const struct conn *conn = claim->verdict->conn;
-    const struct transport_trust *trust = trust_of(conn);
-    struct trust_peer peer = {.pin_count = 0};
-    uint8_t hash[TLS_KEY_HASH_LEN];
-    bool pinned = false;
-    int status = trust && trust->peer ? trust->peer(claim->domain, &peer, trust->arg) : 0;
-
-    if (status != 0) {
-        claim_refuse(claim, CLAIM_UNKNOWN, "the directory cannot be read: %s", status_text(status));
-        return false;
-    }
-    if (peer.blocked) {
-        claim_refuse(claim, CLAIM_REFUSED, "%s is blocked here (junctor peer show %s)",
-                     claim->domain, claim->domain);
-        return false;
-    }
-    if (peer.pin_count == 0)
-        return true;
-    if (tls_key_hash(SSL_get0_peer_certificate(conn->ssl), hash) == 0)
-        for (unsigned i = 0; i < peer.pin_count; i++)
-            pinned = pinned || memcmp(peer.pins[i], hash, sizeof(hash)) == 0;
-    if (!pinned)
-        claim_refuse(claim, CLAIM_REFUSED,
-                     "its key is none of those that %s is pinned to here; if the change is theirs, "
-                     "give the new key too (junctor peer set %s --pin)",
-                     claim->domain, claim->domain);
-    return pinned;
-}
-
-static void claim_start(struct claim *claim)
-{
-    const struct conn *conn = claim->verdict->conn;
-    const struct transport_trust *trust = trust_of(conn);
-    const struct trust_question question = {.domain = claim->domain,
-                                            .host = conn->accepted ? "" : conn->key.far_host,
-                                            .port = netaddr_port(&conn->key.addr),
-                                            .fits = record_fits,
-                                            .done = claim_answered,
-                                            .arg = claim};
-    int status;
-
-    if (!claim_is_welcome(claim))
-        return;
-    if (!asks_dns(conn)) {
-        claim_by_anchors(claim);
-        return;
-    }
-    status = trust->ask(&question, &claim->asking, trust->arg);
-    if (status == 0)
-        claim->verdict->pending++;
-    else
-        claim_refuse(claim, CLAIM_UNKNOWN, "DNS cannot be asked for the keys of %s: %s",
-                     claim->domain, status_text(status));
-}
-
 /* ---- all of them ---- */
-
-/* What the connection is to be believed, if it is. Of a certificate that no anchor vouches for only
- * some names are looked at: who made it may have aimed at those domains' servers. */
-static size_t claims_collect(const struct conn *conn, const struct tls_verdict *judged,
-                             bool anchored, char domains[TLS_MAX_IDENTITIES][256])
-{
-    size_t count;
-
-    if (!conn->accepted && asks_dns(conn)) {
-        snprintf(domains[0], sizeof(domains[0]), "%s", conn->key.far_domain);
-        return 1;
-    }
-    if (anchored) {
-        memcpy(domains, judged->identities, judged->identity_count * sizeof(domains[0]));
-        return judged->identity_count;
-    }
-    count = tls_identities(SSL_get0_peer_certificate(conn->ssl), domains);
-    return count < CLAIMS_UNANCHORED ? count : CLAIMS_UNANCHORED;
-}
 
 static struct verdict *verdict_alloc(struct conn *conn, const struct tls_verdict *judged,
                                      bool anchored)
@@ -445,7 +248,7 @@ static void verdict_start(struct conn *conn)
         become_ready(conn);
         return;
     }
-    if (!anchored && (!asks_dns(conn) || judged.is_final)) {
+    if (!anchored && (!verdict_asks_dns(conn) || judged.is_final)) {
         gate_failed(conn, judged.why);
         refuse(conn, judged.why);
         return;
@@ -461,26 +264,17 @@ static void verdict_start(struct conn *conn)
         claim_start(&verdict->claims[i]);
     if (verdict->count == 0)
         memcpy(verdict->refusal, verdict->unanchored, sizeof(verdict->refusal));
-    pending_drop(verdict);
+    verdict_pending_drop(verdict);
 }
 
-/* Whoever has not answered yet counts as unknown. */
 static void verdict_give_up(struct verdict *verdict)
 {
-    static const struct trust_answer late = {TRUST_UNKNOWN, 0, "no answer from DNS in time"};
     struct conn *conn = conn_ref(verdict->conn);
 
-    for (size_t i = 0; i < verdict->count; i++) {
-        struct claim *claim = &verdict->claims[i];
-
-        if (claim->asking) {
-            conn->transport->trust->cancel(claim->asking);
-            claim->asking = NULL;
-            claim_decide(claim, &late);
-        }
-    }
+    for (size_t i = 0; i < verdict->count; i++)
+        claim_give_up(&verdict->claims[i]);
     verdict->pending = 1;
-    pending_drop(verdict);
+    verdict_pending_drop(verdict);
     conn_unref(conn);
 }
 
@@ -528,7 +322,7 @@ bool verdict_is_over(struct conn *conn)
 
     if (now == 0)
         return false;
-    if (!conn->verdict && (over || (asks_dns(conn) && now >= conn->renew_ms)))
+    if (!conn->verdict && (over || (verdict_asks_dns(conn) && now >= conn->renew_ms)))
         verdict_start(conn);
     if (over && conn->verdict && !conn->paused)
         renewal_awaited(conn);
