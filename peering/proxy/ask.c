@@ -201,13 +201,15 @@ static void try_hops(struct ask *ask);
 static void on_conn(struct conn *conn, enum conn_state state, const char *why, void *arg)
 {
     struct ask *ask = arg;
-    (void)conn, (void)why;
+    (void)why;
     proxy_advance(ask->proxy);
-    if (state == CONN_READY && !ask->sent)
+    /* A renewed verdict may have taken away what we called for, and with it the way here. */
+    bool unproven = state == CONN_READY && !conn_proves(conn, ask->address.domain);
+    if (state == CONN_READY && !unproven && !ask->sent)
         send_question(ask);
-    if (state != CONN_CLOSED)
+    if (state != CONN_CLOSED && !unproven)
         return;
-    bool once_more = ask->reused && !ask->again;
+    bool once_more = (ask->reused || unproven) && !ask->again;
     if (!once_more)
         resolver_hop_failed(ask->proxy->resolver, &ask->hop, ask->address.domain);
     conn_drop(ask);

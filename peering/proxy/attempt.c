@@ -354,9 +354,32 @@ static void on_timeout(struct txn_client *txn, void *arg)
     context_attempt_failed(attempt->context);
 }
 
+/* While we waited for a verdict to be renewed it may have taken away what we called for. */
+static bool is_proven(const struct attempt *attempt, const struct conn *conn)
+{
+    return attempt->context->plan->side == TRANSPORT_INSIDE ||
+           conn_proves(conn, attempt->far_domain);
+}
+
+static void turn_away(struct attempt *attempt)
+{
+    char text[NETADDR_TEXT_MAX];
+    if (!attempt->abandoned && !context_retry_hop(attempt->context)) {
+        context_add_cause(attempt->context, "%s at %s has not proven %s any more",
+                          attempt->hop.host, netaddr_format(&attempt->hop.addr, text),
+                          attempt->far_domain);
+        hop_failed(attempt);
+    }
+    fail(attempt);
+}
+
 static void on_conn(struct conn *conn, enum conn_state state, const char *why, void *arg)
 {
     struct attempt *attempt = arg;
+    if (state == CONN_READY && !is_proven(attempt, conn)) {
+        turn_away(attempt);
+        return;
+    }
     if (state == CONN_READY) {
         attempt->connected = true;
         note_sent(attempt);

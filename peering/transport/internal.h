@@ -192,6 +192,8 @@ void transport_handle_closed(struct transport *transport);
 const char *conn_key_name(const struct conn_key *key, char text[CONN_NAME_MAX]);
 int pool_put(struct conn *conn, const struct conn_key *key);
 void pool_remove_all(struct conn *conn);
+/* A renewed verdict may have taken identities away: nothing meant for those finds it any more. */
+void pool_remove_unproven(struct conn *conn);
 
 /* ---- conn.c: life of a connection ---- */
 /* With the transport's reference, in no state's business yet; `fd` is the connection's from now on

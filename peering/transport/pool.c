@@ -92,6 +92,16 @@ void pool_remove_all(struct conn *conn)
         pool_remove(container_of(link, struct conn_entry, of_conn));
 }
 
+void pool_remove_unproven(struct conn *conn)
+{
+    list_each (link, next, &conn->entries) {
+        struct conn_entry *entry = container_of(link, struct conn_entry, of_conn);
+
+        if (!conn_proves(conn, entry->key.far_domain))
+            pool_remove(entry);
+    }
+}
+
 /* The far side reopened its connection (its old one may be dead without our knowing), so the newest
  * offer of the same name wins; a connection that we opened ourselves stays. */
 void conn_offer_alias(struct conn *conn, const char *far_domain, const struct netaddr *addr)
@@ -211,13 +221,19 @@ static int pool_open(struct transport *transport, const struct conn_key *key, st
 int transport_connect(struct transport *transport, const struct conn_key *key, struct conn **conn)
 {
     const struct conn_entry *entry;
+    struct conn *found;
 
     if (!key_is_sound(key))
         return -EINVAL;
     entry = pool_find(transport, key);
     if (!entry)
         return pool_open(transport, key, conn);
-    *conn = conn_ref(entry->conn);
-    verdict_is_over(*conn);
+    found = conn_ref(entry->conn);
+    verdict_is_over(found);
+    if (conn_is_open(found) && !pool_find(transport, key)) { /* an alias, and no longer */
+        conn_unref(found);
+        return pool_open(transport, key, conn);
+    }
+    *conn = found;
     return 0;
 }

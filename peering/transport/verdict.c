@@ -92,6 +92,8 @@ static int keep_identities(struct conn *conn, const struct verdict *verdict)
     conn->identity_count = count;
     if (conn->accepted)
         snprintf(conn->key.far_domain, sizeof(conn->key.far_domain), "%s", kept[0]);
+    if (verdict->is_renewal)
+        pool_remove_unproven(conn);
     return 0;
 }
 

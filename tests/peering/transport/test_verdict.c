@@ -459,6 +459,65 @@ static void one_identity_can_fall_away(void **state)
     pair_close(pair);
 }
 
+/* What b would call a back by: the port of its Via. */
+static struct conn_key key_back(const struct pair *pair)
+{
+    struct conn_key key = net_key(TRANSPORT_OUTSIDE, SIP_TLS, *conn_peer_addr(pair->b.conn),
+                                  "opb.example", "opa.example");
+
+    netaddr_set_port(&key.addr, 5099);
+    return key;
+}
+
+static struct conn *connected_with_alias(struct net *net, struct pair *pair, struct seen *seen)
+{
+    struct conn *conn = connected_briefly(net, pair, seen);
+    struct conn_key back = key_back(pair);
+
+    conn_offer_alias(pair->b.conn, "opa.example", &back.addr);
+    return conn;
+}
+
+static void an_alias_goes_with_the_identity_that_it_was_offered_for(void **state)
+{
+    struct net *net = *state;
+    struct pair *pair = pair_open(net, &net->ca);
+    struct seen seen, back;
+    struct conn *conn = connected_with_alias(net, pair, &seen), *waits, *other;
+    struct conn_key key = key_back(pair);
+
+    pair->b_oracle.said[0].say = TRUST_MISFITS;
+    waits = net_connect(&pair->b, &key, &back);
+    assert_ptr_equal(waits, pair->b.conn); /* as yet, and it is being looked at */
+    NET_WAIT(net, back.ready == 1);
+    assert_false(conn_proves(waits, "opa.example"));
+    assert_true(conn_proves(waits, "opx.example"));
+    other = net_connect(&pair->b, &key, NULL);
+    assert_ptr_not_equal(other, waits);
+    conn_unref(other);
+    conn_unref(waits);
+    conn_unref(conn);
+    pair_close(pair);
+}
+
+static void an_alias_that_is_found_without_its_identity_is_passed_over(void **state)
+{
+    struct net *net = *state;
+    struct pair *pair = pair_open(net, &net->ca);
+    struct seen seen;
+    struct conn *conn = connected_with_alias(net, pair, &seen), *other;
+    struct conn_key key = key_back(pair);
+
+    pair->b_oracle.said[0].peer.blocked = true; /* both are known at once */
+    pair->b_oracle.said[1].ask_status = -EAGAIN;
+    other = net_connect(&pair->b, &key, NULL);
+    assert_ptr_not_equal(other, pair->b.conn);
+    assert_true(conn_proves(pair->b.conn, "opx.example"));
+    conn_unref(other);
+    conn_unref(conn);
+    pair_close(pair);
+}
+
 /* An outage of DNS ends no connection. */
 static void what_was_proven_stays_so_while_dns_cannot_be_asked(void **state)
 {
@@ -516,6 +575,8 @@ int main(void)
         TEST(messages_wait_for_the_verdict_to_be_renewed),
         TEST(what_is_not_proven_any_more_ends_the_connection),
         TEST(one_identity_can_fall_away),
+        TEST(an_alias_goes_with_the_identity_that_it_was_offered_for),
+        TEST(an_alias_that_is_found_without_its_identity_is_passed_over),
         TEST(what_was_proven_stays_so_while_dns_cannot_be_asked),
         TEST(without_dns_anchors_decide_and_the_operator),
     };
