@@ -460,6 +460,19 @@ void admit_answer_probe(struct proxy *proxy, const struct sip_msg *request, stru
     refusal_set(answer, 200, "%s", "");
 }
 
+/* Stale data proves no identity (design section 2). */
+static void refuse_unproven(const struct origin *origin, struct refusal *refusal)
+{
+    const char *held = origin->conn ? conn_proven_domain(origin->conn) : "";
+    if (held[0])
+        refusal_set(refusal, 403,
+                    "whether DNS still names the key of %s cannot be found out now, so this "
+                    "connection proves nothing; calls in progress go on",
+                    held);
+    else
+        refusal_set(refusal, 403, "this connection has proven no SIP domain");
+}
+
 void admit_plan(struct proxy *proxy, const struct origin *origin, const struct sip_msg *request,
                 const struct sip_nameaddr *next, struct plan *plan)
 {
@@ -472,9 +485,9 @@ void admit_plan(struct proxy *proxy, const struct origin *origin, const struct s
         refusal_set(plan->refusal, 403, "maddr in the Request-URI is not followed here");
     } else if (origin->listener->side == TRANSPORT_INSIDE) {
         plan_from_core(proxy, origin, request, plan);
-    } else if (origin->conn && conn_proven_domain(origin->conn)[0]) {
+    } else if (origin->conn && conn_proves(origin->conn, conn_proven_domain(origin->conn))) {
         plan_from_peer(proxy, origin, request, plan);
     } else {
-        refusal_set(plan->refusal, 403, "this connection has proven no SIP domain");
+        refuse_unproven(origin, plan->refusal);
     }
 }

@@ -52,6 +52,7 @@ static int connect_hop(struct attempt *attempt, struct conn **conn)
     const struct plan *plan = attempt->context->plan;
     struct conn_key key = {
         .side = plan->side, .transport = attempt->hop.transport, .addr = attempt->hop.addr};
+    key.under_way = plan->in_dialog || attempt->on_wire;
     if (key.transport == SIP_TLS) {
         snprintf(key.our_domain, sizeof(key.our_domain), "%s", plan->hosted);
         snprintf(key.far_domain, sizeof(key.far_domain), "%s", attempt->far_domain);
@@ -357,8 +358,11 @@ static void on_timeout(struct txn_client *txn, void *arg)
 /* While we waited for a verdict to be renewed it may have taken away what we called for. */
 static bool is_proven(const struct attempt *attempt, const struct conn *conn)
 {
-    return attempt->context->plan->side == TRANSPORT_INSIDE ||
-           conn_proves(conn, attempt->far_domain);
+    const struct plan *plan = attempt->context->plan;
+    if (plan->side == TRANSPORT_INSIDE)
+        return true;
+    return plan->in_dialog ? conn_holds(conn, attempt->far_domain)
+                           : conn_proves(conn, attempt->far_domain);
 }
 
 static void turn_away(struct attempt *attempt)
@@ -417,6 +421,10 @@ static int connect_attempt(struct attempt *attempt)
         context_fall_back(context);
     else if (status == STATUS_NOTFOUND)
         context_add_cause(context, "this edge has no certificate for %s", context->plan->hosted);
+    else if (status == STATUS_UNPROVEN)
+        context_add_cause(context,
+                          "%s: whether DNS still names the key of %s cannot be found out now",
+                          attempt->hop.host, attempt->far_domain);
     else if (status != 0)
         context_add_cause(context, "%s: %s", attempt->hop.host, status_text(status));
     if (status != 0)

@@ -126,7 +126,7 @@ static void check_side(struct proxy *proxy, const struct origin *origin, const s
     if (origin->listener->side != token->side)
         refusal_set(refusal, 403, "this dialog's token is not valid from this side");
     else if (token->side == TRANSPORT_OUTSIDE &&
-             !(origin->conn && conn_proves(origin->conn, token->peer)))
+             !(origin->conn && conn_holds(origin->conn, token->peer)))
         refusal_set(refusal, 403, "this dialog is with %s, which this connection has not proven",
                     token->peer);
     else if (token->side == TRANSPORT_INSIDE && !admit_source_is_core(proxy, origin, hosted))
@@ -151,7 +151,7 @@ static void check_caller(const struct origin *origin, const struct sip_msg *requ
 {
     const struct sip_uri *from = &request->from.uri;
     if (token->side == TRANSPORT_OUTSIDE && token->caller && !identity_is_anonymous(from) &&
-        !identity_is_proven(origin->conn, from) && !is_speaker(token, from))
+        !identity_is_held(origin->conn, from) && !is_speaker(token, from))
         refusal_set(refusal, 403, "the caller %.*s could not be verified: this dialog is with %s",
                     SLICE_ARG(from->bytes), token->peer);
 }

@@ -3,13 +3,23 @@
 
 #include "base/status.h"
 
+static bool domain_of(const struct sip_uri *uri, char domain[STORE_DOMAIN_MAX + 1])
+{
+    if (uri->scheme != SIP_SCHEME_SIP && uri->scheme != SIP_SCHEME_SIPS)
+        return false;
+    return uri->host_kind == SIP_HOST_NAME && store_domain_canonical(uri->host, domain, NULL) == 0;
+}
+
 bool identity_is_proven(const struct conn *conn, const struct sip_uri *uri)
 {
     char domain[STORE_DOMAIN_MAX + 1];
-    if (uri->scheme != SIP_SCHEME_SIP && uri->scheme != SIP_SCHEME_SIPS)
-        return false;
-    return uri->host_kind == SIP_HOST_NAME &&
-           store_domain_canonical(uri->host, domain, NULL) == 0 && conn_proves(conn, domain);
+    return domain_of(uri, domain) && conn_proves(conn, domain);
+}
+
+bool identity_is_held(const struct conn *conn, const struct sip_uri *uri)
+{
+    char domain[STORE_DOMAIN_MAX + 1];
+    return domain_of(uri, domain) && conn_holds(conn, domain);
 }
 
 static void remove_all(struct sip_edits *edits, const struct sip_msg *msg, enum sip_header_id id)

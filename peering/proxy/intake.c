@@ -120,7 +120,7 @@ static struct context *cancelled_by(struct proxy *proxy, const struct origin *or
     if (!context || context->origin.listener->side != origin->listener->side)
         return NULL;
     if (origin->listener->side == TRANSPORT_OUTSIDE && origin->conn &&
-        !conn_proves(origin->conn, conn_proven_domain(context->origin.conn)))
+        !conn_holds(origin->conn, conn_proven_domain(context->origin.conn)))
         return NULL;
     return context;
 }
@@ -252,6 +252,7 @@ static void make_plan(struct proxy *proxy, const struct origin *origin,
     policy_from_peer(proxy, origin, request, routes->in_dialog, plan);
     if (plan->refusal->status)
         return;
+    plan->in_dialog = routes->in_dialog;
     if (routes->in_dialog) {
         dialog_plan(proxy, origin, request, routes->top, routes->next, plan);
         return;

@@ -158,7 +158,8 @@ static void send_on_new_conn(struct proxy *proxy, const struct origin *origin,
 {
     struct conn_key key = {.side = conn_side(origin->conn),
                            .transport = conn_transport(origin->conn),
-                           .addr = origin->peer};
+                           .addr = origin->peer,
+                           .under_way = true};
     struct conn *conn;
     netaddr_set_port(&key.addr, via->port ? via->port : key.transport == SIP_TLS ? 5061 : 5060);
     if (key.transport == SIP_TLS) {

@@ -232,7 +232,8 @@ struct plan {
     struct guard_slot *budget; /* of the peer it came from: counts it as under way; or NULL */
     size_t own_routes;         /* topmost Route values that are ours and are removed */
     bool strict_next; /* the first Route value that stays is a strict router's (16.6 step 6) */
-    bool in_order;    /* a dialog's: the first target comes first even if it failed lately */
+    bool in_dialog;
+    bool in_order; /* a dialog's: the first target comes first even if it failed lately */
     struct netaddr dialog_addr; /* then, where the core's element that has it may be found by its
                                    address; else AF_UNSPEC */
     size_t target_count;
@@ -507,6 +508,8 @@ void identity_clean_to_peer(struct proxy *proxy, struct sip_edits *edits, const 
                             const char *peer);
 /* Does the connection prove the domain of this URI? */
 bool identity_is_proven(const struct conn *conn, const struct sip_uri *uri);
+/* Does it hold it (conn_holds)? That is enough for what a dialog under way began with. */
+bool identity_is_held(const struct conn *conn, const struct sip_uri *uri);
 /* RFC 3323 4.1.1.3: a From that names nobody. */
 bool identity_is_anonymous(const struct sip_uri *from);
 /* The first sip: or sips: URI that P-Asserted-Identity names; from a peer (conn is not NULL) only

@@ -87,6 +87,7 @@ static void claim_decide(struct claim *claim, const struct trust_answer *answer)
     switch (answer->say) {
     case TRUST_FITS:
         claim->state = CLAIM_PROVEN;
+        claim->by_keys = true;
         return;
     case TRUST_ANCHORS:
         claim_by_anchors(claim);

@@ -269,15 +269,24 @@ const struct netaddr *conn_peer_addr(const struct conn *conn)
     return &conn->key.addr;
 }
 
+const struct conn_identity *conn_identity_find(const struct conn *conn, const char *domain)
+{
+    for (size_t i = 0; i < conn->identity_count; i++)
+        if (strcmp(conn->identities[i].domain, domain) == 0)
+            return &conn->identities[i];
+    return NULL;
+}
+
 bool conn_proves(const struct conn *conn, const char *domain)
 {
-    if (conn->state != CONN_READY)
-        return false;
-    for (size_t i = 0; i < conn->identity_count; i++) {
-        if (strcmp(conn->identities[i], domain) == 0)
-            return true;
-    }
-    return false;
+    const struct conn_identity *identity = conn_identity_find(conn, domain);
+
+    return conn->state == CONN_READY && identity && !identity->lapsed;
+}
+
+bool conn_holds(const struct conn *conn, const char *domain)
+{
+    return conn->state == CONN_READY && conn_identity_find(conn, domain);
 }
 
 const char *conn_proven_domain(const struct conn *conn)
@@ -290,14 +299,14 @@ const char *conn_proven_text(const struct conn *conn, char *text, size_t size)
     size_t used = 0;
     text[0] = '\0';
     for (size_t i = 0; i < conn->identity_count && used < size; i++)
-        used +=
-            (size_t)snprintf(text + used, size - used, "%s%s", i ? ", " : "", conn->identities[i]);
+        used += (size_t)snprintf(text + used, size - used, "%s%s", i ? ", " : "",
+                                 conn->identities[i].domain);
     return text;
 }
 
 const char *conn_identity(const struct conn *conn, size_t index)
 {
-    return index < conn->identity_count ? conn->identities[index] : NULL;
+    return index < conn->identity_count ? conn->identities[index].domain : NULL;
 }
 
 const char *conn_our_domain(const struct conn *conn)
@@ -365,12 +374,12 @@ static void view_make(const struct conn *conn, uint64_t now_ms, struct transport
     snprintf(view->proven, sizeof(view->proven), "%s", conn_proven_domain(conn));
     size_t len = 0;
     for (size_t i = 0; i < conn->identity_count; i++) {
-        size_t more = strlen(conn->identities[i]);
+        size_t more = strlen(conn->identities[i].domain);
         if (len + 1 + more >= sizeof(view->identities))
             break;
         if (len > 0)
             view->identities[len++] = ' ';
-        memcpy(view->identities + len, conn->identities[i], more); /* the rest is zero */
+        memcpy(view->identities + len, conn->identities[i].domain, more); /* the rest is zero */
         len += more;
     }
 }
@@ -382,7 +391,7 @@ size_t transport_view_get(const struct transport *transport, const char *domain,
     size_t count = 0;
     list_each (it, next, &transport->conns) {
         const struct conn *conn = container_of(it, struct conn, link);
-        if (domain && !conn_proves(conn, domain))
+        if (domain && !conn_holds(conn, domain))
             continue;
         if (count < max)
             view_make(conn, now_ms, &views[count]);

@@ -110,7 +110,7 @@ void gate_failed(struct conn *conn, const char *what)
 static bool is_good(const struct conn *conn)
 {
     for (size_t i = 0; i < conn->identity_count; i++)
-        if (guard_is_good(conn->transport->guard, &conn->key.addr, conn->identities[i],
+        if (guard_is_good(conn->transport->guard, &conn->key.addr, conn->identities[i].domain,
                           now_ms(conn)))
             return true;
     return false;
@@ -136,7 +136,7 @@ bool gate_proven(struct conn *conn)
 
     if (!guard || conn->identity_count == 0)
         return true;
-    conn->guard_peer = guard_peer_key(guard, conn->identities[0]);
+    conn->guard_peer = guard_peer_key(guard, conn->identities[0].domain);
     if (!conn->guarded)
         return true;
     gate_left(conn);

@@ -95,6 +95,14 @@ struct conn_entry {
     struct conn_key key;
 };
 
+/* A SIP domain that the far side has proven. */
+struct conn_identity {
+    char domain[256];
+    uint64_t until_ms; /* of the loop's clock: so long it was found to hold */
+    bool by_keys;      /* DNS named the key; else a trust anchor vouches for it */
+    bool lapsed;       /* and that is over, but DNS cannot be asked (verdict.c) */
+};
+
 struct conn {
     unsigned refs;
     struct transport *transport; /* NULL once that is closed */
@@ -133,16 +141,15 @@ struct conn {
     struct list unproven_link; /* in transport->unproven */
 
     struct tls_context *tls;
-    SSL *ssl;                  /* NULL: plain TCP */
-    bool ssl_wants_write;      /* to go on with handshake or read */
-    bool ssl_write_wants_read; /* to go on with a write */
-    bool ssl_broken;           /* a fatal error: no SSL_shutdown */
-    char (*identities)[256];   /* proven SIP domains */
+    SSL *ssl;                         /* NULL: plain TCP */
+    bool ssl_wants_write;             /* to go on with handshake or read */
+    bool ssl_write_wants_read;        /* to go on with a write */
+    bool ssl_broken;                  /* a fatal error: no SSL_shutdown */
+    struct conn_identity *identities; /* those that have lapsed come last */
     size_t identity_count;
     struct verdict *verdict;   /* while it is being found out who the far side is */
     uint64_t proof_ms;         /* until then it is known; 0: for as long as the connection lives */
     uint64_t renew_ms;         /* from then on it is found out anew, if somebody uses it */
-    uint64_t grace_ms;         /* until then what was proven holds though DNS cannot be asked */
     bool paused;               /* messages wait for that */
     char fault[128];           /* of the last failed read or write */
     char why[TLS_MAX_VERDICT]; /* the longest sentence of an end is that of a refusal */
@@ -193,7 +200,7 @@ const char *conn_key_name(const struct conn_key *key, char text[CONN_NAME_MAX]);
 int pool_put(struct conn *conn, const struct conn_key *key);
 void pool_remove_all(struct conn *conn);
 /* A renewed verdict may have taken identities away: nothing meant for those finds it any more. */
-void pool_remove_unproven(struct conn *conn);
+void pool_remove_lost(struct conn *conn);
 
 /* ---- conn.c: life of a connection ---- */
 /* With the transport's reference, in no state's business yet; `fd` is the connection's from now on
@@ -211,6 +218,8 @@ void conn_resume(struct conn *conn); /* what waited for a renewed verdict goes o
 void conn_tell_closed(struct conn *conn);
 void conn_detach(struct conn *conn); /* the transport closes: no more callbacks, drops its ref */
 const char *conn_name(const struct conn *conn, char text[CONN_NAME_MAX]);
+/* NULL: it was not proven. */
+const struct conn_identity *conn_identity_find(const struct conn *conn, const char *domain);
 void conn_mark_active(struct conn *conn);
 
 /* ---- conn_io.c: what happens on a connection's socket ---- */

@@ -92,12 +92,12 @@ void pool_remove_all(struct conn *conn)
         pool_remove(container_of(link, struct conn_entry, of_conn));
 }
 
-void pool_remove_unproven(struct conn *conn)
+void pool_remove_lost(struct conn *conn)
 {
     list_each (link, next, &conn->entries) {
         struct conn_entry *entry = container_of(link, struct conn_entry, of_conn);
 
-        if (!conn_proves(conn, entry->key.far_domain))
+        if (!conn_holds(conn, entry->key.far_domain))
             pool_remove(entry);
     }
 }
@@ -218,6 +218,11 @@ static int pool_open(struct transport *transport, const struct conn_key *key, st
     return 0;
 }
 
+static bool may_serve(const struct conn *conn, const struct conn_key *key)
+{
+    return key->transport != SIP_TLS || key->under_way || conn_proves(conn, key->far_domain);
+}
+
 int transport_connect(struct transport *transport, const struct conn_key *key, struct conn **conn)
 {
     const struct conn_entry *entry;
@@ -233,6 +238,10 @@ int transport_connect(struct transport *transport, const struct conn_key *key, s
     if (conn_is_open(found) && !pool_find(transport, key)) { /* an alias, and no longer */
         conn_unref(found);
         return pool_open(transport, key, conn);
+    }
+    if (conn_is_open(found) && !may_serve(found, key)) {
+        conn_unref(found);
+        return STATUS_UNPROVEN;
     }
     *conn = found;
     return 0;

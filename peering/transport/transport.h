@@ -147,12 +147,15 @@ struct conn_key {
     /* Not part of what finds it: the name in DNS that led to `addr`, for its TLSA records; "" where
      * none did, and any server of far_domain may be there. */
     char far_host[256];
+    bool under_way; /* nor this: it is for a dialog or transaction under way (conn_holds) */
 };
 
 /* The connection with this key: a living one, an accepted one offered as alias, or a new one being
  * opened. `*conn` comes with a reference. It leaves from the IP that a listener of the same side
  * and family is bound to, so that a core or peer knows us by it. What goes wrong while it is being
- * opened, even at once, is told to the watches. Returns 0; STATUS_LIMIT (max_connections);
+ * opened, even at once, is told to the watches; whoever waits for CONN_READY must ask conn_proves
+ * then, for a verdict may be renewed meanwhile. Returns 0; STATUS_LIMIT (max_connections);
+ * STATUS_UNPROVEN (the connection is up, but what it proved has lapsed: conn_holds);
  * STATUS_NOTFOUND (no certificate for our_domain); -EINVAL (a key without address, port or, for
  * TLS, far_domain); -ENOENT (the side has no listener to name us by); other -errno. */
 int transport_connect(struct transport *transport, const struct conn_key *key, struct conn **conn);
@@ -171,7 +174,14 @@ const struct netaddr *conn_peer_addr(const struct conn *conn);
 
 /* Did the far side prove this SIP domain? Only ever true in CONN_READY over TLS. */
 bool conn_proves(const struct conn *conn, const char *domain);
-/* The first proven domain for logs and tokens of connections with one; "" if none. */
+/* Did it, or was it proven by keys in DNS until their TTL was over and DNS could not be asked any
+ * more? Such an identity has lapsed: stale data proves nothing (design section 2), so nothing new
+ * is admitted for it, and conn_proves says no. But it is the same connection with the same key, and
+ * so what belongs to dialogs and transactions under way goes on, for an hour at most. What a trust
+ * anchor vouches for does not lapse in that time: its chain is judged anew, without DNS. */
+bool conn_holds(const struct conn *conn, const char *domain);
+/* The first proven domain for logs and tokens of connections with one; "" if none. One that has
+ * lapsed only where no other is left. */
 const char *conn_proven_domain(const struct conn *conn);
 /* The proven domains one by one, that one first; NULL past the last. */
 const char *conn_identity(const struct conn *conn, size_t index);

@@ -22,9 +22,10 @@
 #define TRUST_MIN_MS      1000    /* a shorter TTL counts as this */
 #define TRUST_MAX_S       300     /* then a verdict is looked at again, whatever its TTL */
 #define TRUST_AHEAD_PART  10      /* a connection in use is renewed in the last tenth */
-#define TRUST_PATIENCE_MS 500     /* messages wait so long for a renewal */
+#define TRUST_PATIENCE_MS 3000    /* messages wait so long for a renewal */
+#define TRUST_LAPSED_MS   500     /* so long where the last one did not come either */
 #define TRUST_RETRY_MS    5000    /* between renewals while DNS cannot be asked */
-#define TRUST_GRACE_MS    3600000 /* what was proven stays so while DNS cannot be asked, so long */
+#define TRUST_GRACE_MS    3600000 /* while DNS cannot be asked calls go on, so long */
 
 static uint64_t now_ms(const struct conn *conn)
 {
@@ -54,66 +55,113 @@ static void refuse(struct conn *conn, const char *why)
     conn_close(conn, "%s", why);
 }
 
-static bool was_proven(const struct conn *conn, const char *domain)
+/* What a claim is worth now. While DNS cannot be asked, what DNS itself had proved lapses when its
+ * TTL is over. A trust anchor's word is no data of DNS: the chain was judged anew just now, and
+ * only that DNS names no keys is old. Both are bounded by TRUST_GRACE_MS, on this very connection.
+ */
+enum worth { WORTH_NOTHING, WORTH_LAPSED, WORTH_PROVEN };
+
+static enum worth claim_worth(const struct conn *conn, const struct claim *claim)
 {
-    for (size_t i = 0; i < conn->identity_count; i++)
-        if (strcmp(conn->identities[i], domain) == 0)
-            return true;
-    return false;
+    const struct conn_identity *before = conn_identity_find(conn, claim->domain);
+
+    if (claim->state == CLAIM_PROVEN)
+        return WORTH_PROVEN;
+    if (claim->state != CLAIM_UNKNOWN || !before ||
+        now_ms(conn) >= before->until_ms + TRUST_GRACE_MS)
+        return WORTH_NOTHING;
+    if (!before->by_keys)
+        return claim->verdict->anchored ? WORTH_PROVEN : WORTH_NOTHING;
+    return now_ms(conn) < before->until_ms ? WORTH_PROVEN : WORTH_LAPSED;
 }
 
-/* While DNS cannot be asked, what it said before holds, for a while: the far side has the key that
- * was proven, on this very connection. */
-static bool is_in_grace(const struct conn *conn, const struct claim *claim)
+static uint64_t until_ms(const struct conn *conn, const struct verdict *verdict)
 {
-    return claim->verdict->is_renewal && claim->state == CLAIM_UNKNOWN &&
-           now_ms(conn) < conn->grace_ms && was_proven(conn, claim->domain);
+    uint64_t least_ms = now_ms(conn) + TRUST_MIN_MS;
+
+    return verdict->until_ms > least_ms ? verdict->until_ms : least_ms;
 }
 
-static bool counts(const struct conn *conn, const struct claim *claim)
+static struct conn_identity identity_of(const struct conn *conn, const struct claim *claim,
+                                        enum worth worth)
 {
-    return claim->state == CLAIM_PROVEN || is_in_grace(conn, claim);
+    const struct conn_identity *before = conn_identity_find(conn, claim->domain);
+    bool anew = claim->state == CLAIM_PROVEN;
+    struct conn_identity identity = {.until_ms =
+                                         anew ? until_ms(conn, claim->verdict) : before->until_ms,
+                                     .by_keys = anew ? claim->by_keys : before->by_keys,
+                                     .lapsed = worth == WORTH_LAPSED};
+
+    memcpy(identity.domain, claim->domain, sizeof(identity.domain));
+    return identity;
+}
+
+static void log_lapse(const struct conn *conn, const struct claim *claim)
+{
+    const struct conn_identity *before = conn_identity_find(conn, claim->domain);
+    char name[CONN_NAME_MAX];
+
+    if (!before->lapsed)
+        log_write(conn->transport->log, LOG_WARNING, "transport",
+                  "%s: %s is not proven any more: the TTL of its TLSA records is over and DNS "
+                  "cannot be asked; what belongs to calls in progress passes for %u min, nothing "
+                  "new; see to the upstreams of dns",
+                  conn_name(conn, name), claim->domain, TRUST_GRACE_MS / 60000);
+}
+
+/* Adds the claims that are worth so much. Returns how many there are now. */
+static size_t identities_add(const struct conn *conn, const struct verdict *verdict,
+                             enum worth worth, struct conn_identity *kept, size_t count)
+{
+    for (size_t i = 0; i < verdict->count; i++) {
+        const struct claim *claim = &verdict->claims[i];
+
+        if (claim_worth(conn, claim) != worth)
+            continue;
+        if (worth == WORTH_LAPSED)
+            log_lapse(conn, claim);
+        kept[count++] = identity_of(conn, claim, worth);
+    }
+    return count;
 }
 
 /* Returns 0 or -ENOMEM, with everything as it was. */
 static int keep_identities(struct conn *conn, const struct verdict *verdict)
 {
-    char(*kept)[256] = calloc(verdict->count, sizeof(*kept));
-    size_t count = 0;
+    struct conn_identity *kept = calloc(verdict->count, sizeof(*kept));
+    size_t count;
 
     if (!kept)
         return -ENOMEM;
-    for (size_t i = 0; i < verdict->count; i++)
-        if (counts(conn, &verdict->claims[i]))
-            memcpy(kept[count++], verdict->claims[i].domain, sizeof(*kept));
+    count = identities_add(conn, verdict, WORTH_PROVEN, kept, 0);
+    count = identities_add(conn, verdict, WORTH_LAPSED, kept, count);
     conn->transport->stats.peers += (conn->identity_count == 0);
     free(conn->identities);
     conn->identities = kept;
     conn->identity_count = count;
     if (conn->accepted)
-        snprintf(conn->key.far_domain, sizeof(conn->key.far_domain), "%s", kept[0]);
+        snprintf(conn->key.far_domain, sizeof(conn->key.far_domain), "%s", kept[0].domain);
     if (verdict->is_renewal)
-        pool_remove_unproven(conn);
+        pool_remove_lost(conn);
     return 0;
 }
 
+/* When it is found out anew: at the end of the shortest TTL; soon where DNS could not be asked. */
 static void keep_times(struct conn *conn, const struct verdict *verdict)
 {
-    uint64_t now = now_ms(conn), until_ms = verdict->until_ms;
-    bool unknown = false;
+    uint64_t now = now_ms(conn), end_ms = until_ms(conn, verdict);
 
-    for (size_t i = 0; i < verdict->count; i++)
-        unknown = unknown || is_in_grace(conn, &verdict->claims[i]);
-    if (unknown && until_ms > now + TRUST_RETRY_MS)
-        until_ms = now + TRUST_RETRY_MS;
     if (!verdict_trust(conn))
         return;
-    if (until_ms < now + TRUST_MIN_MS)
-        until_ms = now + TRUST_MIN_MS;
-    conn->proof_ms = until_ms;
-    conn->renew_ms = until_ms - (until_ms - now) / TRUST_AHEAD_PART;
-    if (!unknown)
-        conn->grace_ms = until_ms + TRUST_GRACE_MS;
+    for (size_t i = 0; i < verdict->count; i++)
+        if (verdict->claims[i].state == CLAIM_UNKNOWN && end_ms > now + TRUST_RETRY_MS)
+            end_ms = now + TRUST_RETRY_MS;
+    for (size_t i = 0; i < conn->identity_count; i++)
+        if (!conn->identities[i].lapsed && conn->identities[i].by_keys &&
+            end_ms > conn->identities[i].until_ms)
+            end_ms = conn->identities[i].until_ms;
+    conn->proof_ms = end_ms;
+    conn->renew_ms = end_ms - (end_ms - now) / TRUST_AHEAD_PART;
 }
 
 /* What its owner cannot do without: the domain called, or of a caller any. */
@@ -122,7 +170,7 @@ static bool is_enough(const struct conn *conn, const struct verdict *verdict)
     for (size_t i = 0; i < verdict->count; i++) {
         const struct claim *claim = &verdict->claims[i];
 
-        if (counts(conn, claim) &&
+        if (claim_worth(conn, claim) != WORTH_NOTHING &&
             (conn->accepted || strcmp(claim->domain, conn->key.far_domain) == 0))
             return true;
     }
@@ -162,6 +210,12 @@ static void become_ready(struct conn *conn)
     conn_poll_update(conn);
 }
 
+/* What is to be said of it was said. */
+static bool has_lapsed(const struct conn *conn)
+{
+    return conn->identity_count > 0 && conn->identities[conn->identity_count - 1].lapsed;
+}
+
 /* The connection may end here; its memory stays, for whoever calls has a reference. */
 static void finish(struct verdict *verdict)
 {
@@ -170,7 +224,7 @@ static void finish(struct verdict *verdict)
     bool enough = is_enough(conn, verdict), is_renewal = verdict->is_renewal;
     int status = enough ? keep_identities(conn, verdict) : 0;
 
-    if (enough && verdict->refusal[0])
+    if (enough && verdict->refusal[0] && !has_lapsed(conn))
         log_write(conn->transport->log, LOG_INFO, "transport", "%s: not all is proven: %s",
                   conn_name(conn, name), verdict->refusal);
     if (enough)
@@ -312,8 +366,10 @@ static void patience_over(void *arg)
 /* The messages wait. Without a timer they wait as long as the resolver does. */
 static void renewal_awaited(struct conn *conn)
 {
+    uint64_t patience_ms = has_lapsed(conn) ? TRUST_LAPSED_MS : TRUST_PATIENCE_MS;
+
     conn->paused = true;
-    timer_start(conn->transport->timers, &conn->verdict->patience, now_ms(conn) + TRUST_PATIENCE_MS,
+    timer_start(conn->transport->timers, &conn->verdict->patience, now_ms(conn) + patience_ms,
                 patience_over, conn->verdict);
 }
 

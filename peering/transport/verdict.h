@@ -12,6 +12,7 @@ struct claim {
     struct verdict *verdict;
     char domain[256];
     enum claim_state state;
+    bool by_keys;                /* proven: by DNS, not by a trust anchor */
     struct trust_asking *asking; /* NULL: DNS was not asked, or has answered */
 };
 

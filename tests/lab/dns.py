@@ -11,8 +11,8 @@ from .process import LabError, Program, run
 
 ZONE = """\
 $ORIGIN {domain}.
-$TTL 60
-@           SOA   ns hostmaster 1 3600 600 86400 60
+$TTL {ttl}
+@           SOA   ns hostmaster 1 3600 600 86400 {ttl}
 @           NS    ns
 ns          A     {nameserver}
 @           NAPTR 10 10 "s" "SIPS+D2T" "" _sips._tcp
@@ -128,15 +128,16 @@ class Dns:
         with open(self.path(name), "w", encoding="ascii") as file:
             file.write(text)
 
-    def configure(self, fingerprints, more="", negative_ttl=60):
+    def configure(self, fingerprints, more="", negative_ttl=60, ttl=60):
         """`fingerprints`: for each operator's letter, that of its edge's key, which DNS then names
-        (DANE), or None. `more`: records of the zone above the operators."""
+        (DANE), or None. `more`: records of the zone above the operators.
+        `ttl`: of the operators' zones."""
         self._write("knot.conf", self._knot_conf())
         self._write("example.zone", PARENT.format(
             nameserver=self.plan.nameserver, negative_ttl=negative_ttl) + more)
         for operator in self.plan.operators:
             self._write(operator.domain + ".zone", ZONE.format(
-                domain=operator.domain, nameserver=self.plan.nameserver,
+                domain=operator.domain, nameserver=self.plan.nameserver, ttl=ttl,
                 port=operator.tls_port,
                 keys=self._keys(operator.tls_port, fingerprints[operator.letter]))
                 + "".join(f"edge {'AAAA' if ':' in address else 'A'} {address}\n"

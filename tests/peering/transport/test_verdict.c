@@ -518,23 +518,92 @@ static void an_alias_that_is_found_without_its_identity_is_passed_over(void **st
     pair_close(pair);
 }
 
-/* An outage of DNS ends no connection. */
-static void what_was_proven_stays_so_while_dns_cannot_be_asked(void **state)
+static void without_answers(struct pair *pair)
+{
+    pair->a_oracle.said[0].say = TRUST_UNKNOWN;
+    pair->b_oracle.said[0].late = true; /* does not even say so */
+}
+
+/* An outage of DNS ends no connection; the chain is judged without it. */
+static void what_an_anchor_vouches_for_holds_while_dns_cannot_be_asked(void **state)
 {
     struct net *net = *state;
     struct pair *pair = pair_open(net, &net->ca);
     struct conn_key key = key_to_b(pair);
     struct seen seen, again;
-    struct conn *conn = connected_briefly(net, pair, &seen), *same;
+    struct conn *conn, *same;
 
-    pair->a_oracle.said[0].say = TRUST_UNKNOWN;
-    pair->b_oracle.said[0].late = true; /* does not even say so */
+    pair->a_oracle.said[0].say = pair->b_oracle.said[0].say = TRUST_ANCHORS;
+    conn = connected_briefly(net, pair, &seen);
+    without_answers(pair);
     same = net_connect(&pair->a, &key, &again);
     NET_WAIT(net, again.ready == 1);
     assert_int_equal(conn_send(conn, net_message(1, 10)), 0);
-    NET_WAIT(net, pair->b.received == 2); /* after half a second */
+    NET_WAIT(net, pair->b.received == 2);
     assert_true(conn_proves(conn, "opb.example"));
     assert_true(conn_proves(pair->b.conn, "opa.example"));
+    conn_unref(conn);
+    conn_unref(same);
+    pair_close(pair);
+}
+
+/* a has a connection whose proof, by keys in DNS, is over and cannot be renewed. */
+static struct conn *connected_and_lapsed(struct net *net, struct pair *pair, struct seen *seen)
+{
+    struct conn_key key = key_to_b(pair);
+    struct seen again;
+    struct conn *conn = connected_briefly(net, pair, seen), *same;
+
+    without_answers(pair);
+    same = net_connect(&pair->a, &key, &again);
+    assert_ptr_equal(same, conn);
+    NET_WAIT(net, again.ready == 1);
+    conn_watch_remove(&again.watch);
+    conn_unref(same);
+    return conn;
+}
+
+static void what_keys_in_dns_proved_lapses_while_dns_cannot_be_asked(void **state)
+{
+    struct net *net = *state;
+    struct pair *pair = pair_open(net, &net->ca);
+    struct conn_key key = key_to_b(pair);
+    struct seen seen;
+    struct conn *conn = connected_and_lapsed(net, pair, &seen), *other = NULL;
+
+    assert_false(conn_proves(conn, "opb.example"));
+    assert_true(conn_holds(conn, "opb.example"));
+    assert_false(conn_holds(conn, "opy.example"));
+    assert_int_equal(transport_connect(pair->a.transport, &key, &other), STATUS_UNPROVEN);
+    assert_null(other);
+    key.under_way = true;
+    assert_int_equal(transport_connect(pair->a.transport, &key, &other), 0);
+    assert_ptr_equal(other, conn);
+    assert_int_equal(conn_send(other, net_message(1, 10)), 0);
+    NET_WAIT(net, pair->b.received == 2);
+    assert_false(conn_proves(pair->b.conn, "opa.example"));
+    assert_true(conn_holds(pair->b.conn, "opa.example"));
+    assert_string_equal(conn_proven_domain(pair->b.conn), "opx.example"); /* by the CA */
+    assert_non_null(strstr(net_log_text(net), "opb.example is not proven any more"));
+    conn_unref(conn);
+    conn_unref(other);
+    pair_close(pair);
+}
+
+static void what_has_lapsed_is_proven_again_when_dns_is_back(void **state)
+{
+    struct net *net = *state;
+    struct pair *pair = pair_open(net, &net->ca);
+    struct conn_key key = key_to_b(pair);
+    struct seen seen, again;
+    struct conn *conn = connected_and_lapsed(net, pair, &seen), *same;
+
+    net_turns_for(net, 5100); /* it is not asked all the time */
+    pair->a_oracle.said[0].say = TRUST_FITS;
+    same = net_connect(&pair->a, &key, &again);
+    assert_ptr_equal(same, conn);
+    NET_WAIT(net, again.ready == 1);
+    assert_true(conn_proves(conn, "opb.example"));
     conn_unref(conn);
     conn_unref(same);
     pair_close(pair);
@@ -577,7 +646,9 @@ int main(void)
         TEST(one_identity_can_fall_away),
         TEST(an_alias_goes_with_the_identity_that_it_was_offered_for),
         TEST(an_alias_that_is_found_without_its_identity_is_passed_over),
-        TEST(what_was_proven_stays_so_while_dns_cannot_be_asked),
+        TEST(what_an_anchor_vouches_for_holds_while_dns_cannot_be_asked),
+        TEST(what_keys_in_dns_proved_lapses_while_dns_cannot_be_asked),
+        TEST(what_has_lapsed_is_proven_again_when_dns_is_back),
         TEST(without_dns_anchors_decide_and_the_operator),
     };
 
