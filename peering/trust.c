@@ -15,6 +15,7 @@ struct trust {
     struct transport_trust table;
     bool all_trusted; /* each upstream is */
     size_t asked;     /* under way */
+    size_t strangers; /* of them, see TRUST_MAX_STRANGERS */
 };
 
 /* One host whose TLSA records are asked for. */
@@ -47,6 +48,7 @@ static void asking_free(struct trust_asking *asking)
         if (asking->hosts[i].keys)
             resolver_keys_cancel(asking->hosts[i].keys);
     asking->trust->asked--;
+    asking->trust->strangers -= asking->question.is_stranger;
     free(asking);
 }
 
@@ -119,7 +121,8 @@ static void keys_came(const struct resolver_keys *keys, void *arg)
 static void host_ask(struct trust_asking *asking, struct host_asking *host,
                      const struct resolver_plan_host_view *view)
 {
-    struct resolver_key_place place = {.port = view->port};
+    struct resolver_key_place place = {.port = view->port,
+                                       .is_stranger = asking->question.is_stranger};
     char why[RESOLVER_WHY_MAX];
     int status;
 
@@ -238,7 +241,8 @@ static int table_ask(const struct trust_question *question, struct trust_asking 
     struct trust *trust = arg;
     struct trust_asking *made;
 
-    if (trust->asked >= TRUST_MAX_ASKED)
+    if (trust->asked >= TRUST_MAX_ASKED ||
+        (question->is_stranger && trust->strangers >= TRUST_MAX_STRANGERS))
         return -EAGAIN;
     made = calloc(1, sizeof(*made));
     if (!made)
@@ -253,6 +257,7 @@ static int table_ask(const struct trust_question *question, struct trust_asking 
         return -ENOMEM;
     }
     trust->asked++;
+    trust->strangers += question->is_stranger;
     *asking = made;
     return 0;
 }

@@ -17,6 +17,9 @@
 
 #define TRUST_MAX_HOSTS 8    /* servers of one domain whose TLSA records are asked for */
 #define TRUST_MAX_ASKED 1024 /* questions under way at once, per worker */
+/* Of these for certificates that anybody may have made, so that whoever makes many of them takes
+ * nothing from our own calls and from peers whom an anchor vouches for. */
+#define TRUST_MAX_STRANGERS (TRUST_MAX_ASKED / 2)
 
 /* A begun reader, or NULL where the directory cannot be read. */
 typedef struct store_reader *trust_reader_h(void *arg);

@@ -26,15 +26,14 @@
 #include <stdint.h>
 #include <uv.h>
 
-#define RESOLVER_ROUNDS         2     /* times that a silent upstream is asked one question */
-#define RESOLVER_SILENT_MAX     3     /* timeouts in a row after which an upstream counts as down */
-#define RESOLVER_DOWN_MS        10000 /* and is asked last, but by one question in so long */
-#define RESOLVER_ENTROPY_AHEAD  7     /* what the kernel gives in one piece, 256 octets */
-#define RESOLVER_SETTLE_MS      300   /* with the first target known, wait so long for the others */
-#define RESOLVER_LOCATIONS_MAX  4096  /* lookups under way at once */
-#define RESOLVER_FINDINGS_MAX   4096  /* searches under way at once */
-#define RESOLVER_SPARES_MAX     64    /* ended ones of each that are kept for the next */
-#define RESOLVER_KEYS_ASKED_MAX 1024  /* questions for keys under way at once */
+#define RESOLVER_ROUNDS        2     /* times that a silent upstream is asked one question */
+#define RESOLVER_SILENT_MAX    3     /* timeouts in a row after which an upstream counts as down */
+#define RESOLVER_DOWN_MS       10000 /* and is asked last, but by one question in so long */
+#define RESOLVER_ENTROPY_AHEAD 7     /* what the kernel gives in one piece, 256 octets */
+#define RESOLVER_SETTLE_MS     300   /* with the first target known, wait so long for the others */
+#define RESOLVER_LOCATIONS_MAX 4096  /* lookups under way at once */
+#define RESOLVER_FINDINGS_MAX  4096  /* searches under way at once */
+#define RESOLVER_SPARES_MAX    64    /* ended ones of each that are kept for the next */
 
 struct table;
 struct resolver_net;
@@ -66,7 +65,7 @@ struct resolver {
     struct list spare_findings; /* ended searches */
     size_t finding_count, spare_finding_count;
     struct list keys_asked;
-    size_t keys_count;
+    size_t keys_count, keys_strangers;
     struct {
         unsigned silent; /* timeouts and refused packets since its last answer */
         uint64_t down_until_ms;

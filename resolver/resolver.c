@@ -112,7 +112,7 @@ int resolver_alloc(uv_loop_t *loop, const struct resolver_conf *conf, struct res
     list_init(&made->spare_findings);
     list_init(&made->keys_asked);
     made->timers = timers_alloc(2 * RESOLVER_MAX_INFLIGHT + RESOLVER_LOCATIONS_MAX +
-                                RESOLVER_FINDINGS_MAX + RESOLVER_KEYS_ASKED_MAX);
+                                RESOLVER_FINDINGS_MAX + RESOLVER_MAX_KEYS_ASKED);
     made->questions = table_alloc(RESOLVER_MAX_INFLIGHT);
     made->cache =
         resolver_cache_alloc(&(struct resolver_cache_conf){.max = made->conf.cache_max,

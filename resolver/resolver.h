@@ -368,9 +368,15 @@ typedef void resolver_keys_h(const struct resolver_keys *keys, void *arg);
 struct resolver_key_place {
     char host[STORE_DOMAIN_MAX + 1]; /* the target of an SRV record, or the domain itself */
     uint16_t port;
+    bool
+        is_stranger; /* asked because of somebody whom nobody vouches for: RESOLVER_MAX_STRANGERS */
 };
 
 struct resolver_keys_asking; /* a question under way */
+
+#define RESOLVER_MAX_KEYS_ASKED 1024 /* questions for keys under way at once */
+/* Of these for strangers: they leave the others room. */
+#define RESOLVER_MAX_STRANGERS (RESOLVER_MAX_KEYS_ASKED / 2)
 
 /* Asks for the TLSA records of host and port over TCP, at trusted upstreams only; an answer is
  * never stale. That the SRV records which led there are validated too is the caller's matter (RFC

@@ -89,6 +89,7 @@ struct resolver_keys_asking {
     struct resolver_teller teller;
     struct timer timer; /* the start, then the deadline */
     char name[RESOLVER_NAME_MAX + 1];
+    bool is_stranger;
     struct resolver_wait wait;
 };
 
@@ -99,6 +100,7 @@ static void asking_detach(struct resolver_keys_asking *asking)
     resolver_wait_cancel(&asking->wait);
     list_remove(&asking->link);
     asking->resolver->keys_count--;
+    asking->resolver->keys_strangers -= asking->is_stranger;
 }
 
 static void asking_finish(struct resolver_keys_asking *asking, const struct resolver_keys *keys)
@@ -182,12 +184,14 @@ int resolver_keys(struct resolver *resolver, const struct resolver_key_place *pl
     char name[RESOLVER_NAME_MAX + 1];
     if (resolver_tlsa_name(place->host, place->port, name) != 0)
         return -EINVAL;
-    if (resolver->closing || resolver->keys_count >= RESOLVER_KEYS_ASKED_MAX)
+    if (resolver->closing || resolver->keys_count >= RESOLVER_MAX_KEYS_ASKED ||
+        (place->is_stranger && resolver->keys_strangers >= RESOLVER_MAX_STRANGERS))
         return -EAGAIN;
     struct resolver_keys_asking *made = calloc(1, sizeof(*made));
     if (!made)
         return -ENOMEM;
     made->resolver = resolver;
+    made->is_stranger = place->is_stranger;
     made->done = done;
     made->teller = (struct resolver_teller){.trace = trace, .arg = arg};
     memcpy(made->name, name, sizeof(made->name));
@@ -200,6 +204,7 @@ int resolver_keys(struct resolver *resolver, const struct resolver_key_place *pl
     }
     list_append(&resolver->keys_asked, &made->link);
     resolver->keys_count++;
+    resolver->keys_strangers += made->is_stranger;
     *asking = made;
     return 0;
 }

@@ -162,6 +162,14 @@ static bool claim_is_welcome(struct claim *claim)
     return pinned;
 }
 
+/* No anchor vouches for who connected, and it has not proven this before. */
+static bool is_stranger(const struct claim *claim)
+{
+    const struct conn *conn = claim->verdict->conn;
+
+    return conn->accepted && !claim->verdict->anchored && !conn_identity_find(conn, claim->domain);
+}
+
 void claim_start(struct claim *claim)
 {
     const struct conn *conn = claim->verdict->conn;
@@ -171,7 +179,8 @@ void claim_start(struct claim *claim)
                                             .port = netaddr_port(&conn->key.addr),
                                             .fits = record_fits,
                                             .done = claim_answered,
-                                            .arg = claim};
+                                            .arg = claim,
+                                            .is_stranger = is_stranger(claim)};
     int status;
 
     if (!claim_is_welcome(claim))

@@ -40,6 +40,7 @@ struct trust_question {
     trust_fits_h *fits; /* called from the loop, before the answer */
     trust_answer_h *done;
     void *arg;
+    bool is_stranger; /* asked because of a certificate that anybody may have made */
 };
 
 struct trust_asking; /* a question under way */
@@ -52,7 +53,7 @@ struct trust_peer {
 
 struct transport_trust {
     /* NULL: DNS is not asked, and trust anchors decide. Returns 0 with *asking, or a status: then
-     * `done` is not called. */
+     * `done` is not called; -EAGAIN: too many are under way, of strangers or in all. */
     int (*ask)(const struct trust_question *question, struct trust_asking **asking, void *arg);
     void (*cancel)(struct trust_asking *asking); /* `done` will not be called any more */
     /* What the operator says of a peer; zeroes where it says nothing. NULL: it says nothing of any.

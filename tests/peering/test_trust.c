@@ -98,7 +98,7 @@ static int set_up(void **state)
     *state = world;
     if (!world || uv_loop_init(&world->loop) < 0)
         return -1;
-    world->timers = timers_alloc(100);
+    world->timers = timers_alloc(2 * TRUST_MAX_ASKED);
     uv_timer_init(&world->loop, &world->tick);
     world->tick.data = world;
     uv_timer_start(&world->tick, on_tick, 1, 1);
@@ -144,7 +144,8 @@ static struct trust_asking *ask(struct world *world, const char *domain, const c
                                 uint16_t port)
 {
     const struct transport_trust *table = trust_table(world->trust);
-    const struct trust_question question = {domain, host, port, fits, done, world};
+    const struct trust_question question = {
+        .domain = domain, .host = host, .port = port, .fits = fits, .done = done, .arg = world};
     struct trust_asking *asking = NULL;
     world->answered = false;
     world->looked_at = 0;
@@ -264,6 +265,39 @@ static void question_can_be_cancelled_at_each_step(void **state)
     }
 }
 
+static int ask_many(struct world *world, bool is_stranger, struct trust_asking **asked, size_t max)
+{
+    const struct transport_trust *table = trust_table(world->trust);
+    const struct trust_question question = {.domain = "o.example",
+                                            .host = "",
+                                            .fits = fits,
+                                            .done = done,
+                                            .arg = world,
+                                            .is_stranger = is_stranger};
+    size_t count = 0;
+    while (count < max && table->ask(&question, &asked[count], table->arg) == 0)
+        count++;
+    return (int)count;
+}
+
+static void strangers_leave_the_others_room(void **state)
+{
+    struct world *world = *state;
+    const struct transport_trust *table = trust_table(world->trust);
+    struct trust_asking *strangers[TRUST_MAX_ASKED], *others[TRUST_MAX_ASKED];
+    const int half = TRUST_MAX_ASKED / 2;
+    assert_int_equal(ask_many(world, true, strangers, TRUST_MAX_ASKED), half);
+    assert_int_equal(ask_many(world, false, others, TRUST_MAX_ASKED), half);
+    table->cancel(others[0]);
+    table->cancel(strangers[0]);
+    assert_int_equal(ask_many(world, true, strangers, 2), 1); /* one of them has gone */
+    assert_int_equal(ask_many(world, false, others, 2), 1);
+    for (int i = 0; i < half; i++) {
+        table->cancel(strangers[i]);
+        table->cancel(others[i]);
+    }
+}
+
 static void directory_that_cannot_be_read_says_nothing(void **state)
 {
     struct world *world = *state;
@@ -285,6 +319,7 @@ int main(void)
         TEST(what_cannot_be_asked_is_unknown),
         TEST(without_a_trusted_upstream_dns_is_not_asked),
         TEST(question_can_be_cancelled_at_each_step),
+        TEST(strangers_leave_the_others_room),
         TEST(directory_that_cannot_be_read_says_nothing),
     };
     return cmocka_run_group_tests_name("trust", tests, NULL, NULL);

@@ -132,7 +132,7 @@ static void serve(struct world *world, const struct server_rule *rules)
 
 static void start(struct world *world)
 {
-    const struct resolver_key_place place = {"edge.opb.example", 5061};
+    const struct resolver_key_place place = {.host = "edge.opb.example", .port = 5061};
     world->calls = 0;
     world->trace[0] = '\0';
     assert_int_equal(
@@ -249,6 +249,30 @@ static void a_cancelled_question_is_silent(void **state)
     assert_int_equal(stats.inflight, 0);
 }
 
+static void strangers_leave_the_others_room(void **state)
+{
+    struct world *world = *state;
+    struct resolver_key_place place = {
+        .host = "edge.opb.example", .port = 5061, .is_stranger = true};
+    struct resolver_keys_asking *asked[RESOLVER_MAX_KEYS_ASKED], *more = NULL;
+    size_t count = 0;
+    serve(world, silent);
+    while (count < RESOLVER_MAX_STRANGERS)
+        assert_int_equal(
+            resolver_keys(world->resolver, &place, answered, NULL, world, &asked[count++]), 0);
+    assert_int_equal(resolver_keys(world->resolver, &place, answered, NULL, world, &more), -EAGAIN);
+    place.is_stranger = false;
+    while (count < RESOLVER_MAX_KEYS_ASKED)
+        assert_int_equal(
+            resolver_keys(world->resolver, &place, answered, NULL, world, &asked[count++]), 0);
+    assert_int_equal(resolver_keys(world->resolver, &place, answered, NULL, world, &more), -EAGAIN);
+    resolver_keys_cancel(asked[0]);
+    place.is_stranger = true;
+    assert_int_equal(resolver_keys(world->resolver, &place, answered, NULL, world, &asked[0]), 0);
+    for (size_t i = 0; i < count; i++)
+        resolver_keys_cancel(asked[i]);
+}
+
 static void the_resolvers_end_ends_questions(void **state)
 {
     struct world *world = *state;
@@ -273,6 +297,7 @@ int main(void)
         WORLD_TEST(of_many_records_some_are_kept),
         WORLD_TEST(silence_is_unknown),
         WORLD_TEST(a_cancelled_question_is_silent),
+        WORLD_TEST(strangers_leave_the_others_room),
         WORLD_TEST(the_resolvers_end_ends_questions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -32,7 +32,7 @@ struct oracle {
     struct said said[DOMAINS_MAX];
     struct transport_trust table;
     struct list waiting;
-    unsigned asked, cancelled;
+    unsigned asked, cancelled, strangers;
     char host[256]; /* of the last question */
     uint16_t port;
 };
@@ -93,6 +93,7 @@ static int oracle_ask(const struct trust_question *question, struct trust_asking
     timer_init(&made->timer);
     timer_start(oracle->net->timers, &made->timer, uv_now(&oracle->net->loop), on_due, made);
     oracle->asked++;
+    oracle->strangers += question->is_stranger;
     snprintf(oracle->host, sizeof(oracle->host), "%s", question->host);
     oracle->port = question->port;
     *asking = made;
@@ -205,6 +206,8 @@ static void keys_in_dns_prove_the_one_domain_that_they_are_of(void **state)
     assert_string_equal(pair->a_oracle.host, "edge.opb.example");
     assert_int_equal(pair->a_oracle.port, netaddr_port(conn_peer_addr(conn)));
     assert_string_equal(pair->b_oracle.host, "");
+    assert_int_equal(pair->a_oracle.strangers, 0); /* it was we who called */
+    assert_int_equal(pair->b_oracle.strangers, 2);
     conn_unref(conn);
     pair_close(pair);
 }
@@ -218,6 +221,7 @@ static void a_ca_proves_what_dns_is_silent_about(void **state)
 
     pair->b_oracle.said[0].say = TRUST_MISFITS;
     conn = connected(net, pair, &seen);
+    assert_int_equal(pair->b_oracle.strangers, 0);
     assert_true(conn_proves(pair->b.conn, "opx.example"));
     assert_false(conn_proves(pair->b.conn, "opa.example")); /* no fall-back to CAs */
     assert_string_equal(conn_proven_domain(pair->b.conn), "opx.example");
