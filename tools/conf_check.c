@@ -106,6 +106,7 @@ static int check_certificates(struct conf_load *load)
         return conf_refuse(load, "%s", why);
     tls_context_unref(context);
     anchors.anchors_file = tls->anchors_file;
+    anchors.core_anchors_file = tls->core_anchors_file;
     anchors.crl_files = tls->crl_files;
     anchors.crl_count = tls->crl_count;
     conf_look_at(load, "trust", NULL, "crls", load->crls_line);

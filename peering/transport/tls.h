@@ -40,7 +40,7 @@ struct tls_conf {
         *anchors_file; /* PEM bundle of trust anchors; NULL or "": none, nobody is believed */
     const char *core_anchors_file; /* PEM bundle: who may prove our own cores; NULL or "": cores are
                                       not asked for a certificate, and proven to us by the others */
-    const char *const *crl_files;  /* PEM or DER: what the issuers have revoked */
+    const char *const *crl_files;  /* PEM or DER: what the issuers of both have revoked */
     size_t crl_count;
 };
 

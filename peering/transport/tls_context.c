@@ -214,6 +214,14 @@ static int served_load(struct tls_context *context, const struct tls_certificate
     return status < 0 ? status : key_load(conf, served->ctx, leaf, why);
 }
 
+static int crls_load(struct tls_context *context, const struct tls_conf *conf, char *why)
+{
+    const struct tls_crl_stores stores = {{context->anchors, context->core_anchors},
+                                          context->core_anchors ? 2 : 1};
+
+    return tls_crls_load(&stores, conf->crl_files, conf->crl_count, context->doubt, why);
+}
+
 static int context_fill(struct tls_context *context, const struct tls_conf *conf, char *why)
 {
     int status = anchors_load(&context->anchors, conf->anchors_file, why);
@@ -221,8 +229,7 @@ static int context_fill(struct tls_context *context, const struct tls_conf *conf
     if (status == 0 && conf->core_anchors_file && conf->core_anchors_file[0])
         status = anchors_load(&context->core_anchors, conf->core_anchors_file, why);
     if (status == 0)
-        status =
-            tls_crls_load(context->anchors, conf->crl_files, conf->crl_count, context->doubt, why);
+        status = crls_load(context, conf, why);
     if (status < 0)
         return status;
     context->bare = ctx_new(context, "");

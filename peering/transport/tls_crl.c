@@ -26,23 +26,44 @@ static X509_CRL *crl_read(BIO *bio, bool is_first)
     return crl;
 }
 
-/* Where its issuer is an anchor, it must have signed it: else it would be found out only when a
- * peer of that issuer comes, who would be refused. */
-static bool is_genuine(X509_STORE *anchors, X509_CRL *crl)
+/* What the anchors of a store say of a list. */
+enum crl_fit {
+    CRL_UNKNOWN, /* its issuer is none of them: it may be one of those between */
+    CRL_SIGNED,
+    CRL_FORGED /* one has the issuer's name, and did not sign it */
+};
+
+static enum crl_fit crl_fit(X509_STORE *anchors, X509_CRL *crl)
 {
     STACK_OF(X509_OBJECT) *objects = X509_STORE_get0_objects(anchors);
-    bool known = false;
+    enum crl_fit fit = CRL_UNKNOWN;
 
     for (int i = 0; i < sk_X509_OBJECT_num(objects); i++) {
         X509 *anchor = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(objects, i));
 
         if (!anchor || X509_NAME_cmp(X509_get_subject_name(anchor), X509_CRL_get_issuer(crl)) != 0)
             continue;
-        known = true;
         if (X509_CRL_verify(crl, X509_get0_pubkey(anchor)) == 1)
-            return true;
+            return CRL_SIGNED;
+        fit = CRL_FORGED;
     }
-    return !known;
+    return fit;
+}
+
+/* A forged list would be found out only when a peer of that issuer comes, who would be refused. One
+ * that is signed by the anchor of that name in another store is meant for that one. */
+static bool is_genuine(const struct tls_crl_stores *stores, X509_CRL *crl)
+{
+    bool forged = false;
+
+    for (size_t i = 0; i < stores->count; i++) {
+        enum crl_fit fit = crl_fit(stores->anchors[i], crl);
+
+        if (fit == CRL_SIGNED)
+            return true;
+        forged = forged || fit == CRL_FORGED;
+    }
+    return !forged;
 }
 
 static void note_expired(const char *file, const X509_CRL *crl, char *doubt)
@@ -59,23 +80,26 @@ static void note_expired(const char *file, const X509_CRL *crl, char *doubt)
              tls_time_text(until, when));
 }
 
-static int crl_add(X509_STORE *anchors, const char *file, X509_CRL *crl, char *doubt, char *why)
+static int crl_add(const struct tls_crl_stores *stores, const char *file, X509_CRL *crl,
+                   char *doubt, char *why)
 {
     char name[NAME_TEXT];
 
     tls_name_text(X509_CRL_get_issuer(crl), name, sizeof(name));
-    if (!is_genuine(anchors, crl))
+    if (!is_genuine(stores, crl))
         return tls_explain(why, STATUS_MALFORMED,
                            "%s: the revocation list of %s is not signed by the trust anchor of "
                            "that name",
                            file, name);
     note_expired(file, crl, doubt);
-    if (X509_STORE_add_crl(anchors, crl) != 1)
-        return tls_explain(why, -ENOMEM, "out of memory");
+    for (size_t i = 0; i < stores->count; i++)
+        if (crl_fit(stores->anchors[i], crl) != CRL_FORGED &&
+            X509_STORE_add_crl(stores->anchors[i], crl) != 1)
+            return tls_explain(why, -ENOMEM, "out of memory");
     return 0;
 }
 
-static int file_load(X509_STORE *anchors, const char *file, char *doubt, char *why)
+static int file_load(const struct tls_crl_stores *stores, const char *file, char *doubt, char *why)
 {
     char error[ERROR_TEXT];
     size_t count = 0;
@@ -87,7 +111,7 @@ static int file_load(X509_STORE *anchors, const char *file, char *doubt, char *w
         return status;
     bio = BIO_new_file(file, "rb");
     while (bio && status == 0 && (crl = crl_read(bio, count == 0))) {
-        status = crl_add(anchors, file, crl, doubt, why);
+        status = crl_add(stores, file, crl, doubt, why);
         X509_CRL_free(crl);
         count++;
     }
@@ -101,18 +125,18 @@ static int file_load(X509_STORE *anchors, const char *file, char *doubt, char *w
     return status;
 }
 
-int tls_crls_load(X509_STORE *anchors, const char *const *files, size_t count, char *doubt,
-                  char *why)
+int tls_crls_load(const struct tls_crl_stores *stores, const char *const *files, size_t count,
+                  char *doubt, char *why)
 {
     doubt[0] = '\0';
     for (size_t i = 0; i < count; i++) {
-        int status = file_load(anchors, files[i], doubt, why);
+        int status = file_load(stores, files[i], doubt, why);
 
         if (status < 0)
             return status;
     }
-    if (count > 0)
-        X509_STORE_set_flags(anchors, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
+    for (size_t i = 0; i < stores->count && count > 0; i++)
+        X509_STORE_set_flags(stores->anchors[i], X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
     return 0;
 }
 

@@ -10,10 +10,17 @@
 
 #include <openssl/x509_vfy.h>
 
+/* The trust anchors of peers and, where there are some, those of our cores: a list counts for both.
+ */
+struct tls_crl_stores {
+    X509_STORE *anchors[2];
+    size_t count;
+};
+
 /* Adds the lists in these files. `doubt` (TLS_MAX_WHY bytes) gets a sentence where one is past its
  * date, else "". Returns 0, STATUS_MALFORMED, -ENOMEM or -errno with `why` (TLS_MAX_WHY bytes). */
-int tls_crls_load(X509_STORE *anchors, const char *const *files, size_t count, char *doubt,
-                  char *why);
+int tls_crls_load(const struct tls_crl_stores *stores, const char *const *files, size_t count,
+                  char *doubt, char *why);
 
 /* X509_STORE_CTX_verify_cb: which complaints about lists count. */
 int tls_crl_verify(int ok, X509_STORE_CTX *store);

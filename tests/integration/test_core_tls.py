@@ -52,6 +52,21 @@ def test_a_certificate_that_proves_no_core_makes_none(lab, certificate):
     assert answer.status == 403 and "is not a core of opa.example" in answer.get("Warning")
 
 
+def test_a_core_whose_certificate_was_revoked_is_none(lab):
+    edge = lab.edges["a"]
+    lab.pki.make(Leaf("lost", sip=(lab.plan.a.domain,), issuer="cores"))
+    assert answer_to(lab, "lost", "MESSAGE", NOBODY).status == 404
+    edge.trust = f'crls = {{"{lab.pki.make_list("cores.crl", ["lost"], issuer="cores")}"}}'
+    edge.configure()
+    mark = edge.mark()
+    edge.reload()
+    edge.wait_log("reloaded", mark)
+    assert answer_to(lab, "lost", "MESSAGE", NOBODY).status == 403
+    line = edge.wait_log("no core by its certificate", mark)
+    assert "was revoked by its issuer" in line
+    assert answer_to(lab, "by-domain", "MESSAGE", NOBODY).status == 404
+
+
 def test_without_the_setting_nobody_is_asked(lab):
     edge = lab.edges["a"]
     edge.cores = ""

@@ -61,10 +61,10 @@ class Pki:
              "-in", request, "-out", chain, *dates])
         return chain, key
 
-    def make_list(self, name, revoked=(), last="20200101000000Z", due="20400101000000Z"):
-        """A revocation list of the CA, with these leaves in it."""
+    def make_list(self, name, revoked=(), issuer="ca", last="20200101000000Z", due="20400101000000Z"):
+        """A revocation list of this CA, with these leaves in it."""
         config = self.path("crl.cnf")
-        self._write_extensions(Leaf("crl"), config)
+        self._write_extensions(Leaf("crl", issuer=issuer), config)
         base = ["openssl", "ca", "-config", config, "-name", "lab_ca"]
         for leaf in revoked:
             run([*base, "-revoke", self.path(leaf + ".pem")])

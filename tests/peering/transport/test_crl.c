@@ -16,6 +16,7 @@
 struct world {
     struct cert root, between, far_leaf, leaf;
     X509_STORE *store;
+    X509_STORE *cores; /* NULL: there is no second one */
     char dir[64], file[128], doubt[TLS_MAX_WHY], why[TLS_MAX_WHY];
 };
 
@@ -43,6 +44,7 @@ static int tear_down(void **state)
     struct world *world = *state;
 
     X509_STORE_free(world->store);
+    X509_STORE_free(world->cores);
     cert_free(&world->root);
     cert_free(&world->between);
     cert_free(&world->far_leaf);
@@ -56,9 +58,10 @@ static int tear_down(void **state)
 static int load(struct world *world)
 {
     const char *const files[] = {world->file};
+    const struct tls_crl_stores stores = {{world->store, world->cores}, world->cores ? 2 : 1};
 
     world->why[0] = '\0';
-    return tls_crls_load(world->store, files, 1, world->doubt, world->why);
+    return tls_crls_load(&stores, files, 1, world->doubt, world->why);
 }
 
 static void list_load(struct world *world, const struct cert *issuer, const struct cert *revoked)
@@ -194,6 +197,38 @@ static void unusable_files_are_named(void **state)
     expect_part(world->why, "CN=Root is not signed by the trust anchor of that name");
 }
 
+static bool is_core(struct world *world, const struct cert *leaf)
+{
+    struct tls_verdict verdict;
+
+    return tls_judge_chain(world->cores, leaf->x509, NULL, time(NULL), "opb.example", "core",
+                           &verdict) == 0;
+}
+
+/* Also where both CAs have the same name: each has its own list, in one file here. */
+static void a_list_counts_for_cores_too(void **state)
+{
+    struct world *world = *state;
+    struct cert root = cert_make_ca("Root");
+    struct cert good = cert_make(&(struct cert_spec){.alt = "URI:sip:opb.example"}, &root);
+    struct cert bad = cert_make(&(struct cert_spec){.alt = "URI:sip:opb.example"}, &root);
+    struct tls_verdict verdict;
+
+    world->cores = X509_STORE_new();
+    assert_int_equal(X509_STORE_add_cert(world->cores, root.x509), 1);
+    crl_write(crl_make(&root, &root, &bad, 9), false, world->file);
+    list_load(world, &world->root, &world->leaf);
+    assert_false(is_core(world, &bad));
+    assert_true(is_core(world, &good));
+    assert_false(judge(world, &world->leaf, NULL, &verdict));
+    assert_true(judge(world, &world->far_leaf, &world->between, &verdict));
+    crl_write(crl_make(&root, &world->between, &bad, 9), false, world->file); /* by neither */
+    assert_int_equal(load(world), STATUS_MALFORMED);
+    cert_free(&root);
+    cert_free(&good);
+    cert_free(&bad);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -206,6 +241,7 @@ int main(void)
         TEST(a_list_past_its_date_still_counts_and_is_told),
         TEST(a_file_may_have_several_lists_or_one_in_der),
         TEST(unusable_files_are_named),
+        TEST(a_list_counts_for_cores_too),
     };
 
     return cmocka_run_group_tests_name("crl", tests, NULL, NULL);
