@@ -118,6 +118,11 @@ static void keys_came(const struct resolver_keys *keys, void *arg)
     pending_drop(asking);
 }
 
+static const char *start_text(int status)
+{
+    return status == -EAGAIN ? "too many such questions to DNS are under way" : status_text(status);
+}
+
 static void host_ask(struct trust_asking *asking, struct host_asking *host,
                      const struct resolver_plan_host_view *view)
 {
@@ -134,7 +139,7 @@ static void host_ask(struct trust_asking *asking, struct host_asking *host,
         asking->pending++;
         return;
     }
-    snprintf(why, sizeof(why), "TLSA records of %s: %s", view->name, status_text(status));
+    snprintf(why, sizeof(why), "TLSA records of %s: %s", view->name, start_text(status));
     note_unknown(asking, why);
 }
 
@@ -150,10 +155,11 @@ static void host_look(struct trust_asking *asking, struct host_asking *host,
     case RESOLVER_PATH_UNSIGNED: /* then its TLSA records do not count (RFC 7673 section 3) */
         return;
     case RESOLVER_PATH_UNKNOWN:
-        snprintf(why, sizeof(why),
-                 "the records that lead to %s are past their TTL, or come from an upstream that is "
-                 "not trusted",
-                 view->name);
+        snprintf(why, sizeof(why), "the records that lead to %s %s", view->name,
+                 asking->trust->all_trusted
+                     ? "are past their TTL, and no upstream of dns answers"
+                     : "are past their TTL, or come from an upstream of dns that is not among the "
+                       "trusted ones");
         note_unknown(asking, why);
         return;
     }
@@ -231,7 +237,7 @@ static void start_due(void *arg)
     }
     status = resolver_plan_find(resolver, &target, plan_came, asking, &asking->location);
     if (status != 0)
-        plan_lacks(asking, status, status_text(status));
+        plan_lacks(asking, status, start_text(status));
 }
 
 /* ---- the table ---- */

@@ -4,6 +4,7 @@
 
 #include "base/status.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -47,23 +48,46 @@ size_t claims_collect(const struct conn *conn, const struct tls_verdict *judged,
     return count < CLAIMS_UNANCHORED ? count : CLAIMS_UNANCHORED;
 }
 
+static void refusal_add(struct verdict *verdict, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
+
+static void refusal_add(struct verdict *verdict, const char *format, va_list args)
+{
+    size_t len = strlen(verdict->refusal);
+
+    vsnprintf(verdict->refusal + len, sizeof(verdict->refusal) - len, format, args);
+}
+
 static void claim_refuse(struct claim *claim, enum claim_state state, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* The first refusal is the one that is told. */
 static void claim_refuse(struct claim *claim, enum claim_state state, const char *format, ...)
 {
     struct verdict *verdict = claim->verdict;
     char name[CONN_NAME_MAX];
     va_list args;
-    int len;
 
     claim->state = state;
     if (verdict->refusal[0])
         return;
-    len = snprintf(verdict->refusal, sizeof(verdict->refusal),
-                   "%s: ", conn_name(verdict->conn, name));
+    snprintf(verdict->refusal, sizeof(verdict->refusal), "%s: ", conn_name(verdict->conn, name));
     va_start(args, format);
-    vsnprintf(verdict->refusal + len, sizeof(verdict->refusal) - (size_t)len, format, args);
+    refusal_add(verdict, format, args);
+    va_end(args);
+}
+
+static void unanchored_refuse(struct verdict *verdict, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* What trust anchors lack, and what else would do. */
+static void unanchored_refuse(struct verdict *verdict, const char *format, ...)
+{
+    va_list args;
+
+    memcpy(verdict->refusal, verdict->unanchored, sizeof(verdict->refusal));
+    va_start(args, format);
+    refusal_add(verdict, format, args);
     va_end(args);
 }
 
@@ -71,12 +95,14 @@ static void claim_by_anchors(struct claim *claim)
 {
     struct verdict *verdict = claim->verdict;
 
-    if (verdict->anchored) {
-        claim->state = CLAIM_PROVEN;
+    claim->state = verdict->anchored ? CLAIM_PROVEN : CLAIM_REFUSED;
+    if (verdict->anchored || verdict->refusal[0])
         return;
-    }
-    claim->state = CLAIM_REFUSED;
-    if (!verdict->refusal[0])
+    if (verdict_asks_dns(verdict->conn))
+        unanchored_refuse(verdict,
+                          "; DNS names no keys of %s, which would do too (TLSA 3 1 1, signed)",
+                          claim->domain);
+    else
         memcpy(verdict->refusal, verdict->unanchored, sizeof(verdict->refusal));
 }
 
@@ -96,14 +122,15 @@ static void claim_decide(struct claim *claim, const struct trust_answer *answer)
         claim_refuse(claim, CLAIM_REFUSED,
                      "its key is none of those that the validated TLSA records of %s name (DANE), "
                      "and these decide, whatever CA issued its certificate; %s must publish the "
-                     "key that its edge %s (TLSA 3 1 1)",
-                     claim->domain, claim->domain, conn->accepted ? "calls with" : "serves");
+                     "key that its edge %s (TLSA 3 1 1; junctor dns check %s shows them)",
+                     claim->domain, claim->domain, conn->accepted ? "calls with" : "serves",
+                     claim->domain);
         return;
     case TRUST_UNKNOWN:
         claim_refuse(claim, CLAIM_UNKNOWN,
                      "whether DNS names the keys of %s could not be found out, so its certificate "
-                     "proves nothing now: %s",
-                     claim->domain, answer->why);
+                     "proves nothing now: %s (junctor dns check %s tells more)",
+                     claim->domain, answer->why, claim->domain);
         return;
     }
 }
@@ -130,14 +157,31 @@ static bool record_fits(const struct tls_tlsa *tlsa, void *arg)
                          claim->domain, time(NULL));
 }
 
+static bool claim_is_pinned(struct claim *claim, const struct trust_peer *peer)
+{
+    char hex[2 * TLS_KEY_HASH_LEN + 1] = "";
+    uint8_t hash[TLS_KEY_HASH_LEN];
+
+    if (tls_key_hash(SSL_get0_peer_certificate(claim->verdict->conn->ssl), hash) == 0) {
+        for (unsigned i = 0; i < peer->pin_count; i++)
+            if (memcmp(peer->pins[i], hash, sizeof(hash)) == 0)
+                return true;
+        for (size_t i = 0; i < sizeof(hash); i++)
+            snprintf(hex + 2 * i, 3, "%02x", hash[i]);
+    }
+    claim_refuse(claim, CLAIM_REFUSED,
+                 "its key is none of those that %s is pinned to here; ask them whether they have "
+                 "changed it, and if so give the new one too: junctor peer set %s --pin %s",
+                 claim->domain, claim->domain, hex);
+    return false;
+}
+
 /* Returns whether the operator has nothing against it. */
 static bool claim_is_welcome(struct claim *claim)
 {
     const struct conn *conn = claim->verdict->conn;
     const struct transport_trust *trust = verdict_trust(conn);
     struct trust_peer peer = {.pin_count = 0};
-    uint8_t hash[TLS_KEY_HASH_LEN];
-    bool pinned = false;
     int status = trust && trust->peer ? trust->peer(claim->domain, &peer, trust->arg) : 0;
 
     if (status != 0) {
@@ -149,17 +193,7 @@ static bool claim_is_welcome(struct claim *claim)
                      claim->domain, claim->domain);
         return false;
     }
-    if (peer.pin_count == 0)
-        return true;
-    if (tls_key_hash(SSL_get0_peer_certificate(conn->ssl), hash) == 0)
-        for (unsigned i = 0; i < peer.pin_count; i++)
-            pinned = pinned || memcmp(peer.pins[i], hash, sizeof(hash)) == 0;
-    if (!pinned)
-        claim_refuse(claim, CLAIM_REFUSED,
-                     "its key is none of those that %s is pinned to here; if the change is theirs, "
-                     "give the new key too (junctor peer set %s --pin)",
-                     claim->domain, claim->domain);
-    return pinned;
+    return peer.pin_count == 0 || claim_is_pinned(claim, &peer);
 }
 
 /* No anchor vouches for who connected, and it has not proven this before. */
@@ -193,8 +227,13 @@ void claim_start(struct claim *claim)
     if (status == 0)
         claim->verdict->pending++;
     else
-        claim_refuse(claim, CLAIM_UNKNOWN, "DNS cannot be asked for the keys of %s: %s",
-                     claim->domain, status_text(status));
+        claim_refuse(claim, CLAIM_UNKNOWN,
+                     "DNS cannot be asked for the keys of %s, so its certificate proves nothing "
+                     "now: %s",
+                     claim->domain,
+                     status == -EAGAIN ? "too many such questions are under way; see who connects "
+                                         "(junctor peers, and the refusals in the log)"
+                                       : status_text(status));
 }
 
 void claim_give_up(struct claim *claim)

@@ -115,6 +115,24 @@ static void on_message_timer(void *arg)
 
 /* The far side went away: why, as far as we can tell. A server that refuses our certificate under
  * TLS 1.3 does so after our handshake is finished, and all we see is that it closes. */
+/* It shook hands and said nothing: what its operator must be asked is known to his edge only. */
+static void close_unanswered(struct conn *conn, const char *name)
+{
+    const char *ours = conn->key.our_domain;
+
+    if (ours[0])
+        conn_close(conn,
+                   "%s: closed by the far side before it answered; its edge may have refused our "
+                   "certificate of %s (its log says why; junctor dns check %s tells here whether "
+                   "DNS names its key)",
+                   name, ours, ours);
+    else
+        conn_close(conn,
+                   "%s: closed by the far side before it answered; it may want a certificate, and "
+                   "none was shown",
+                   name);
+}
+
 static void close_gone(struct conn *conn)
 {
     bool in_message = timer_is_running(&conn->message_timer);
@@ -122,10 +140,7 @@ static void close_gone(struct conn *conn)
 
     conn_name(conn, name);
     if (conn->ssl && !conn->accepted && !conn->heard)
-        conn_close(conn,
-                   "%s: closed by the far side before it answered; its edge may have refused our "
-                   "certificate (see its log)",
-                   name);
+        close_unanswered(conn, name);
     else
         conn_close(conn, "%s: closed by the far side%s", name,
                    in_message ? " in the middle of a message" : "");

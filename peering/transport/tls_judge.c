@@ -108,12 +108,22 @@ static int refuse_chain(struct tls_verdict *verdict, const char *subject, X509_S
                       tls_name_text(X509_get_subject_name(certificate), name, sizeof(name)));
     case X509_V_ERR_CERT_REVOKED:
         return refuse_revoked(verdict, subject, store, certificate, depth);
+    case X509_V_ERR_EE_KEY_TOO_SMALL:
+    case X509_V_ERR_CA_KEY_TOO_SMALL:
+    case X509_V_ERR_CA_MD_TOO_WEAK:
+        return refuse(verdict, subject,
+                      "is too weak: the key or the signature of %s; needed are RSA from 2048 bits "
+                      "on or elliptic curves from 224 on, signed with SHA-256 or better; it must "
+                      "be issued anew",
+                      tls_name_text(X509_get_subject_name(certificate), name, sizeof(name)));
     case X509_V_ERR_INVALID_CA:
         return refuse(verdict, subject,
                       "was issued by %s, which is not a CA; it must be issued by one",
                       tls_name_text(X509_get_subject_name(certificate), name, sizeof(name)));
     default:
-        return refuse(verdict, subject, "is not accepted: %s (%s)",
+        return refuse(verdict, subject,
+                      "is not accepted: %s (OpenSSL, about %s); the far side must have its "
+                      "certificate issued anew, or send the right ones of its issuers with it",
                       X509_verify_cert_error_string(error),
                       tls_name_text(X509_get_subject_name(certificate), name, sizeof(name)));
     }

@@ -146,7 +146,9 @@ static const struct verdict_row {
      {.cn = "x", .alt = "DNS:opb.example", .curve = "P-192"},
      BY_ANCHOR,
      "opb.example",
-     "peer: certificate is not accepted: EE certificate key too weak (CN=x)"},
+     "peer: certificate is too weak: the key or the signature of CN=x; needed are RSA from 2048 "
+     "bits on or elliptic curves from 224 on, signed with SHA-256 or better; it must be issued "
+     "anew"},
     {"expired",
      {.cn = "x", .alt = "DNS:opb.example", .begin_s = -9 * CERT_DAY_S, .end_s = -CERT_DAY_S},
      BY_ANCHOR,

@@ -242,14 +242,19 @@ static void a_far_side_that_is_not_proven_is_refused_with_the_reason(void **stat
          "could not be found out, so its certificate proves nothing"
          " now: nobody answers"},
         {{.say = TRUST_ANCHORS, .ttl_s = 9}, true, "is self-signed"},
+        {{.say = TRUST_ANCHORS, .ttl_s = 9},
+         true,
+         "; DNS names no keys of opb.example, which would do too"},
         {{.say = TRUST_FITS, .ttl_s = 9, .peer = {.blocked = true}},
          false,
          "opb.example is blocked"},
         {{.say = TRUST_FITS, .ttl_s = 9, .peer = {.pin_count = 1}},
          false,
-         "none of those that opb.example is pinned to"},
+         "changed it, and if so give the new one too: junctor peer set opb.example --pin "},
         {{.say = TRUST_FITS, .ttl_s = 9, .peer_status = -EIO}, false, "directory cannot be read"},
-        {{.say = TRUST_FITS, .ttl_s = 9, .ask_status = -EAGAIN}, false, "DNS cannot be asked"},
+        {{.say = TRUST_FITS, .ttl_s = 9, .ask_status = -EAGAIN},
+         false,
+         "too many such questions are under way; see who connects"},
     };
 
     for (size_t i = 0; i < COUNT_OF(table); i++) {
