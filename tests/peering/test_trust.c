@@ -98,7 +98,7 @@ static int set_up(void **state)
     *state = world;
     if (!world || uv_loop_init(&world->loop) < 0)
         return -1;
-    world->timers = timers_alloc(2 * TRUST_MAX_ASKED);
+    world->timers = timers_alloc((size_t)2 * TRUST_MAX_ASKED);
     uv_timer_init(&world->loop, &world->tick);
     world->tick.data = world;
     uv_timer_start(&world->tick, on_tick, 1, 1);
