@@ -71,6 +71,7 @@ def test_without_the_setting_nobody_is_asked(lab):
     edge = lab.edges["a"]
     edge.cores = ""
     edge.configure()
+    mark = edge.mark()
     edge.reload()
-    edge.wait_log("reloaded")
+    edge.wait_log("reloaded", mark)
     assert answer_to(lab, "by-domain", "MESSAGE", NOBODY).status == 403
