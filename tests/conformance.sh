@@ -8,6 +8,8 @@
 set -u
 export LC_ALL=C
 
+. "$(dirname "$0")/tap.sh"
+
 root=${1:-${top_srcdir:-$(dirname "$0")/..}}
 cd "$root" || exit 1
 page=docs/conformance.md
@@ -15,22 +17,6 @@ page=docs/conformance.md
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' INT TERM
-
-count=0
-failures=0
-
-# report NAME: passes where nothing is in $work/bad, which says what is wrong, a line each.
-report()
-{
-    count=$((count + 1))
-    if [ -s "$work/bad" ]; then
-        failures=$((failures + 1))
-        echo "not ok $count - $1"
-        sed 's/^/# /' "$work/bad"
-    else
-        echo "ok $count - $1"
-    fi
-}
 
 # exists FILE NAME
 exists()

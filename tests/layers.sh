@@ -9,6 +9,8 @@
 set -u
 export LC_ALL=C
 
+. "$(dirname "$0")/tap.sh"
+
 root=${1:-${top_srcdir:-$(dirname "$0")/..}}
 cd "$root" || exit 1
 : "${CC:=cc}" "${top_builddir:=$root}" "${LIB_CFLAGS:=}"
@@ -74,22 +76,6 @@ while read -r file; do
             print file, NR, "?", $0
         }' "$file"
 done <"$work/files" >"$work/includes"
-
-count=0
-failures=0
-
-# report NAME: passes where nothing is in $work/bad, which says what is wrong, a line each.
-report()
-{
-    count=$((count + 1))
-    if [ -s "$work/bad" ]; then
-        failures=$((failures + 1))
-        echo "not ok $count - $1"
-        sed 's/^/# /' "$work/bad"
-    else
-        echo "ok $count - $1"
-    fi
-}
 
 echo 1..7
 
