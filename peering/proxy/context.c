@@ -19,13 +19,29 @@ static void mark_decided(struct context *context)
     context->plan->budget = NULL;
 }
 
+static void search_stops(struct context *context)
+{
+    search_time_stop(&context->search_time, context->proxy->timers,
+                     txn_layer_now_ms(context->proxy->txns));
+}
+
+void context_searches_drop(struct context *context)
+{
+    if (context->location)
+        resolver_locate_cancel(context->location);
+    context->location = NULL;
+    for (size_t i = 0; i < context->target_next; i++)
+        resolver_search_done(&context->searches[i]);
+    memset(context->searches, 0, context->target_next * sizeof(*context->searches));
+    context->target_next = 0;
+}
+
 static void context_free(struct context *context)
 {
     mark_decided(context);
     list_remove(&context->link);
-    timer_stop(context->proxy->timers, &context->search_timer);
-    for (size_t i = 0; i < context->target_next; i++)
-        resolver_search_done(&context->searches[i]);
+    search_stops(context);
+    context_searches_drop(context);
     conn_unref(context->origin.conn);
     arena_free(context->arena);
 }
@@ -84,7 +100,7 @@ static void respond(struct context *context, unsigned status, struct slice bytes
             line_decided(context, status, result, why);
         context->final_sent = true;
         mark_decided(context);
-        timer_stop(context->proxy->timers, &context->search_timer);
+        search_stops(context);
     }
     int done = context->server ? txn_server_respond(context->server, status, bytes) : -EALREADY;
     if (done == -EALREADY && picked_up)
@@ -269,6 +285,8 @@ void context_attempt_failed(struct context *context)
 {
     context_enter(context);
     context->current = NULL;
+    if (!context->final_sent)
+        context_search_runs(context); /* a provisional response had stopped it */
     try_next(context);
     context_leave(context);
 }
@@ -293,11 +311,11 @@ static void on_search_timer(void *arg)
     context_leave(context);
 }
 
-int context_search_starts(struct context *context)
+int context_search_runs(struct context *context)
 {
     struct proxy *proxy = context->proxy;
-    return timer_start(proxy->timers, &context->search_timer,
-                       txn_layer_now_ms(proxy->txns) + proxy->search_ms, on_search_timer, context);
+    return search_time_run(&context->search_time, proxy->timers, txn_layer_now_ms(proxy->txns),
+                           on_search_timer, context);
 }
 
 /* ---- responses ---- */
@@ -329,7 +347,7 @@ void context_response(struct context *context, const struct attempt *attempt,
                       const struct sip_msg *response, const struct conn *conn)
 {
     context_enter(context);
-    timer_stop(context->proxy->timers, &context->search_timer);
+    search_stops(context);
     if (context->first_ms == 0)
         context->first_ms = txn_layer_now_ms(context->proxy->txns);
     if (response->status < 200)
@@ -427,7 +445,7 @@ static struct context *context_alloc(struct proxy *proxy, const struct origin *o
     list_init(&context->clients);
     ask_wait_init(&context->verify.wait);
     list_append(&proxy->contexts, &context->link);
-    timer_init(&context->search_timer);
+    search_time_init(&context->search_time, proxy->search_ms);
     return context;
 }
 
@@ -436,7 +454,7 @@ static int start_server(struct context *context)
     struct proxy *proxy = context->proxy;
     const struct txn_server_user user = {
         .send = send_down, .ended = on_server_ended, .arg = context};
-    int status = context_search_starts(context);
+    int status = context_search_runs(context);
     if (status == 0)
         status = txn_server_start(proxy->txns, context->arena, context->request,
                                   context->origin.conn != NULL, &user, &context->server);

@@ -30,6 +30,7 @@
 #include "peering/proxy/core_view.h"
 #include "peering/proxy/ask.h"
 #include "peering/proxy/budget.h"
+#include "peering/proxy/search_time.h"
 #include "peering/proxy/told.h"
 #include "peering/proxy/token.h"
 #include "peering/sip/sip.h"
@@ -361,7 +362,7 @@ struct context {
     bool retried;                       /* this happened already */
     bool fallen_back;                   /* it is tried over UDP whatever the length: TCP failed */
 
-    struct timer search_timer;
+    struct search_time search_time;
     bool undecided;    /* counted in proxy->undecided */
     bool answered_503; /* one of the targets did */
     bool search_over, cancelled, final_sent;
@@ -394,8 +395,10 @@ void context_abort(struct context *context);
 void context_enter(struct context *context);
 void context_leave(struct context *context);
 
-/* From now on the search may take its time. Returns 0 or -ENOMEM. */
-int context_search_starts(struct context *context);
+/* The search has begun, or goes on with what is left of its time. Returns 0 or -ENOMEM. */
+int context_search_runs(struct context *context);
+/* Nothing is asked any more of whatever was turned to so far. */
+void context_searches_drop(struct context *context);
 /* The targets of the plan in turn, from the first. */
 void context_try_targets(struct context *context);
 /* Answers with what was found to be the matter. */

@@ -14,17 +14,13 @@ static void turn_to(struct context *context, const char *domain, uint16_t port)
 {
     struct plan *plan = context->plan;
     struct proxy *proxy = context->proxy;
-    for (size_t i = 0; i < context->target_next; i++)
-        resolver_search_done(&context->searches[i]);
-    memset(context->searches, 0, context->target_next * sizeof(*context->searches));
-    context->target_next = 0;
+    context_searches_drop(context);
     context->hop_again = context->retried = false;
     snprintf(plan->peer, sizeof(plan->peer), "%s", domain);
     plan->targets[0] = (struct resolver_target){.profile = RESOLVER_PEER, .port = port};
     snprintf(plan->targets[0].host, sizeof(plan->targets[0].host), "%s", domain);
     plan->target_count = 1;
-    if (!timer_is_running(&context->search_timer)) /* a response had ended the search before */
-        context_search_starts(context);
+    context_search_runs(context); /* a response had stopped it */
     log_write(proxy->log, LOG_INFO, "proxy", "redirected %.*s %s@%s to %s call-id=%.*s",
               SLICE_ARG(context->request->method_text), plan->whom.user, plan->whom.domain, domain,
               SLICE_ARG(context->request->call_id));

@@ -79,6 +79,24 @@ static void answers_that_are_listed_lead_on(void **state)
 }
 
 /* With another tag in To: more than one phone has picked up. */
+/* The search stood still while b1 was waited for; then it goes on, and ends though b2 is silent. */
+static void a_provisional_response_does_not_make_the_search_endless(void **state)
+{
+    struct stand *stand = *state;
+    struct call call = invite("sip:bob@two.example");
+    char sent[8192], text[8192];
+    stand->conf.search_ms = 1000; /* long before timer B */
+    stand->conf.times.t1_ms = 500;
+    stand_restart(stand);
+    call_bob(stand, &call, sent);
+    answer(stand, &stand->b1, sent, "183 Session Progress");
+    expect(&stand->a, "SIP/2.0 183", text);
+    answer(stand, &stand->b1, sent, "503 Service Unavailable");
+    expect(&stand->b2, "INVITE", text);
+    expect(&stand->a, "SIP/2.0 408", text);
+    assert_non_null(strstr(text, "no response in time"));
+}
+
 static void answer_as(struct stand *stand, const char *sent, const char *status, const char *tag)
 {
     char text[8192], *at;
@@ -242,6 +260,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         STAND_TEST(a_final_answer_ends_the_search),
         STAND_TEST(answers_that_are_listed_lead_on),
+        STAND_TEST(a_provisional_response_does_not_make_the_search_endless),
         STAND_TEST(every_2xx_goes_back_forked_and_repeated),
         STAND_TEST(a_2xx_goes_back_after_the_search_was_given_up),
         STAND_TEST(provisional_responses_go_back_but_not_100),
