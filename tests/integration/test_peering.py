@@ -209,6 +209,21 @@ def test_a_first_contact_grows_with_answered_calls(lab, edge, configured, alice)
         passes(carol, alice)
 
 
+def test_an_answer_that_is_repeated_is_one_answer(lab, configured, alice):
+    configured("limits { first-contact = 3 }", restart=True)
+    with connected(lab) as carol:
+        invite = request("INVITE", ALICE, carol, CAROL)
+        carol.send(invite)
+        got = alice.expect("INVITE")
+        for _ in range(6):
+            alice.answer(got, 200, "OK", tag="a1", headers=[("Contact", f"<{ALICE}>")])
+            carol.expect(200)
+        # 3 in a minute, and 3 for the call: it was one of these itself
+        for _ in range(5):
+            assert asks(carol, uri="sip:nobody@opa.example").status == 404
+        over_budget(asks(carol), "opc.example is new here")
+
+
 def test_one_address_is_called_so_often(lab, edge, configured, alice):
     configured("limits { called-calls = 2 }", restart=True)
     with connected(lab) as carol:

@@ -161,6 +161,16 @@ def test_maddr_is_403(lab, plan, peer, bob):
     assert not bob.poll("INVITE", 0.2)
 
 
+@pytest.mark.parametrize("scheme", ["sip", "sips"])
+def test_another_name_of_somebody_elsewhere_is_told_in_the_scheme_of_the_question(lab, peer, scheme):
+    """A sips: URI must not become a sip: one (RFC 3261 26.2.2)."""
+    lab.edge_b.tool("address", "add", f"{scheme}.alias@opb.example", "--state", "alias", "--target",
+                    "carol@elsewhere.example")
+    answer = ask(peer, request("INVITE", f"{scheme}:{scheme}.alias@opb.example", peer, ALICE))
+    assert answer.status == 302
+    assert answer.all("Contact") == [f"<{scheme}:carol@elsewhere.example>"]
+
+
 @pytest.mark.parametrize("uri", [BOB + ":9999", BOB + ";transport=tcp"])
 def test_port_and_transport_of_our_own_domain_choose_no_target(lab, peer, bob, uri):
     peer.send(request("MESSAGE", uri, peer, ALICE))

@@ -2,6 +2,7 @@
 #include "tests/peering/proxy/stand.h"
 
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -99,6 +100,47 @@ static void a_new_connection_has_no_second_chance(void **state)
     expect_no_connection(&stand->c);
 }
 
+/* three.example has b1 as well from now on, after c. */
+static void add_second_core(struct stand *stand)
+{
+    struct store_command command = {.op = STORE_DOMAIN_PUT, .expected_version = STORE_ANY_VERSION};
+    struct store_domain *domain = &command.domain;
+    snprintf(domain->name, sizeof(domain->name), "three.example");
+    domain->cores[0] =
+        (struct store_core){.host = "127.0.0.1", .port = stand->c.port, .transport = SIP_TCP};
+    domain->cores[1] =
+        (struct store_core){.host = "127.0.0.1", .port = stand->b1.port, .transport = SIP_UDP};
+    domain->core_count = 2;
+    assert_int_equal(stand_submit(stand, &command), 0);
+}
+
+static void call_carol(struct stand *stand, struct core *core, char sent[8192])
+{
+    struct call call = invite("sip:carol@three.example");
+    send_request(stand, &stand->a, &call);
+    *core = core_accept(&stand->c);
+    expect(core, "INVITE", sent);
+}
+
+/* It has said what there was to say: the next call goes there again. */
+static void a_connection_that_closes_with_its_answer_did_not_fail(void **state)
+{
+    struct stand *stand = *state;
+    struct core core;
+    char sent[8192], text[8192];
+    add_second_core(stand);
+    restart_alone(stand);
+    call_carol(stand, &core, sent);
+    answer_text(&core, sent, "200 OK", text);
+    assert_int_equal(send(core.fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
+    close(core.fd);
+    expect(&stand->a, "SIP/2.0 200", text);
+    expect_nothing(&stand->b1); /* and the edge has seen the end of the connection */
+    call_carol(stand, &core, sent);
+    assert_false(receive(&stand->b1, text, 0)); /* the second, and not asked before it */
+    close(core.fd);
+}
+
 /* ---- callers over TCP ---- */
 
 /* An INVITE to bob over a connection that its caller closes, with this port in its Via. Core b1 has
@@ -154,6 +196,7 @@ int main(void)
         STAND_TEST(a_connection_that_was_dead_is_replaced_once),
         STAND_TEST(the_replacement_carries_the_answer),
         STAND_TEST(a_new_connection_has_no_second_chance),
+        STAND_TEST(a_connection_that_closes_with_its_answer_did_not_fail),
         STAND_TEST(an_answer_finds_a_caller_whose_connection_broke),
         STAND_TEST(an_answer_that_finds_nobody_cancels_nothing),
     };
