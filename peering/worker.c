@@ -14,8 +14,10 @@
 
 /* ---- inbox ---- */
 
-/* A message on its way to its owner: this header, then its bytes. */
+/* A message on its way to its owner: this header, then its bytes. Or a struct told_news after it.
+ */
 struct handed {
+    enum { HANDED_MESSAGE, HANDED_NEWS } what;
     const struct transport_listener *listener;
     struct netaddr peer;
 };
@@ -28,11 +30,38 @@ static bool hand_over(unsigned owner, const struct transport_listener *listener,
     struct handed *record = ring_reserve(ring, sizeof(*record) + bytes.len);
     if (!record)
         return false;
-    *record = (struct handed){listener, *peer};
+    *record = (struct handed){HANDED_MESSAGE, listener, *peer};
     memcpy(record + 1, bytes.p, bytes.len);
     ring_commit(ring, sizeof(*record) + bytes.len);
     self->wake[owner] = true;
     return true;
+}
+
+static void tell(const struct told_news *news, void *arg)
+{
+    struct worker *self = arg;
+    for (unsigned i = 0; i < self->count; i++) {
+        struct ring *ring = i == self->index ? NULL : self->team[i].inbox[self->index];
+        struct handed *record = ring ? ring_reserve(ring, sizeof(*record) + sizeof(*news)) : NULL;
+        if (!record)
+            continue;
+        record->what = HANDED_NEWS;
+        memcpy(record + 1, news, sizeof(*news));
+        ring_commit(ring, sizeof(*record) + sizeof(*news));
+        self->wake[i] = true;
+    }
+}
+
+static void read_record(struct worker *worker, const struct handed *record, size_t len)
+{
+    struct told_news news;
+    if (record->what == HANDED_NEWS) {
+        memcpy(&news, record + 1, sizeof(news));
+        news_receive(&worker->proxy, &news);
+        return;
+    }
+    const struct slice bytes = {(const char *)(record + 1), len - sizeof(*record)};
+    proxy_receive_handed(&worker->proxy, record->listener, &record->peer, bytes);
 }
 
 static void read_inbox(struct worker *worker)
@@ -41,8 +70,7 @@ static void read_inbox(struct worker *worker)
         const struct handed *record;
         size_t len;
         while ((record = ring_peek(worker->inbox[from], &len))) {
-            struct slice bytes = {(const char *)(record + 1), len - sizeof(*record)};
-            proxy_receive_handed(&worker->proxy, record->listener, &record->peer, bytes);
+            read_record(worker, record, len);
             ring_release(worker->inbox[from]);
         }
     }
@@ -253,6 +281,7 @@ static void set_up_proxy(struct worker *worker, const struct edge_conf *conf, st
     proxy->log = log;
     proxy->counters = &worker->counters;
     proxy->handover = hand_over;
+    proxy->tell = tell;
     proxy->handover_arg = worker;
     list_init(&proxy->contexts);
     list_init(&proxy->asks);

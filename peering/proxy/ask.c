@@ -56,24 +56,13 @@ static void ask_free(struct ask *ask)
     arena_free(ask->arena);
 }
 
-/* That an authority does not answer takes nothing away from what it said before. */
-static void remember(struct ask *ask, const struct told *told, unsigned for_s)
-{
-    struct proxy *proxy = ask->proxy;
-    uint64_t now_ms = txn_layer_now_ms(proxy->txns), age_ms;
-    struct told before;
-    if (told->unknown && told_get(proxy->told, &ask->address, now_ms, &before, &age_ms) &&
-        before.host[0])
-        return;
-    told_put(proxy->told, &ask->address, told, for_s, now_ms);
-}
-
 static void ask_finish(struct ask *ask, const struct told *told, unsigned for_s)
 {
     struct proxy *proxy = ask->proxy;
+    const struct told_news news = {ask->address, *told, for_s};
     bool is_success = false;
     struct list *link;
-    remember(ask, told, for_s);
+    news_spread(proxy, &news);
     list_remove(&ask->link); /* whoever waits from now on waits for another answer */
     while ((link = list_pop(&ask->waits))) {
         struct ask_wait *wait = container_of(link, struct ask_wait, link);

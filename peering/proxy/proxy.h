@@ -13,6 +13,7 @@
  *   redirect.c port data in a redirect is followed, every other one is not
  *   attempt.c  one target: build (forward.c), connect, send, wait
  *   refuse.c   stateless answers
+ *   news.c     what an authority told one worker, all workers know
  *   line.c     one line of the log for each request that was decided
  * And beside it:
  *   sources.c  which sources are cores?
@@ -65,6 +66,9 @@ struct proxy_counters {
 typedef bool proxy_handover_h(unsigned owner, const struct transport_listener *listener,
                               const struct netaddr *peer, struct slice bytes, void *arg);
 
+/* Gives what an authority told to all other workers, as far as their inboxes have room. */
+typedef void proxy_tell_h(const struct told_news *news, void *arg);
+
 struct board;
 struct cores;
 
@@ -102,6 +106,7 @@ struct proxy {
     struct list contexts; /* every living one, for the end of the worker */
 
     proxy_handover_h *handover;
+    proxy_tell_h *tell;
     void *handover_arg;
 
     struct cores *cores;                        /* what is known of our own; cores.h */
@@ -135,6 +140,8 @@ void proxy_receive(const struct transport_source *source, struct slice bytes, vo
 /* The same for a message that another worker handed over (UDP, or a response). */
 void proxy_receive_handed(struct proxy *proxy, const struct transport_listener *listener,
                           const struct netaddr *peer, struct slice bytes);
+/* Remembers, or forgets, what another worker was told. */
+void news_receive(struct proxy *proxy, const struct told_news *news);
 /* Before the loop sleeps: ends the read snapshot of this turn. */
 void proxy_end_batch(struct proxy *proxy);
 /* Which hops of cores are down, for all workers of an edge to see. `key` is random. NULL without
@@ -197,6 +204,12 @@ struct slice proxy_answer_build(struct proxy *proxy, struct arena *arena,
                                 const struct refusal *answer);
 /* Is this the ACK to a stateless answer of ours? */
 bool proxy_is_own_ack(const struct proxy *proxy, const struct sip_msg *ack);
+
+/* ---- news.c ---- */
+
+/* Remembers what an authority told, or forgets it and what DNS said of the address, here and at the
+ * other workers. That it told nothing does not replace whom it named before. */
+void news_spread(struct proxy *proxy, const struct told_news *news);
 
 /* ---- line.c ---- */
 

@@ -5,7 +5,6 @@
 #include "peering/proxy/proxy.h"
 
 #include "peering/proxy/port_form.h"
-#include "resolver/zone.h"
 
 #include <stdio.h>
 
@@ -56,7 +55,6 @@ static bool authority_said(struct context *context, const struct sip_msg *respon
     const struct store_address *whom = &context->plan->whom;
     bool sips = context->request->uri.scheme == SIP_SCHEME_SIPS;
     struct proxy *proxy = context->proxy;
-    struct told told = {.unknown = false};
     struct port_form form;
     struct refusal refusal;
     if (!port_form_read(response, whom, sips, &form) || strcmp(form.host, whom->domain) == 0)
@@ -71,8 +69,9 @@ static bool authority_said(struct context *context, const struct sip_msg *respon
         refuse_host(context, form.host);
         return true;
     }
-    memcpy(told.host, form.host, sizeof(told.host));
-    told_put(proxy->told, whom, &told, form.for_s, txn_layer_now_ms(proxy->txns));
+    struct told_news news = {.address = *whom, .for_s = form.for_s};
+    memcpy(news.told.host, form.host, sizeof(news.told.host));
+    news_spread(proxy, &news);
     turn_to(context, form.host, 0);
     return true;
 }
@@ -81,15 +80,12 @@ static bool authority_said(struct context *context, const struct sip_msg *respon
 static bool ask_again(struct context *context, unsigned status)
 {
     const struct plan *plan = context->plan;
-    char name[ZONE_NAME_MAX + 1];
     if (context->redirect.asked_again)
         return false;
     context->redirect.asked_again = true;
     context->redirect.failed_status = status;
     memcpy(context->redirect.failed, plan->peer, sizeof(plan->peer));
-    told_forget(context->proxy->told, &plan->whom);
-    if (zone_address_name(&plan->whom, name) == 0)
-        resolver_purge(context->proxy->resolver, name);
+    news_spread(context->proxy, &(struct told_news){.address = plan->whom});
     turn_to(context, plan->whom.domain, plan->whom_port);
     return true;
 }

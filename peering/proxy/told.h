@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TOLD_MAX       8192 /* addresses remembered by one worker: about 5 MiB once all are used */
+#define TOLD_MAX       8192 /* addresses remembered by each worker: about 5 MiB once all are used */
 #define TOLD_DEFAULT_S 300  /* a redirect without `expires`, and an answer that has no such time */
 #define TOLD_LONGEST_S 3600 /* whatever `expires` says */
 #define TOLD_UNKNOWN_S 30   /* that an authority could not be asked */
@@ -21,6 +21,13 @@
 struct told {
     char host[STORE_DOMAIN_MAX + 1]; /* the domain that serves it; "": its own, it is not ported */
     bool unknown;                    /* the authority gave no answer that says so */
+};
+
+/* What one worker has to tell the others. */
+struct told_news {
+    struct store_address address;
+    struct told told;
+    unsigned for_s; /* 0: what was told of it is to be forgotten */
 };
 
 struct told_table;

@@ -65,7 +65,7 @@ def lab(plan, request):
         with open(lab.dns.path("opb.example.zone"), "a", encoding="ascii") as zone:
             zone.write(RECORDS.format(ruth=label("ruth"), rolf=label("rolf")))
         for side in (plan.a, plan.b, operator):
-            # What is told is remembered by each worker for itself; and many are asked about.
+            # Many are asked about.
             lab.make_edge(side, workers=1, more="limits { first-contact = 0 }")
         lab.start()
         lab.provision()

@@ -7,6 +7,7 @@ import pytest
 from lab.lab import Lab
 from lab.pki import Leaf
 from lab.plan import SIP_PORT, TLS_PORT, Operator
+from lab.process import wait_until
 from lab.sip import Dialog, StreamAgent, UdpAgent, ack_for, request, tls_context
 
 ALICE = "sip:alice@opa.example"
@@ -36,7 +37,7 @@ def lab(plan, request):
                           dns=(operator.domain, operator.edge_host)))
         lab.make_dns(more=MORE.format(port=TLS_PORT, edge=operator.edge))
         for side in (plan.a, plan.b, operator):
-            lab.make_edge(side, workers=1)  # what is told is remembered by each worker for itself
+            lab.make_edge(side, workers=1)
         lab.start()
         lab.provision()
         yield lab
@@ -92,6 +93,43 @@ def test_the_authority_is_asked_once_and_its_word_kept(lab, alice, carol, inside
         assert got.uri == "sip:dave@opb.example"
     assert ladder("b") == ["INVITE sip:dave@opb.example"]
     assert ladder("c") == ["INVITE sip:dave@opb.example"] * 2
+
+
+@pytest.fixture
+def four_workers(lab):
+    """Edge A with that many. Returns what waits until three have heard it of the other one."""
+    edge = lab.edges["a"]
+
+    def start(workers):
+        edge.workers = workers
+        edge.configure()
+        edge.restart(kill=True)
+
+    def heard(what, since):
+        wait_until(lambda: edge.log(since).count(f"heard who serves {what}") == 3,
+                   f"three workers heard who serves {what}", 5)
+    start(4)
+    yield heard
+    start(1)
+
+
+def test_all_workers_know_what_one_was_told(lab, alice, bob, carol, inside_a, ladder, four_workers):
+    """And that it is so no more. Each call is another worker's, by its branch."""
+    port(lab, "dora.mae@opb.example")
+    mark = lab.edges["a"].mark()
+    for number in range(12):
+        busy(alice, inside_a, call(alice, inside_a, "sip:dora.mae@opb.example"), carol)
+        if number == 0:
+            four_workers("dora.mae@opb.example: opc.example", mark)
+    assert len(ladder("b")) == 1 and len(ladder("c")) == 12
+    lab.edges["c"].tool("address", "del", "dora.mae@opb.example")
+    lab.edges["b"].tool("address", "set", "dora.mae@opb.example", "--state", "hosted", "--hosting",
+                        "opb.example")
+    for number in range(12):
+        busy(alice, inside_a, call(alice, inside_a, "sip:dora.mae@opb.example"), bob)
+        if number == 0:
+            four_workers("dora.mae@opb.example: not known any more", mark)
+    assert len(ladder("b")) == 13 and len(ladder("c")) == 13
 
 
 def test_any_method_is_led_there(lab, alice, carol, inside_a):
