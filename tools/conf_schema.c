@@ -209,7 +209,8 @@ const struct conf_setting conf_settings[] = {
      "the number by which the server tells this edge from its other sources"},
 
     {"limits", "connections", CONF_SIZE, 1, 1000000, "8192", CONF_FIXED,
-     CONF(edge.transport.max_connections), NULL, "connections open"},
+     CONF(edge.transport.max_connections), NULL,
+     "connections open; the last eighth is for cores and our own calls"},
     {"limits", "transactions", CONF_SIZE, 1, 10000000, "262144", CONF_FIXED,
      CONF(edge.max_transactions), NULL, "transactions under way"},
     {"limits", "dns-cache", CONF_SIZE, 1, 10000000, "65536", CONF_FIXED,
@@ -230,6 +231,8 @@ const struct conf_setting conf_settings[] = {
      "a connection that was accepted must have brought its first request by then"},
     {"limits", "first-request-bytes", CONF_NUMBER, 0, MIB, "131072", CONF_FIXED,
      GUARD(first_request_bytes), NULL, "bytes received until then, those of TLS included"},
+    {"limits", "peer-connections", CONF_NUMBER, 0, MANY, "256", CONF_FIXED, GUARD(peer_connections),
+     NULL, "connections at once that one peer opened"},
     {"limits", "peer-requests", CONF_NUMBER, 0, MANY, "1000", CONF_FIXED, GUARD(peer_requests),
      NULL,
      "requests outside dialogs per second of one peer, twice as many in a burst, unless its entry "

@@ -15,6 +15,7 @@ struct guard *guard_alloc(const struct guard_conf *conf)
     if (getrandom(guard->key, sizeof(guard->key), 0) == (ssize_t)sizeof(guard->key) &&
         guard_table_init(&guard->sources, GUARD_MAX_SOURCES) == 0 &&
         guard_table_init(&guard->peers, GUARD_MAX_PEERS) == 0 &&
+        guard_table_init(&guard->joined, GUARD_MAX_PEERS) == 0 &&
         guard_table_init(&guard->called, GUARD_MAX_CALLED) == 0 &&
         guard_table_init(&guard->standings, GUARD_MAX_STANDINGS) == 0)
         return guard;
@@ -27,6 +28,7 @@ struct guard *guard_free(struct guard *guard)
         return NULL;
     guard_table_done(&guard->sources);
     guard_table_done(&guard->peers);
+    guard_table_done(&guard->joined);
     guard_table_done(&guard->called);
     guard_table_done(&guard->standings);
     pthread_mutex_destroy(&guard->lock);
@@ -47,6 +49,7 @@ const char *guard_rule_name(enum guard_rule rule)
         [GUARD_SOURCE_CONNECTIONS] = "source_connections",
         [GUARD_SOURCE_HANDSHAKES] = "source_handshakes",
         [GUARD_FIRST_REQUEST] = "first_request",
+        [GUARD_PEER_CONNECTIONS] = "peer_connections",
         [GUARD_PEER_REQUESTS] = "peer_requests",
         [GUARD_PEER_TRANSACTIONS] = "peer_transactions",
         [GUARD_PEER_MESSAGES] = "peer_messages",

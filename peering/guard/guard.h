@@ -45,6 +45,7 @@ struct guard_conf {
     unsigned source_failures;     /* in a minute; more are a ban */
     unsigned first_request_ms;    /* from a connection's begin until its first message is whole */
     unsigned first_request_bytes; /* received until then, those of TLS included */
+    unsigned peer_connections;    /* at once, that a peer opened */
     unsigned ban_s;               /* how long a ban for failures lasts; 0: there is none */
     unsigned peer_requests;       /* per second, new ones; twice as many in a burst */
     unsigned peer_messages;       /* per second, all; twice as many in a burst */
@@ -76,6 +77,7 @@ enum guard_rule {
     GUARD_SOURCE_CONNECTIONS,
     GUARD_SOURCE_HANDSHAKES,
     GUARD_FIRST_REQUEST, /* too late, or too many bytes before it */
+    GUARD_PEER_CONNECTIONS,
     GUARD_PEER_REQUESTS,
     GUARD_PEER_TRANSACTIONS,
     GUARD_PEER_MESSAGES, /* not refused but read later */
@@ -117,6 +119,10 @@ struct guard_grant {
 
 uint64_t guard_peer_key(const struct guard *guard, const char *domain);
 
+/* A connection that it opened has proven its domain: *slot counts it until guard_release (NULL
+ * where the table is full of others that count). */
+enum guard_rule guard_join(struct guard *guard, uint64_t peer, uint64_t now_ms,
+                           struct guard_slot **slot);
 /* A request of the peer outside dialogs. On a refusal *wait_ms says when to try again. */
 enum guard_rule guard_request(struct guard *guard, uint64_t peer, const struct guard_grant *grant,
                               uint64_t now_ms, uint64_t *wait_ms);

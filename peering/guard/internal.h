@@ -38,7 +38,7 @@ struct ban {
 struct guard {
     struct guard_conf conf;
     uint8_t key[16];
-    struct guard_table sources, peers, called, standings;
+    struct guard_table sources, peers, joined, called, standings; /* joined: their connections */
 
     pthread_mutex_t lock; /* guards the bans */
     struct ban bans[GUARD_MAX_BANS];

@@ -59,18 +59,32 @@ enum guard_rule guard_called(struct guard *guard, uint64_t peer, struct slice us
     return GUARD_OK;
 }
 
-enum guard_rule guard_begin(struct guard *guard, uint64_t peer, const struct guard_grant *grant,
-                            uint64_t now_ms, struct guard_slot **slot)
+/* One more is held there. On GUARD_OK *slot counts it; NULL: nobody does. */
+static enum guard_rule hold(struct guard *guard, const struct guard_table *table, uint64_t key,
+                            uint64_t now_ms, unsigned most, struct guard_slot **slot)
 {
-    unsigned most = grant->transactions ? grant->transactions : guard->conf.peer_transactions;
-    *slot = guard_slot_get(&guard->peers, peer, now_ms);
+    *slot = guard_slot_get(table, key, now_ms);
     if (!*slot)
         return GUARD_OK;
     if (atomic_fetch_add_explicit(&(*slot)->held, 1, memory_order_relaxed) < most || most == 0)
         return GUARD_OK;
     guard_release(*slot);
     *slot = NULL;
-    return refuse(guard, GUARD_PEER_TRANSACTIONS);
+    return refuse(guard,
+                  table == &guard->joined ? GUARD_PEER_CONNECTIONS : GUARD_PEER_TRANSACTIONS);
+}
+
+enum guard_rule guard_join(struct guard *guard, uint64_t peer, uint64_t now_ms,
+                           struct guard_slot **slot)
+{
+    return hold(guard, &guard->joined, peer, now_ms, guard->conf.peer_connections, slot);
+}
+
+enum guard_rule guard_begin(struct guard *guard, uint64_t peer, const struct guard_grant *grant,
+                            uint64_t now_ms, struct guard_slot **slot)
+{
+    unsigned most = grant->transactions ? grant->transactions : guard->conf.peer_transactions;
+    return hold(guard, &guard->peers, peer, now_ms, most, slot);
 }
 
 unsigned guard_message(struct guard *guard, uint64_t peer, uint64_t now_ms)

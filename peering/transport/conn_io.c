@@ -360,7 +360,6 @@ static void conn_on_poll(uv_poll_t *poll, int status, int events)
         conn_handshake(conn);
         break;
     case CONN_READY:
-        gate_check_ban(conn);
         exchange(conn, events);
         break;
     case CONN_VERDICT:

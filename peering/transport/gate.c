@@ -46,9 +46,16 @@ static bool make_room(struct transport *transport)
     return true;
 }
 
-bool gate_makes_room(struct transport *transport)
+/* The last eighth is for our cores and for our own calls: no stranger and no peer takes it. */
+static size_t limit_of(const struct transport *transport, enum transport_side side)
 {
-    return transport->stats.connections < transport->max_connections || make_room(transport);
+    size_t most = transport->max_connections;
+    return side == TRANSPORT_OUTSIDE ? most - most / 8 : most;
+}
+
+bool gate_makes_room(struct transport *transport, enum transport_side side)
+{
+    return transport->stats.connections < limit_of(transport, side) || make_room(transport);
 }
 
 bool gate_admits(struct listener *listener, const struct netaddr *peer, struct gate_pass *pass)
@@ -78,7 +85,6 @@ void gate_entered(struct conn *conn, const struct gate_pass *pass)
     conn->accepted_ms = now_ms(conn);
     if (!pass->guarded)
         return;
-    conn->ban_changes = guard_ban_changes(conn->transport->guard);
     list_append(&conn->transport->unproven, &conn->unproven_link);
 }
 
@@ -130,6 +136,21 @@ static void close_banned(struct conn *conn)
     conn_close(conn, "%s: its address is banned", name);
 }
 
+/* Counts it among those of its peer. False where it is closed: there are too many. */
+static bool join(struct conn *conn)
+{
+    struct guard *guard = conn->transport->guard;
+    char name[CONN_NAME_MAX];
+
+    if (guard_join(guard, conn->guard_peer, now_ms(conn), &conn->guard_slot) == GUARD_OK)
+        return true;
+    conn_accuse(conn,
+                "%s: closed, this peer has %u connections here already (limits: peer-connections)",
+                conn_name(conn, name), guard_conf_get(guard)->peer_connections);
+    conn_close(conn, "%s: too many connections of this peer", name);
+    return false;
+}
+
 bool gate_proven(struct conn *conn)
 {
     struct guard *guard = conn->transport->guard;
@@ -144,18 +165,21 @@ bool gate_proven(struct conn *conn)
         close_banned(conn);
         return false;
     }
-    return true;
+    return join(conn);
 }
 
-void gate_check_ban(struct conn *conn)
+void gate_check_bans(struct transport *transport)
 {
-    struct guard *guard = conn->transport->guard;
+    unsigned changes = transport->guard ? guard_ban_changes(transport->guard) : 0;
 
-    if (!conn->guarded || conn->ban_changes == guard_ban_changes(guard))
+    if (transport->ban_changes == changes)
         return;
-    conn->ban_changes = guard_ban_changes(guard);
-    if (is_shut_out(conn))
-        close_banned(conn);
+    transport->ban_changes = changes;
+    list_each (link, next, &transport->conns) {
+        struct conn *conn = container_of(link, struct conn, link);
+        if (conn->guarded && conn->state == CONN_READY && is_shut_out(conn))
+            close_banned(conn);
+    }
 }
 
 /* ---- the first request ---- */

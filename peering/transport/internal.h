@@ -65,7 +65,8 @@ struct transport {
     struct log *log;
     transport_message_h *message;
     void *arg;
-    struct guard *guard; /* NULL: everything is let through */
+    struct guard *guard;  /* NULL: everything is let through */
+    unsigned ban_changes; /* of the guard, as of the last look at all connections */
     transport_exempt_h *exempt;
     void *exempt_arg;
 
@@ -134,7 +135,6 @@ struct conn {
     bool throttled;                /* nothing is read before `pause` is over */
     struct guard_slot *guard_slot; /* counts it until it has proven something; or NULL */
     uint64_t guard_peer;           /* whose budget its messages are; 0: nobody's */
-    unsigned ban_changes;          /* of the guard, when it was looked at last */
     size_t first_bytes;            /* received before the first message was whole */
     uint64_t accepted_ms;
     struct timer pause;
@@ -173,17 +173,19 @@ struct gate_pass {
     struct guard_slot *slot;
 };
 /* May one more connection be open, if need be in place of one that has proven nothing? */
-bool gate_makes_room(struct transport *transport);
+bool gate_makes_room(struct transport *transport, enum transport_side side);
 /* May this address connect now? Says why not. */
 bool gate_admits(struct listener *listener, const struct netaddr *peer, struct gate_pass *pass);
 void gate_entered(struct conn *conn, const struct gate_pass *pass); /* takes the pass over */
 void gate_left(struct conn *conn); /* it has ended or proven something; harmless twice */
 /* The far side is to blame for the end of a connection that follows. */
 void gate_failed(struct conn *conn, const char *what);
-/* It has proven its identities. False where it is closed: its address is banned. */
+/* It has proven its identities. False where it is closed: its address is banned, or its peer has
+ * too many. */
 bool gate_proven(struct conn *conn);
-void gate_check_ban(struct conn *conn);   /* closes it where a ban has begun */
 void gate_check_bytes(struct conn *conn); /* closes it where it sent too much before a request */
+/* Closes those that a ban shuts out, once after each change of the bans: the silent ones too. */
+void gate_check_bans(struct transport *transport);
 /* UINT64_MAX: there is no such time. */
 uint64_t gate_first_request_by_ms(const struct conn *conn);
 void gate_close_late(struct conn *conn);

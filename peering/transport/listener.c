@@ -152,16 +152,17 @@ static void pause_accepting(struct listener *listener, int error)
         uv_poll_stop(&listener->poll);
 }
 
-static bool is_full(struct transport *transport, const struct netaddr *peer)
+static bool is_full(struct transport *transport, enum transport_side side,
+                    const struct netaddr *peer)
 {
     char addr[NETADDR_TEXT_MAX];
 
-    if (gate_makes_room(transport))
+    if (gate_makes_room(transport, side))
         return false;
     transport->stats.refused++;
     if (!transport->full)
         log_limit_write(&transport->fullness, uv_now(transport->loop), LOG_WARNING,
-                        "%s: refused, %zu connections are open; max-connections is reached",
+                        "%s: refused, %zu connections are open; limits: connections is reached",
                         netaddr_format(peer, addr), transport->stats.connections);
     transport->full = true;
     return true;
@@ -180,7 +181,7 @@ static void take(struct listener *listener, int fd, const struct netaddr *peer)
         close(fd);
         return;
     }
-    if (is_full(listener->transport, peer)) {
+    if (is_full(listener->transport, key.side, peer)) {
         guard_release(pass.slot);
         close(fd);
         return;

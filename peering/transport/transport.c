@@ -32,6 +32,7 @@ static void transport_turn(struct transport *transport)
 {
     struct list *link;
 
+    gate_check_bans(transport);
     flush_all(transport);
     while ((link = list_pop(&transport->closing))) {
         conn_tell_closed(container_of(link, struct conn, link));

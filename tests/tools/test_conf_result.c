@@ -30,7 +30,7 @@ static const char every_setting[] =
          "         source-connections = 201 source-handshakes = 202 source-failures = 203\n"
          "         ban-s = 204 first-request-ms = 205 first-request-bytes = 206\n"
          "         peer-requests = 207 peer-messages = 208 peer-transactions = 209\n"
-         "         first-contact = 210 called-calls = 211 }\n"
+         "         first-contact = 210 called-calls = 211 peer-connections = 212 }\n"
          "peering = listed\n";
 
 static void each_setting_of_the_directory_reaches_its_place(void **state)
@@ -125,6 +125,7 @@ static void each_setting_of_the_edge_reaches_its_place(void **state)
     assert_int_equal(edge->guard.peer_transactions, 209);
     assert_int_equal(edge->guard.first_contact, 210);
     assert_int_equal(edge->guard.called_calls, 211);
+    assert_int_equal(edge->guard.peer_connections, 212);
     assert_int_equal(edge->peering, GUARD_LISTED);
 
     assert_int_equal(edge->tls.certificate_count, 1);

@@ -19,6 +19,7 @@ static const struct guard_conf conf = {
     .peer_requests = 10,
     .peer_messages = 30,
     .peer_transactions = 2,
+    .peer_connections = 2,
     .first_contact = 6,
     .called_calls = 3,
 };
@@ -295,6 +296,24 @@ static void a_peer_has_so_many_transactions_at_once(void **state)
     guard_release(slots[0]);
 }
 
+static void a_peer_has_so_many_connections_at_once(void **state)
+{
+    struct place *place = *state;
+    uint64_t peer = guard_peer_key(place->guard, "opb.example");
+    uint64_t other = guard_peer_key(place->guard, "opc.example");
+    struct guard_slot *slots[4];
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(guard_join(place->guard, peer, place->now_ms, &slots[i]), GUARD_OK);
+    assert_int_equal(guard_join(place->guard, peer, place->now_ms, &slots[2]),
+                     GUARD_PEER_CONNECTIONS);
+    assert_null(slots[2]);
+    assert_int_equal(guard_join(place->guard, other, place->now_ms, &slots[3]), GUARD_OK);
+    guard_release(slots[0]);
+    assert_int_equal(guard_join(place->guard, peer, place->now_ms, &slots[0]), GUARD_OK);
+    for (int i = 0; i < 4; i++)
+        guard_release(slots[i]);
+}
+
 static void a_peer_calls_one_address_so_often_a_minute(void **state)
 {
     struct place *place = *state;
@@ -446,6 +465,7 @@ int main(void)
         TEST(a_peer_has_so_many_requests_a_second),
         TEST(a_first_contact_is_small_and_grows_with_answers),
         TEST(a_peer_has_so_many_transactions_at_once),
+        TEST(a_peer_has_so_many_connections_at_once),
         TEST(a_peer_calls_one_address_so_often_a_minute),
         TEST(messages_over_the_budget_wait),
         TEST(bans_are_listed_replaced_taken_back_and_end),

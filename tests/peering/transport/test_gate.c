@@ -203,6 +203,59 @@ static void who_has_proven_nothing_makes_room(void **state)
     close_edges(&edges);
 }
 
+/* A second node of the peer comes while the first one has what there is. */
+static void a_peer_has_so_many_connections(void **state)
+{
+    static const struct guard_conf conf = {.peer_connections = 1};
+    struct net *net = *state;
+    struct edges edges = {.exempt = false};
+    struct end second = {.echo = false};
+    struct conn *conn, *more;
+    struct seen seen;
+
+    open_edges(net, &edges, &conf);
+    end_listen(&second, TRANSPORT_OUTSIDE, SIP_TLS, "127.0.0.3");
+    end_open(&second, net, edges.a_tls);
+    struct conn_key key =
+        net_key(TRANSPORT_OUTSIDE, SIP_TLS, edges.outside, "opa.example", "opb.example");
+    more = net_connect(&second, &key, NULL);
+    NET_WAIT(net, end_stats(&edges.b).peers == 1);
+    conn = peer_conn(&edges, &seen);
+    NET_WAIT(net, seen.closed == 1);
+    conn_unref(conn);
+    expect_log(net, "this peer has 1 connections here already (limits: peer-connections)");
+    assert_int_equal(refused(&edges, GUARD_PEER_CONNECTIONS), 1);
+    conn_unref(more);
+    end_close(&second);
+    NET_WAIT(net, end_stats(&edges.b).connections == 0);
+    conn = peer_conn(&edges, NULL);
+    peer_sends(net, &edges, conn);
+    conn_unref(conn);
+    close_edges(&edges);
+}
+
+/* Of eight places one stays for our cores and our own calls. */
+static void peers_do_not_take_the_last_places(void **state)
+{
+    static const struct guard_conf conf = {.peer_connections = 0};
+    struct net *net = *state;
+    struct edges edges = {.b = {.conf = {.max_connections = 8}}, .exempt = true};
+    int fd[8];
+
+    open_edges(net, &edges, &conf);
+    for (size_t i = 0; i < 7; i++)
+        fd[i] = net_raw_connect(&edges.inside);
+    NET_WAIT(net, end_stats(&edges.b).connections == 7);
+    fd[7] = net_raw_connect(&edges.outside);
+    NET_WAIT(net, is_closed(fd[7]));
+    close(fd[7]);
+    fd[7] = net_raw_connect(&edges.inside);
+    NET_WAIT(net, end_stats(&edges.b).connections == 8);
+    for (size_t i = 0; i < COUNT_OF(fd); i++)
+        close(fd[i]);
+    close_edges(&edges);
+}
+
 /* ---- the first request ---- */
 
 static void a_first_request_must_come_in_time(void **state)
@@ -331,7 +384,8 @@ static void a_ban_ends_connections_but_not_those_in_good_standing(void **state)
             answered(&edges);
         ban(&edges);
         received = edges.b.received;
-        assert_int_equal(conn_send(conn, net_message(1, 0)), 0);
+        if (good) /* the other one is silent, and closed all the same */
+            assert_int_equal(conn_send(conn, net_message(1, 0)), 0);
         NET_WAIT(net, good ? edges.b.received > received : seen.closed > 0);
         assert_int_equal(edges.b.received - received, good);
         conn_unref(conn);
@@ -405,6 +459,8 @@ int main(void)
         TEST(who_has_proven_a_domain_counts_no_more),
         TEST(no_bound_holds_for_our_core),
         TEST(who_has_proven_nothing_makes_room),
+        TEST(a_peer_has_so_many_connections),
+        TEST(peers_do_not_take_the_last_places),
         TEST(a_first_request_must_come_in_time),
         TEST(a_peer_that_says_nothing_is_closed_unless_it_is_in_good_standing),
         TEST(only_so_many_bytes_come_before_the_first_request),

@@ -174,7 +174,7 @@ static void silent_connections_cost_the_others_nothing(void **state)
     assert_int_equal(count_of(net_log_text(net),
                               ": closed, the TLS handshake was not finished within 1000 ms\n"),
                      2);
-    assert_int_equal(count_of(net_log_text(net), "max-connections is reached"), 1);
+    assert_int_equal(count_of(net_log_text(net), "limits: connections is reached"), 1);
     assert_int_equal(conn_state_of(conn), CONN_READY);
     assert_int_equal(conn_send(conn, net_message(2, 0)), 0);
     NET_WAIT(net, edges.b.received == 3);
