@@ -144,6 +144,9 @@ const struct conf_setting conf_settings[] = {
      conf_take_anchors, "PEM file: the CA certificates that may prove a peer's domain"},
     {"trust", "crls", CONF_LIST, 0, TLS_MAX_CRLS, NULL, 0, 0, conf_take_crl,
      "files of revocation lists, PEM or DER, such as {\"federation.crl\"}: whom they name is refused"},
+    {"trust", "look-s", CONF_NUMBER, 0, 86400, "10", 0, CONF(look_s), NULL,
+     "seconds between looks at these files and those of certificates and keys; changed ones are read "
+     "again; 0: on SIGHUP only"},
 
     {"dns", "upstreams", CONF_LIST, 1, RESOLVER_MAX_UPSTREAMS, "127.0.0.1:53", CONF_FIXED, 0,
      conf_take_upstream, "validating resolvers, ADDRESS[:PORT], asked in this order"},

@@ -11,6 +11,7 @@
 #include "peering/peering.h"
 #include "store/store.h"
 #include "tools/conf.h"
+#include "tools/file_watch.h"
 #include "tools/notify.h"
 
 #include "config.h"
@@ -40,6 +41,8 @@ struct options {
 struct daemon {
     const char *path;
     struct junctord_conf *conf; /* as started: what a reload cannot change is compared with it */
+    struct junctord_conf *last; /* as read last with success; `conf` or another one */
+    struct file_watch files;
     struct log *log;
     struct store *store;
     struct edge *edge;
@@ -48,7 +51,7 @@ struct daemon {
 
     uv_loop_t loop; /* signals and the drain's clock, nothing else */
     uv_signal_t term, interrupt, hangup;
-    uv_timer_t drain;
+    uv_timer_t drain, look;
     uint64_t drain_until_ms; /* 0: not draining */
 };
 
@@ -56,20 +59,22 @@ struct daemon {
 
 static void print_usage(FILE *out)
 {
-    fprintf(out,
-            "usage: junctord [-c FILE] [-t]\n"
-            "\n"
-            "The edge of a SIP operator: connects the operator's core with its peers.\n"
-            "\n"
-            "  -c, --config FILE  configuration; default %s\n"
-            "  -t, --test         check the configuration with all files it names, and exit\n"
-            "      --help-config  list all settings\n"
-            "      --help         this text\n"
-            "      --version      the version\n"
-            "\n"
-            "SIGTERM, SIGINT: finish what runs and exit; once more: exit at once.\n"
-            "SIGHUP: read configuration and certificates again.\n",
-            DEFAULT_CONF);
+    fprintf(
+        out,
+        "usage: junctord [-c FILE] [-t]\n"
+        "\n"
+        "The edge of a SIP operator: connects the operator's core with its peers.\n"
+        "\n"
+        "  -c, --config FILE  configuration; default %s\n"
+        "  -t, --test         check the configuration with all files it names, and exit\n"
+        "      --help-config  list all settings\n"
+        "      --help         this text\n"
+        "      --version      the version\n"
+        "\n"
+        "SIGTERM, SIGINT: finish what runs and exit; once more: exit at once.\n"
+        "SIGHUP: read configuration and certificates again. Certificates that have changed are\n"
+        "read without it.\n",
+        DEFAULT_CONF);
 }
 
 /* True where there is nothing more to do than to exit with *code. */
@@ -162,6 +167,25 @@ static void reload_api(struct daemon *daemon, const struct junctord_conf *conf)
     warn_of_doubt(daemon, conf);
 }
 
+static void conf_keep(struct daemon *daemon, struct junctord_conf *conf)
+{
+    if (daemon->last != daemon->conf)
+        conf_free(daemon->last);
+    daemon->last = conf;
+}
+
+static void on_look(uv_timer_t *timer);
+
+/* From now on: what was read last. */
+static void watch_files(struct daemon *daemon)
+{
+    uint64_t ms = (uint64_t)daemon->last->look_s * 1000;
+    file_watch_take(&daemon->files, daemon->path, daemon->last);
+    uv_timer_stop(&daemon->look);
+    if (ms > 0)
+        uv_timer_start(&daemon->look, on_look, ms, ms);
+}
+
 /* Returns 0, or a status with everything as it was. */
 static int reload(struct daemon *daemon)
 {
@@ -176,6 +200,7 @@ static int reload(struct daemon *daemon)
     if (status != 0) {
         log_write(daemon->log, LOG_ERROR, SOURCE, "reload refused, the old configuration stays: %s",
                   why);
+        file_watch_take(&daemon->files, daemon->path, daemon->last);
         return status;
     }
 
@@ -188,16 +213,15 @@ static int reload(struct daemon *daemon)
     log_write(daemon->log, LOG_NOTICE, SOURCE, "reloaded config=%s certificates=%zu", daemon->path,
               conf->edge.tls.certificate_count);
     reload_api(daemon, conf);
-    conf_free(conf);
+    conf_keep(daemon, conf);
+    watch_files(daemon);
     return 0;
 }
 
-static void on_hangup(uv_signal_t *handle, int number)
+static void reload_and_notify(struct daemon *daemon)
 {
-    struct daemon *daemon = handle->data;
     char state[64];
     struct timespec now;
-    (void)number;
     clock_gettime(CLOCK_MONOTONIC, &now);
     snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
              (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000);
@@ -205,6 +229,30 @@ static void on_hangup(uv_signal_t *handle, int number)
     int status = reload(daemon);
     notify_send(status == 0 ? "READY=1\nSTATUS=running"
                             : "READY=1\nSTATUS=the last reload was refused, see the log");
+}
+
+static void on_hangup(uv_signal_t *handle, int number)
+{
+    (void)number;
+    reload_and_notify(handle->data);
+}
+
+/* Nothing of the configuration has changed, so that reading it again takes the files alone. */
+static void on_look(uv_timer_t *timer)
+{
+    struct daemon *daemon = timer->data;
+    switch (file_watch_look(&daemon->files, daemon->path, daemon->last)) {
+    case FILES_SAME:
+        return;
+    case FILES_CHANGED:
+        log_write(daemon->log, LOG_NOTICE, SOURCE, "certificates, keys or lists have changed");
+        reload_and_notify(daemon);
+        return;
+    case FILES_NOT_ALONE:
+        log_write(daemon->log, LOG_WARNING, SOURCE,
+                  "certificates, keys or lists have changed, and %s, too: SIGHUP reads them all",
+                  daemon->path);
+    }
 }
 
 /* ---- end ---- */
@@ -252,8 +300,9 @@ static int open_loop(struct daemon *daemon)
     uv_signal_init(&daemon->loop, &daemon->interrupt);
     uv_signal_init(&daemon->loop, &daemon->hangup);
     uv_timer_init(&daemon->loop, &daemon->drain);
+    uv_timer_init(&daemon->loop, &daemon->look);
     daemon->term.data = daemon->interrupt.data = daemon->hangup.data = daemon;
-    daemon->drain.data = daemon;
+    daemon->drain.data = daemon->look.data = daemon;
     status = uv_signal_start(&daemon->term, on_terminate, SIGTERM);
     if (status == 0)
         status = uv_signal_start(&daemon->interrupt, on_terminate, SIGINT);
@@ -268,6 +317,7 @@ static void close_loop(struct daemon *daemon)
     uv_close((uv_handle_t *)&daemon->interrupt, NULL);
     uv_close((uv_handle_t *)&daemon->hangup, NULL);
     uv_close((uv_handle_t *)&daemon->drain, NULL);
+    uv_close((uv_handle_t *)&daemon->look, NULL);
     uv_run(&daemon->loop, UV_RUN_DEFAULT);
     uv_loop_close(&daemon->loop);
 }
@@ -351,6 +401,7 @@ static int run(struct daemon *daemon)
                   daemon->conf->edge.transport.listener_count,
                   daemon->conf->edge.tls.certificate_count, daemon->conf->api.socket);
         warn_of_doubt(daemon, daemon->conf);
+        watch_files(daemon);
         notify_send("READY=1\nSTATUS=running");
         uv_run(&daemon->loop, UV_RUN_DEFAULT);
     }
@@ -400,6 +451,7 @@ int main(int argc, char **argv)
     }
 
     daemon.path = options.path;
+    daemon.last = daemon.conf;
     daemon.log = log_alloc(STDERR_FILENO, daemon.conf->log_level);
     if (!daemon.log || open_loop(&daemon) != 0) {
         fprintf(stderr, "junctord: out of memory or descriptors\n");
@@ -411,6 +463,7 @@ int main(int argc, char **argv)
     code = run(&daemon);
 
     close_loop(&daemon);
+    conf_keep(&daemon, NULL);
     conf_free(daemon.conf);
     log_free(daemon.log);
     return code;

@@ -127,6 +127,42 @@ class TestRevocation:
         self.call(lab, outside_b, bob, "edge-a")
 
 
+class TestWithoutASignal:
+    """What is replaced on the disk is served soon, without SIGHUP and without an end of what is
+    open. Edge B looks every second."""
+
+    @pytest.fixture(autouse=True)
+    def as_it_was(self, lab):
+        configure(lab, "look-s = 1")
+        yield
+        configure(lab, "")
+
+    def served(self, lab, outside_b):
+        context = tls_context(lab.pki, "edge-a")
+        with StreamAgent.connect(outside_b, context=context, server_name="opb.example") as agent:
+            return agent.socket.getpeercert(binary_form=True)
+
+    def test_a_new_certificate_is_served_and_old_connections_go_on(self, lab, outside_b, bob):
+        before, context = self.served(lab, outside_b), tls_context(lab.pki, "edge-a")
+        with StreamAgent.connect(outside_b, context=context, server_name="opb.example") as agent:
+            mark = lab.edge_b.mark()
+            lab.pki.make(Leaf("edge-b", sip=("opb.example",)))
+            lab.edge_b.wait_log(r" notice .*have changed", mark, 20)
+            lab.edge_b.wait_log(r" notice .*reloaded ", mark, 20)
+            assert self.served(lab, outside_b) != before
+            agent.send(request("MESSAGE", BOB, agent, ALICE))
+            bob.answer(bob.expect("MESSAGE"), 200, "OK", tag="b1")
+            agent.expect(200)
+
+    def test_what_a_person_has_not_finished_is_not_taken(self, lab, outside_b):
+        before, mark = self.served(lab, outside_b), lab.edge_b.mark()
+        with open(lab.edge_b.path("junctord.conf"), "a", encoding="utf-8") as conf:
+            conf.write("# to be continued\n")
+        lab.pki.make(Leaf("edge-b", sip=("opb.example",)))
+        lab.edge_b.wait_log(r" warning .*SIGHUP reads them all", mark, 20)
+        assert self.served(lab, outside_b) == before
+
+
 class TestFarEdge:
     """Edge B is replaced by a server that shows the certificate in question."""
 

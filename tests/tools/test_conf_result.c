@@ -126,6 +126,7 @@ static void each_setting_of_the_edge_reaches_its_place(void **state)
     assert_int_equal(edge->guard.first_contact, 210);
     assert_int_equal(edge->guard.called_calls, 211);
     assert_int_equal(edge->guard.peer_connections, 212);
+    assert_int_equal(conf->look_s, 10);
     assert_int_equal(edge->peering, GUARD_LISTED);
 
     assert_int_equal(edge->tls.certificate_count, 1);
