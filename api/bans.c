@@ -16,12 +16,18 @@ static int source_parse(struct slice text, struct netprefix *source)
     return netprefix_parse(source, text);
 }
 
-static json_t *ban_encode(const struct guard_ban *ban)
+/* In Unix time, the same whenever it is asked: both clocks were looked at once. */
+static uint64_t end_of(const struct api *api, const struct guard_ban *ban, uint64_t now_ms)
+{
+    return api->started_unix_ms + (now_ms - api->started_ms) + ban->left_ms;
+}
+
+static json_t *ban_encode(const struct api_call *call, const struct guard_ban *ban, uint64_t now_ms)
 {
     char source[NETPREFIX_TEXT_MAX];
     json_t *json =
         json_pack("{s:s, s:o, s:b, s:s}", "source", netprefix_format(&ban->source, source), "until",
-                  api_time_encode(api_now_ms() + ban->left_ms), "automatic", ban->automatic,
+                  api_time_encode(end_of(call->api, ban, now_ms)), "automatic", ban->automatic,
                   "reason", ban->reason);
     return api_json_stamp(json, 0, ban->version);
 }
@@ -47,16 +53,17 @@ int api_bans_get(struct api_call *call)
     struct netprefix after;
     char next[NETPREFIX_TEXT_MAX];
     bool has_after, more = false;
+    uint64_t now_ms = api_monotonic_ms();
     size_t limit, i = 0;
     if (page_take(call, &limit, &after, &has_after))
         return -EPROTO;
     struct guard_ban *bans = calloc(GUARD_MAX_BANS, sizeof(*bans));
     json_t *array = json_array();
-    size_t count = guard && bans ? guard_ban_list(guard, bans, api_monotonic_ms()) : 0;
+    size_t count = guard && bans ? guard_ban_list(guard, bans, now_ms) : 0;
     while (has_after && i < count && guard_source_compare(&bans[i].source, &after) <= 0)
         i++;
     for (; bans && i < count && !more; i++) {
-        json_array_append_new(array, ban_encode(&bans[i]));
+        json_array_append_new(array, ban_encode(call, &bans[i], now_ms));
         more = json_array_size(array) == limit && i + 1 < count;
         netprefix_format(&bans[i].source, next);
     }
@@ -66,14 +73,14 @@ int api_bans_get(struct api_call *call)
 }
 
 /* The ban that the path names. */
-static int ban_find(struct api_call *call, struct guard_ban *ban)
+static int ban_find(struct api_call *call, uint64_t now_ms, struct guard_ban *ban)
 {
     struct guard *guard = call->api->parts.guard;
     struct netprefix source;
     if (source_parse(slice_of(call->param), &source))
         return api_problem_set(&call->problem, API_PROBLEM_PARAMETER, "source",
                                "%.512s: is no IP address or network", call->param);
-    if (!guard || guard_ban_get(guard, &source, api_monotonic_ms(), ban))
+    if (!guard || guard_ban_get(guard, &source, now_ms, ban))
         return api_problem_from_status(&call->problem, STATUS_NOTFOUND, call->param);
     return 0;
 }
@@ -81,9 +88,10 @@ static int ban_find(struct api_call *call, struct guard_ban *ban)
 int api_ban_get(struct api_call *call)
 {
     struct guard_ban ban = {.left_ms = 0};
-    if (ban_find(call, &ban))
+    uint64_t now_ms = api_monotonic_ms();
+    if (ban_find(call, now_ms, &ban))
         return -EPROTO;
-    return api_call_reply(call, 200, ban_encode(&ban), ban.version);
+    return api_call_reply(call, 200, ban_encode(call, &ban, now_ms), ban.version);
 }
 
 /* ---- writing ---- */
@@ -112,11 +120,10 @@ static int ban_decode(struct api_call *call, struct guard_ban *ban)
     return 0;
 }
 
-static int ban_add(struct api_call *call, struct guard_ban *ban)
+static int ban_add(struct api_call *call, uint64_t now_ms, struct guard_ban *ban)
 {
     struct guard *guard = call->api->parts.guard;
     char source[NETPREFIX_TEXT_MAX];
-    uint64_t now_ms = api_monotonic_ms();
     if (!guard)
         return api_problem_set(&call->problem, API_PROBLEM_BUSY, NULL,
                                "%s: no edge runs in this process",
@@ -136,19 +143,21 @@ int api_ban_post(struct api_call *call)
 {
     struct guard_ban ban = {.automatic = false};
     char source[NETPREFIX_TEXT_MAX], escaped[3 * NETPREFIX_TEXT_MAX];
-    if (ban_decode(call, &ban) || (!call->dry_run && ban_add(call, &ban)))
+    uint64_t now_ms = api_monotonic_ms();
+    if (ban_decode(call, &ban) || (!call->dry_run && ban_add(call, now_ms, &ban)))
         return -EPROTO;
     netprefix_format(&ban.source, source);
     snprintf(call->location, sizeof(call->location), "/v1/bans/%s",
              api_url_escape(source, escaped, sizeof(escaped)));
-    return api_call_reply(call, 201, ban_encode(&ban), ban.version);
+    return api_call_reply(call, 201, ban_encode(call, &ban, now_ms), ban.version);
 }
 
 int api_ban_delete(struct api_call *call)
 {
     struct guard_ban ban = {.left_ms = 0};
     bool any = false;
-    if (ban_find(call, &ban) || api_call_expects(call, ban.version, call->param, &any))
+    if (ban_find(call, api_monotonic_ms(), &ban) ||
+        api_call_expects(call, ban.version, call->param, &any))
         return -EPROTO;
     if (!call->dry_run) {
         guard_ban_remove(call->api->parts.guard, &ban.source, api_monotonic_ms());

@@ -143,6 +143,28 @@ def place_call(alice, inside_a, callee, caller, called):
     return dialog, Dialog.of_callee(callee, got, answer), got
 
 
+def test_silence_takes_nothing_away_from_what_an_authority_said(lab, questioned, carol, peer_a,
+                                                                peer_b):
+    """Port data is remembered, though a later question, for somebody else, is not answered."""
+    caller = "sip:remembered@opd.example"
+
+    def asks(peer):
+        peer.send(request("MESSAGE", CAROL, peer, caller))
+        return questioned().expect("OPTIONS", 8)
+
+    asked = asks(peer_a)
+    questioned().answer(asked, 302, "Moved", tag="d1", headers=[
+        ("Contact", "<sip:remembered%40opd.example@opa.example>;expires=300")])
+    carol.answer(carol.expect("MESSAGE"), 200, "OK", tag="c1")
+    assert peer_a.expect_final("MESSAGE").status == 200
+    time.sleep(10.5)  # only then is it asked afresh for who does not prove opa.example
+    asked = asks(peer_b)
+    questioned().answer(asked, 503, "Not now", tag="d2")
+    assert peer_b.expect_final("MESSAGE").status == 403
+    assert message_from(peer_a, caller, carol).status == 200
+    assert not questioned().poll("OPTIONS", 0.2)
+
+
 def test_the_authority_hears_its_ported_customer_without_asking(lab, dave, alice, bob, inside_a):
     mark = lab.edges["b"].mark()
     _, _, got = place_call(alice, inside_a, bob, dave, BOB)
@@ -343,28 +365,6 @@ def test_the_answers_of_other_software(lab, questioned, outside_c, carol, number
         answer = peer.expect_final("MESSAGE")
         assert answer.status == (403 if told else 200)
         assert told is None or told in answer.get("Warning")
-
-
-def test_silence_takes_nothing_away_from_what_an_authority_said(lab, questioned, carol, peer_a,
-                                                                peer_b):
-    """Port data is remembered, though a later question, for somebody else, is not answered."""
-    caller = "sip:remembered@opd.example"
-
-    def asks(peer):
-        peer.send(request("MESSAGE", CAROL, peer, caller))
-        return questioned().expect("OPTIONS", 8)
-
-    asked = asks(peer_a)
-    questioned().answer(asked, 302, "Moved", tag="d1", headers=[
-        ("Contact", "<sip:remembered%40opd.example@opa.example>;expires=300")])
-    carol.answer(carol.expect("MESSAGE"), 200, "OK", tag="c1")
-    assert peer_a.expect_final("MESSAGE").status == 200
-    time.sleep(10.5)  # only then is it asked afresh for who does not prove opa.example
-    asked = asks(peer_b)
-    questioned().answer(asked, 503, "Not now", tag="d2")
-    assert peer_b.expect_final("MESSAGE").status == 403
-    assert message_from(peer_a, caller, carol).status == 200
-    assert not questioned().poll("OPTIONS", 0.2)
 
 
 def test_nothing_is_asked_for_a_call_that_is_not_for_us(lab, peer_a):
