@@ -103,6 +103,7 @@ static json_t *record_encode(struct trace *trace, const struct watch_record *rec
     json_object_set_new(json, "call_id", field(trace, msg.call_id));
     json_object_set_new(json, "from", field(trace, msg.from.uri.bytes));
     json_object_set_new(json, "to", field(trace, msg.to.uri.bytes));
+    json_object_set_new(json, "again", json_boolean(record->again));
     json_object_set_new(json, "cut", json_boolean(record->cut));
     json_object_set_new(json, "message", json_string(text_make(trace, bytes)));
     return json;

@@ -44,8 +44,9 @@ struct edge_conf {
     unsigned search_ms;         /* all targets of a request: 0: 12000 */
     unsigned timer_c_ms;        /* an INVITE that rings for so long is cancelled; 0: 185000 */
     struct netaddr
-        hep_server;  /* gets a copy of every message (peering/watch/hep.h); AF_UNSPEC: none */
-    unsigned hep_id; /* tells us from its other sources */
+        hep_server;      /* gets a copy of every message (peering/watch/hep.h); AF_UNSPEC: none */
+    unsigned hep_id;     /* tells us from its other sources */
+    bool hep_media_keys; /* it gets the keys of media in SDP too */
     size_t max_transactions; /* per worker; 0: 262144 */
     unsigned core_check_ms;  /* between two OPTIONS to each next hop of a core, which worker 0
                                 sends; 0: none are sent */

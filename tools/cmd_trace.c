@@ -64,19 +64,21 @@ static void call_print(uint64_t number, const json_t *message)
     putchar('\n');
 }
 
-/* "INVITE" or "180 Ringing"; of a response also to what it is one, unless that is an INVITE. */
+/* "INVITE" or "180 Ringing"; of a response also to what it is one, unless that is an INVITE; of
+ * either whether it was sent before. */
 static void label_make(const json_t *message, char label[TRACE_LABEL + 1])
 {
     const json_t *status = json_object_get(message, "status");
     const char *method = strchr(tool_string(message, "cseq"), ' ');
+    const char *again = json_is_true(json_object_get(message, "again")) ? "again: " : "";
     char text[200];
     bool plain = !method || strcmp(method, " INVITE") == 0;
     if (json_is_integer(status))
-        snprintf(text, sizeof(text), "%d %s%s%s%s", (int)json_integer_value(status),
+        snprintf(text, sizeof(text), "%s%d %s%s%s%s", again, (int)json_integer_value(status),
                  tool_string(message, "reason"), plain ? "" : " (", plain ? "" : method + 1,
                  plain ? "" : ")");
     else
-        snprintf(text, sizeof(text), "%s", tool_string(message, "method"));
+        snprintf(text, sizeof(text), "%s%s", again, tool_string(message, "method"));
     size_t len = 0;
     for (; text[len] && len < TRACE_LABEL; len++) /* one column each */
         label[len] = text[len] >= ' ' && text[len] <= '~' ? text[len] : '?';

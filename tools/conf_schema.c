@@ -210,6 +210,8 @@ const struct conf_setting conf_settings[] = {
      "udp:ADDRESS[:PORT], without PORT 9060; without this setting nothing is copied"},
     {"hep", "id", CONF_NUMBER, 0, UINT32_MAX, "2001", CONF_FIXED, CONF(edge.hep_id), NULL,
      "the number by which the server tells this edge from its other sources"},
+    {"hep", "media-keys", CONF_SWITCH, 0, 0, "false", CONF_FIXED, CONF(edge.hep_media_keys), NULL,
+     "copy the keys of media in SDP too, so that the server can decrypt recordings"},
 
     {"limits", "connections", CONF_SIZE, 1, 1000000, "8192", CONF_FIXED,
      CONF(edge.transport.max_connections), NULL,

@@ -63,14 +63,19 @@ static int connect_hop(struct attempt *attempt, struct conn **conn)
 
 /* ACK and CANCEL must arrive also where the connection broke after the INVITE was sent on it: they
  * go to the same address on a new one (18.1.1). */
-static void send_further(struct attempt *attempt, struct slice bytes)
+static int send_further(struct attempt *attempt, struct slice bytes)
 {
     struct conn *again;
     if (conn_state_of(attempt->conn) == CONN_CLOSED && connect_hop(attempt, &again) == 0) {
         conn_unref(attempt->conn);
         attempt->conn = again;
     }
-    conn_send(attempt->conn, bytes);
+    return conn_send(attempt->conn, bytes);
+}
+
+static void trace_sent(const struct attempt *attempt, struct slice bytes)
+{
+    proxy_trace_sent(proxy_of(attempt), bytes, attempt->out, &attempt->hop.addr, attempt->conn);
 }
 
 /* The request waits with us while its connection is being opened (on_conn sends it): in the
@@ -78,14 +83,20 @@ static void send_further(struct attempt *attempt, struct slice bytes)
 static void send_up(struct slice bytes, void *arg)
 {
     struct attempt *attempt = arg;
-    if (attempt->hop.transport == SIP_UDP)
-        transport_send_udp(proxy_of(attempt)->transport, attempt->out, &attempt->hop.addr, bytes);
-    else if (!attempt->conn) /* its INVITE has ended, and with it what is left to say */
+    bool sent;
+    if (attempt->hop.transport == SIP_UDP) {
+        sent = transport_send_udp(proxy_of(attempt)->transport, attempt->out, &attempt->hop.addr,
+                                  bytes) == 0;
+    } else if (!attempt->conn) { /* its INVITE has ended, and with it what is left to say */
         return;
-    else if (bytes.p != attempt->sent->bytes.p)
-        send_further(attempt, bytes);
-    else if (conn_is_open(attempt->conn))
-        attempt->on_wire = conn_send(attempt->conn, bytes) == 0;
+    } else if (bytes.p != attempt->sent->bytes.p) {
+        sent = send_further(attempt, bytes) == 0;
+    } else {
+        sent = conn_is_open(attempt->conn) && conn_send(attempt->conn, bytes) == 0;
+        attempt->on_wire = sent;
+    }
+    if (sent)
+        trace_sent(attempt, bytes);
 }
 
 static void send_ack(struct attempt *attempt)
@@ -95,17 +106,12 @@ static void send_ack(struct attempt *attempt)
         conn_send(attempt->conn, bytes);
     else
         transport_send_udp(proxy_of(attempt)->transport, attempt->out, &attempt->hop.addr, bytes);
-}
-
-static void trace_sent(const struct attempt *attempt, const struct sip_msg *msg)
-{
-    proxy_trace(proxy_of(attempt), "sent", msg, attempt->out, &attempt->hop.addr, attempt->conn);
+    trace_sent(attempt, bytes);
 }
 
 static void note_sent(const struct attempt *attempt)
 {
     attempt->context->sent_ms = txn_layer_now_ms(proxy_of(attempt)->txns);
-    trace_sent(attempt, attempt->sent);
 }
 
 /* The calls to come shall know. */
@@ -257,7 +263,6 @@ static void send_cancel(struct attempt *attempt)
                                          .timeout = cancel_timeout,
                                          .ended = cancel_ended,
                                          .arg = cancel};
-    trace_sent(attempt, request);
     if (txn_client_start(context->proxy->txns, context->arena, request, attempt->conn != NULL,
                          &user, &cancel->client.txn) == 0)
         client_add(context, &cancel->client);
@@ -388,6 +393,7 @@ static void on_conn(struct conn *conn, enum conn_state state, const char *why, v
         attempt->connected = true;
         note_sent(attempt);
         attempt->on_wire = conn_send(conn, attempt->sent->bytes) == 0;
+        trace_sent(attempt, attempt->sent->bytes);
         await_response(attempt);
     }
     if (state != CONN_CLOSED || !attempt->client.txn)

@@ -84,6 +84,9 @@ static void send_up(struct slice bytes, void *arg)
         transport_send_udp(check->proxy->transport, check->out, &check->to.addr, bytes);
     else if (conn_state_of(check->conn) == CONN_READY)
         conn_send(check->conn, bytes);
+    else
+        return;
+    proxy_trace_sent(check->proxy, bytes, check->out, &check->to.addr, check->conn);
 }
 
 static void on_response(struct txn_client *txn, const struct sip_msg *response, void *arg)
@@ -108,8 +111,9 @@ static void on_ended(struct txn_client *txn, void *arg)
 static void on_conn(struct conn *conn, enum conn_state state, const char *why, void *arg)
 {
     struct core_check *check = arg;
+    (void)conn; /* it is the check's */
     if (state == CONN_READY)
-        conn_send(conn, check->sent->bytes);
+        send_up(check->sent->bytes, check);
     else if (state == CONN_CLOSED)
         finish(check, 0, why);
 }

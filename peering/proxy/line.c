@@ -12,6 +12,8 @@ struct line {
     struct log_field fields[LINE_FIELDS];
     size_t count;
     char digits[LINE_FIELDS][24]; /* of fields that are numbers */
+    /* Longer than a value: the log says that it is cut. */
+    char uri[LOG_VALUE_MAX + 1], why[LOG_VALUE_MAX + 1];
 };
 
 static void add(struct line *line, const char *name, struct slice value)
@@ -34,11 +36,20 @@ static void add_time(struct line *line, const char *name, uint64_t from_ms, uint
         add_number(line, name, at_ms - from_ms);
 }
 
+/* A strict router's Request-URI has a dialog's token, which who has it may speak with. */
+static void add_shortened(struct line *line, const char *name, struct slice value,
+                          char out[LOG_VALUE_MAX + 1])
+{
+    bool cut;
+    size_t len = watch_redact(value, false, out, LOG_VALUE_MAX + 1, &cut);
+    add(line, name, slice_make(out, len));
+}
+
 /* What the line begins with. */
 static void add_request(struct line *line, const struct sip_msg *request, unsigned status)
 {
     add(line, "method", request->method_text);
-    add(line, "uri", request->uri_text);
+    add_shortened(line, "uri", request->uri_text, line->uri);
     line->fields[0].said = line->fields[1].said = true;
     add_number(line, "status", status);
 }
@@ -57,7 +68,7 @@ static void write_line(struct line *line, struct log *log, enum log_level level,
     add(line, "result", slice_of(result));
     line->fields[line->count - 1].said = true;
     if (why[0])
-        add(line, "why", slice_of(why));
+        add_shortened(line, "why", slice_of(why), line->why);
     snprintf(text, sizeof(text), "%s %.*s %.*s", result, SLICE_ARG(fields[0].value),
              SLICE_ARG(fields[1].value));
     log_event(log, level, "proxy", text, fields, line->count);

@@ -96,10 +96,11 @@ bool proxy_is_us(struct proxy *proxy, const struct sip_uri *uri)
 static void log_message(struct proxy *proxy, const char *direction, const struct sip_msg *msg,
                         const struct watch_hop *hop)
 {
-    char local_text[NETADDR_TEXT_MAX], remote_text[NETADDR_TEXT_MAX], what[256];
+    char local_text[NETADDR_TEXT_MAX], remote_text[NETADDR_TEXT_MAX], what[256], uri[200];
+    bool cut;
+    size_t len = watch_redact(msg->uri_text, false, uri, sizeof(uri), &cut);
     if (msg->is_request)
-        snprintf(what, sizeof(what), "%.*s %.*s", SLICE_ARG(msg->method_text),
-                 SLICE_ARG(msg->uri_text));
+        snprintf(what, sizeof(what), "%.*s %.*s", SLICE_ARG(msg->method_text), (int)len, uri);
     else
         snprintf(what, sizeof(what), "%u %.*s", msg->status, SLICE_ARG(msg->reason));
     static const char *const names[] = {
@@ -139,15 +140,16 @@ void proxy_trace(struct proxy *proxy, const char *direction, const struct sip_ms
     watch_see(&proxy->watch, &hop, msg);
 }
 
-/* Responses are traced from their bytes; only when somebody looks. */
-static void trace_sent(struct proxy *proxy, const struct origin *origin, struct slice bytes)
+void proxy_trace_sent(struct proxy *proxy, struct slice bytes,
+                      const struct transport_listener *listener, const struct netaddr *remote,
+                      const struct conn *conn)
 {
     struct sip_header headers[SIP_MAX_HEADERS];
     struct sip_msg msg;
     struct sip_fault fault;
     if (is_looked_at(proxy) &&
         sip_msg_parse(bytes, true, headers, SIP_MAX_HEADERS, &msg, &fault) == 0)
-        proxy_trace(proxy, "sent", &msg, origin->listener, &origin->peer, origin->conn);
+        proxy_trace(proxy, "sent", &msg, listener, remote, conn);
 }
 
 /* ---- the way back ---- */
@@ -176,11 +178,11 @@ static void send_on_new_conn(struct proxy *proxy, const struct origin *origin,
 void proxy_send_response(struct proxy *proxy, const struct origin *origin,
                          const struct sip_via *via, struct slice bytes)
 {
-    trace_sent(proxy, origin, bytes);
+    struct netaddr to = origin->peer;
+    if (!origin->conn && !via->has_rport && via->host.len > 0) /* else Via could not be read */
+        netaddr_set_port(&to, via->port ? via->port : 5060);
+    proxy_trace_sent(proxy, bytes, origin->listener, &to, origin->conn);
     if (!origin->conn) {
-        struct netaddr to = origin->peer;
-        if (!via->has_rport && via->host.len > 0) /* else Via could not be read */
-            netaddr_set_port(&to, via->port ? via->port : 5060);
         transport_send_udp(proxy->transport, origin->listener, &to, bytes);
     } else if (conn_send(origin->conn, bytes) == STATUS_CLOSED) {
         send_on_new_conn(proxy, origin, via, bytes);

@@ -179,6 +179,12 @@ void proxy_trace(struct proxy *proxy, const char *direction, const struct sip_ms
                  const struct transport_listener *listener, const struct netaddr *remote,
                  const struct conn *conn);
 
+/* The same of a message that was sent, from its bytes: the first time and each time again. Costs
+ * one comparison while nobody looks. */
+void proxy_trace_sent(struct proxy *proxy, struct slice bytes,
+                      const struct transport_listener *listener, const struct netaddr *remote,
+                      const struct conn *conn);
+
 /* Sends a response back where its request came from (18.2.2, RFC 3581), to its very port where Via
  * could not be read; over a stream whose connection is gone, over a new one to the Via's sent-by
  * port. */

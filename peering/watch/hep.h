@@ -21,6 +21,7 @@
 struct hep {
     int fd; /* connected; < 0: off */
     uint32_t id;
+    bool media_keys; /* of SDP are copied too; hep_open clears it */
     uint64_t lost;
 };
 

@@ -34,7 +34,7 @@ void watch_mirror(struct hep *hep, const struct watch_hop *hop, const struct sip
         .protocol = protocol_of(hop->transport),
         .time_us = hop->time_us,
         .call_id = msg->call_id,
-        .message = {text, watch_redact(msg->bytes, text, sizeof(text), &cut)},
+        .message = {text, watch_redact(msg->bytes, hep->media_keys, text, sizeof(text), &cut)},
     };
     hep_send(hep, &packet);
 }

@@ -8,14 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LANE_CALLS 256 /* Call-IDs remembered that have fitted */
+#define LANE_CALLS 256  /* Call-IDs remembered that have fitted */
+#define LANE_SEEN  4096 /* messages remembered, to know retransmissions by */
 
 /* From one worker. */
 struct lane {
     struct ring *ring;
     _Atomic uint64_t dropped;
     uint64_t told;              /* of these; the reader's */
-    uint64_t calls[LANE_CALLS]; /* hashes; the worker's */
+    uint64_t calls[LANE_CALLS]; /* hashes; the worker's, as the next ones */
+    uint64_t seen[LANE_SEEN];
 };
 
 struct watch_tap {
@@ -46,10 +48,11 @@ struct watch_tap *watch_tap_free(struct watch_tap *tap)
     return NULL;
 }
 
+#define HASH_START 0xcbf29ce484222325
+
 /* FNV-1a; who makes Call-IDs collide sees more of his own messages shown. */
-static uint64_t hash(struct slice text)
+static uint64_t hash_add(uint64_t hash, struct slice text)
 {
-    uint64_t hash = 0xcbf29ce484222325;
     for (size_t i = 0; i < text.len; i++)
         hash = (hash ^ (unsigned char)text.p[i]) * 0x100000001b3;
     return hash;
@@ -60,7 +63,7 @@ static bool lane_wants(struct lane *lane, const struct watch_filter *filter,
 {
     if (!filter->domain[0])
         return true;
-    uint64_t call = hash(msg->call_id);
+    uint64_t call = hash_add(HASH_START, msg->call_id);
     uint64_t *known = &lane->calls[call % LANE_CALLS];
     if (*known == call)
         return true;
@@ -70,12 +73,27 @@ static bool lane_wants(struct lane *lane, const struct watch_filter *filter,
     return true;
 }
 
+/* A retransmission is the same bytes on the same way (RFC 3261 17): nothing in a message says so.
+ */
+static bool lane_again(struct lane *lane, const struct watch_hop *hop, struct slice bytes)
+{
+    char remote[NETADDR_TEXT_MAX];
+    uint64_t hash = hash_add(HASH_START, hop->sent ? SLICE(">") : SLICE("<"));
+    hash = hash_add(hash, slice_of(netaddr_format(&hop->remote, remote)));
+    hash = hash_add(hash, bytes);
+    uint64_t *known = &lane->seen[(hash ^ hash >> 32) % LANE_SEEN];
+    bool again = *known == hash;
+    *known = hash;
+    return again;
+}
+
 void watch_tap_put(struct watch_tap *tap, unsigned worker, const struct watch_hop *hop,
                    const struct sip_msg *msg)
 {
     struct lane *lane = &tap->lanes[worker];
     if (!lane_wants(lane, &tap->filter, hop, msg))
         return;
+    bool again = lane_again(lane, hop, msg->bytes);
     size_t max = msg->bytes.len < WATCH_MESSAGE_MAX ? msg->bytes.len : WATCH_MESSAGE_MAX;
     struct watch_record *record = ring_reserve(lane->ring, sizeof(*record) + max);
     if (!record) {
@@ -85,8 +103,9 @@ void watch_tap_put(struct watch_tap *tap, unsigned worker, const struct watch_ho
     record->hop = *hop;
     record->hop.peer = NULL;
     record->worker = worker;
+    record->again = again;
     snprintf(record->peer, sizeof(record->peer), "%s", hop->peer);
-    record->len = watch_redact(msg->bytes, record->bytes, max, &record->cut);
+    record->len = watch_redact(msg->bytes, false, record->bytes, max, &record->cut);
     ring_commit(lane->ring, sizeof(*record) + record->len);
 }
 

@@ -5,7 +5,9 @@
  * nobody looks, a message costs its worker one comparison.
  *
  * What is shown is not quite what passed: credentials are left out (Authorization and
- * Proxy-Authorization), and the tokens in our Route and Record-Route URIs are shortened. */
+ * Proxy-Authorization), the tokens in Route and Record-Route URIs, and in the Request-URI where a
+ * strict router has put it, are shortened, and keys of media in SDP are covered with asterisks.
+ * Headers may so become shorter; a body keeps its length, and Content-Length stays true. */
 #ifndef JUNCTOR_PEERING_WATCH_WATCH_H
 #define JUNCTOR_PEERING_WATCH_WATCH_H
 
@@ -50,9 +52,9 @@ int watch_filter_read(const char *text, struct watch_filter *filter, struct stor
 bool watch_filter_fits(const struct watch_filter *filter, const struct watch_hop *hop,
                        const struct sip_msg *msg);
 
-/* Copies at most `max` bytes of a message without its secrets. Returns how many; `*cut`: there are
- * more. Pure. */
-size_t watch_redact(struct slice message, char *out, size_t max, bool *cut);
+/* Copies at most `max` bytes of a message without its secrets; with keys of media where
+ * `media_keys`. Returns how many, never more than the message has; `*cut`: there are more. Pure. */
+size_t watch_redact(struct slice message, bool media_keys, char *out, size_t max, bool *cut);
 
 /* ---- taps ---- */
 
@@ -63,6 +65,7 @@ struct watch_record {
     struct watch_hop hop; /* hop.peer is not set: see `peer` */
     unsigned worker;
     char peer[STORE_DOMAIN_MAX + 1];
+    bool again; /* the same bytes passed the same hop before, unless many others came between */
     bool cut;
     size_t len;
     char bytes[];

@@ -144,6 +144,86 @@ def test_a_trace_shows_no_secrets(lab, alice, bob, inside_a):
     assert routes and all(re.fullmatch(r"[\w-]{8}\.\.\.", token) for token in routes)
 
 
+KEY = "WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz"
+
+
+def crypto_call(alice, bob, inside_a):
+    """An INVITE with an SDES key that bob declines. Returns its Call-ID."""
+    body = f"v=0\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{KEY}|2^20\r\n".encode()
+    sent = request("INVITE", BOB, alice, ALICE, to=BOB, body=body,
+                   headers=[("Content-Type", "application/sdp")])
+    alice.send(sent, inside_a)
+    got = bob.expect("INVITE", call_id=sent.get("Call-ID"))
+    assert KEY.encode() in got.body
+    bob.answer(got, 486, "Busy Here", tag="b")
+    ack = ack_for(sent, alice.expect(486))
+    alice.send(ack, inside_a)
+    bob.expect("ACK")
+    return sent.get("Call-ID")
+
+
+def test_keys_of_media_are_covered_in_traces_and_copies(lab, alice, bob, inside_a):
+    with Tracer(lab.edge_a, "alice@opa.example", "--full", "--limit", "8") as tracer:
+        call_id = crypto_call(alice, bob, inside_a)
+        text = "\n".join(tracer.lines())
+    assert KEY not in text
+    assert text.count("inline:" + "*" * len(KEY) + "|2^20") == 2  # received and sent
+    copies = [chunks[15] for chunks in copies_of(lab.capture, call_id, 7)]
+    assert not any(KEY.encode() in copy for copy in copies)
+    offers = [copy for copy in copies if b"inline:***" in copy]
+    assert len(offers) == 2
+    for offer in offers:  # a decoder finds its end
+        head, body = offer.split(b"\r\n\r\n", 1)
+        assert int(re.search(rb"(?i)content-length: *(\d+)", head).group(1)) == len(body)
+
+
+def test_a_failed_call_is_shown_with_its_acks(lab, alice, bob, inside_a):
+    with Tracer(lab.edge_a, "alice@opa.example", "--json", "--limit", "8") as tracer:
+        crypto_call(alice, bob, inside_a)
+        seen = [json.loads(line) for line in tracer.lines()]
+    assert [(m["side"], m["way"], m["method"] or m["status"]) for m in seen if m["status"] != 100
+            ] == [("inside", "received", "INVITE"), ("outside", "sent", "INVITE"),
+                  ("outside", "received", 486), ("outside", "sent", "ACK"),
+                  ("inside", "sent", 486), ("inside", "received", "ACK")]
+
+
+def test_retransmissions_are_shown_as_such(lab, plan, alice, inside_a):
+    """Edge B asks bob over UDP, who is silent at first; alice repeats herself too."""
+    with UdpAgent(plan.b.phone, SIP_PORT) as bob, \
+            Tracer(lab.edge_b, "bob@opb.example", "--json", "--limit", "4") as there, \
+            Tracer(lab.edge_a, "bob@opb.example", "--json", "--limit", "8") as here:
+        sent = invite(alice, inside_a)
+        bob.expect("INVITE")
+        again = bob.expect("INVITE")
+        alice.send(sent, inside_a)
+        bob.answer(again, 486, "Busy Here", tag="b")
+        final = alice.expect(486)
+        alice.expect(486)  # until the ACK
+        alice.send(ack_for(sent, final), inside_a)
+        bob.expect("ACK")
+        invites = [m["again"] for m in map(json.loads, there.lines())
+                   if m["side"] == "inside" and m["method"] == "INVITE"]
+        seen = [json.loads(line) for line in here.lines()]
+    assert invites == [False, True]
+    assert [m["again"] for m in seen if m["method"] == "INVITE" and m["side"] == "inside"
+            ] == [False, True]
+    copies = copies_of(lab.capture, sent.get("Call-ID"), 8)
+    assert sum(chunks[15].startswith(b"INVITE") and chunks[2] == b"\x11" for chunks in copies) == 2
+
+
+def test_the_token_of_a_strict_router_is_shortened(lab, alice, inside_a):
+    token = "A" * 60
+    with Tracer(lab.edge_a, "--full", "--limit", "2") as tracer:
+        sent = request("INFO", f"sip:{token}@opa.example;lr", alice, ALICE, to=BOB)
+        alice.send(sent, inside_a)
+        assert alice.expect_final("INFO").status >= 400
+        text = "\n".join(tracer.lines())
+    assert token not in text and "INFO sip:AAAAAAAA...@opa.example" in text
+    line, = decided(lab.edge_a, sent.get("Call-ID"))
+    assert line["uri"] == "sip:AAAAAAAA...@opa.example;lr"
+    assert token not in lab.edge_a.log()
+
+
 def test_a_trace_of_another_address_or_peer_shows_nothing_of_it(lab, alice, bob, inside_a):
     with Tracer(lab.edge_a, "carol@opa.example", "--json") as other, \
             Tracer(lab.edge_a, "opb.example", "--json", "--limit", "14") as peer:
@@ -320,6 +400,16 @@ def hep_chunks(packet):
     return chunks
 
 
+def copies_of(capture, call_id, count):
+    """The first copies of a call, in the order in which they came."""
+    seen = []
+    while len(seen) < count:
+        chunks = hep_chunks(capture.recv(65535))
+        if chunks[17].decode() == call_id:
+            seen.append(chunks)
+    return seen
+
+
 def test_a_capture_server_gets_a_copy_of_every_message(lab, plan, alice, bob, inside_a):
     """Edge B mirrors to it, what the tests before did too."""
     lab.capture.setblocking(False)
@@ -330,11 +420,7 @@ def test_a_capture_server_gets_a_copy_of_every_message(lab, plan, alice, bob, in
     secret = 'Digest username="alice", realm="x", nonce="n", uri="sip:x", response="5ec3e7"'
     before = time.time()
     call_id = call(alice, bob, inside_a, headers=[("Authorization", secret)])
-    seen = []
-    while len(seen) < 13:
-        chunks = hep_chunks(lab.capture.recv(65535))
-        if chunks[17].decode() == call_id:
-            seen.append(chunks)
+    seen = copies_of(lab.capture, call_id, 13)
     starts = sorted(chunks[15].split(b"\r\n")[0].split()[0].decode() for chunks in seen)
     assert starts == sorted(["INVITE", "ACK", "BYE"] * 2 + ["SIP/2.0"] * 7)
     assert not any(b"5ec3e7" in chunks[15] for chunks in seen)

@@ -71,6 +71,32 @@ static void a_call_that_has_fitted_is_shown_whole(void **state)
     watch_tap_free(tap);
 }
 
+/* The same bytes elsewhere, or the other way, are another message. */
+static void what_passes_again_is_marked(void **state)
+{
+    static const struct {
+        const char *call, *remote;
+        bool sent, again;
+    } puts[] = {
+        {"one", "192.0.2.1:5060", true, false},  {"one", "192.0.2.1:5060", true, true},
+        {"two", "192.0.2.1:5060", true, false},  {"one", "192.0.2.2:5060", true, false},
+        {"one", "192.0.2.1:5060", false, false}, {"one", "192.0.2.1:5060", true, true},
+    };
+    struct watch_tap *tap = tap_make("", 1);
+    (void)state;
+    for (size_t i = 0; i < sizeof(puts) / sizeof(puts[0]); i++) {
+        struct message message;
+        char text[600];
+        struct watch_hop hop = {.sent = puts[i].sent, .peer = ""};
+        assert_int_equal(netaddr_parse(&hop.remote, slice_of(puts[i].remote), 0), 0);
+        text_of(text, puts[i].call, "a@x.example");
+        watch_tap_put(tap, 0, &hop, message_read(&message, text));
+        assert_int_equal(watch_tap_peek(tap)->again, puts[i].again);
+        watch_tap_release(tap);
+    }
+    watch_tap_free(tap);
+}
+
 static void what_finds_no_room_is_counted_once(void **state)
 {
     struct watch_tap *tap = tap_make("", 2);
@@ -149,6 +175,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(messages_of_all_workers_come_in_order),
         cmocka_unit_test(a_call_that_has_fitted_is_shown_whole),
+        cmocka_unit_test(what_passes_again_is_marked),
         cmocka_unit_test(what_finds_no_room_is_counted_once),
         cmocka_unit_test(a_long_message_is_cut),
         cmocka_unit_test(a_writer_never_waits_for_the_reader),
