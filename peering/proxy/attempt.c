@@ -151,10 +151,14 @@ static void start_timer(struct attempt *attempt, uint64_t after_ms)
                 attempt);
 }
 
-/* A silent target holds up the search only while there is another one to turn to. */
+/* It is on the wire. A silent target holds up the search of an INVITE only while there is another
+ * one to turn to. All else is answered but once, and that may take its time (RFC 4320): another
+ * target would get it a second time, so timer F alone ends the wait. */
 static void await_response(struct attempt *attempt)
 {
-    if (context_has_more(attempt->context))
+    if (attempt->sent->method != SIP_INVITE)
+        context_search_waits(attempt->context);
+    else if (context_has_more(attempt->context))
         start_timer(attempt, proxy_of(attempt)->first_response_ms);
 }
 
@@ -354,7 +358,9 @@ static void on_timeout(struct txn_client *txn, void *arg)
     if (attempt->abandoned)
         return;
     context_add_cause(attempt->context, "%s: no final response in time", attempt->hop.host);
-    if (!attempt->provisional)
+    if (attempt->sent->method != SIP_INVITE) /* it may have arrived, and nobody waits any more */
+        attempt->context->search_over = true;
+    else if (!attempt->provisional)
         hop_failed(attempt);
     attempt->abandoned = true;
     context_attempt_failed(attempt->context);

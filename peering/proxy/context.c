@@ -19,7 +19,7 @@ static void mark_decided(struct context *context)
     context->plan->budget = NULL;
 }
 
-static void search_stops(struct context *context)
+void context_search_waits(struct context *context)
 {
     search_time_stop(&context->search_time, context->proxy->timers,
                      txn_layer_now_ms(context->proxy->txns));
@@ -40,7 +40,7 @@ static void context_free(struct context *context)
 {
     mark_decided(context);
     list_remove(&context->link);
-    search_stops(context);
+    context_search_waits(context);
     context_searches_drop(context);
     conn_unref(context->origin.conn);
     arena_free(context->arena);
@@ -100,7 +100,7 @@ static void respond(struct context *context, unsigned status, struct slice bytes
             line_decided(context, status, result, why);
         context->final_sent = true;
         mark_decided(context);
-        search_stops(context);
+        context_search_waits(context);
     }
     int done = context->server ? txn_server_respond(context->server, status, bytes) : -EALREADY;
     if (done == -EALREADY && picked_up)
@@ -347,7 +347,7 @@ void context_response(struct context *context, const struct attempt *attempt,
                       const struct sip_msg *response, const struct conn *conn)
 {
     context_enter(context);
-    search_stops(context);
+    context_search_waits(context);
     if (context->first_ms == 0)
         context->first_ms = txn_layer_now_ms(context->proxy->txns);
     if (response->status < 200)

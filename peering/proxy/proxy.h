@@ -416,6 +416,8 @@ void context_leave(struct context *context);
 
 /* The search has begun, or goes on with what is left of its time. Returns 0 or -ENOMEM. */
 int context_search_runs(struct context *context);
+/* It stands still: what is waited for now has a limit of its own. Harmless when it does already. */
+void context_search_waits(struct context *context);
 /* Nothing is asked any more of whatever was turned to so far. */
 void context_searches_drop(struct context *context);
 /* The targets of the plan in turn, from the first. */
