@@ -23,6 +23,8 @@ struct attempt {
     bool reused;                          /* the connection was open before */
     bool on_wire;                         /* the request was sent */
     bool provisional;                     /* a provisional response came */
+    bool rang;                            /* and one that says more than 100 */
+    bool cut_off;                         /* its connection has closed since */
     bool abandoned;                       /* the context does not wait any more */
     bool cancel_wanted, cancel_sent;
 };
@@ -131,15 +133,16 @@ static void on_timer(void *arg)
 {
     struct attempt *attempt = arg;
     char text[NETADDR_TEXT_MAX];
-    if (attempt->provisional && !attempt->cancel_sent) { /* timer C */
+    if (attempt->provisional && !attempt->cut_off && !attempt->cancel_sent) { /* timer C */
         attempt_cancel(attempt);
         return;
     }
     if (!attempt->abandoned)
-        context_add_cause(attempt->context, "%s at %s: no %sresponse in time", attempt->hop.host,
+        context_add_cause(attempt->context, "%s at %s: no %sresponse in time%s", attempt->hop.host,
                           netaddr_format(&attempt->hop.addr, text),
-                          attempt->provisional ? "final " : "");
-    if (!attempt->abandoned && !attempt->provisional)
+                          attempt->provisional ? "final " : "",
+                          attempt->cut_off ? " after its connection closed" : "");
+    if (!attempt->abandoned && (!attempt->provisional || attempt->cut_off))
         hop_failed(attempt);
     fail(attempt);
 }
@@ -177,7 +180,7 @@ static void on_ended(struct txn_client *txn, void *arg)
     context_leave(context);
 }
 
-/* An INVITE without any response may still have arrived: its transaction stays, so that a late
+/* An INVITE may have arrived, and has where anything came back: its transaction stays, so that the
  * ringing is cancelled and a late 2xx passed on. Everything else ends here. */
 void attempt_abandon(struct attempt *attempt)
 {
@@ -185,8 +188,8 @@ void attempt_abandon(struct attempt *attempt)
     if (attempt->cancel_sent) /* its guard sees to the end */
         return;
     timer_stop(proxy_of(attempt)->timers, &attempt->timer);
-    bool may_have_arrived =
-        !attempt->conn || (attempt->on_wire && conn_state_of(attempt->conn) == CONN_READY);
+    bool may_have_arrived = !attempt->conn || attempt->provisional ||
+                            (attempt->on_wire && conn_state_of(attempt->conn) == CONN_READY);
     if (attempt->sent->method == SIP_INVITE && may_have_arrived && attempt->client.txn)
         attempt_cancel(attempt);
     else if (attempt->client.txn)
@@ -293,6 +296,8 @@ static void on_provisional(struct attempt *attempt, unsigned status)
 {
     bool first = !attempt->provisional;
     attempt->provisional = true;
+    attempt->rang = attempt->rang || status > 100;
+    attempt->cut_off = attempt->cut_off && status <= 100;
     if (attempt->cancel_wanted)
         attempt_cancel(attempt);
     else if (attempt->sent->method == SIP_INVITE && (first || status > 100))
@@ -388,6 +393,27 @@ static void turn_away(struct attempt *attempt)
     fail(attempt);
 }
 
+/* The connection closed after a provisional response. What rang may answer on a connection of its
+ * own (18.2.2), and has the time of a first response for it; of a core that has only taken note of
+ * the request nobody can say whether it is there still. */
+static void lost_on_the_way(struct attempt *attempt, const char *why)
+{
+    struct context *context = attempt->context;
+    if (attempt->sent->method != SIP_INVITE || attempt->abandoned || attempt->cancel_sent)
+        return; /* timer F, or the guard of the CANCEL, ends it */
+    if (attempt->rang) {
+        attempt->cut_off = true;
+        start_timer(attempt, proxy_of(attempt)->first_response_ms);
+        return;
+    }
+    context_enter(context);
+    context_add_cause(context, "%s", why);
+    hop_failed(attempt);
+    attempt_abandon(attempt);
+    context_attempt_failed(context);
+    context_leave(context);
+}
+
 static void on_conn(struct conn *conn, enum conn_state state, const char *why, void *arg)
 {
     struct attempt *attempt = arg;
@@ -404,9 +430,10 @@ static void on_conn(struct conn *conn, enum conn_state state, const char *why, v
     }
     if (state != CONN_CLOSED || !attempt->client.txn)
         return;
-    /* After a provisional response the far side may answer on a connection of its own. */
-    if (attempt->provisional)
+    if (attempt->provisional) {
+        lost_on_the_way(attempt, why);
         return;
+    }
     /* One that was open before may have been dead without our knowing. */
     if (attempt->udp && !attempt->connected && !attempt->abandoned) {
         hop_failed(attempt);

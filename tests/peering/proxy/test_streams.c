@@ -141,6 +141,70 @@ static void a_connection_that_closes_with_its_answer_did_not_fail(void **state)
     close(core.fd);
 }
 
+static void answer_and_close(struct core *core, const char *sent, const char *status)
+{
+    char text[8192];
+    answer_text(core, sent, status, text);
+    assert_int_equal(send(core->fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
+    close(core->fd);
+}
+
+/* It comes over a connection of its own, in case the core is there still. */
+static void expect_cancel(const struct stand *stand)
+{
+    struct core core = core_accept(&stand->c);
+    char text[8192];
+    expect(&core, "CANCEL", text);
+    close(core.fd);
+}
+
+static void a_core_that_took_note_and_vanished_is_left_for_the_next(void **state)
+{
+    struct stand *stand = *state;
+    struct core core;
+    char sent[8192], text[8192];
+    add_second_core(stand);
+    call_carol(stand, &core, sent);
+    answer_and_close(&core, sent, "100 Trying");
+    expect(&stand->b1, "INVITE", sent);
+    answer(stand, &stand->b1, sent, "200 OK");
+    expect(&stand->a, "SIP/2.0 200", text);
+    expect_cancel(stand);
+}
+
+static void a_core_that_rang_and_vanished_does_not_hold_the_call_for_minutes(void **state)
+{
+    struct stand *stand = *state;
+    struct core core;
+    char sent[8192], text[8192];
+    call_carol(stand, &core, sent);
+    answer_and_close(&core, sent, "180 Ringing");
+    expect(&stand->a, "SIP/2.0 408", text);
+    assert_non_null(strstr(text, "no final response in time after its connection closed"));
+    expect_cancel(stand);
+}
+
+/* RFC 3261 18.2.2: from a connection that the core opens, since the call's has closed. */
+static void what_rang_may_answer_on_another_connection(void **state)
+{
+    struct stand *stand = *state;
+    struct core core, other = {socket(AF_INET, SOCK_STREAM, 0), stand->c.port};
+    char sent[8192], text[8192];
+    stand->conf.first_response_ms = WAIT_MS;
+    stand->conf.search_ms = 3 * WAIT_MS;
+    stand_restart(stand);
+    call_carol(stand, &core, sent);
+    answer_and_close(&core, sent, "180 Ringing");
+    expect(&stand->a, "SIP/2.0 180", text);
+    assert_int_equal(
+        connect(other.fd, (const struct sockaddr *)&stand->edge_addr, sizeof(stand->edge_addr)), 0);
+    answer_and_close(&other, sent, "200 OK");
+    do
+        expect(&stand->a, "SIP/2.0 ", text);
+    while (strncmp(text, "SIP/2.0 1", 9) == 0);
+    assert_memory_equal(text, "SIP/2.0 200", 11);
+}
+
 /* ---- callers over TCP ---- */
 
 /* An INVITE to bob over a connection that its caller closes, with this port in its Via. Core b1 has
@@ -197,6 +261,9 @@ int main(void)
         STAND_TEST(the_replacement_carries_the_answer),
         STAND_TEST(a_new_connection_has_no_second_chance),
         STAND_TEST(a_connection_that_closes_with_its_answer_did_not_fail),
+        STAND_TEST(a_core_that_took_note_and_vanished_is_left_for_the_next),
+        STAND_TEST(a_core_that_rang_and_vanished_does_not_hold_the_call_for_minutes),
+        STAND_TEST(what_rang_may_answer_on_another_connection),
         STAND_TEST(an_answer_finds_a_caller_whose_connection_broke),
         STAND_TEST(an_answer_that_finds_nobody_cancels_nothing),
     };
