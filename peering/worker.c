@@ -20,17 +20,18 @@ struct handed {
     enum { HANDED_MESSAGE, HANDED_NEWS } what;
     const struct transport_listener *listener;
     struct netaddr peer;
+    struct proven proven;
 };
 
-static bool hand_over(unsigned owner, const struct transport_listener *listener,
-                      const struct netaddr *peer, struct slice bytes, void *arg)
+static bool hand_over(unsigned owner, const struct origin *origin, const struct proven *proven,
+                      struct slice bytes, void *arg)
 {
     struct worker *self = arg;
     struct ring *ring = self->team[owner].inbox[self->index];
     struct handed *record = ring_reserve(ring, sizeof(*record) + bytes.len);
     if (!record)
         return false;
-    *record = (struct handed){HANDED_MESSAGE, listener, *peer};
+    *record = (struct handed){HANDED_MESSAGE, origin->listener, origin->peer, *proven};
     memcpy(record + 1, bytes.p, bytes.len);
     ring_commit(ring, sizeof(*record) + bytes.len);
     self->wake[owner] = true;
@@ -61,7 +62,7 @@ static void read_record(struct worker *worker, const struct handed *record, size
         return;
     }
     const struct slice bytes = {(const char *)(record + 1), len - sizeof(*record)};
-    proxy_receive_handed(&worker->proxy, record->listener, &record->peer, bytes);
+    proxy_receive_handed(&worker->proxy, record->listener, &record->peer, &record->proven, bytes);
 }
 
 static void read_inbox(struct worker *worker)
@@ -226,6 +227,8 @@ static void free_memory(struct worker *worker)
         txn_layer_free(proxy->txns);
     if (proxy->strangers.timers)
         log_limit_stop(&proxy->strangers);
+    if (proxy->answers.timers)
+        log_limit_stop(&proxy->answers);
     if (proxy->timers)
         timers_free(proxy->timers);
     if (proxy->pool)
@@ -252,6 +255,8 @@ static int alloc_memory(struct worker *worker, const struct edge_conf *conf, str
     if (!worker->inbox || !proxy->pool || !proxy->told || !proxy->timers)
         return -ENOMEM;
     log_limit_start(&proxy->strangers, proxy->log, proxy->timers, "proxy", "refusals to strangers");
+    log_limit_start(&proxy->answers, proxy->log, proxy->timers, "proxy",
+                    "answers by whom was not asked");
     int status = hep_open(&proxy->watch.hep, &conf->hep_server, conf->hep_id);
     proxy->watch.hep.media_keys = conf->hep_media_keys;
     if (status != 0)

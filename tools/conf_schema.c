@@ -57,8 +57,8 @@ const struct conf_setting conf_settings[] = {
     {"", "log-format", CONF_TEXT, 0, 0, "text", 0, 0, conf_take_log_format,
      "what a line of the log is: text, or json (an object with a member for each thing it says)"},
     {"", "allow", CONF_LIST, 0, EDGE_MAX_ALLOW, NULL, 0, 0, conf_take_allow,
-     "networks that may send to inside listeners besides the next hops of our cores, such as "
-     "{\"192.0.2.0/24\"}"},
+     "networks that may send to inside listeners, and answer for any core, besides the next hops of "
+     "our cores, such as {\"192.0.2.0/24\"}"},
     {"", "fail-over", CONF_LIST, 0, EDGE_MAX_FAIL_OVER, NULL, CONF_FIXED, 0, conf_take_fail_over,
      "answers that lead to the next target of a request, besides 503, such as {\"500\", \"504\"}"},
 

@@ -140,6 +140,14 @@ static void send_up(struct slice bytes, void *arg)
     conn_send(ask->conn, bytes);
 }
 
+/* Port data comes from the authority itself. */
+static bool may_answer(const void *source, void *arg)
+{
+    const struct ask *ask = arg;
+    const struct asked asked = {TRANSPORT_OUTSIDE, ask->address.domain, ask->conn, &ask->hop.addr};
+    return origin_may_answer(ask->proxy, source, &asked);
+}
+
 /* ---- sending ---- */
 
 static const struct sip_msg *build(struct ask *ask)
@@ -174,6 +182,7 @@ static void send_question(struct ask *ask)
                                          .response = on_response,
                                          .timeout = on_timeout,
                                          .ended = on_ended,
+                                         .accepts = may_answer,
                                          .arg = ask};
     ask->sent = build(ask);
     if (!ask->sent ||

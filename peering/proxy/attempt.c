@@ -34,6 +34,15 @@ static struct proxy *proxy_of(const struct attempt *attempt)
     return attempt->context->proxy;
 }
 
+/* Of the request, its CANCEL and its ACK alike. */
+static bool may_answer(const void *source, void *arg)
+{
+    const struct attempt *attempt = arg;
+    const struct asked asked = {attempt->out->side, attempt->far_domain, attempt->conn,
+                                &attempt->hop.addr};
+    return origin_may_answer(proxy_of(attempt), source, &asked);
+}
+
 static void client_add(struct context *context, struct client *client)
 {
     list_init(&client->link);
@@ -235,6 +244,12 @@ static void cancel_send(struct slice bytes, void *arg)
     send_up(bytes, cancel->attempt);
 }
 
+static bool cancel_may_be_answered(const void *source, void *arg)
+{
+    const struct cancel *cancel = arg;
+    return may_answer(source, cancel->attempt);
+}
+
 static void cancel_ended(struct txn_client *txn, void *arg)
 {
     struct cancel *cancel = arg;
@@ -269,6 +284,7 @@ static void send_cancel(struct attempt *attempt)
                                          .response = cancel_response,
                                          .timeout = cancel_timeout,
                                          .ended = cancel_ended,
+                                         .accepts = cancel_may_be_answered,
                                          .arg = cancel};
     if (txn_client_start(context->proxy->txns, context->arena, request, attempt->conn != NULL,
                          &user, &cancel->client.txn) == 0)
@@ -501,6 +517,7 @@ static int start_client(struct attempt *attempt)
                                          .response = on_response,
                                          .timeout = on_timeout,
                                          .ended = on_ended,
+                                         .accepts = may_answer,
                                          .arg = attempt};
     int status = txn_client_start(context->proxy->txns, context->arena, attempt->sent,
                                   attempt->conn != NULL, &user, &attempt->client.txn);

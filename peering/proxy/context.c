@@ -438,6 +438,7 @@ static struct context *context_alloc(struct proxy *proxy, const struct origin *o
     context->proxy = proxy;
     context->arena = arena;
     context->origin = *origin;
+    context->origin.proven = NULL; /* lasts for the call only, and requests here need none */
     context->started_ms = txn_layer_now_ms(proxy->txns);
     if (origin->conn)
         conn_ref(origin->conn);

@@ -108,6 +108,13 @@ static void on_ended(struct txn_client *txn, void *arg)
     check_free(arg);
 }
 
+static bool may_answer(const void *source, void *arg)
+{
+    const struct core_check *check = arg;
+    const struct asked asked = {TRANSPORT_INSIDE, "", check->conn, &check->to.addr};
+    return origin_may_answer(check->proxy, source, &asked);
+}
+
 static void on_conn(struct conn *conn, enum conn_state state, const char *why, void *arg)
 {
     struct core_check *check = arg;
@@ -184,6 +191,7 @@ static int check_send(struct core_check *check, unsigned wait_ms)
                                          .response = on_response,
                                          .timeout = on_timeout,
                                          .ended = on_ended,
+                                         .accepts = may_answer,
                                          .arg = check};
     int status = timer_start(proxy->timers, &check->timer, txn_layer_now_ms(proxy->txns) + wait_ms,
                              on_patience_ended, check);

@@ -10,6 +10,14 @@ static void count(_Atomic uint64_t *counter)
     atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
 }
 
+static bool hand_over(struct proxy *proxy, unsigned owner, const struct origin *origin,
+                      struct slice bytes)
+{
+    struct proven proven;
+    origin_note_proven(proxy, origin->conn, &proven);
+    return proxy->handover(owner, origin, &proven, bytes, proxy->handover_arg);
+}
+
 /* Only UDP requests have an owner: a stream's requests stay with the worker of the connection. */
 static bool hand_over_request(struct proxy *proxy, const struct origin *origin,
                               const struct sip_msg *request)
@@ -19,8 +27,7 @@ static bool hand_over_request(struct proxy *proxy, const struct origin *origin,
     unsigned owner = txn_owner(request, proxy->owner_key, proxy->workers);
     if (owner == proxy->index)
         return false;
-    if (proxy->handover(owner, origin->listener, &origin->peer, request->bytes,
-                        proxy->handover_arg))
+    if (hand_over(proxy, owner, origin, request->bytes))
         count(&proxy->counters->handed_over);
     else
         count(
@@ -72,8 +79,7 @@ static void receive_response(struct proxy *proxy, const struct origin *origin,
     }
     owner = number % proxy->workers;
     if (owner != proxy->index) {
-        if (proxy->handover(owner, origin->listener, &origin->peer, response->bytes,
-                            proxy->handover_arg))
+        if (hand_over(proxy, owner, origin, response->bytes))
             count(&proxy->counters->handed_over);
         else
             count(&proxy->counters->dropped);
@@ -83,6 +89,11 @@ static void receive_response(struct proxy *proxy, const struct origin *origin,
     struct txn_client *txn = txn_client_find(proxy->txns, response);
     if (!txn || !names_us(txn, response) || returns_to_many(response)) {
         count(&proxy->counters->dropped); /* stray (design section 4) */
+        return;
+    }
+    if (!txn_client_accepts(txn, origin)) { /* who saw our Via further down may not answer for it */
+        count(&proxy->counters->dropped);
+        line_foreign_answer(proxy, origin, response);
         return;
     }
     count(&proxy->counters->responses);
@@ -99,7 +110,7 @@ static bool tell_others(struct proxy *proxy, const struct origin *origin,
         return false;
     for (unsigned i = 0; i < proxy->workers; i++)
         if (i != proxy->index)
-            proxy->handover(i, origin->listener, &origin->peer, cancel->bytes, proxy->handover_arg);
+            hand_over(proxy, i, origin, cancel->bytes);
     return proxy->workers > 1;
 }
 
@@ -110,8 +121,8 @@ static bool is_answered_elsewhere(const struct origin *origin)
 }
 
 /* The INVITE that this CANCEL aims at, or NULL. Who sees a Via further down may not end the call
- * from there: it is for the side, and outside for the peer, that made it. (What another worker took
- * in comes without its connection.) */
+ * from there: it is for the side, and outside for the peer, that made it, by whichever connection
+ * and worker it comes. */
 static struct context *cancelled_by(struct proxy *proxy, const struct origin *origin,
                                     const struct sip_msg *cancel)
 {
@@ -119,10 +130,9 @@ static struct context *cancelled_by(struct proxy *proxy, const struct origin *or
     struct context *context = invite ? txn_server_arg(invite) : NULL;
     if (!context || context->origin.listener->side != origin->listener->side)
         return NULL;
-    if (origin->listener->side == TRANSPORT_OUTSIDE && origin->conn &&
-        !conn_holds(origin->conn, conn_proven_domain(context->origin.conn)))
-        return NULL;
-    return context;
+    bool is_peers = (origin->conn && origin->conn == context->origin.conn) ||
+                    origin_proves(proxy, origin, context->plan->peer);
+    return is_peers || origin->listener->side == TRANSPORT_INSIDE ? context : NULL;
 }
 
 /* Section 9.2 and 16.10: answered here, hop by hop. */
@@ -360,13 +370,14 @@ static void receive(struct proxy *proxy, const struct origin *origin, struct sli
 
 void proxy_receive(const struct transport_source *source, struct slice bytes, void *arg)
 {
-    struct origin origin = {source->listener, source->peer, source->conn};
+    struct origin origin = {source->listener, source->peer, source->conn, NULL};
     receive(arg, &origin, bytes, false);
 }
 
 void proxy_receive_handed(struct proxy *proxy, const struct transport_listener *listener,
-                          const struct netaddr *peer, struct slice bytes)
+                          const struct netaddr *peer, const struct proven *proven,
+                          struct slice bytes)
 {
-    struct origin origin = {listener, *peer, NULL};
+    struct origin origin = {listener, *peer, NULL, proven};
     receive(proxy, &origin, bytes, true);
 }

@@ -169,3 +169,27 @@ void line_refused(struct proxy *proxy, const struct origin *origin, const struct
     add(&line, "call_id", request->call_id);
     write_line(&line, proxy->log, LOG_INFO, "refused", refusal->warning);
 }
+
+void line_foreign_answer(struct proxy *proxy, const struct origin *origin,
+                         const struct sip_msg *response)
+{
+    struct line line = {.count = 0};
+    char source[NETADDR_TEXT_MAX];
+    const char *peer = origin->conn ? conn_proven_domain(origin->conn) : "";
+    bool outside = origin->listener->side == TRANSPORT_OUTSIDE;
+    if (!log_enabled(proxy->log, LOG_NOTICE) ||
+        !log_limit_take(&proxy->answers, txn_layer_now_ms(proxy->txns)))
+        return;
+    add_number(&line, "status", response->status);
+    add(&line, "method", response->cseq_method_text);
+    line.fields[0].said = line.fields[1].said = true;              /* "dropped 200 INVITE" */
+    add(&line, "direction", slice_of(outside ? "out" : "inside")); /* of the request */
+    add(&line, "peer", or_dash(outside ? peer : ""));
+    add_parties(&line, response);
+    add(&line, "sender", slice_of(netaddr_format(&origin->peer, source)));
+    add(&line, "call_id", response->call_id);
+    write_line(&line, proxy->log, LOG_NOTICE, "dropped",
+               outside ? "this connection has not proven the domain that was asked"
+                       : "it comes from no core that was asked; if this is another address of that "
+                         "core, list it in allow");
+}

@@ -16,6 +16,7 @@
  *   news.c     what an authority told one worker, all workers know
  *   line.c     one line of the log for each request that was decided
  * And beside it:
+ *   origin.c   what the source of a message has proven: may it answer, or cancel?
  *   sources.c  which sources are cores?
  *   cores.c    where the cores' names lead, and how the cores are (core_check.c, board.c)
  * Everything of one request lives in the arena of its context. */
@@ -31,6 +32,7 @@
 #include "peering/proxy/core_view.h"
 #include "peering/proxy/ask.h"
 #include "peering/proxy/budget.h"
+#include "peering/proxy/origin.h"
 #include "peering/proxy/search_time.h"
 #include "peering/proxy/told.h"
 #include "peering/proxy/token.h"
@@ -62,9 +64,10 @@ struct proxy_counters {
     _Atomic uint64_t requests, forwarded, refused, responses, dropped, handed_over;
 };
 
-/* Gives a message that belongs to worker `owner` to it; false where its inbox is full. */
-typedef bool proxy_handover_h(unsigned owner, const struct transport_listener *listener,
-                              const struct netaddr *peer, struct slice bytes, void *arg);
+/* Gives a message that belongs to worker `owner` to it, with what is known of where it came from
+ * but for the connection; false where its inbox is full. */
+typedef bool proxy_handover_h(unsigned owner, const struct origin *origin,
+                              const struct proven *proven, struct slice bytes, void *arg);
 
 /* Gives what an authority told to all other workers, as far as their inboxes have room. */
 typedef void proxy_tell_h(const struct told_news *news, void *arg);
@@ -81,7 +84,7 @@ struct proxy {
     size_t fail_over_count;
     unsigned first_response_ms, search_ms, timer_c_ms;
     unsigned cancel_guard_ms; /* 64*T1: an answer to our CANCEL comes by then (9.1) */
-    uint8_t owner_key[16];    /* shared by all workers: who owns a UDP request */
+    uint8_t owner_key[16];    /* shared by all workers: who owns a UDP request, struct proven */
     uint8_t tag_key[16];      /* stateless To tags */
     bool draining;
 
@@ -96,6 +99,7 @@ struct proxy {
     struct arena_pool *pool;
     struct log *log;
     struct log_limit strangers; /* lines of refusals to whom nobody knows */
+    struct log_limit answers;   /* and of answers by whom was not asked */
     struct proxy_counters *counters;
     struct told_table *told;
     struct budgets *budgets; /* shared by all workers */
@@ -114,18 +118,6 @@ struct proxy {
     struct sip_header scratch[SIP_MAX_HEADERS]; /* index of the message being taken in */
 };
 
-/* Where a message came from, as long as its request lives. */
-struct origin {
-    const struct transport_listener *listener;
-    struct netaddr peer;
-    struct conn *conn; /* NULL for UDP */
-};
-
-static inline enum sip_transport origin_transport(const struct origin *origin)
-{
-    return origin->conn ? conn_transport(origin->conn) : SIP_UDP;
-}
-
 /* Our branches name the worker and the side: worker + workers * this. Who sees a branch further
  * down can then not answer for a peer by a datagram to an inside listener. */
 static inline unsigned proxy_side_number(enum transport_side side)
@@ -137,9 +129,11 @@ static inline unsigned proxy_side_number(enum transport_side side)
 
 /* Takes in one message: a transport_message_h whose arg is the proxy. */
 void proxy_receive(const struct transport_source *source, struct slice bytes, void *arg);
-/* The same for a message that another worker handed over (UDP, or a response). */
+/* The same for a message that another worker handed over (UDP, a response, a CANCEL), with what its
+ * connection had proven there. */
 void proxy_receive_handed(struct proxy *proxy, const struct transport_listener *listener,
-                          const struct netaddr *peer, struct slice bytes);
+                          const struct netaddr *peer, const struct proven *proven,
+                          struct slice bytes);
 /* Remembers, or forgets, what another worker was told. */
 void news_receive(struct proxy *proxy, const struct told_news *news);
 /* Before the loop sleeps: ends the read snapshot of this turn. */
@@ -222,6 +216,9 @@ void news_spread(struct proxy *proxy, const struct told_news *news);
 /* A request was refused without state. Of strangers there are only so many lines. */
 void line_refused(struct proxy *proxy, const struct origin *origin, const struct sip_msg *request,
                   const struct refusal *refusal);
+/* A response came from where the request had not gone, and was dropped. */
+void line_foreign_answer(struct proxy *proxy, const struct origin *origin,
+                         const struct sip_msg *response);
 
 /* ---- where a request goes: made by dialog.c or admit.c, followed by context.c ---- */
 

@@ -11,13 +11,14 @@ static bool allowed(const struct proxy *proxy, const struct netaddr *peer)
 
 /* Has it proven, by a certificate that our anchors for cores hold good, the domain or the name of
  * one of its cores? */
-static bool proves_core(const struct origin *origin, const struct store_domain *domain)
+static bool proves_core(const struct proxy *proxy, const struct origin *origin,
+                        const struct store_domain *domain)
 {
-    if (!origin->conn || conn_side(origin->conn) != TRANSPORT_INSIDE)
+    if (origin->listener->side != TRANSPORT_INSIDE)
         return false;
-    bool proven = conn_proves(origin->conn, domain->name);
+    bool proven = origin_proves(proxy, origin, domain->name);
     for (unsigned i = 0; !proven && i < domain->core_count; i++)
-        proven = conn_proves(origin->conn, domain->cores[i].host);
+        proven = origin_proves(proxy, origin, domain->cores[i].host);
     return proven;
 }
 
@@ -25,7 +26,7 @@ bool admit_source_is_core(const struct proxy *proxy, const struct origin *origin
                           const struct store_domain *domain)
 {
     return allowed(proxy, &origin->peer) || cores_domain_has_ip(proxy, domain, &origin->peer) ||
-           proves_core(origin, domain);
+           proves_core(proxy, origin, domain);
 }
 
 bool sources_known(struct proxy *proxy, const struct netaddr *peer)

@@ -207,6 +207,11 @@ void txn_client_receive(struct txn_client *txn, const struct sip_msg *response)
     }
 }
 
+bool txn_client_accepts(const struct txn_client *txn, const void *source)
+{
+    return !txn->user.accepts || txn->user.accepts(source, txn->user.arg);
+}
+
 enum txn_client_state txn_client_state_of(const struct txn_client *txn)
 {
     return txn->state;

@@ -146,6 +146,9 @@ struct txn_client_user {
     /* Timer B or F: no final response. `ended` follows. */
     void (*timeout)(struct txn_client *txn, void *arg);
     void (*ended)(struct txn_client *txn, void *arg);
+    /* May whoever is at `source` answer the request? The layer knows no sources: it is what the
+     * caller of txn_client_accepts gives. NULL: whoever knows the branch. */
+    bool (*accepts)(const void *source, void *arg);
     void *arg;
 };
 
@@ -157,6 +160,8 @@ int txn_client_start(struct txn_layer *layer, struct arena *arena, const struct 
 
 /* The client transaction this response belongs to (17.1.3), or NULL: a stray response. */
 struct txn_client *txn_client_find(struct txn_layer *layer, const struct sip_msg *response);
+/* Does its user take a response from there? Who saw our Via further down knows the branch too. */
+bool txn_client_accepts(const struct txn_client *txn, const void *source);
 void txn_client_receive(struct txn_client *txn, const struct sip_msg *response);
 
 enum txn_client_state txn_client_state_of(const struct txn_client *txn);

@@ -13,11 +13,11 @@ struct others {
     unsigned messages, last_owner;
 };
 
-static bool take(unsigned owner, const struct transport_listener *listener,
-                 const struct netaddr *peer, struct slice bytes, void *arg)
+static bool take(unsigned owner, const struct origin *origin, const struct proven *proven,
+                 struct slice bytes, void *arg)
 {
     struct others *others = arg;
-    (void)listener, (void)peer, (void)bytes;
+    (void)origin, (void)proven, (void)bytes;
     others->messages++;
     others->last_owner = owner;
     return !others->full;

@@ -219,6 +219,48 @@ static void answers_go_where_the_via_wants_them(void **state)
         close(at[i].fd);
 }
 
+/* RFC 3261 18.1.2 ties no response to an address, and a core may have several: so those of the core
+ * that was asked, and what is allowed. */
+static void an_answer_comes_from_a_core_that_was_asked(void **state)
+{
+    struct stand *stand = *state;
+    struct core stranger = core_at(STRANGER, 0), phone = core_at("127.0.0.1", 0);
+    struct call call = invite("sip:bob@two.example");
+    struct edge_stats before, after;
+    char sent[8192], text[8192];
+    call.method = "MESSAGE";
+    send_request(stand, &stand->a, &call);
+    expect(&stand->b1, "MESSAGE", sent);
+    answer(stand, &stand->b1, sent, "100 Trying"); /* so that there is time */
+    edge_stats_get(stand->edge, &before);
+    answer(stand, &stranger, sent, "299 False");
+    expect_nothing(&stand->a);
+    make_the_stranger_a_core_of(stand, "four.example"); /* and not of two.example */
+    answer(stand, &stranger, sent, "299 False");
+    expect_nothing(&stand->a);
+    edge_stats_get(stand->edge, &after);
+    assert_int_equal(after.dropped - before.dropped, 2);
+    answer(stand, &phone, sent, "299 Heard"); /* another port of the same host */
+    expect(&stand->a, "SIP/2.0 299 Heard", text);
+    close(phone.fd);
+    close(stranger.fd);
+}
+
+static void an_answer_may_come_from_who_is_allowed(void **state)
+{
+    struct stand *stand = *state;
+    struct core stranger = core_at(STRANGER, 0);
+    struct call call = invite("sip:bob@two.example");
+    char sent[8192], text[8192];
+    allow_the_stranger(stand);
+    call.method = "MESSAGE";
+    send_request(stand, &stand->a, &call);
+    expect(&stand->b1, "MESSAGE", sent);
+    answer(stand, &stranger, sent, "299 Heard");
+    expect(&stand->a, "SIP/2.0 299 Heard", text);
+    close(stranger.fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -227,6 +269,8 @@ int main(void)
         STAND_TEST(probes_of_strangers_meet_silence),
         STAND_TEST(a_new_core_is_known_soon),
         STAND_TEST(answers_go_where_the_via_wants_them),
+        STAND_TEST(an_answer_comes_from_a_core_that_was_asked),
+        STAND_TEST(an_answer_may_come_from_who_is_allowed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,58 @@
+/* What the source of a message has proven, and what that entitles it to, whichever worker has its
+ * connection. */
+#include "peering/proxy/proxy.h"
+
+#include "base/table.h"
+
+static uint64_t hash_of(const struct proxy *proxy, const char *domain)
+{
+    return siphash(proxy->owner_key, slice_of(domain));
+}
+
+void origin_note_proven(const struct proxy *proxy, const struct conn *conn, struct proven *proven)
+{
+    const char *domain;
+    proven->count = 0;
+    while (conn && proven->count < TLS_MAX_IDENTITIES &&
+           (domain = conn_identity(conn, proven->count)))
+        proven->hashes[proven->count++] = hash_of(proxy, domain);
+}
+
+static bool was_proven(const struct proven *proven, uint64_t hash)
+{
+    for (unsigned i = 0; i < proven->count; i++)
+        if (proven->hashes[i] == hash)
+            return true;
+    return false;
+}
+
+bool origin_proves(const struct proxy *proxy, const struct origin *origin, const char *domain)
+{
+    if (origin->conn)
+        return conn_holds(origin->conn, domain);
+    return origin->proven && was_proven(origin->proven, hash_of(proxy, domain));
+}
+
+static bool core_may_answer(struct proxy *proxy, const struct origin *origin,
+                            const struct asked *asked)
+{
+    struct store_reader *reader;
+    struct store_domain domain;
+    if (netaddr_eq_ip(&origin->peer, asked->addr))
+        return true;
+    if (!asked->domain[0])
+        return sources_known(proxy, &origin->peer);
+    reader = proxy_reader(proxy);
+    return reader && store_domain_get(reader, asked->domain, &domain) == 0 &&
+           admit_source_is_core(proxy, origin, &domain);
+}
+
+bool origin_may_answer(struct proxy *proxy, const struct origin *origin, const struct asked *asked)
+{
+    if (origin->listener->side != asked->side)
+        return false;
+    if (origin->conn && origin->conn == asked->conn)
+        return true;
+    return asked->side == TRANSPORT_OUTSIDE ? origin_proves(proxy, origin, asked->domain)
+                                            : core_may_answer(proxy, origin, asked);
+}
