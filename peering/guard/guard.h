@@ -126,6 +126,9 @@ enum guard_rule guard_join(struct guard *guard, uint64_t peer, uint64_t now_ms,
 /* A request of the peer outside dialogs. On a refusal *wait_ms says when to try again. */
 enum guard_rule guard_request(struct guard *guard, uint64_t peer, const struct guard_grant *grant,
                               uint64_t now_ms, uint64_t *wait_ms);
+/* One that cannot be refused, for a call would ring on: it counts as far as there is room. */
+void guard_note_request(struct guard *guard, uint64_t peer, const struct guard_grant *grant,
+                        uint64_t now_ms);
 /* Its INVITE to this address, in canonical form. */
 enum guard_rule guard_called(struct guard *guard, uint64_t peer, struct slice user,
                              struct slice domain, uint64_t now_ms);

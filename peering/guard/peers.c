@@ -27,18 +27,33 @@ static uint64_t first_contact(struct guard *guard, struct guard_slot *slot, uint
     return guard_bucket_take(&slot->bucket_us[PEER_FIRST], &rate, now_ms);
 }
 
+/* Returns when there is room for it; 0: it is taken. */
+static uint64_t take_request(struct guard *guard, struct guard_slot *slot,
+                             const struct guard_grant *grant, uint64_t now_ms)
+{
+    unsigned requests = grant->requests ? grant->requests : guard->conf.peer_requests;
+    const struct guard_rate rate = {2 * (uint64_t)requests, requests, 1000};
+    if (number(&slot->requests) != grant->requests)
+        atomic_store_explicit(&slot->requests, grant->requests, memory_order_relaxed);
+    return guard_bucket_take(&slot->bucket_us[PEER_REQUESTS], &rate, now_ms);
+}
+
+void guard_note_request(struct guard *guard, uint64_t peer, const struct guard_grant *grant,
+                        uint64_t now_ms)
+{
+    struct guard_slot *slot = guard_slot_get(&guard->peers, peer, now_ms);
+    if (slot)
+        take_request(guard, slot, grant, now_ms);
+}
+
 enum guard_rule guard_request(struct guard *guard, uint64_t peer, const struct guard_grant *grant,
                               uint64_t now_ms, uint64_t *wait_ms)
 {
     struct guard_slot *slot = guard_slot_get(&guard->peers, peer, now_ms);
-    unsigned requests = grant->requests ? grant->requests : guard->conf.peer_requests;
-    const struct guard_rate rate = {2 * (uint64_t)requests, requests, 1000};
     *wait_ms = 0;
     if (!slot)
         return GUARD_OK;
-    if (number(&slot->requests) != grant->requests)
-        atomic_store_explicit(&slot->requests, grant->requests, memory_order_relaxed);
-    *wait_ms = guard_bucket_take(&slot->bucket_us[PEER_REQUESTS], &rate, now_ms);
+    *wait_ms = take_request(guard, slot, grant, now_ms);
     if (*wait_ms > 0)
         return refuse(guard, GUARD_PEER_REQUESTS);
     if (!grant->listed)

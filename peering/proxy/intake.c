@@ -135,18 +135,33 @@ static struct context *cancelled_by(struct proxy *proxy, const struct origin *or
     return is_peers || origin->listener->side == TRANSPORT_INSIDE ? context : NULL;
 }
 
+/* No INVITE of this worker matches. Whatever the answer, the others are told: a peer may be over
+ * its budget while one of them has its call, which must not ring on (9.2). */
+static void answer_unmatched(struct proxy *proxy, const struct origin *origin,
+                             const struct sip_msg *cancel)
+{
+    struct refusal answer = {.status = 0};
+    bool told = tell_others(proxy, origin, cancel);
+    policy_answered_here(proxy, origin, &answer);
+    if (answer.status == 0 && told)
+        refusal_set(&answer, 200, "%s", "");
+    else if (answer.status == 0)
+        refusal_set(&answer, 481, "no transaction here matches this CANCEL");
+    proxy_refuse(proxy, origin, cancel, &answer);
+}
+
 /* Section 9.2 and 16.10: answered here, hop by hop. */
 static void receive_cancel(struct proxy *proxy, const struct origin *origin,
                            const struct sip_msg *cancel)
 {
+    const struct refusal taken = {.status = 200};
     struct context *invite = cancelled_by(proxy, origin, cancel);
-    struct refusal answer;
-    if (invite || tell_others(proxy, origin, cancel))
-        refusal_set(&answer, 200, "%s", "");
-    else
-        refusal_set(&answer, 481, "no transaction here matches this CANCEL");
-    if (!is_answered_elsewhere(origin))
-        proxy_refuse(proxy, origin, cancel, &answer);
+    if (invite && !is_answered_elsewhere(origin)) {
+        policy_cancelled(proxy, origin);
+        proxy_refuse(proxy, origin, cancel, &taken);
+    } else if (!is_answered_elsewhere(origin)) {
+        answer_unmatched(proxy, origin, cancel);
+    }
     if (invite)
         context_cancel(invite);
 }
@@ -210,8 +225,10 @@ static bool is_for_us(struct proxy *proxy, const struct sip_msg *request)
 static void answer_probe(struct proxy *proxy, const struct origin *origin,
                          const struct sip_msg *request)
 {
-    struct refusal answer;
-    admit_answer_probe(proxy, request, &answer);
+    struct refusal answer = {.status = 0};
+    policy_answered_here(proxy, origin, &answer);
+    if (answer.status == 0)
+        admit_answer_probe(proxy, request, &answer);
     proxy_refuse(proxy, origin, request, &answer);
 }
 
@@ -219,7 +236,9 @@ static void answer_options(struct proxy *proxy, const struct origin *origin,
                            const struct sip_msg *request)
 {
     struct refusal answer = {.status = 0};
-    check_required(request, SIP_H_PROXY_REQUIRE, "Proxy-Require", &answer);
+    policy_answered_here(proxy, origin, &answer);
+    if (answer.status == 0)
+        check_required(request, SIP_H_PROXY_REQUIRE, "Proxy-Require", &answer);
     if (answer.status == 0)
         check_required(request, SIP_H_REQUIRE, "Require", &answer);
     if (answer.status == 0 && proxy->draining)

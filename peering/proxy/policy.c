@@ -114,6 +114,42 @@ void policy_from_peer(struct proxy *proxy, const struct origin *origin,
         refuse_budget(rule, domain, wait_ms, plan->refusal);
 }
 
+/* The grant of whoever has proven a domain outside. Returns that domain, or "". */
+static const char *grant_of(struct proxy *proxy, const struct origin *origin,
+                            struct guard_grant *grant)
+{
+    const char *domain;
+    *grant = (struct guard_grant){.listed = false};
+    if (origin->listener->side != TRANSPORT_OUTSIDE || !origin->conn)
+        return "";
+    for (size_t i = 0; (domain = conn_identity(origin->conn, i)); i++)
+        look_at(proxy, domain, grant);
+    return conn_proven_domain(origin->conn);
+}
+
+void policy_answered_here(struct proxy *proxy, const struct origin *origin, struct refusal *refusal)
+{
+    struct guard_grant grant;
+    uint64_t wait_ms;
+    const char *domain = grant_of(proxy, origin, &grant);
+    if (!domain[0])
+        return;
+    grant.listed = true; /* no first contact: others' calls cause an edge's probes */
+    enum guard_rule rule = guard_request(proxy->guard, guard_peer_key(proxy->guard, domain), &grant,
+                                         now_ms(proxy), &wait_ms);
+    if (rule != GUARD_OK)
+        refuse_budget(rule, domain, wait_ms, refusal);
+}
+
+void policy_cancelled(struct proxy *proxy, const struct origin *origin)
+{
+    struct guard_grant grant;
+    const char *domain = grant_of(proxy, origin, &grant);
+    if (domain[0])
+        guard_note_request(proxy->guard, guard_peer_key(proxy->guard, domain), &grant,
+                           now_ms(proxy));
+}
+
 /* A per-address budget is 480: the peer's other calls are welcome (design section 4). */
 void policy_called(struct proxy *proxy, const struct origin *origin, const struct sip_msg *request,
                    struct plan *plan)

@@ -305,6 +305,12 @@ bool policy_is_exempt(const struct transport_listener *listener, const struct ne
  * what comes from the inside. */
 void policy_from_peer(struct proxy *proxy, const struct origin *origin,
                       const struct sip_msg *request, bool in_dialog, struct plan *plan);
+/* Refuses what is answered here at once, and keeps no state (a probe, OPTIONS, the CANCEL of
+ * nothing), where the peer that sends it is over its requests per second, among which it counts. */
+void policy_answered_here(struct proxy *proxy, const struct origin *origin,
+                          struct refusal *refusal);
+/* The CANCEL of a call came: it counts too, but is never refused. */
+void policy_cancelled(struct proxy *proxy, const struct origin *origin);
 /* Refuses an INVITE outside a dialog by a peer that calls this address too often. */
 void policy_called(struct proxy *proxy, const struct origin *origin, const struct sip_msg *request,
                    struct plan *plan);

@@ -7,7 +7,7 @@ import pytest
 
 from lab.pki import Leaf
 from lab.plan import TLS_PORT
-from lab.sip import Dialog, StreamAgent, ack_for, request, tls_context
+from lab.sip import Dialog, Message, StreamAgent, ack_for, request, tls_context
 
 ALICE = "sip:alice@opa.example"
 ANN = "sip:ann@opa.example"
@@ -178,6 +178,64 @@ def test_a_peer_that_sends_too_much_is_told_when_to_try_again(lab, edge, alice):
                     "opc.example sends more requests per second than it may")
     with connected(lab, "opd.example") as other:  # from the same address, and not its fault
         passes(other, alice, "sip:dan@opd.example")
+
+
+def cancel_of(invite):
+    headers = [(name, value) for name, value in invite.headers
+               if name in ("Via", "Max-Forwards", "From", "To", "Call-ID")]
+    return Message(invite.start.replace("INVITE", "CANCEL", 1), headers + [("CSeq", "1 CANCEL")])
+
+
+def spend(agent, message, count=40):
+    """The statuses of the answers to so many of them."""
+    sent = [message() for _ in range(count)]
+    for one in sent:
+        agent.send(one)
+    return {agent.expect_final(one.method, call_id=one.get("Call-ID")).status for one in sent}
+
+
+@pytest.mark.parametrize("asked, answer", [
+    (lambda agent: request("OPTIONS", ALICE, agent, "sip:opc.example"), 200),  # a probe
+    (lambda agent: request("OPTIONS", "sip:opa.example", agent, CAROL), 200),
+    (lambda agent: cancel_of(request("INVITE", ALICE, agent, CAROL)), 200),  # of nothing
+], ids=["probe", "options", "cancel"])
+def test_what_the_edge_answers_itself_counts_among_a_peers_requests(lab, edge, configured, asked,
+                                                                    answer):
+    configured("", restart=True)  # nothing is spent
+    edge.tool("peer", "add", "opc.example", "--requests", "5")
+    with connected(lab) as carol:
+        assert spend(carol, lambda: asked(carol)) == {answer, 503}
+        over_budget(asks(carol), "opc.example sends more requests per second than it may")
+
+
+def test_probes_are_no_first_contact(lab, edge, configured, alice):
+    """Others cause them: whoever calls under a name of ours."""
+    configured("limits { first-contact = 3 }", restart=True)
+    with connected(lab) as carol:
+        assert spend(carol, lambda: request("OPTIONS", ALICE, carol, "sip:opc.example"), 8) == {200}
+        passes(carol, alice)
+
+
+def test_a_call_is_cancelled_whatever_its_peer_has_spent(lab, edge, configured, alice):
+    """Over each of its connections, whichever worker has that."""
+    configured("", restart=True)
+    edge.tool("peer", "add", "opc.example", "--requests", "4")
+    with contextlib.ExitStack() as connections:
+        carol, *others = [connections.enter_context(connected(lab)) for _ in range(7)]
+        invites, rings = [request("INVITE", ALICE, carol, CAROL) for _ in others], []
+        for invite in invites:
+            carol.send(invite)
+            rings.append(alice.expect("INVITE", call_id=invite.get("Call-ID")))
+            alice.answer(rings[-1], 180, "Ringing", tag="a1")
+            carol.expect(180)
+        assert 503 in spend(carol, lambda: request("OPTIONS", "sip:opa.example", carol, CAROL))
+        for invite, ring, other in zip(invites, rings, [carol, *others]):
+            other.send(cancel_of(invite))
+            alice.answer(alice.expect("CANCEL", call_id=invite.get("Call-ID")), 200, "OK")
+            alice.answer(ring, 487, "Request Terminated", tag="a1")
+            answer = other.expect_final("CANCEL")
+            assert answer.status in ((200,) if other is carol else (200, 503))
+            assert carol.expect_final("INVITE", call_id=invite.get("Call-ID")).status == 487
 
 
 def test_a_peer_has_so_many_requests_under_way(lab, edge, alice):

@@ -258,6 +258,20 @@ static void a_peer_has_so_many_requests_a_second(void **state)
     assert_int_equal(requests(place, "opd.example", &more), GUARD_PEER_REQUESTS);
 }
 
+static void what_cannot_be_refused_counts_too(void **state)
+{
+    struct place *place = *state;
+    struct guard_stats stats;
+    uint64_t peer = guard_peer_key(place->guard, "opb.example");
+    for (int i = 0; i < 100; i++) /* more than there is room for: no debt */
+        guard_note_request(place->guard, peer, &listed, place->now_ms);
+    guard_stats_get(place->guard, place->now_ms, &stats);
+    assert_int_equal(stats.refused[GUARD_PEER_REQUESTS], 0);
+    assert_int_equal(requests(place, "opb.example", &listed), GUARD_PEER_REQUESTS);
+    place->now_ms += 100;
+    assert_int_equal(requests(place, "opb.example", &listed), GUARD_OK);
+}
+
 static void a_first_contact_is_small_and_grows_with_answers(void **state)
 {
     struct place *place = *state;
@@ -463,6 +477,7 @@ int main(void)
         TEST(good_standing_ends_after_hours_without_calls),
         TEST(a_flood_of_sources_forgets_neither_the_held_nor_the_good),
         TEST(a_peer_has_so_many_requests_a_second),
+        TEST(what_cannot_be_refused_counts_too),
         TEST(a_first_contact_is_small_and_grows_with_answers),
         TEST(a_peer_has_so_many_transactions_at_once),
         TEST(a_peer_has_so_many_connections_at_once),
