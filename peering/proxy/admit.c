@@ -319,8 +319,6 @@ static void admit_named_caller(struct proxy *proxy, const struct origin *origin,
     switch (verify_known(proxy, origin->conn, from, &verified)) {
     case VERIFY_YES:
         memcpy(plan->peer, verified.host, sizeof(plan->peer));
-        if (verified.is_other)
-            plan->speaker = verified.caller.address;
         return;
     case VERIFY_NO:
         verify_refuse(origin->conn, from, verified.why, plan->refusal);

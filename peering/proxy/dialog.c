@@ -134,25 +134,43 @@ static void check_side(struct proxy *proxy, const struct origin *origin, const s
                     token->hosted);
 }
 
-/* Is this the caller of another domain for whom the peer was found to speak when the call began? */
+/* Is this how the peer's side has been named since the dialog began? */
 static bool is_speaker(const struct token *token, const struct sip_uri *from)
 {
-    struct store_address address;
-    uint8_t speaker[TOKEN_SPEAKER_LEN];
-    return token->has_speaker && verify_speaker(from, &address) &&
-           token_speaker(&address, speaker) == 0 &&
-           memcmp(speaker, token->speaker, sizeof(speaker)) == 0;
+    uint8_t name[TOKEN_SPEAKER_LEN];
+    return token->has_speaker && verify_name(from, name) == 0 &&
+           memcmp(name, token->speaker, sizeof(name)) == 0;
 }
 
-/* A peer that made the call goes on speaking as it was admitted to: in From too, which the HMAC
- * does not cover. (Where the peer was called, From is what our own side dialled.) */
-static void check_caller(const struct origin *origin, const struct sip_msg *request,
-                         const struct token *token, struct refusal *refusal)
+/* Whom the peer named by From, in this dialog: itself, whoever it was admitted as or our side
+ * dialled (12.2.1.1), or another that it is known to speak for (RFC 4916); nobody is asked. */
+static bool may_speak(struct proxy *proxy, const struct origin *origin, const struct token *token,
+                      const struct sip_uri *from)
+{
+    struct verified verified;
+    return identity_is_anonymous(from) || identity_is_held(origin->conn, from) ||
+           is_speaker(token, from) ||
+           verify_known(proxy, origin->conn, from, &verified) == VERIFY_YES;
+}
+
+/* The HMAC does not cover From. What was called ends the call, and confirms an answer, under
+ * whatever name: a BYE that is refused leaves the call running, and one that is not shows nobody
+ * that name. */
+static void check_speaker(struct proxy *proxy, const struct origin *origin,
+                          const struct sip_msg *request, const struct token *token,
+                          struct refusal *refusal)
 {
     const struct sip_uri *from = &request->from.uri;
-    if (token->side == TRANSPORT_OUTSIDE && token->caller && !identity_is_anonymous(from) &&
-        !identity_is_held(origin->conn, from) && !is_speaker(token, from))
+    bool shows_nobody = request->method == SIP_BYE || request->method == SIP_ACK;
+    if (token->side != TRANSPORT_OUTSIDE || (!token->caller && shows_nobody) ||
+        may_speak(proxy, origin, token, from))
+        return;
+    if (token->caller)
         refusal_set(refusal, 403, "the caller %.*s could not be verified: this dialog is with %s",
+                    SLICE_ARG(from->bytes), token->peer);
+    else
+        refusal_set(refusal, 403,
+                    "%.*s was not called in this dialog, and %s is not known to speak for it",
                     SLICE_ARG(from->bytes), token->peer);
 }
 
@@ -210,7 +228,7 @@ void dialog_plan(struct proxy *proxy, const struct origin *origin, const struct 
     plan->strict_next = next->bytes.len > 0 && !sip_uri_param(&next->uri, "lr", NULL);
     check_side(proxy, origin, &token, &hosted, plan->refusal);
     if (plan->refusal->status == 0)
-        check_caller(origin, request, &token, plan->refusal);
+        check_speaker(proxy, origin, request, &token, plan->refusal);
     if (plan->refusal->status)
         return;
     if (token.side == TRANSPORT_OUTSIDE) {

@@ -52,10 +52,18 @@ static bool is_led_by_sips(const struct forward *forward)
            (next_route(forward, &next) && next.uri.scheme == SIP_SCHEME_SIPS);
 }
 
+static bool is_of(const struct sip_uri *uri, const char *domain)
+{
+    char host[STORE_DOMAIN_MAX + 1];
+    return (uri->scheme == SIP_SCHEME_SIP || uri->scheme == SIP_SCHEME_SIPS) &&
+           store_domain_canonical(uri->host, host, NULL) == 0 && strcmp(host, domain) == 0;
+}
+
 /* The token for one end of the dialog: the one the request goes to, or the one it came from. */
 static void make_token(const struct forward *forward, bool towards, struct token *token)
 {
     const struct plan *plan = forward->plan;
+    const struct sip_uri *name = towards ? &forward->request->to.uri : &forward->request->from.uri;
     bool core_to_core = !plan->peer[0];
     bool swap = core_to_core && !towards;
     *token = (struct token){.side = towards ? plan->side : forward->origin->listener->side,
@@ -66,8 +74,8 @@ static void make_token(const struct forward *forward, bool towards, struct token
                  swap ? plan->hosted : plan->caller_group);
     else
         snprintf(token->peer, sizeof(token->peer), "%s", plan->peer);
-    token->has_speaker = token->side == TRANSPORT_OUTSIDE && plan->speaker.user[0] &&
-                         token_speaker(&plan->speaker, token->speaker) == 0;
+    token->has_speaker = token->side == TRANSPORT_OUTSIDE && !is_of(name, token->peer) &&
+                         !identity_is_anonymous(name) && verify_name(name, token->speaker) == 0;
 }
 
 /* The whole header line: a hosted domain as host towards peers, the listener's name inside. */

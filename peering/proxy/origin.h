@@ -32,7 +32,8 @@ static inline enum sip_transport origin_transport(const struct origin *origin)
 
 /* What a connection (or NULL) has proven, for other workers. */
 void origin_note_proven(const struct proxy *proxy, const struct conn *conn, struct proven *proven);
-/* Did the source prove this SIP domain, here or at the worker that has its connection? */
+/* Did the source prove this SIP domain, here or at the worker that has its connection? Enough for
+ * what is under way (conn_holds). */
 bool origin_proves(const struct proxy *proxy, const struct origin *origin, const char *domain);
 
 /* Whom a request of ours was sent to. */

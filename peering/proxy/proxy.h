@@ -241,9 +241,7 @@ struct plan {
                                   as its host: whose authority may redirect; else user "" */
     uint16_t whom_port;        /* where that authority is asked; 0: DNS knows */
     bool verify;               /* the peer must be found to speak for this `caller` first */
-    struct resolver_asked caller; /* then: an address or a number */
-    struct store_address speaker; /* verify_speaker of a caller that is not of the peer's domain and
-                                     for whom it speaks; user "": it has proven the caller's */
+    struct resolver_asked caller;               /* then: an address or a number */
     char assert_identity[STORE_DOMAIN_MAX + 1]; /* P-Asserted-Identity to add towards the core for
                                                    an anonymous caller; "" for none */
     struct guard_slot *budget; /* of the peer it came from: counts it as under way; or NULL */
@@ -440,7 +438,6 @@ enum verify_verdict {
 struct verified {
     struct resolver_asked caller;    /* OPEN: whom to ask about */
     char host[STORE_DOMAIN_MAX + 1]; /* YES: the domain that serves it, proven by the connection */
-    bool is_other;                   /* YES: this is not the domain of the address, but of a host */
     char why[PROXY_WARNING_MAX / 2]; /* NO: which rule says so */
 };
 /* As far as it is known without asking anybody: may this connection speak for the address of this
@@ -452,8 +449,9 @@ void verify_refuse(const struct conn *conn, const struct sip_uri *caller, const 
                    struct refusal *refusal);
 /* The canonical address of a sip: or sips: URI. Returns whether it has one. */
 bool verify_address(const struct sip_uri *uri, struct store_address *address);
-/* The same; of a tel: URI the number as user "+49..." of no domain. */
-bool verify_speaker(const struct sip_uri *uri, struct store_address *speaker);
+/* What stands in a token for the name in this URI: of an address or a number its canonical form,
+ * else the URI as it is, but for parameters. Returns 0 or STATUS_CRYPTO. */
+int verify_name(const struct sip_uri *uri, uint8_t name[TOKEN_SPEAKER_LEN]);
 
 /* redirect.c (design 3.3) */
 /* A failure came from the target: is it for us to deal with? Then the context goes on elsewhere or

@@ -154,15 +154,20 @@ int token_encode(const struct token *token, const struct store_key *key, struct 
     return (int)base64_encode(raw, len + HMAC_LEN, text);
 }
 
+int token_name(struct slice text, uint8_t name[TOKEN_SPEAKER_LEN])
+{
+    uint8_t digest[EVP_MAX_MD_SIZE];
+    if (EVP_Digest(text.p, text.len, digest, NULL, EVP_sha256(), NULL) != 1)
+        return STATUS_CRYPTO;
+    memcpy(name, digest, TOKEN_SPEAKER_LEN);
+    return 0;
+}
+
 int token_speaker(const struct store_address *address, uint8_t speaker[TOKEN_SPEAKER_LEN])
 {
     char text[STORE_USER_MAX + STORE_DOMAIN_MAX + 2];
-    uint8_t digest[EVP_MAX_MD_SIZE];
-    int len = snprintf(text, sizeof(text), "%s@%s", address->user, address->domain);
-    if (EVP_Digest(text, (size_t)len, digest, NULL, EVP_sha256(), NULL) != 1)
-        return STATUS_CRYPTO;
-    memcpy(speaker, digest, TOKEN_SPEAKER_LEN);
-    return 0;
+    snprintf(text, sizeof(text), "%s@%s", address->user, address->domain);
+    return token_name(slice_of(text), speaker);
 }
 
 static uint32_t raw_key_id(const uint8_t *raw)

@@ -1,8 +1,8 @@
 /* Dialog tokens: what later requests of a dialog need, carried by the dialog itself (design
  * section 4), and the To tags of stateless refusals.
  *
- * A token is the user part of our Record-Route URI: key id, side, hosted domain, peer domain, whom
- * the peer was found to speak for, and an HMAC-SHA-256 (first 16 octets) that also covers Call-ID
+ * A token is the user part of our Record-Route URI: key id, side, hosted domain, peer domain, how
+ * the peer's side is named, and an HMAC-SHA-256 (first 16 octets) that also covers Call-ID
  * and the caller's From tag. Text form: base64url without padding, so it needs no escaping in a SIP
  * URI. No state is kept: any worker or node that has the key verifies it. Every function is pure
  * and may be called from any thread; nothing here logs. */
@@ -26,13 +26,15 @@ struct token {
     char hosted[STORE_DOMAIN_MAX + 1]; /* our domain in this dialog: core group and certificate */
     char peer[STORE_DOMAIN_MAX + 1];   /* proven peer domain; "" where both ends are our cores */
     char peer_core[STORE_DOMAIN_MAX + 1]; /* then the other core's domain; else "" */
-    bool has_speaker; /* the peer made the call for a caller of a domain that is not its own: */
-    uint8_t speaker[TOKEN_SPEAKER_LEN]; /* token_speaker of that address */
+    bool has_speaker; /* the peer's side is not named by an address of `peer`, but is the caller for
+                         whom it was found to speak, or what our side dialled: */
+    uint8_t speaker[TOKEN_SPEAKER_LEN]; /* verify_name of that */
 };
 
-/* What stands for a caller's address in a token: the first octets of its SHA-256. Returns 0 or
- * STATUS_CRYPTO. */
+/* What stands for an address in a token, and for any other name: the first octets of its SHA-256.
+ * Return 0 or STATUS_CRYPTO. */
 int token_speaker(const struct store_address *address, uint8_t speaker[TOKEN_SPEAKER_LEN]);
+int token_name(struct slice text, uint8_t name[TOKEN_SPEAKER_LEN]);
 
 /* Writes the text form. Returns its length, STATUS_MALFORMED (both `peer` and `peer_core` are set),
  * or STATUS_CRYPTO. */

@@ -25,7 +25,8 @@ bool verify_address(const struct sip_uri *uri, struct store_address *address)
     return true;
 }
 
-bool verify_speaker(const struct sip_uri *uri, struct store_address *speaker)
+/* The same; of a tel: URI the number as user "+49..." of no domain. */
+static bool verify_speaker(const struct sip_uri *uri, struct store_address *speaker)
 {
     char digits[STORE_NUMBER_MAX + 1];
     if (uri->scheme != SIP_SCHEME_TEL)
@@ -35,6 +36,14 @@ bool verify_speaker(const struct sip_uri *uri, struct store_address *speaker)
     memset(speaker, 0, sizeof(*speaker));
     snprintf(speaker->user, sizeof(speaker->user), "+%s", digits);
     return true;
+}
+
+int verify_name(const struct sip_uri *uri, uint8_t name[TOKEN_SPEAKER_LEN])
+{
+    struct store_address address;
+    const char *end = uri->params.len ? uri->params.p : slice_end(uri->bytes);
+    return verify_speaker(uri, &address) ? token_speaker(&address, name)
+                                         : token_name(slice_between(uri->bytes.p, end), name);
 }
 
 static enum verify_verdict no(struct verified *verified, const char *format, ...)
@@ -56,7 +65,6 @@ static enum verify_verdict served_by(const struct conn *conn, const char *host,
     if (!conn_proves(conn, host))
         return no(verified, "%s that %s serves it", who_says, host);
     snprintf(verified->host, sizeof(verified->host), "%s", host);
-    verified->is_other = strcmp(host, verified->caller.address.domain) != 0;
     return VERIFY_YES;
 }
 
@@ -182,8 +190,6 @@ static void accept_caller(struct context *context, const struct verified *verifi
 {
     verify_over(context, true);
     memcpy(context->plan->peer, verified->host, sizeof(verified->host));
-    if (verified->is_other)
-        verify_speaker(&context->request->from.uri, &context->plan->speaker);
     context_try_targets(context);
 }
 
@@ -249,7 +255,6 @@ static void number_found(struct context *context, const struct resolver_found *f
     if (verdict == VERIFY_OPEN)
         verdict = no(&verified, "the number leads to %s@%s, which this peer does not serve",
                      found->address.user, found->address.domain);
-    verified.is_other = true; /* a number is no peer's own, wherever it leads */
     judge(context, verdict, &verified);
 }
 

@@ -125,6 +125,89 @@ def test_what_the_core_was_told_is_no_way_in_from_outside(lab, plan, server, ali
         assert not far.poll("INFO", 0.2)
 
 
+# -- the name of whom we called -------------------------------------------------------------------
+
+
+def answered_by_a_peer(far, alice, inside_a, invite):
+    """Both ends of the call."""
+    got = far.expect("INVITE")
+    answer = response(got, 200, "OK", tag="b1", headers=[("Contact", OF_BOB)])
+    far.send(answer)
+    dialog = Dialog.of_caller(alice, invite, alice.expect(200))
+    alice.send(dialog.request("ACK"), inside_a)
+    far.expect("ACK")
+    return dialog, Dialog.of_callee(far, got, answer)
+
+
+def passes(far, alice, dialog, method, headers=()):
+    """A request of whom we called. Returns it as alice got it."""
+    sent = dialog.request(method, headers=headers)
+    far.send(sent)
+    got = alice.expect(method)
+    alice.answer(got, 200, "OK")
+    assert far.expect_final(method).status == 200
+    return got
+
+
+def named(dialog, uri):
+    """The same dialog under another name (RFC 4916)."""
+    return Dialog(dialog.agent, dialog.call_id, f"<{uri}>;tag=b1", dialog.remote, dialog.target,
+                  dialog.routes, dialog.cseq)
+
+
+@pytest.mark.parametrize("dialled", [
+    BOB, "sip:bob@opb.example;user=phone", "sips:bob@OPB.example", "sip:123@opa.example",
+    "sip:bob@192.0.2.1:5070", "sip:[2001:db8::1]", "tel:+49-30-123", "tel:110;phone-context=+49",
+    "urn:service:sos"])
+def test_whom_we_called_speaks_under_the_name_we_dialled(lab, server, alice, inside_a, dialled):
+    """To may be anything: numbers, aliases, another address that forwards its calls."""
+    invite = request("INVITE", BOB, alice, ALICE, to=dialled)
+    alice.send(invite, inside_a)
+    with server.accept() as far:
+        forth, back = answered_by_a_peer(far, alice, inside_a, invite)
+        passes(far, alice, back, "INFO")
+        passes(far, alice, back, "UPDATE", [("Contact", OF_BOB)])
+        # a token of a request within the dialog serves the same name
+        alice.send(forth.request("UPDATE", [("Contact", f"<{alice.contact(ALICE)}>")]), inside_a)
+        got = far.expect("UPDATE")
+        far.send(response(got, 200, "OK"))
+        alice.expect(200)
+        back.routes = split_list(got.all("Record-Route"))
+        passes(far, alice, back, "BYE")
+
+
+def test_whom_we_called_speaks_for_nobody_else(lab, server, alice, inside_a):
+    invite = request("INVITE", BOB, alice, ALICE, to="sip:123@opa.example")
+    alice.send(invite, inside_a)
+    with server.accept() as far:
+        _, back = answered_by_a_peer(far, alice, inside_a, invite)
+        for foreign in ("sip:eve@opc.example", "sip:124@opa.example", ALICE, "tel:+4930123",
+                        "sip:bob@192.0.2.1"):
+            for method in ("INVITE", "UPDATE", "INFO"):
+                far.send(named(back, foreign).request(
+                    method, [("Contact", OF_BOB)]))
+                answer = far.expect_final(method)
+                assert answer.status == 403
+                assert f"{foreign} was not called in this dialog" in answer.get("Warning")
+        assert not alice.poll(lambda message: message.is_request, 0.2)
+        passes(far, alice, named(back, "sip:carol@opb.example"), "UPDATE",  # RFC 4916
+               [("Contact", OF_BOB)])
+        passes(far, alice, named(back, "sip:anonymous@anonymous.invalid"), "INFO")
+        got = passes(far, alice, back, "INFO", asserting(OF_BOB, FOREIGN))
+        assert told(got) == [("P-Asserted-Identity", OF_BOB)]
+        passes(far, alice, named(back, "sip:eve@opc.example"), "BYE")  # every call can end
+
+
+def test_whom_we_called_speaks_for_whom_our_directory_says_it_serves(lab, server, alice, inside_a):
+    lab.edge_a.tool("address", "add", "ported@opa.example", "--hosting", "opb.example")
+    invite = request("INVITE", BOB, alice, ALICE)
+    alice.send(invite, inside_a)
+    with server.accept() as far:
+        _, back = answered_by_a_peer(far, alice, inside_a, invite)
+        passes(far, alice, named(back, "sip:ported@opa.example"), "INFO")
+        passes(far, alice, back, "BYE")
+
+
 # -- RFC 5923: who may be called back on the connection it opened ---------------------------------
 
 
