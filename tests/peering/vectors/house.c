@@ -33,19 +33,21 @@ static void host_caller(struct stand *stand, const struct sip_uri *from)
     stand_submit(stand, &command); /* there already, where a caller has sent two messages */
 }
 
-/* A Route to an IP address leads to us where we are known by it. */
+/* A Route to an IP address leads to us where we are known by it. Behind the listeners of the stand,
+ * and perhaps the outside one. */
 static void answer_to(struct stand *stand, const struct sip_uri *route)
 {
     struct transport_conf *conf = &stand->conf.transport;
-    struct transport_listener *listener = &conf->listeners[2];
-    if (conf->listener_count > 2)
+    size_t last = conf->listener_count < 2 ? 1 : conf->listener_count - 1;
+    struct transport_listener *listener = &conf->listeners[last + 1];
+    if (last > 1 && conf->listeners[last].transport == SIP_UDP)
         return;
     *listener = (struct transport_listener){.side = TRANSPORT_INSIDE, .transport = SIP_UDP};
     netaddr_from_ip(&listener->bind, SLICE("127.0.0.1"), 0);
     snprintf(listener->advertise_host, sizeof(listener->advertise_host),
              route->host_kind == SIP_HOST_IP6 ? "[%.*s]" : "%.*s", SLICE_ARG(route->host));
     listener->advertise_port = route->port ? route->port : 5060;
-    conf->listener_count = 3;
+    conf->listener_count = last + 2;
 }
 
 static bool is_sip(const struct sip_uri *uri)
@@ -80,8 +82,9 @@ static void host_routes(struct stand *stand, const struct sip_msg *request,
 void house_provide(struct stand *stand, const struct sip_msg *request,
                    const struct called_core *core)
 {
-    const struct called_core callers = {stand->a.port, SIP_UDP};
-    host_domain(stand, HOUSE_CALLERS, &callers);
+    const struct called_core callers = {stand->a.port, SIP_UDP, false};
+    if (!core->for_peer)
+        host_domain(stand, HOUSE_CALLERS, &callers);
     host_named(stand, &request->uri, core);
     host_named(stand, &request->from.uri, core);
     host_routes(stand, request, core);

@@ -1,18 +1,21 @@
 /* run-vectors INDEX.tsv: checks the columns parser, proxy_udp and proxy_stream of every row
  * (../shared/vectors/sip/README.md tells what their words mean), the proxy's over real sockets
- * against an edge in this process. Prints a line for each vector that failed, with what was
- * expected and seen, then "N passed, N failed".
+ * against an edge in this process: from a core over UDP and TCP, and from a peer over TLS. Prints a
+ * line for each vector that failed, with what was expected and seen, then "N passed, N failed".
  *
  * Without INDEX.tsv it is a test of "make check", which speaks TAP, of our own vectors and of those
  * in ../shared where they are there. */
 #include "base/status.h"
 #include "tests/peering/sip/sip_test.h"
+#include "tests/peering/vectors/house.h"
+#include "tests/peering/vectors/peer.h"
 #include "tests/peering/vectors/trial.h"
 
 #include <limits.h>
 #include <stdlib.h>
 
 #define REPORT_MAX 2048
+#define TRIALS     3 /* of each vector */
 
 /* ---- outcomes ---- */
 
@@ -118,26 +121,30 @@ static void check_parser(const struct vector *vector, struct report *report)
                    accepted ? "accept" : parsed.fault.reason);
 }
 
-static void check_proxy(const struct vector *vector, bool stream, struct report *report)
+static void check_proxy(const struct vector *vector, bool stream, const struct peer *peer,
+                        struct report *report)
 {
     const char *outcomes = vector->column[stream ? COL_STREAM : COL_UDP];
-    const struct trial trial = {vector, stream, awaited(outcomes)};
+    const struct trial trial = {vector, stream, peer, awaited(outcomes)};
     struct seen seen;
     trial_run(&trial, &seen);
     report->forwarded += seen.forwards > 0;
     report->by_policy += seen.policies > 0;
     if (outcome_holds(outcomes, vector, &seen))
         return;
-    report_add(report, "; %s: expected %s, seen", stream ? "proxy_stream" : "proxy_udp", outcomes);
+    report_add(report, "; %s%s: expected %s, seen", stream ? "proxy_stream" : "proxy_udp",
+               peer ? " (TLS)" : "", outcomes);
     describe(report, &seen);
 }
 
-static void check_vector(const struct vector *vector, struct report *report)
+static void check_vector(const struct vector *vector, const struct peer *peer,
+                         struct report *report)
 {
     *report = (struct report){.len = 0};
     check_parser(vector, report);
-    check_proxy(vector, false, report);
-    check_proxy(vector, true, report);
+    check_proxy(vector, false, NULL, report);
+    check_proxy(vector, true, NULL, report);
+    check_proxy(vector, true, peer, report);
 }
 
 /* ---- an index ---- */
@@ -148,11 +155,13 @@ struct sum {
 
 static void check_index(const struct vectors *vectors, bool tap, struct sum *sum)
 {
+    struct peer peer;
+    peer_open(&peer, HOUSE_CALLERS);
     for (size_t i = 0; i < vectors->count; i++) {
         const struct vector *vector = &vectors->vector[i];
         const char *name = vector->column[COL_FILE];
         struct report report;
-        check_vector(vector, &report);
+        check_vector(vector, &peer, &report);
         bool good = report.len == 0;
         sum->passed += good;
         sum->failed += !good;
@@ -165,6 +174,7 @@ static void check_index(const struct vectors *vectors, bool tap, struct sum *sum
             printf("%s: %s\n", name, report.text + 2);
         (void)fflush(stdout);
     }
+    peer_close(&peer);
 }
 
 static int check_given(const char *index)
@@ -177,7 +187,7 @@ static int check_given(const char *index)
     }
     check_index(&vectors, false, &sum);
     printf("%u forwarded and %u refused by routing or policy, of %zu sent\n", sum.forwarded,
-           sum.by_policy, 2 * vectors.count);
+           sum.by_policy, TRIALS * vectors.count);
     printf("%u passed, %u failed\n", sum.passed, sum.failed);
     vectors_done(&vectors);
     return sum.failed ? 1 : 0;

@@ -49,7 +49,8 @@ expect "a request that is forwarded is seen" 1 \
     "invite.sip: proxy_udp: expected 400, seen forwarded 1 answered 200"
 row two-tags.sip req reject 400 'drop|consume'
 expect "an answer is no silence" 1 \
-    "two-tags.sip: proxy_stream: expected drop|consume, seen answered 400"
+    "two-tags.sip: proxy_stream: expected drop|consume, seen answered 400; proxy_stream (TLS): \
+expected drop|consume, seen answered 400"
 row response.sip rsp accept drop forward
 row multicast.sip rsp accept drop drop
 expect "a response that is passed on is seen" 1 \

@@ -4,6 +4,7 @@
 #include "tests/peering/sip/sip_test.h"
 #include "tests/peering/vectors/house.h"
 #include "tests/peering/vectors/passed.h"
+#include "tests/peering/vectors/peer.h"
 #include "tests/peering/vectors/wire.h"
 
 #include <arpa/inet.h>
@@ -71,7 +72,8 @@ static bool find_original(const struct run *run, const struct sip_msg *passed,
 static void provide_for(struct run *run, const struct sip_msg *request)
 {
     const struct called_core core = {ntohs(wire_addr(&run->wire[CORE]).sin_port),
-                                     run->trial->stream ? SIP_TCP : SIP_UDP};
+                                     run->trial->stream ? SIP_TCP : SIP_UDP,
+                                     run->trial->peer != NULL};
     house_provide(run->stand, request, &core);
 }
 
@@ -100,7 +102,11 @@ static void write_own(const struct run *run, const char *method, const char *uri
     snprintf(text, OWN_MAX,
              "%s %s SIP/2.0\r\nVia: SIP/2.0/%s %s:%u;branch=z9hG4bKown;rport\r\n"
              "Max-Forwards: 70\r\n%sContent-Length: 0\r\n\r\n",
-             method, uri, run->trial->stream ? "TCP" : "UDP", ip, ntohs(addr.sin_port), headers);
+             method, uri,
+             run->trial->peer     ? "TLS"
+             : run->trial->stream ? "TCP"
+                                  : "UDP",
+             ip, ntohs(addr.sin_port), headers);
 }
 
 /* The edge answers it itself. It takes messages of one source in the order in which they came, so
@@ -304,6 +310,9 @@ static bool open_caller(struct run *run)
 {
     struct wire *wire = &run->wire[CALLER];
     struct parsed parsed;
+    if (run->trial->peer)
+        return wire_connect_tls(wire, own_ip(), &run->stand->conf.transport.listeners[2].bind.in4,
+                                run->trial->peer->ctx);
     if (run->trial->stream)
         return wire_connect(wire, own_ip(), &run->stand->edge_addr);
     parse(&parsed, vector_bytes(run->trial->vector), false);
@@ -325,6 +334,9 @@ static void configure(struct run *run)
         run->trial->awaits == TRIAL_TIMEOUT ? TRIAL_BRIEF_MS : TRIAL_LONG_MS;
     netprefix_parse(&conf->allow[0], SLICE("127.0.0.0/8"));
     conf->allow_count = 1;
+    conf->transport.connect_timeout_ms = TRIAL_LONG_MS;
+    if (run->trial->peer)
+        peer_welcome(run->trial->peer, own_ip(), conf);
     if (run->is_response)
         provide_for_answered(run);
     else

@@ -2,10 +2,10 @@
  *
  * The edge is started for this one message, with a directory in which it can be forwarded: each
  * domain that it names in Request-URI and Route is hosted, unknown addresses go to the core, and
- * the caller's address is served by another core than the called one. A request is sent from an
- * address in 127/8 that is ours alone, from the port that its topmost Via names, so that answers
- * find their way by the rules of RFC 3261 18.2.2. A response is sent by the core to a request of
- * the same transaction, with the edge's own Via put on top. */
+ * the caller's address is served by another core than the called one, or by a peer. A request is
+ * sent from an address in 127/8 that is ours alone, from the port that its topmost Via names, so
+ * that answers find their way by the rules of RFC 3261 18.2.2. A response is sent by the core to a
+ * request of the same transaction, with the edge's own Via put on top. */
 #ifndef JUNCTOR_TESTS_PEERING_VECTORS_TRIAL_H
 #define JUNCTOR_TESTS_PEERING_VECTORS_TRIAL_H
 
@@ -28,9 +28,12 @@ enum trial_awaits {
     TRIAL_TIMEOUT  /* of an unfinished message: it is given TRIAL_BRIEF_MS, else TRIAL_LONG_MS */
 };
 
+struct peer;
+
 struct trial {
     const struct vector *vector;
     bool stream;
+    const struct peer *peer; /* who sends it, over TLS from outside; NULL: a core does */
     enum trial_awaits awaits;
 };
 

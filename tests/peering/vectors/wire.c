@@ -47,10 +47,18 @@ bool wire_connect(struct wire *wire, in_addr_t ip, const struct sockaddr_in *to)
            connect(wire->fd, (const struct sockaddr *)to, sizeof(*to)) == 0;
 }
 
+bool wire_connect_tls(struct wire *wire, in_addr_t ip, const struct sockaddr_in *to, SSL_CTX *ctx)
+{
+    if (!wire_connect(wire, ip, to) || !(wire->ssl = SSL_new(ctx)))
+        return false;
+    return SSL_set_fd(wire->ssl, wire->fd) == 1 && SSL_connect(wire->ssl) == 1;
+}
+
 void wire_close(struct wire *wire)
 {
     if (wire->in == NULL)
         return;
+    SSL_free(wire->ssl);
     if (wire->fd >= 0)
         close(wire->fd);
     free(wire->in);
@@ -78,6 +86,8 @@ static bool send_stream(int fd, struct slice bytes)
 
 bool wire_send(struct wire *wire, struct slice bytes)
 {
+    if (wire->ssl)
+        return SSL_write(wire->ssl, bytes.p, (int)bytes.len) == (int)bytes.len;
     if (wire->stream)
         return send_stream(wire->fd, bytes);
     return sendto(wire->fd, bytes.p, bytes.len, 0, (struct sockaddr *)&wire->peer,
@@ -101,6 +111,19 @@ static void drop_taken(struct wire *wire)
     wire->taken = 0;
 }
 
+/* All that has come, for poll does not tell of what OpenSSL has read already. */
+static void receive_tls(struct wire *wire)
+{
+    int n;
+    do {
+        n = SSL_read(wire->ssl, wire->in + wire->len, (int)(WIRE_ROOM - wire->len));
+        if (n > 0)
+            wire->len += (size_t)n;
+    } while (n > 0 && SSL_pending(wire->ssl) > 0);
+    if (n <= 0 && SSL_get_error(wire->ssl, n) != SSL_ERROR_WANT_READ)
+        wire->closed = true;
+}
+
 static void receive(struct wire *wire)
 {
     socklen_t len = sizeof(wire->peer);
@@ -108,6 +131,10 @@ static void receive(struct wire *wire)
     drop_taken(wire);
     if (wire->listening) {
         become_connection(wire);
+        return;
+    }
+    if (wire->ssl) {
+        receive_tls(wire);
         return;
     }
     if (wire->stream)

@@ -6,6 +6,7 @@
 #include "base/slice.h"
 
 #include <netinet/in.h>
+#include <openssl/ssl.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -14,6 +15,7 @@
 
 struct wire {
     int fd;
+    SSL *ssl; /* a connection over TLS; else NULL */
     bool stream, listening;
     bool closed;             /* a stream: by the far side */
     struct sockaddr_in peer; /* UDP: whom the last datagram came from, and answers go to */
@@ -28,6 +30,8 @@ uint64_t wire_now_ms(void);
 bool wire_open_udp(struct wire *wire, in_addr_t ip, in_port_t port);
 bool wire_listen(struct wire *wire, in_addr_t ip, in_port_t port);
 bool wire_connect(struct wire *wire, in_addr_t ip, const struct sockaddr_in *to);
+/* The same over TLS; blocks until the handshake is over. */
+bool wire_connect_tls(struct wire *wire, in_addr_t ip, const struct sockaddr_in *to, SSL_CTX *ctx);
 void wire_close(struct wire *wire);
 struct sockaddr_in wire_addr(const struct wire *wire);
 
