@@ -136,7 +136,8 @@ int store_any_put(const struct store_txn *txn, enum store_kind kind, const void 
     int ret;
     switch (kind) {
     case STORE_KIND_DOMAIN:
-        return store_domain_write(txn, record);
+        ret = store_domain_write(txn, record);
+        return ret ? ret : store_domains_version_raise(txn);
     case STORE_KIND_ADDRESS:
         ret = store_record_write(txn, record);
         return ret ? ret : store_record_index(txn, record);
@@ -180,9 +181,11 @@ int store_any_replace(const struct store_txn *txn, enum store_kind kind, const v
 static int any_remove(const struct store_txn *txn, enum store_kind kind,
                       const union store_any *record)
 {
+    int ret;
     switch (kind) {
     case STORE_KIND_DOMAIN:
-        return store_domain_remove(txn, record->domain.name);
+        ret = store_domain_remove(txn, record->domain.name);
+        return ret ? ret : store_domains_version_raise(txn);
     case STORE_KIND_ADDRESS:
         return store_record_remove(txn, &record->address.address);
     case STORE_KIND_NUMBER:

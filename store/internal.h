@@ -47,7 +47,7 @@
 /* key -> value; see the file that owns each. Those marked "local" are this node's own: the commands
  * of the log do not change them. */
 enum store_table {
-    TABLE_META,      /* name -> schema version, position; local */
+    TABLE_META,      /* name -> schema version, position, version of the domains; local */
     TABLE_DOMAINS,   /* domain -> record */
     TABLE_ADDRESSES, /* domain NUL user -> record */
     TABLE_OWNERS,    /* owner NUL domain NUL user -> nothing; addresses that have an owner */
@@ -218,6 +218,10 @@ int store_position_put(const struct store_txn *txn, const struct store_position 
 /* STATUS_NOTFOUND in an empty environment. */
 int store_schema_get(const struct store_txn *txn, uint32_t *version);
 int store_schema_put(const struct store_txn *txn, uint32_t version);
+/* What store_domains_version_get answers, and how each command that writes or removes a domain's
+ * record makes it another. */
+int store_domains_version_read(const struct store_txn *txn, uint64_t *version);
+int store_domains_version_raise(const struct store_txn *txn);
 
 /* ---- records: one file per kind ----
  *

@@ -4,6 +4,7 @@
 
 #define KEY_SCHEMA   SLICE("schema")
 #define KEY_POSITION SLICE("position")
+#define KEY_DOMAINS  SLICE("domains")
 
 int store_schema_get(const struct store_txn *txn, uint32_t *version)
 {
@@ -60,4 +61,34 @@ int store_position_put(const struct store_txn *txn, const struct store_position 
     store_pack_u64(&pack, position->sequence);
     store_pack_u64(&pack, position->time_ms);
     return store_put(txn, TABLE_META, KEY_POSITION, slice_make(buffer, pack.len));
+}
+
+int store_domains_version_read(const struct store_txn *txn, uint64_t *version)
+{
+    struct store_unpack unpack;
+    struct slice value;
+    uint64_t read = 0;
+    int ret = store_get(txn, TABLE_META, KEY_DOMAINS, &value);
+    if (ret == 0) {
+        store_unpack_init(&unpack, value);
+        read = store_unpack_u64(&unpack);
+        ret = store_unpack_done(&unpack);
+    }
+    if (ret && ret != STATUS_NOTFOUND)
+        return ret;
+    *version = read;
+    return 0;
+}
+
+int store_domains_version_raise(const struct store_txn *txn)
+{
+    char buffer[8];
+    struct store_pack pack;
+    uint64_t version;
+    int ret = store_domains_version_read(txn, &version);
+    if (ret)
+        return ret;
+    store_pack_init(&pack, buffer, sizeof(buffer));
+    store_pack_u64(&pack, version + 1);
+    return store_put(txn, TABLE_META, KEY_DOMAINS, slice_make(buffer, pack.len));
 }

@@ -46,6 +46,11 @@ void store_reader_end(struct store_reader *reader)
         mdb_txn_reset(reader->txn.txn);
 }
 
+int store_domains_version_get(struct store_reader *reader, uint64_t *version)
+{
+    return store_domains_version_read(&reader->txn, version);
+}
+
 int store_sequence_get(struct store_reader *reader, uint64_t *sequence)
 {
     struct store_position position;

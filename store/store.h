@@ -393,6 +393,10 @@ int store_usage_list(struct store_reader *reader, uint64_t period, size_t max, s
 /* The journal's last sequence: whether anything changed since it was asked before, at the cost of
  * one lookup. */
 int store_sequence_get(struct store_reader *reader, uint64_t *sequence);
+/* A number that is another one after each change of a domain's record, and the same after any other
+ * change, such as of an address. Of this store's file only: 0 in one that no domain was changed in
+ * since it was made or loaded. At the cost of one lookup. */
+int store_domains_version_get(struct store_reader *reader, uint64_t *version);
 
 struct store_stats {
     uint64_t domains, addresses; /* addresses: tombstones too */

@@ -160,8 +160,12 @@ static bool domain_note(const struct store_domain *domain, void *arg)
         struct core_place *place = place_find(cores, domain->name, &domain->cores[i]);
         if (!place)
             place = place_add(cores, domain->name, &domain->cores[i]);
-        if (!place)
-            return false;
+        if (!place) { /* those after it may share a place that is there */
+            if (cores->homeless++ == 0)
+                snprintf(cores->homeless_domain, sizeof(cores->homeless_domain), "%s",
+                         domain->name);
+            continue;
+        }
         if (place->domains++ == 0) /* the one that it was met with may be gone */
             snprintf(place->domain, sizeof(place->domain), "%s", domain->name);
     }
@@ -181,25 +185,39 @@ static void places_drop(struct cores *cores)
     places_free(&gone);
 }
 
-/* Read again only when the directory has changed, and at most once in CORES_REFRESH_MS since
- * *read_ms. */
+/* Once for as long as it lasts, and by one worker for all. */
+static void homeless_tell(struct cores *cores)
+{
+    if (cores->homeless && !cores->homeless_told && cores->proxy->index == 0)
+        log_write(cores->proxy->log, LOG_WARNING, "core",
+                  "%u next hops of cores, the first one of %s, are beyond the %d that an edge can "
+                  "know: calls to them go on, but they are not watched, and what they send is a "
+                  "stranger's; let domains share next hops",
+                  cores->homeless, cores->homeless_domain, CORES_MAX);
+    cores->homeless_told = cores->homeless > 0;
+}
+
+/* Read again only when a domain has changed, and looked for that at most once in CORES_REFRESH_MS
+ * since *read_ms. Writes of addresses leave the domains' version as it is. */
 static void cores_refresh(struct cores *cores, uint64_t *read_ms)
 {
     struct store_reader *reader = proxy_reader(cores->proxy);
-    uint64_t now_ms = txn_layer_now_ms(cores->proxy->txns), sequence;
+    uint64_t now_ms = txn_layer_now_ms(cores->proxy->txns), version;
     if (cores->read && now_ms - *read_ms < CORES_REFRESH_MS)
         return;
     *read_ms = now_ms;
-    if (!reader || store_sequence_get(reader, &sequence) != 0 ||
-        (cores->read && sequence == cores->sequence))
+    if (!reader || store_domains_version_get(reader, &version) != 0 ||
+        (cores->read && version == cores->domains_version))
         return;
     list_each (link, next, &cores->list)
         container_of(link, struct core_place, link)->domains = 0;
+    cores->homeless = 0;
     if (store_domain_list(reader, NULL, SIZE_MAX, domain_note, cores) != 0)
         return; /* what was known stays */
     places_drop(cores);
     cores->read = cores->ips_stale = true;
-    cores->sequence = sequence;
+    cores->domains_version = version;
+    homeless_tell(cores);
 }
 
 /* ---- where names lead ---- */

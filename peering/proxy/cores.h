@@ -1,7 +1,7 @@
 /* The cores as one worker knows them (private to peering/).
  *
  * Each worker keeps a list of the distinct next hops of all hosted domains' cores (a place each),
- * read again when the directory has changed, and where their names lead, found by the worker's own
+ * read again when a domain has changed, and where their names lead, found by the worker's own
  * resolver. So a source is known as a core at the cost of a search, by address or by name.
  *
  * Worker 0 also asks every hop OPTIONS once in a while (core_check.c). A hop that failed twice is
@@ -66,7 +66,10 @@ struct cores {
     struct list checks; /* those under way, and those that are told and about to end */
     struct timer tick;
     bool read; /* the directory was */
-    uint64_t sequence;
+    uint64_t domains_version;
+    unsigned homeless; /* next hops that found all of CORES_MAX taken; it counts each domain's */
+    bool homeless_told;
+    char homeless_domain[STORE_DOMAIN_MAX + 1]; /* the first one of them */
     uint64_t read_ms, stranger_ms; /* looked at it in a tick, and for the sake of a stranger */
     uint32_t restored;             /* of the board, as far as this worker has acted on it */
     struct netaddr *ips;

@@ -594,6 +594,41 @@ static void a_reader_sees_the_moment_it_began(void **state)
     store_reader_end(f->reader);
 }
 
+static uint64_t domains_version(struct fixture *f)
+{
+    uint64_t version = 0;
+    assert_int_equal(store_reader_begin(f->reader), 0);
+    assert_int_equal(store_domains_version_get(f->reader, &version), 0);
+    store_reader_end(f->reader);
+    return version;
+}
+
+static void only_a_change_of_a_domain_changes_the_domains_version(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t seen = domains_version(f);
+    assert_int_equal(fixture_domain_add(f, "opa.example"), 0);
+    assert_true(domains_version(f) != seen);
+    seen = domains_version(f);
+    assert_int_equal(fixture_address_add(f, "alice@opa.example"), 0);
+    assert_int_equal(fixture_domain_add(f, "opa.example"), STATUS_EXISTS);
+    assert_int_equal(domains_version(f), seen);
+    assert_int_equal(fixture_domain_add(f, "opb.example"), 0);
+    struct store_command command = command_domain(STORE_DOMAIN_PUT, "opb.example", "192.0.2.9");
+    assert_true(domains_version(f) != seen);
+    seen = domains_version(f);
+    assert_int_equal(fixture_submit(f, &command), 0);
+    assert_true(domains_version(f) != seen);
+    seen = domains_version(f);
+    command = command_domain(STORE_DOMAIN_DEL, "opb.example", "192.0.2.9");
+    assert_int_equal(fixture_submit(f, &command), 0);
+    assert_true(domains_version(f) != seen);
+    seen = domains_version(f);
+    fixture_close(f);
+    fixture_open(f);
+    assert_int_equal(domains_version(f), seen);
+}
+
 #define DIRECTORY_TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -616,6 +651,7 @@ int main(void)
         DIRECTORY_TEST(verdicts_are_forgotten_after_a_day_of_store_time),
         DIRECTORY_TEST(a_new_key_retires_the_one_before),
         DIRECTORY_TEST(a_reader_sees_the_moment_it_began),
+        DIRECTORY_TEST(only_a_change_of_a_domain_changes_the_domains_version),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

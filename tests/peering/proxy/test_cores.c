@@ -1,4 +1,5 @@
 /* Cores that are asked how they are, that share calls, and that are known by name. */
+#include "peering/proxy/cores.h"
 #include "tests/peering/proxy/stand.h"
 #include "tests/resolver/server_thread.h"
 
@@ -222,6 +223,44 @@ static void the_core_of_the_lowest_priority_gets_the_call(void **state)
     expect(&stand->b1, "INVITE", text);
 }
 
+/* ---- very many ---- */
+
+static void add_cores(struct stand *stand, unsigned number)
+{
+    struct store_command command = {.op = STORE_DOMAIN_ADD, .expected_version = STORE_ANY_VERSION};
+    struct store_domain *domain = &command.domain;
+    snprintf(domain->name, sizeof(domain->name), "a%u.example", number);
+    for (domain->core_count = 0; domain->core_count < STORE_CORES_MAX; domain->core_count++) {
+        struct store_core *core = &domain->cores[domain->core_count];
+        snprintf(core->host, sizeof(core->host), "127.1.%u.%u", number / 256, number % 256);
+        core->port = (uint16_t)(1 + domain->core_count);
+        core->transport = SIP_UDP;
+    }
+    assert_int_equal(stand_submit(stand, &command), 0);
+}
+
+static void a_core_for_which_there_is_no_room_takes_none_from_others(void **state)
+{
+    struct stand *stand = *state;
+    struct store_command command = {.op = STORE_DOMAIN_ADD, .expected_version = STORE_ANY_VERSION};
+    struct core_view view = {.domains = 0};
+    snprintf(command.domain.name, sizeof(command.domain.name), "a.example");
+    snprintf(command.domain.cores[0].host, sizeof(command.domain.cores[0].host), "127.0.0.1");
+    command.domain.cores[0].port = stand->b2.port;
+    command.domain.cores[0].transport = SIP_UDP;
+    command.domain.core_count = 1;
+    assert_int_equal(stand_submit(stand, &command), 0);
+    for (unsigned i = 0; i < CORES_MAX / STORE_CORES_MAX; i++)
+        add_cores(stand, i); /* one more than there is room for */
+    stand_restart(stand);
+    for (int waited_ms = 0; waited_ms < WAIT_MS && view.domains == 0; waited_ms += 10) {
+        view = view_of(stand, stand->b2.port);
+        poll(NULL, 0, 10);
+    }
+    assert_string_equal(view.domain, "a.example");
+    assert_int_equal(view.domains, 2); /* two.example comes after the last that had no room */
+}
+
 /* ---- by name ---- */
 
 static const struct server_rule rules[] = {
@@ -282,6 +321,7 @@ int main(void)
         STAND_TEST(a_core_that_refuses_connections_is_down),
         STAND_TEST(cores_that_are_not_to_be_asked_are_known_all_the_same),
         STAND_TEST(the_core_of_the_lowest_priority_gets_the_call),
+        STAND_TEST(a_core_for_which_there_is_no_room_takes_none_from_others),
         STAND_TEST(a_core_given_by_name_is_known_by_where_the_name_leads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
