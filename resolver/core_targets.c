@@ -29,15 +29,17 @@ static void cores_sort(const struct store_domain *domain, bool drawn,
     }
 }
 
-/* Moves the core drawn among order[0..count), all of one priority, to the front. */
+/* Moves the core drawn among order[0..count), all of one priority, to the front. Where nobody has a
+ * weight all are alike: RFC 2782 leaves that open, and the first of them should not get all calls.
+ */
 static void core_draw(const struct store_core *cores, uint8_t *order, unsigned count,
                       uint64_t *lottery)
 {
     uint32_t sum = 0, running = cores[order[0]].weight;
     for (unsigned i = 0; i < count; i++)
         sum += cores[order[i]].weight;
-    uint64_t wanted = resolver_order_draw(lottery) % ((uint64_t)sum + 1);
-    unsigned chosen = 0;
+    uint64_t drawn = resolver_order_draw(lottery), wanted = drawn % ((uint64_t)sum + 1);
+    unsigned chosen = sum == 0 ? (unsigned)(drawn % count) : 0;
     while (running < wanted)
         running += cores[order[++chosen]].weight;
     uint8_t core = order[chosen];

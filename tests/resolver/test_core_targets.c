@@ -98,6 +98,21 @@ static void cores_of_one_priority_share_calls_by_weight(void **state)
     assert_in_range(heavy, 7000, 8000);
 }
 
+static void cores_without_weight_share_calls_evenly(void **state)
+{
+    struct store_domain domain;
+    int first[3] = {0};
+    (void)state;
+    domain_begin(&domain, true);
+    core_add(&domain, "0", 10, 0);
+    core_add(&domain, "1", 10, 0);
+    core_add(&domain, "2", 10, 0);
+    for (int i = 0; i < DRAWS; i++)
+        first[order_of(resolver, &domain)[0] - '0']++;
+    for (int i = 0; i < 3; i++) /* 3,333 are expected; the bounds are 10 standard deviations away */
+        assert_in_range(first[i], 2850, 3820);
+}
+
 static void where_nobody_draws_the_heavier_comes_first(void **state)
 {
     struct store_domain domain;
@@ -117,6 +132,7 @@ int main(void)
         cmocka_unit_test(a_lower_priority_is_tried_first),
         cmocka_unit_test(a_target_says_where_the_core_is),
         cmocka_unit_test(cores_of_one_priority_share_calls_by_weight),
+        cmocka_unit_test(cores_without_weight_share_calls_evenly),
         cmocka_unit_test(where_nobody_draws_the_heavier_comes_first),
     };
     struct resolver_conf conf = {.upstream_count = 1};
