@@ -43,14 +43,16 @@ static bool only_contact(const struct sip_msg *msg, struct sip_nameaddr *contact
            sip_nameaddr_next(&list, &second) == STATUS_NOTFOUND;
 }
 
-static unsigned lifetime_s(const struct sip_nameaddr *contact)
+/* The Contact's own parameter counts before the header (RFC 3261 section 21.3.3). */
+static unsigned lifetime_s(const struct sip_msg *response, const struct sip_nameaddr *contact)
 {
-    struct slice text;
-    uint64_t seconds = TOLD_DEFAULT_S;
-    if (sip_param(contact->params, "expires", &text) &&
-        slice_to_u64(text, UINT32_MAX, &seconds) == 0 && seconds > TOLD_LONGEST_S)
-        seconds = TOLD_LONGEST_S;
-    return (unsigned)seconds;
+    const struct sip_header *header = sip_msg_header_named(response, "Expires");
+    struct slice text = header ? header->value : SLICE("");
+    uint64_t seconds;
+    sip_param(contact->params, "expires", &text);
+    if (slice_to_u64(text, UINT32_MAX, &seconds) != 0)
+        return TOLD_DEFAULT_S;
+    return seconds > TOLD_LONGEST_S ? TOLD_LONGEST_S : (unsigned)seconds;
 }
 
 bool port_form_read(const struct sip_msg *response, const struct store_address *address, bool sips,
@@ -68,7 +70,7 @@ bool port_form_read(const struct sip_msg *response, const struct store_address *
         sip_uri_param(uri, "maddr", NULL) || (sips && uri->scheme != SIP_SCHEME_SIPS) ||
         store_domain_canonical(uri->host, read.host, NULL) != 0)
         return false;
-    read.for_s = lifetime_s(&contact);
+    read.for_s = lifetime_s(response, &contact);
     *form = read;
     return true;
 }

@@ -37,6 +37,11 @@ static void only_one_contact_of_the_exact_form_is_port_data(void **state)
         {"302 Moved Temporarily", CONTACT("<sips:bob%40opb.example@opc.example>"), true, 300, true},
         {"302 Moved Temporarily", CONTACT("<sip:B%6fb%40OPB.example@Opc.Example.>"), false, 300,
          true},
+        /* the header counts where the Contact says nothing (RFC 3261 section 21.3.3) */
+        {"302 Moved Temporarily", CONTACT("<" OPC ">") "Expires: 60\r\n", false, 60, true},
+        {"302 Moved Temporarily", "expires: 999999\r\n" CONTACT("<" OPC ">"), false, 3600, true},
+        {"302 Moved Temporarily", CONTACT("<" OPC ">;expires=7") "Expires: 60\r\n", false, 7, true},
+        {"302 Moved Temporarily", CONTACT("<" OPC ">") "Expires: soon\r\n", false, 300, true},
         /* sips: never leads to sip: */
         {"302 Moved Temporarily", CONTACT("<" OPC ">"), true, 0, true},
         {"301 Moved Permanently", CONTACT("<" OPC ">"), false, 0, true},
