@@ -230,6 +230,10 @@ const struct conf_setting conf_settings[] = {
      "the same, new connections per second, twice as many in a burst"},
     {"limits", "source-failures", CONF_NUMBER, 0, MANY, "30", CONF_FIXED, GUARD(source_failures),
      NULL, "failed handshakes and first requests in a minute; after more an address is banned"},
+    {"limits", "source-excess-s", CONF_NUMBER, 0, 60, "20", CONF_FIXED, GUARD(source_excess_s),
+     NULL,
+     "seconds of a minute in which an address exceeds the two bounds above; after more it is "
+     "banned"},
     {"limits", "ban-s", CONF_NUMBER, 0, GUARD_MAX_BAN_S, "600", CONF_FIXED, GUARD(ban_s), NULL,
      "seconds for which it is; 0: it is not"},
     {"limits", "first-request-ms", CONF_NUMBER, 0, HOUR_MS, "30000", CONF_FIXED,

@@ -43,10 +43,11 @@ struct guard_conf {
     unsigned source_connections;  /* at once, that have proven nothing (yet) */
     unsigned source_handshakes;   /* new connections per second; twice as many in a burst */
     unsigned source_failures;     /* in a minute; more are a ban */
+    unsigned source_excess_s;     /* seconds in a minute that exceed those; more are a ban */
     unsigned first_request_ms;    /* from a connection's begin until its first message is whole */
     unsigned first_request_bytes; /* received until then, those of TLS included */
     unsigned peer_connections;    /* at once, that a peer opened */
-    unsigned ban_s;               /* how long a ban for failures lasts; 0: there is none */
+    unsigned ban_s;               /* how long a ban by itself lasts; 0: there is none */
     unsigned peer_requests;       /* per second, new ones; twice as many in a burst */
     unsigned peer_messages;       /* per second, all; twice as many in a burst */
     unsigned peer_transactions;   /* at once */
@@ -101,6 +102,11 @@ void guard_release(struct guard_slot *slot);
  * is banned from now on; the ban's reason is `what` and the rule. */
 bool guard_failed(struct guard *guard, const struct netaddr *source, const char *what,
                   uint64_t now_ms);
+
+/* guard_accept refused it for `rule`, one of a source's budgets. Counts once in a second, so that a
+ * burst, however large, is no ban. Returns as guard_failed does. */
+bool guard_exceeded(struct guard *guard, const struct netaddr *source, enum guard_rule rule,
+                    uint64_t now_ms);
 
 /* Is this peer in good standing at that source? Then no ban of the source is meant for it. */
 bool guard_is_good(const struct guard *guard, const struct netaddr *source, const char *domain,

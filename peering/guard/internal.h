@@ -8,7 +8,7 @@
 #include <stdatomic.h>
 
 #define GUARD_WAYS    8 /* slots in which a key may be */
-#define GUARD_BUCKETS 3
+#define GUARD_BUCKETS 4
 
 /* One source, peer, or pair. What a bucket is for depends on the table. */
 struct guard_slot {
@@ -26,7 +26,7 @@ struct guard_table {
     size_t count; /* a power of two */
 };
 
-enum { SOURCE_HANDSHAKES, SOURCE_FAILURES };
+enum { SOURCE_HANDSHAKES, SOURCE_FAILURES, SOURCE_EXCESS_SECOND, SOURCE_EXCESSES };
 enum { PEER_REQUESTS, PEER_MESSAGES, PEER_FIRST };
 enum { CALLED_CALLS };
 

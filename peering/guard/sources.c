@@ -121,29 +121,56 @@ static void make_printable(char *text)
             *text = '?';
 }
 
+/* Returns whether there is one now that was not there before. */
+static bool ban_by_itself(struct guard *guard, struct guard_ban *ban, const struct netaddr *source,
+                          uint64_t now_ms)
+{
+    ban->source = guard_source_of(source);
+    ban->left_ms = (uint64_t)guard->conf.ban_s * 1000;
+    ban->automatic = true;
+    make_printable(ban->reason);
+    if (guard_is_banned(guard, source, now_ms) || guard_ban_add(guard, ban, now_ms) != 0)
+        return false;
+    atomic_fetch_add_explicit(&guard->bans_made, 1, memory_order_relaxed);
+    return true;
+}
+
 bool guard_failed(struct guard *guard, const struct netaddr *source, const char *what,
                   uint64_t now_ms)
 {
     const struct guard_conf *conf = &guard->conf;
     const struct guard_rate rate = {conf->source_failures, conf->source_failures, 60000};
-    struct guard_ban ban = {.source = guard_source_of(source),
-                            .left_ms = (uint64_t)conf->ban_s * 1000,
-                            .automatic = true};
+    struct guard_ban ban;
     atomic_fetch_add_explicit(&guard->failures, 1, memory_order_relaxed);
     if (conf->source_failures == 0 || conf->ban_s == 0)
         return false;
     struct guard_slot *slot =
         guard_slot_get(&guard->sources, guard_source_key(guard, source), now_ms);
-    if (!slot || guard_bucket_take(&slot->bucket_us[SOURCE_FAILURES], &rate, now_ms) == 0 ||
-        guard_is_banned(guard, source, now_ms))
+    if (!slot || guard_bucket_take(&slot->bucket_us[SOURCE_FAILURES], &rate, now_ms) == 0)
         return false;
     snprintf(ban.reason, sizeof(ban.reason), "more than %u failures in a minute, the last one: %s",
              conf->source_failures, what);
-    make_printable(ban.reason);
-    if (guard_ban_add(guard, &ban, now_ms) != 0)
+    return ban_by_itself(guard, &ban, source, now_ms);
+}
+
+bool guard_exceeded(struct guard *guard, const struct netaddr *source, enum guard_rule rule,
+                    uint64_t now_ms)
+{
+    static const struct guard_rate second = {1, 1, 1000};
+    const struct guard_conf *conf = &guard->conf;
+    const struct guard_rate rate = {conf->source_excess_s, conf->source_excess_s, 60000};
+    bool handshakes = rule == GUARD_SOURCE_HANDSHAKES;
+    struct guard_ban ban;
+    if (conf->source_excess_s == 0 || conf->ban_s == 0)
         return false;
-    atomic_fetch_add_explicit(&guard->bans_made, 1, memory_order_relaxed);
-    return true;
+    struct guard_slot *slot = guard_slot_find(&guard->sources, guard_source_key(guard, source));
+    if (!slot || guard_bucket_take(&slot->bucket_us[SOURCE_EXCESS_SECOND], &second, now_ms) > 0 ||
+        guard_bucket_take(&slot->bucket_us[SOURCE_EXCESSES], &rate, now_ms) == 0)
+        return false;
+    snprintf(ban.reason, sizeof(ban.reason), "in more than %u seconds of a minute more than %u %s",
+             conf->source_excess_s, handshakes ? conf->source_handshakes : conf->source_connections,
+             handshakes ? "new connections" : "connections that have proven nothing");
+    return ban_by_itself(guard, &ban, source, now_ms);
 }
 
 bool guard_is_good(const struct guard *guard, const struct netaddr *source, const char *domain,

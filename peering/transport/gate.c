@@ -75,6 +75,12 @@ bool gate_admits(struct listener *listener, const struct netaddr *peer, struct g
     transport->stats.refused++;
     log_limit_write(&transport->strangers[listener->conf->side], uv_now(transport->loop),
                     LOG_NOTICE, "%s: refused, %s", netaddr_format(peer, addr), rule_text(rule));
+    if (rule != GUARD_BANNED &&
+        guard_exceeded(transport->guard, peer, rule, uv_now(transport->loop)))
+        log_limit_write(&transport->strangers[listener->conf->side], uv_now(transport->loop),
+                        LOG_NOTICE, "%s: banned for %u s, %s for too long",
+                        netaddr_format_ip(peer, addr), guard_conf_get(transport->guard)->ban_s,
+                        rule_text(rule));
     return false;
 }
 

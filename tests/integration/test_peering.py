@@ -7,6 +7,7 @@ import pytest
 
 from lab.pki import Leaf
 from lab.plan import TLS_PORT
+from lab.process import wait_until
 from lab.sip import Dialog, Message, StreamAgent, ack_for, request, tls_context
 
 ALICE = "sip:alice@opa.example"
@@ -340,6 +341,28 @@ def test_whoever_fails_too_often_is_banned(lab, edge, configured):
     assert ban["source"] == source and ban["automatic"]
     assert "more than 3 failures in a minute" in ban["reason"]
     edge.tool("ban", "del", source)
+
+
+def test_whoever_keeps_exceeding_a_budget_is_banned_but_not_a_good_peer_there(lab, edge, configured,
+                                                                              alice):
+    configured("limits { source-handshakes = 2 source-excess-s = 1 ban-s = 1000 }", restart=True)
+    source = lab.plan.b.network + "9"
+    with connected(lab) as carol:
+        call(carol, alice)
+
+        def flooded():
+            for _ in range(20):  # four times two for a source where somebody is in good standing
+                with StreamAgent.connect((lab.plan.a.edge, TLS_PORT), source=source):
+                    pass
+            return edge.tool_json("ban", "list")["bans"]
+
+        wait_until(flooded, "the flood's source is banned")
+        ban, = edge.tool_json("ban", "list")["bans"]
+        assert ban["source"] == source and ban["automatic"]
+        assert ban["reason"].endswith("more than 2 new connections")
+        passes(carol, alice)
+        edge.tool("ban", "del", source)
+    assert not edge.tool_json("ban", "list")["bans"]
 
 
 def test_what_is_refused_is_counted(lab, edge):

@@ -14,6 +14,7 @@ static const struct guard_conf conf = {
     .source_connections = 3,
     .source_handshakes = 5,
     .source_failures = 4,
+    .source_excess_s = 3,
     .first_request_ms = 1000,
     .ban_s = 600,
     .peer_requests = 10,
@@ -362,6 +363,55 @@ static void messages_over_the_budget_wait(void **state)
     assert_true(guard_message(place->guard, peer, place->now_ms) > 0);
 }
 
+static bool exceeds(struct place *place, const char *from)
+{
+    struct netaddr source = addr(from);
+    enum guard_rule rule = GUARD_OK;
+    while (rule == GUARD_OK)
+        rule = touches(place, from);
+    assert_int_equal(rule, GUARD_SOURCE_HANDSHAKES);
+    return guard_exceeded(place->guard, &source, rule, place->now_ms);
+}
+
+static void who_exceeds_its_budgets_second_after_second_is_banned(void **state)
+{
+    struct place *place = *state;
+    static struct guard_ban bans[GUARD_MAX_BANS];
+    struct guard_stats stats;
+    for (int i = 0; i < 100; i++) /* one burst is no ban */
+        assert_false(exceeds(place, "192.0.2.1"));
+    for (int second = 1; second < 3; second++) {
+        place->now_ms += 1000;
+        assert_false(exceeds(place, "192.0.2.1"));
+    }
+    assert_int_equal(touches(place, "192.0.2.2"), GUARD_OK);
+    place->now_ms += 1000;
+    assert_true(exceeds(place, "192.0.2.1"));
+    assert_false(guard_exceeded(place->guard, &(struct netaddr){.sa.sa_family = AF_INET},
+                                GUARD_SOURCE_HANDSHAKES, place->now_ms)); /* never seen */
+    assert_int_equal(guard_ban_list(place->guard, bans, place->now_ms), 1);
+    assert_true(bans[0].automatic);
+    assert_string_equal(bans[0].reason,
+                        "in more than 3 seconds of a minute more than 5 new connections");
+    assert_int_equal(bans[0].left_ms, 600000);
+    guard_stats_get(place->guard, place->now_ms, &stats);
+    assert_int_equal(stats.bans_made, 1);
+    assert_int_equal(touches(place, "192.0.2.1"), GUARD_BANNED);
+    answered(place, "opb.example", "192.0.2.1");
+    assert_true(is_good(place, "opb.example", "192.0.2.1"));
+    place->now_ms += 1000;
+    assert_int_equal(touches(place, "192.0.2.1"), GUARD_OK); /* it may be the good one */
+}
+
+static void who_exceeds_them_now_and_then_is_not_banned(void **state)
+{
+    struct place *place = *state;
+    for (int i = 0; i < 100; i++) {
+        assert_false(exceeds(place, "192.0.2.1"));
+        place->now_ms += 20000; /* three times a minute */
+    }
+}
+
 /* ---- bans ---- */
 
 static void bans_are_listed_replaced_taken_back_and_end(void **state)
@@ -483,6 +533,8 @@ int main(void)
         TEST(a_peer_has_so_many_connections_at_once),
         TEST(a_peer_calls_one_address_so_often_a_minute),
         TEST(messages_over_the_budget_wait),
+        TEST(who_exceeds_its_budgets_second_after_second_is_banned),
+        TEST(who_exceeds_them_now_and_then_is_not_banned),
         TEST(bans_are_listed_replaced_taken_back_and_end),
         TEST(there_are_only_so_many_bans_and_those_of_people_stay),
         TEST(what_is_refused_is_counted),
