@@ -274,6 +274,23 @@ static const struct server_rule rules[] = {
     {"host.two.example", "AAAA", 0, 0, {NULL}, {"example 60 SOA ns h 1 2 3 4 60"}},
     {.name = NULL}};
 
+/* Every worker looks the name up for itself: until all have, some requests are a stranger's. */
+static void send_until(struct stand *stand, const struct core *core, struct call *call,
+                       const char *answer)
+{
+    char text[8192] = "";
+    for (int waited_ms = 0; waited_ms < WAIT_MS; waited_ms += 2 * QUIET_MS) {
+        struct call again = invite(call->uri);
+        again.method = call->method;
+        again.from = call->from;
+        send_request(stand, core, &again);
+        if (receive(core, text, QUIET_MS) && strncmp(text, answer, strlen(answer)) == 0)
+            return;
+        poll(NULL, 0, QUIET_MS); /* a refusal comes at once */
+    }
+    fail_msg("no %s; the last answer was %s", answer, text);
+}
+
 static void a_core_given_by_name_is_known_by_where_the_name_leads(void **state)
 {
     struct stand *stand = *state;
@@ -291,19 +308,13 @@ static void a_core_given_by_name_is_known_by_where_the_name_leads(void **state)
     stand->conf.resolver.upstreams[0].addr = dns.server.addr;
     stand_name_core(stand, "two.example", "core.two.example");
     stand_restart(stand);
-    for (int waited_ms = 0; waited_ms < WAIT_MS; waited_ms += QUIET_MS) {
-        call = invite("sip:alice@one.example");
-        call.from = "sip:bob@two.example";
-        send_request(stand, &core, &call);
-        if (receive(&core, text, QUIET_MS) && strncmp(text, "SIP/2.0 100", 11) == 0)
-            break;
-        poll(NULL, 0, QUIET_MS); /* a refusal comes at once */
-    }
+    call = invite("sip:alice@one.example");
+    call.from = "sip:bob@two.example";
+    send_until(stand, &core, &call, "SIP/2.0 100");
     expect(&stand->a, "INVITE sip:alice@one.example", text);
     call = invite("sip:two.example"); /* and OPTIONS is answered, as strangers' is not */
     call.method = "OPTIONS";
-    send_request(stand, &core, &call);
-    expect(&core, "SIP/2.0 200", text);
+    send_until(stand, &core, &call, "SIP/2.0 200");
     edge_stop(stand->edge);
     stand->edge = NULL;
     server_thread_stop(&dns);
