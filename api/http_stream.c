@@ -21,6 +21,7 @@ struct stream {
     struct buf out;
     uint64_t spoken_ms; /* when it last had something to say; guarded by api_http.lock */
     bool asleep, ended; /* asleep is guarded by api_http.lock */
+    bool half_closed;   /* he was asked since he closed his end; guarded as that */
 };
 
 int api_call_stream(struct api_call *call, const struct api_stream *stream)
@@ -166,16 +167,20 @@ struct MHD_Response *api_stream_response(struct api_exchange *exchange)
 /* Why a stream that sleeps is woken. */
 enum wake { WAKE_NEWS, WAKE_SILENT, WAKE_READY, WAKE_GONE };
 
-/* Whoever closed his end takes nothing more; a sleeping connection would not notice. */
-static bool is_gone(const struct stream *stream)
+/* Whoever closed his end may be gone, which a sleeping connection would not notice, or only have
+ * ended his requests and read on (RFC 9112 9.6): one word shows which. */
+static bool may_be_gone(struct stream *stream)
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(stream->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    struct pollfd poll_fd = {.fd = info ? info->connect_fd : -1, .events = POLLRDHUP};
-    return poll(&poll_fd, 1, 0) > 0;
+    struct pollfd poll_fd = {.fd = info ? info->connect_fd : -1,
+                             .events = stream->half_closed ? 0 : POLLRDHUP};
+    bool may = poll(&poll_fd, 1, 0) > 0;
+    stream->half_closed |= may;
+    return may;
 }
 
-static bool is_due(const struct stream *stream, enum wake wake, uint64_t now_ms)
+static bool is_due(struct stream *stream, enum wake wake, uint64_t now_ms)
 {
     switch (wake) {
     case WAKE_NEWS:
@@ -185,7 +190,7 @@ static bool is_due(const struct stream *stream, enum wake wake, uint64_t now_ms)
     case WAKE_READY:
         return stream->call.ready && stream->call.ready(stream->call.arg);
     case WAKE_GONE:
-        return is_gone(stream);
+        return may_be_gone(stream);
     }
     return false;
 }

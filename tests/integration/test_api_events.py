@@ -197,6 +197,17 @@ def test_a_follower_that_never_reads_holds_nothing_back_and_is_cut(daemon, root)
     assert root.follow(last).kind == "410 trimmed"
 
 
+def test_a_follower_that_closed_its_end_is_asked_once_whether_it_is_there(daemon, root):
+    """It may read on, and is not spoken to each time the daemon looks."""
+    with root.follow() as events:
+        events.connection.sock.shutdown(socket.SHUT_WR)
+        assert events.response.readline().startswith(b":")
+        assert events.response.readline() == b"\n"
+        time.sleep(1.5)  # the daemon looks every 250 ms, and says something of itself every 15 s
+        root.post("/v1/peers", {"domain": "half.example"})
+        assert not events.response.readline().startswith(b":")
+
+
 def test_a_follower_with_nothing_to_hear_stays(daemon, root):
     """It is told so from time to time, long after others that are silent would be cut."""
     connection = root.connect()
