@@ -69,6 +69,26 @@ static size_t set_of(const char *name)
     return (size_t)((hash ^ hash >> 32) % WATCH_PEER_SETS);
 }
 
+/* Whom we never had a connection with comes after all others: anybody can invent domains for us to
+ * fail at. */
+static bool is_met(const struct watch_peer *peer)
+{
+    uint64_t sum =
+        peer->requests[WATCH_OUT][WATCH_ANSWERED] + peer->requests[WATCH_OUT][WATCH_DECLINED];
+    for (size_t result = 0; result < WATCH_RESULT_COUNT; result++)
+        sum += peer->requests[WATCH_IN][result];
+    return sum > 0;
+}
+
+/* < 0: `a` counts less than `b`. */
+static int use_compare(const struct watch_peer *a, const struct watch_peer *b)
+{
+    uint64_t x = watch_peer_total(a), y = watch_peer_total(b);
+    if (is_met(a) != is_met(b))
+        return is_met(a) ? 1 : -1;
+    return (x > y) - (x < y);
+}
+
 /* Its place, or the one of the least used of its set, which goes to the others. */
 static struct watch_peer *place_of(struct watch_peers *peers, const char *name)
 {
@@ -76,7 +96,7 @@ static struct watch_peer *place_of(struct watch_peers *peers, const char *name)
     for (size_t i = 0; i < WATCH_PEER_WAYS; i++) {
         if (strcmp(set[i].name, name) == 0)
             return &set[i];
-        if (watch_peer_total(&set[i]) < watch_peer_total(least))
+        if (use_compare(&set[i], least) < 0)
             least = &set[i];
     }
     watch_peer_add(&peers->other, least);
@@ -104,8 +124,8 @@ static int by_name(const void *a, const void *b)
 
 static int by_use(const void *a, const void *b)
 {
-    uint64_t x = watch_peer_total(a), y = watch_peer_total(b);
-    return x == y ? by_name(a, b) : x < y ? 1 : -1;
+    int order = use_compare(b, a);
+    return order ? order : by_name(a, b);
 }
 
 static size_t all_copy(const struct watch_peers *all, size_t count, struct watch_peer *flat)

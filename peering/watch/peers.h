@@ -1,7 +1,8 @@
 /* What passed between us and each peer, counted.
  *
  * One struct watch_peers per worker, which alone writes and copies it. Bounded: where there is no
- * room for a peer, the least used of a few gives its place up and is counted among the others. */
+ * room for a peer, the least used of a few gives its place up and is counted among the others;
+ * first those that we only failed to reach. */
 #ifndef JUNCTOR_PEERING_WATCH_PEERS_H
 #define JUNCTOR_PEERING_WATCH_PEERS_H
 
@@ -54,8 +55,8 @@ uint64_t watch_peer_rate(const struct watch_peer *peer, uint64_t now_ms);
 /* Adds the numbers of `from`. */
 void watch_peer_add(struct watch_peer *to, const struct watch_peer *from);
 
-/* Merges the `count` workers' numbers: the `max` busiest peers, busiest first, into `list`, and the
- * rest into *other. Returns how many; -ENOMEM. */
+/* Merges the `count` workers' numbers: the `max` busiest peers, busiest first, those we only failed
+ * to reach last, into `list`, and the rest into *other. Returns how many; -ENOMEM. */
 int watch_peers_merge(const struct watch_peers *all, size_t count, struct watch_peer *list,
                       size_t max, struct watch_peer *other);
 

@@ -57,6 +57,27 @@ static void the_least_used_give_way_and_stay_in_the_sum(void **state)
     free(peers);
 }
 
+static void domains_that_were_never_reached_push_no_peer_out(void **state)
+{
+    enum { NAMES = 5000, LIST = 100 };
+    struct watch_peers *peers = peers_make(1);
+    struct watch_peer *list = calloc(LIST, sizeof(*list)), other;
+    char name[32];
+    (void)state;
+    assert_non_null(list);
+    watch_peers_count(peers, "called.example", WATCH_OUT, WATCH_DECLINED, MINUTE);
+    watch_peers_count(peers, "caller.example", WATCH_IN, WATCH_REFUSED, MINUTE);
+    for (unsigned i = 0; i < NAMES * 2; i++) {
+        snprintf(name, sizeof(name), "n%u.example", i / 2);
+        watch_peers_count(peers, name, WATCH_OUT, WATCH_FAILED, MINUTE);
+    }
+    assert_int_equal(watch_peers_merge(peers, 1, list, LIST, &other), LIST);
+    assert_string_equal(list[0].name, "called.example");
+    assert_string_equal(list[1].name, "caller.example");
+    free(list);
+    free(peers);
+}
+
 static void the_rate_is_that_of_the_last_whole_minute(void **state)
 {
     struct watch_peers *peers = peers_make(1);
@@ -77,6 +98,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(workers_are_merged_and_the_busiest_come_first),
         cmocka_unit_test(the_least_used_give_way_and_stay_in_the_sum),
+        cmocka_unit_test(domains_that_were_never_reached_push_no_peer_out),
         cmocka_unit_test(the_rate_is_that_of_the_last_whole_minute),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
