@@ -9,11 +9,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #define TRACE_EVENT_MAX (1 << 20)
 #define TRACE_CALLS     64 /* calls that have a number each; the oldest gives its up */
-#define TRACE_LANE      30 /* columns between two names of the ladder */
-#define TRACE_LABEL     (TRACE_LANE - 6)
+#define TRACE_LABEL     25 /* columns of what stands on an arrow, at most */
+#define TRACE_NARROW    20 /* columns left for who is at the far end, where there are few in all */
+
+/* Where things stand in a line, in columns. */
+struct layout {
+    int time; /* of a time of day */
+    int lane; /* between two bars of the ladder */
+    int far;  /* left for who is at the far end; 0: as many as it takes */
+};
+
+static const struct layout wide = {.time = 15, .lane = 30};
 
 struct tracer {
     struct events events;
@@ -21,8 +32,41 @@ struct tracer {
     uint64_t left;  /* messages to print */
     uint64_t calls; /* that had a number so far */
     char *ids[TRACE_CALLS];
-    bool titled;
+    struct layout layout;
+    int titled; /* the lane of the title that was printed last; 0: none was */
 };
+
+/* ---- the terminal ---- */
+
+/* What comes before the ladder: "TIME  CALL.  ". */
+static int prefix(const struct layout *layout)
+{
+    return layout->time + 8;
+}
+
+/* What the ladder takes: two lanes and three bars. */
+static int ladder(const struct layout *layout)
+{
+    return 2 * layout->lane + 3;
+}
+
+/* The ladder narrows with the terminal, at any time; what is no terminal gets the widest. */
+static struct layout layout_now(void)
+{
+    struct winsize size;
+    struct layout narrow = {.time = 12, .lane = 10, .far = TRACE_NARROW};
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
+        return wide;
+    int columns = size.ws_col;
+    if (columns > prefix(&wide) + ladder(&wide) + 2 * TRACE_NARROW)
+        return wide;
+    while (narrow.lane < wide.lane &&
+           prefix(&narrow) + ladder(&narrow) + 2 + 2 + TRACE_NARROW <= columns)
+        narrow.lane++;
+    int left = columns - prefix(&narrow) - ladder(&narrow) - 2;
+    narrow.far = left > TRACE_NARROW ? left : TRACE_NARROW;
+    return narrow;
+}
 
 /* ---- calls ---- */
 
@@ -47,26 +91,30 @@ static uint64_t call_number(struct tracer *tracer, const char *id, bool *fresh)
 
 static void title_print(struct tracer *tracer)
 {
-    if (!tracer->titled)
-        printf("%-15s %5s  %-*s %-*s %s\n", "TIME", "CALL", TRACE_LANE, "core", TRACE_LANE, "edge",
-               "peer");
-    tracer->titled = true;
+    const struct layout *layout = &tracer->layout;
+    if (tracer->titled != layout->lane)
+        printf("%-*s %5s  %-*s %-*s %s\n", layout->time, "TIME", "CALL", layout->lane, "core",
+               layout->lane, "edge", "peer");
+    tracer->titled = layout->lane;
 }
 
-static void call_print(uint64_t number, const json_t *message)
+static void call_print(const struct layout *layout, uint64_t number, const json_t *message)
 {
-    printf("%-15s %4" PRIu64 ".  ", "", number);
+    printf("%-*s %4" PRIu64 ".  ", layout->time, "", number);
     tool_text_print(tool_string(message, "from"));
     fputs(" to ", stdout);
     tool_text_print(tool_string(message, "to"));
-    fputs(", Call-ID ", stdout);
+    if (layout->far)
+        printf(",\n%-*sCall-ID ", prefix(layout), "");
+    else
+        fputs(", Call-ID ", stdout);
     tool_text_print(tool_string(message, "call_id"));
     putchar('\n');
 }
 
 /* "INVITE" or "180 Ringing"; of a response also to what it is one, unless that is an INVITE; of
  * either whether it was sent before. */
-static void label_make(const json_t *message, char label[TRACE_LABEL + 1])
+static void label_make(const json_t *message, size_t max, char label[TRACE_LABEL + 1])
 {
     const json_t *status = json_object_get(message, "status");
     const char *method = strchr(tool_string(message, "cseq"), ' ');
@@ -80,45 +128,48 @@ static void label_make(const json_t *message, char label[TRACE_LABEL + 1])
     else
         snprintf(text, sizeof(text), "%s%s", again, tool_string(message, "method"));
     size_t len = 0;
-    for (; text[len] && len < TRACE_LABEL; len++) /* one column each */
+    for (; text[len] && len < max; len++) /* one column each */
         label[len] = text[len] >= ' ' && text[len] <= '~' ? text[len] : '?';
     label[len] = '\0';
 }
 
-/* "|---- INVITE --->": TRACE_LANE columns and the bar before them. */
-static void arrow_print(const char *label, bool right)
+/* "|---- INVITE --->": a lane and the bar before it. */
+static void arrow_print(int lane, const char *label, bool right)
 {
     static const char dashes[] = "------------------------------";
-    int room = TRACE_LANE - 3 - (int)strlen(label); /* a head, and two spaces */
+    int room = lane - 3 - (int)strlen(label); /* a head, and two spaces */
     int before = room / 2;
     printf("|%s%.*s %s %.*s%s", right ? "" : "<", before, dashes, label, room - before, dashes,
            right ? ">" : "");
 }
 
-static void lane_print(const json_t *message)
+static void lane_print(int lane, const json_t *message)
 {
     bool sent = strcmp(tool_string(message, "way"), "sent") == 0;
     bool inside = strcmp(tool_string(message, "side"), "inside") == 0;
     char label[TRACE_LABEL + 1];
-    label_make(message, label);
+    label_make(message, (size_t)lane - 5, label);
     if (!inside)
-        printf("|%-*s", TRACE_LANE, "");
-    arrow_print(label, inside != sent);
+        printf("|%-*s", lane, "");
+    arrow_print(lane, label, inside != sent);
     if (inside)
-        printf("|%-*s", TRACE_LANE, "");
+        printf("|%-*s", lane, "");
     fputs("|  ", stdout);
 }
 
-static void far_print(const json_t *message)
+/* Name and place; where there is room for one only, the name if it has one. */
+static void far_print(const struct layout *layout, const json_t *message)
 {
     const char *peer = tool_string(message, "peer");
-    if (*peer) {
-        tool_text_print(peer);
-        putchar(' ');
-    }
-    tool_text_print(tool_string(message, "transport"));
-    putchar(':');
-    tool_text_print(tool_string(message, "remote"));
+    char text[400];
+    if (*peer && layout->far)
+        snprintf(text, sizeof(text), "%s", peer);
+    else
+        snprintf(text, sizeof(text), "%s%s%s:%s", peer, *peer ? " " : "",
+                 tool_string(message, "transport"), tool_string(message, "remote"));
+    if (layout->far && strlen(text) > (size_t)layout->far)
+        text[layout->far] = '\0'; /* domains and addresses are ASCII */
+    tool_text_print(text);
     putchar('\n');
 }
 
@@ -145,12 +196,14 @@ static void rung_print(struct tracer *tracer, const json_t *message)
     const char *time = strchr(tool_string(message, "time"), 'T');
     bool fresh;
     uint64_t number = call_number(tracer, tool_string(message, "call_id"), &fresh);
+    tracer->layout = layout_now();
     title_print(tracer);
     if (fresh)
-        call_print(number, message);
-    printf("%-15.15s %4" PRIu64 ".  ", time ? time + 1 : "", number);
-    lane_print(message);
-    far_print(message);
+        call_print(&tracer->layout, number, message);
+    printf("%-*.*s %4" PRIu64 ".  ", tracer->layout.time, tracer->layout.time, time ? time + 1 : "",
+           number);
+    lane_print(tracer->layout.lane, message);
+    far_print(&tracer->layout, message);
     if (tool_has(tracer->tool, OPT_FULL))
         full_print(message);
 }
@@ -166,8 +219,8 @@ static void event_print(struct tracer *tracer, const json_t *event)
     } else if (message) {
         rung_print(tracer, event);
     } else {
-        printf("%-15s        (%" JSON_INTEGER_FORMAT " messages came too fast to be shown)\n", "",
-               json_integer_value(json_object_get(event, "dropped")));
+        printf("%-*s(%" JSON_INTEGER_FORMAT " messages came too fast to be shown)\n",
+               prefix(&tracer->layout), "", json_integer_value(json_object_get(event, "dropped")));
     }
     tracer->left -= message;
 }
@@ -202,7 +255,7 @@ static int trace_follow(struct tool *tool, struct tracer *tracer, const char *pa
 
 int tool_trace(struct tool *tool)
 {
-    struct tracer tracer = {.tool = tool};
+    struct tracer tracer = {.tool = tool, .layout = wide};
     char *path = strdup("/v1/trace");
     if (path && tool->operand_count > 0)
         path = tool_path_with(path, "match", tool->operands[0]);

@@ -2,11 +2,15 @@
 peer, and copies for a capture server."""
 
 import contextlib
+import fcntl
 import json
+import os
+import pty
 import re
 import socket
 import struct
 import subprocess
+import termios
 import time
 
 import pytest
@@ -132,6 +136,37 @@ def test_a_trace_is_a_ladder_for_people(lab, alice, bob, inside_a):
     assert re.fullmatch(r".{15} +1\.  \| +\|<-+ 180 Ringing -+\|  opb.example tls:\S+", rungs[4])
     assert re.fullmatch(r".{15} +1\.  \|<-+ 200 OK \(BYE\) -+\| +\|  udp:\S+", rungs[-1])
     assert len({line.rindex("|") for line in rungs}) == 1  # in line
+
+
+def on_terminal(edge, columns, alice, bob, inside_a):
+    """The lines of a call's trace on a terminal of so many columns."""
+    ours, its = pty.openpty()
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("4H", 24, columns, 0, 0))
+    since = edge.mark()
+    with subprocess.Popen(edge.tool_argv("trace", "--limit", "14"), stdout=its) as process:
+        os.close(its)
+        edge.wait_log("trace: actor", since=since)
+        call(alice, bob, inside_a)
+        shown = b""
+        with contextlib.suppress(OSError):  # the end, for a terminal
+            while some := os.read(ours, 4096):
+                shown += some
+        os.close(ours)
+        assert process.wait(10) == 0
+    return shown.decode().splitlines()
+
+
+@pytest.mark.parametrize("columns", [80, 100, 140])
+def test_a_ladder_fits_its_terminal(lab, alice, bob, inside_a, columns):
+    lines = on_terminal(lab.edge_a, columns, alice, bob, inside_a)
+    rungs = [line for line in lines if "|" in line]
+    assert len(rungs) == 14
+    assert max(len(line) for line in lines) <= columns
+    assert len({line.rindex("|") for line in rungs}) == 1  # in line
+    assert sum("200 OK (BYE)" in line for line in rungs) == 2
+    assert all("opb.example" in line for line in rungs if " 180 Ringing " in line and "<" in line
+               and line.index("<") > 40)
+    assert sum(line.endswith("opb.example") for line in rungs) == (0 if columns == 140 else 7)
 
 
 def test_a_trace_shows_no_secrets(lab, alice, bob, inside_a):
