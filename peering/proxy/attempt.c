@@ -334,7 +334,10 @@ static bool leads_on(const struct proxy *proxy, unsigned status)
 static void turn_to_next(struct attempt *attempt, const struct sip_msg *response)
 {
     struct context *context = attempt->context;
-    context_add_cause(context, "%s answered %u", attempt->hop.host, response->status);
+    char said[PROXY_SAID_MAX + 1];
+    refusal_said(response, said);
+    context_add_cause(context, "%s answered %u%s%s", attempt->hop.host, response->status,
+                      said[0] ? ": " : "", said);
     if (response->status == 503)
         context->answered_503 = true;
     else

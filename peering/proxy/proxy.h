@@ -56,6 +56,7 @@
 #define PROXY_MAX_ALLOW     64
 #define PROXY_MAX_FAIL_OVER 16
 #define PROXY_WARNING_MAX   600        /* bytes of a Warning's text */
+#define PROXY_SAID_MAX      160        /* of these, what the far side said in its own */
 #define PROXY_CONTEXT_LIMIT (4u << 20) /* bytes of memory one request may use */
 #define PROXY_BLOCK_SIZE    16384      /* what an ordinary call needs, in one piece */
 
@@ -194,6 +195,9 @@ struct refusal {
 };
 void refusal_set(struct refusal *refusal, unsigned status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* The text of a response's first Warning (20.43), with '?' for what is not printable; empty where
+ * there is none. */
+void refusal_said(const struct sip_msg *response, char said[PROXY_SAID_MAX + 1]);
 
 /* Answers without keeping state (8.2.7). */
 void proxy_refuse(struct proxy *proxy, const struct origin *origin, const struct sip_msg *request,

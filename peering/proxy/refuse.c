@@ -2,8 +2,11 @@
  * by its tag (RFC 3261 8.2.7). */
 #include "peering/proxy/proxy.h"
 
+#include "base/utf8.h"
+
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 void refusal_set(struct refusal *refusal, unsigned status, const char *format, ...)
 {
@@ -13,6 +16,27 @@ void refusal_set(struct refusal *refusal, unsigned status, const char *format, .
     va_start(args, format);
     vsnprintf(refusal->warning, sizeof(refusal->warning), format, args);
     va_end(args);
+}
+
+void refusal_said(const struct sip_msg *response, char said[PROXY_SAID_MAX + 1])
+{
+    const struct sip_header *warning = sip_msg_header_named(response, "Warning");
+    struct slice text = warning ? warning->value : slice_of("");
+    size_t n = 0;
+    text = slice_skip(text, slice_find(text, '"') + 1);
+    while (text.len > 0 && text.p[0] != '"') {
+        char c[8] = ""; /* a character, and what makes it end */
+        if (text.p[0] == '\\' && text.len > 1)
+            text = slice_skip(text, 1);
+        memcpy(c, text.p, text.len < 4 ? text.len : 4);
+        size_t printable = utf8_printable_len(c), size = printable ? printable : 1;
+        if (n + size > PROXY_SAID_MAX)
+            break;
+        memcpy(said + n, printable ? c : "?", size);
+        n += size;
+        text = slice_skip(text, size);
+    }
+    said[n] = '\0';
 }
 
 /* A quoted-string must escape '"' and '\' and cannot hold control characters (25.1). */

@@ -178,9 +178,11 @@ static void a_silent_or_full_core_is_passed_over(void **state)
     expect(&stand->b1, "INVITE", sent);
     answer(stand, &stand->b1, sent, "503 Service Unavailable");
     expect(&stand->b2, "INVITE", sent);
-    answer(stand, &stand->b2, sent, "503 Service Unavailable");
+    answer(stand, &stand->b2, sent,
+           "503 Full\r\nWarning: 399 b2 \"say \\\"please\\\"\xff\x1b[2J\"");
     expect(&stand->a, "SIP/2.0 480", text);
-    assert_non_null(strstr(text, "Warning: 399 127.0.0.1 \"127.0.0.1 answered 503; "));
+    assert_non_null(strstr(text, "Warning: 399 127.0.0.1 \"127.0.0.1 answered 503; "
+                                 "127.0.0.1 answered 503: say \\\"please\\\"??[2J\"\r\n"));
 }
 
 /* The next INVITE that reaches one of the two cores reaches this one, and is answered. */
