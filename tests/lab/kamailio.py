@@ -214,6 +214,42 @@ event_route[dispatcher:dst-up] {{
 """
 
 
+# What a listing of README leaves to the operator's own configuration; no phone has credentials.
+LISTED_HEAD = """\
+#!KAMAILIO
+debug=2
+log_stderror=yes
+fork=yes
+children=2
+tcp_children=2
+auto_aliases=no
+alias="{domain}"
+dns=no
+rev_dns=no
+listen=udp:{core}:{port}
+mpath="{modules}/"
+loadmodule "tm.so"
+loadmodule "sl.so"
+loadmodule "rr.so"
+loadmodule "pv.so"
+loadmodule "maxfwd.so"
+loadmodule "textops.so"
+loadmodule "siputils.so"
+loadmodule "usrloc.so"
+loadmodule "registrar.so"
+"""
+LISTED_BEGIN = """\
+    if (!mf_process_maxfwd_header("70")) { sl_send_reply("483", "Too Many Hops"); exit; }
+    if (is_method("CANCEL")) { if (t_check_trans()) t_relay(); exit; }
+    if (has_totag()) {
+        if (loose_route()) { t_relay(); exit; }
+        if (is_method("ACK") && t_check_trans()) t_relay();
+        exit;
+    }
+    if (is_method("REGISTER")) { save("location"); exit; }
+"""
+
+
 def module_directory():
     for place in ("/usr/lib", "/usr/lib/*-linux-*", "/usr/lib64"):
         for found in glob.glob(place + "/kamailio/modules/tm.so"):
@@ -313,3 +349,45 @@ class KamailioCore:
     def changes(self):
         """What became of its edge, in order."""
         return re.findall(r"edge ((?:out of|in) service)", self.program.log_text())
+
+
+class ListedCore:
+    """The core of an operator as README lists it: `listing` has the addresses and the domain of its
+    example, and "..." where the operator's own lines stand. It has the edge's address or its own."""
+
+    def __init__(self, operator, directory, listing, beside_edge):
+        self.operator = operator
+        self.directory = directory
+        self.listing = listing
+        self.address = operator.edge if beside_edge else operator.network + "3"
+        self.port = SIP_PORT + 10 if beside_edge else SIP_PORT
+        self.program = Program(
+            f"core {operator.letter.upper()}",
+            [find_program("kamailio"), "-DD", "-E", "-m", "32", "-M", "4", "-Y", directory,
+             "-f", os.path.join(directory, "kamailio.cfg")], os.path.join(directory, "log"))
+
+    @property
+    def uri(self):
+        return f"sip:{self.address}:{self.port};transport=tcp"
+
+    def configure(self):
+        os.makedirs(self.directory, exist_ok=True)
+        head = LISTED_HEAD.format(domain=self.operator.domain, core=self.address, port=self.port,
+                                  modules=module_directory())
+        listing, count = re.subn(r"^    \.\.\. .*\n(?: +#.*\n)*", lambda _: LISTED_BEGIN,
+                                 self.listing, flags=re.MULTILINE)
+        if count != 1:
+            raise LabError("the listing has not one place for an operator's own lines")
+        for example, here in (("10.0.0.1:5060", f"{self.address}:{self.port}"),
+                              ("10.0.0.2", self.operator.edge),
+                              ("opa.example", self.operator.domain)):
+            listing = listing.replace(example, here)
+        with open(os.path.join(self.directory, "kamailio.cfg"), "w", encoding="ascii") as file:
+            file.write(head + listing)
+
+    def ready(self):
+        try:
+            socket.create_connection((self.address, self.port), 0.5).close()
+        except OSError:
+            return False
+        return True
