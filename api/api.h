@@ -70,6 +70,9 @@ struct api_parts {
     void (*dns_purge)(struct edge *edge, const char *name); /* edge_dns_purge; NULL with `edge` */
     size_t (*cores_get)(struct edge *edge, struct core_view *cores, size_t max); /* edge_cores_get;
                                                                        NULL with `edge` */
+    /* edge_listens; NULL: no core is refused for being the edge itself */
+    bool (*listens)(const struct edge *edge, const struct netaddr *addr,
+                    enum sip_transport transport);
     /* edge_peers_get and edge_connections_get; NULL: nobody is told of */
     int (*peers_get)(struct edge *edge, struct watch_peer *list, size_t max,
                      struct watch_peer *other);

@@ -1,8 +1,12 @@
 /* /v1/domains */
 #include "api/records.h"
 
+#include "base/netaddr.h"
 #include "base/status.h"
+#include "resolver/resolver.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 static int domain_get(struct store_reader *reader, const char *key, void *record)
@@ -55,9 +59,30 @@ static bool domain_is_visible(struct api_call *call, const void *record)
     return api_may_domain(call, domain->name);
 }
 
+/* The edge would send itself what is for the domain. */
+static bool core_is_us(const struct api_parts *parts, const struct store_core *core)
+{
+    uint16_t port = core->port ? core->port : core->transport == RESOLVER_TLS ? 5061 : 5060;
+    struct netaddr addr;
+    return parts->listens && netaddr_from_ip(&addr, slice_of(core->host), port) == 0 &&
+           parts->listens(parts->edge, &addr, (enum sip_transport)core->transport);
+}
+
 static int domain_decode(struct api_call *call, const char *key, void *record)
 {
-    return api_domain_decode(call->body, key, record, &call->problem);
+    struct store_domain *domain = record;
+    if (api_domain_decode(call->body, key, domain, &call->problem))
+        return -EPROTO;
+    for (unsigned i = 0; i < domain->core_count; i++) {
+        char field[API_FIELD_MAX], text[API_CORE_TEXT_MAX];
+        snprintf(field, sizeof(field), "cores[%u]", i);
+        if (core_is_us(&call->api->parts, &domain->cores[i]))
+            return api_problem_set(&call->problem, API_PROBLEM_FIELD, field,
+                                   "%s: there this edge itself listens; a core is the server "
+                                   "behind it, which on the same machine has a port of its own",
+                                   api_core_encode(&domain->cores[i], domain->ranked, text));
+    }
+    return 0;
 }
 
 /* With what is known against it. */

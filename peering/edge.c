@@ -310,6 +310,25 @@ void edge_stop(struct edge *edge)
     edge_free(edge);
 }
 
+/* One that is bound to all addresses of the machine may name one of them for others. */
+static bool is_listener_at(const struct transport_listener *listener, const struct netaddr *addr)
+{
+    struct netaddr named;
+    return netaddr_eq(&listener->bind, addr) ||
+           (netaddr_from_ip(&named, slice_of(listener->advertise_host),
+                            netaddr_port(&listener->bind)) == 0 &&
+            netaddr_eq(&named, addr));
+}
+
+bool edge_listens(const struct edge *edge, const struct netaddr *addr, enum sip_transport transport)
+{
+    const struct transport_conf *conf = &edge->conf.transport;
+    for (size_t i = 0; i < conf->listener_count; i++)
+        if (conf->listeners[i].transport == transport && is_listener_at(&conf->listeners[i], addr))
+            return true;
+    return false;
+}
+
 struct guard *edge_guard(struct edge *edge)
 {
     return edge->guard;

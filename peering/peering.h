@@ -80,6 +80,10 @@ void edge_dns_purge(struct edge *edge, const char *name);
 /* Copies what is known of the next hops of all cores, at most `max`. Any thread; waits for the
  * workers, milliseconds. Returns how many. */
 size_t edge_cores_get(struct edge *edge, struct core_view *cores, size_t max);
+/* Is this, IP address and port, where one of its listeners takes this transport, as far as the
+ * configuration names an address? Any thread. */
+bool edge_listens(const struct edge *edge, const struct netaddr *addr,
+                  enum sip_transport transport);
 /* Who is shut out, and why others were. As long as the edge. */
 struct guard *edge_guard(struct edge *edge);
 

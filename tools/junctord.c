@@ -369,6 +369,7 @@ static int start_api(struct daemon *daemon)
                                     .edge_stats = edge_stats_get,
                                     .dns_purge = edge_dns_purge,
                                     .cores_get = edge_cores_get,
+                                    .listens = edge_listens,
                                     .peers_get = edge_peers_get,
                                     .connections_get = edge_connections_get,
                                     .guard = edge_guard(daemon->edge),

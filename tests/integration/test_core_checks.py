@@ -39,3 +39,17 @@ def test_a_dead_core_is_told_before_a_call_finds_it(edge, alice):
     edge.wait_log(r"core .* is down, and passed over until it answers")
     out = edge.tool("core", "list").stdout
     assert "CORE" in out and "down" in out and "up" in out
+
+
+@pytest.mark.parametrize("rest", ["", ":5060", ":5060;transport=tcp", ";transport=tls"])
+def test_the_edge_itself_is_no_core(edge, rest):
+    address = edge.operator.edge
+    for verb, domain in (("set", edge.operator.domain), ("add", "opz.example")):
+        done = edge.tool("domain", verb, domain, "--core", f"sip:{address}{rest}", check=False)
+        assert done.returncode != 0
+        assert "there this edge itself listens" in done.stderr
+
+
+def test_a_core_may_have_another_port_of_the_same_machine(edge):
+    edge.tool("domain", "add", "opz.example", "--core", f"sip:{edge.operator.edge}:5070")
+    edge.tool("domain", "del", "opz.example")
