@@ -58,6 +58,7 @@ int api_domain_decode(const json_t *object, const char *name, struct store_domai
         {"claims_per_owner", JSON_INTEGER, 0},
         {"quarantine_days", JSON_INTEGER, 0},
         {"address_records", JSON_TRUE, 0},
+        {"port_redirects", JSON_TRUE, 0},
         {"warnings", JSON_ARRAY, API_PRINTED},
         {"created", JSON_STRING, API_PRINTED},
         {"version", JSON_INTEGER, API_PRINTED},
@@ -76,6 +77,7 @@ int api_domain_decode(const json_t *object, const char *name, struct store_domai
         return -EPROTO;
     result.unknown = (enum store_unknown_policy)unknown;
     result.unpublished = !api_json_bool(object, "address_records", true);
+    result.redirects = api_json_bool(object, "port_redirects", false);
     *domain = result;
     return 0;
 }
@@ -91,10 +93,11 @@ json_t *api_domain_encode(const struct store_domain *domain)
             return NULL;
         }
     }
-    return api_json_stamp(json_pack("{s:s, s:o, s:s, s:I, s:I, s:b}", "name", domain->name, "cores",
-                                    cores, "unknown", policy_names[domain->unknown],
+    return api_json_stamp(json_pack("{s:s, s:o, s:s, s:I, s:I, s:b, s:b}", "name", domain->name,
+                                    "cores", cores, "unknown", policy_names[domain->unknown],
                                     "claims_per_owner", (json_int_t)domain->claims_per_owner,
                                     "quarantine_days", (json_int_t)domain->quarantine_days,
-                                    "address_records", !domain->unpublished),
+                                    "address_records", !domain->unpublished, "port_redirects",
+                                    domain->redirects),
                           domain->created_ms, domain->version);
 }

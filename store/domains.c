@@ -9,7 +9,8 @@
 #define DOMAIN_FORM      2
 #define FLAG_UNPUBLISHED 0x80u /* in the octet of the policy */
 #define FLAG_RANKED      0x40u /* likewise: priority and weight behind each next hop */
-#define FLAGS            (FLAG_UNPUBLISHED | FLAG_RANKED)
+#define FLAG_REDIRECTS   0x20u /* likewise */
+#define FLAGS            (FLAG_UNPUBLISHED | FLAG_RANKED | FLAG_REDIRECTS)
 #define DOMAIN_SIZE_MAX  (64 + STORE_CORES_MAX * (STORE_DOMAIN_MAX + 9))
 
 /* ---- the record: form, version, policy, next hops, limits, creation; its name is the key ---- */
@@ -38,9 +39,10 @@ void store_domain_pack(struct store_pack *pack, const struct store_domain *domai
 {
     store_pack_u8(pack, DOMAIN_FORM);
     store_pack_number(pack, domain->version);
-    store_pack_u8(pack, (uint8_t)((unsigned)domain->unknown |
-                                  (domain->unpublished ? FLAG_UNPUBLISHED : 0) |
-                                  (domain->ranked ? FLAG_RANKED : 0)));
+    store_pack_u8(
+        pack,
+        (uint8_t)((unsigned)domain->unknown | (domain->unpublished ? FLAG_UNPUBLISHED : 0) |
+                  (domain->ranked ? FLAG_RANKED : 0) | (domain->redirects ? FLAG_REDIRECTS : 0)));
     store_pack_u8(pack, (uint8_t)domain->core_count);
     for (unsigned i = 0; i < domain->core_count; i++)
         core_pack(pack, &domain->cores[i], domain->ranked);
@@ -62,6 +64,7 @@ void store_domain_unpack(struct store_unpack *unpack, struct store_domain *domai
     domain->unknown = (enum store_unknown_policy)unknown;
     domain->unpublished = octet & FLAG_UNPUBLISHED;
     domain->ranked = octet & FLAG_RANKED;
+    domain->redirects = octet & FLAG_REDIRECTS;
     domain->core_count = count;
     for (unsigned i = 0; i < count; i++)
         core_unpack(unpack, domain->ranked, &domain->cores[i]);
@@ -97,6 +100,7 @@ void store_domain_copy(struct store_domain *to, const struct store_domain *from)
     to->claims_per_owner = from->claims_per_owner;
     to->quarantine_days = from->quarantine_days;
     to->unpublished = from->unpublished;
+    to->redirects = from->redirects;
     to->version = from->version;
     to->created_ms = from->created_ms;
 }

@@ -176,6 +176,7 @@ struct store_domain {
     unsigned claims_per_owner; /* addresses one owner may claim for himself; 0: none may */
     unsigned quarantine_days;  /* of a released address; 0: it is free at once */
     bool unpublished;          /* DNS does not tell where its single addresses live */
+    bool redirects;            /* its core may redirect in the form of port data; else: 480 */
     uint64_t version;          /* journal sequence of its last change */
     uint64_t created_ms;       /* Unix time */
 };

@@ -12,13 +12,15 @@ static const struct tool_resource domains = {
                {"claims", "claims_per_owner"},
                {"quarantine", "quarantine_days"},
                {"address records", "address_records"},
+               {"port redirects", "port_redirects"},
                {"created", "created"},
                {"version", "version"}},
     .settings = {{OPT_CORE, "cores", SETTING_LIST},
                  {OPT_UNKNOWN, "unknown", SETTING_TEXT},
                  {OPT_CLAIMS, "claims_per_owner", SETTING_NUMBER},
                  {OPT_QUARANTINE, "quarantine_days", SETTING_NUMBER},
-                 {OPT_ADDRESS_RECORDS, "address_records", SETTING_YES_NO}},
+                 {OPT_ADDRESS_RECORDS, "address_records", SETTING_YES_NO},
+                 {OPT_PORT_REDIRECTS, "port_redirects", SETTING_YES_NO}},
 };
 
 int tool_domain_add(struct tool *tool)

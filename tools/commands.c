@@ -8,7 +8,8 @@
 #define WRITES  B(DRY_RUN)
 #define CHANGES (B(DRY_RUN) | B(IF_VERSION))
 
-#define OF_DOMAIN (B(CORE) | B(UNKNOWN) | B(CLAIMS) | B(QUARANTINE) | B(ADDRESS_RECORDS))
+#define OF_DOMAIN                                                                                  \
+    (B(CORE) | B(UNKNOWN) | B(CLAIMS) | B(QUARANTINE) | B(ADDRESS_RECORDS) | B(PORT_REDIRECTS))
 #define OF_ADDRESS                                                                                 \
     (B(HOSTING) | B(OWNER) | B(STATE) | B(TARGET) | B(BLOCKED) | B(LOCKED) | B(PUBLISHED))
 #define OF_PEER  (B(BLOCKED) | B(TRUSTS_IDENTITY) | B(REQUESTS) | B(CALLS) | B(PIN) | B(TARIFF))

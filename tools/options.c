@@ -36,6 +36,9 @@ const struct option_row option_rows[OPT_COUNT] = {
                         .help = "how long a released address is kept from others"},
     [OPT_ADDRESS_RECORDS] = {"address-records", "yes|no", VALUE_CHOICE, YES_NO,
                              .help = "DNS tells where its ported-out addresses live"},
+    [OPT_PORT_REDIRECTS] = {"port-redirects", "yes|no", VALUE_CHOICE, YES_NO,
+                            .help = "its core may redirect in the form of port data, else that is "
+                                    "480"},
     [OPT_HOSTING] = {"hosting", "DOMAIN", VALUE_TEXT, .help = "the domain that serves the address"},
     [OPT_OWNER] = {"owner", "NAME", VALUE_TEXT,
                    .help = "the person it belongs to, by the name that you know"},

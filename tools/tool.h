@@ -34,6 +34,7 @@ enum tool_option {
     OPT_CLAIMS,
     OPT_QUARANTINE,
     OPT_ADDRESS_RECORDS,
+    OPT_PORT_REDIRECTS,
     OPT_HOSTING,
     OPT_OWNER,
     OPT_STATE,

@@ -102,16 +102,24 @@ static bool is_at_authority(const struct plan *plan)
     return strcmp(plan->peer, plan->whom.domain) == 0;
 }
 
+/* Has the operator said that this core gives port data? */
+static bool core_is_trusted(struct proxy *proxy, const char *hosted)
+{
+    struct store_reader *reader = proxy_reader(proxy);
+    struct store_domain domain;
+    return reader && store_domain_get(reader, hosted, &domain) == 0 && domain.redirects;
+}
+
 /* Nobody's call forwarding may pose as a port. */
 static bool core_said(struct context *context, const struct sip_msg *response)
 {
     struct refusal refusal;
-    if (!port_form_poses(response))
+    if (!port_form_poses(response) || core_is_trusted(context->proxy, context->plan->hosted))
         return false;
     refusal_set(&refusal, 480,
                 "the core of %s redirects in the form of port data, which only the "
-                "directory may give",
-                context->plan->hosted);
+                "directory may give (junctor domain set %s --port-redirects)",
+                context->plan->hosted, context->plan->hosted);
     context_refuse(context, &refusal);
     return true;
 }

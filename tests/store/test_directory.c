@@ -47,6 +47,7 @@ static void a_domain_is_read_back_as_written(void **state)
     struct store_domain *in = &command.domain;
     in->unknown = STORE_UNKNOWN_CORE;
     in->unpublished = true;
+    in->redirects = true;
     in->ranked = true;
     for (unsigned i = 0; i < STORE_CORES_MAX; i++) {
         snprintf(in->cores[i].host, sizeof(in->cores[i].host),
@@ -63,6 +64,7 @@ static void a_domain_is_read_back_as_written(void **state)
     assert_string_equal(out.name, "opa.example");
     assert_int_equal(out.unknown, STORE_UNKNOWN_CORE);
     assert_true(out.unpublished);
+    assert_true(out.redirects);
     assert_true(out.ranked);
     assert_int_equal(out.core_count, STORE_CORES_MAX);
     assert_int_equal(out.version, 1);

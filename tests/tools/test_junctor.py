@@ -66,10 +66,10 @@ def domain_list_is_a_table(daemon):
 def domain_show_prints_each_field(daemon):
     daemon.fill()
     lines = daemon.run("domain", "show", "opa.example")[0].splitlines()
-    assert lines[:6] == ["name             opa.example", "cores            " + CORE,
+    assert lines[:7] == ["name             opa.example", "cores            " + CORE,
                          "unknown          reject", "claims           0", "quarantine       90",
-                         "address records  yes"], lines
-    assert lines[6].startswith("created          20") and lines[7] == "version          1", lines
+                         "address records  yes", "port redirects   no"], lines
+    assert lines[7].startswith("created          20") and lines[8] == "version          1", lines
     assert daemon.json("domain", "show", "OPA.example")["cores"] == [CORE]
     _, err = daemon.run("domain", "show", "opx.example", code=REFUSED)
     assert err == "junctor: opx.example: no such record\n", err

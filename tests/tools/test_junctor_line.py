@@ -61,6 +61,7 @@ def help_for_one_command_shows_that_command(daemon):
     assert out.startswith("usage: junctor domain add DOMAIN --core URI ... ["), out
     assert options_of(out) == ["--core URI", "--unknown reject|core", "--claims N",
                                "--quarantine DAYS", "--address-records yes|no",
+                               "--port-redirects yes|no",
                                "--dry-run"], out
     out, _ = daemon.run("address", "--help", environment=NOWHERE)
     assert out.count("  address ") == 7 and "domain list" not in out, out

@@ -21,6 +21,10 @@ def set_changes_what_is_named_and_keeps_the_rest(daemon):
     assert out == "opa.example changed\n", out
     record = daemon.json("domain", "show", "opa.example")
     assert record["quarantine_days"] == 10 and record["claims_per_owner"] == 3, record
+    assert record["port_redirects"] is False, record
+    daemon.run("domain", "set", "opa.example", "--port-redirects", "yes")
+    assert daemon.json("domain", "show", "opa.example")["port_redirects"] is True
+    daemon.run("domain", "set", "opa.example", "--port-redirects", "no")
     assert record["unknown"] == "core" and record["cores"] == [CORE], record
     other = "sip:127.0.21.3;transport=tcp"
     record = daemon.json("domain", "set", "opa.example", "--core", other, "--core", CORE)

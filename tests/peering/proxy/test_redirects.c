@@ -36,6 +36,27 @@ static void a_redirect_that_looks_like_port_data_is_480(void **state)
     }
 }
 
+static void a_core_that_may_give_port_data_is_passed_on(void **state)
+{
+    struct stand *stand = *state;
+    struct store_command command = {.op = STORE_DOMAIN_PUT, .expected_version = STORE_ANY_VERSION};
+    struct store_domain *two = &command.domain;
+    snprintf(two->name, sizeof(two->name), "two.example");
+    snprintf(two->cores[0].host, sizeof(two->cores[0].host), "127.0.0.1");
+    two->cores[0].port = stand->b1.port;
+    two->cores[0].transport = SIP_UDP;
+    two->core_count = 1;
+    two->redirects = true;
+    assert_int_equal(stand_submit(stand, &command), 0);
+    struct call call = invite("sip:bob@two.example");
+    char sent[8192], text[8192];
+    send_request(stand, &stand->a, &call);
+    expect(&stand->b1, "INVITE", sent);
+    answer_with(stand, sent, "<sip:bob%40two.example@opc.example>;expires=60");
+    expect(&stand->a, "SIP/2.0 302 Moved Temporarily", text);
+    assert_non_null(strstr(text, "Contact: <sip:bob%40two.example@opc.example>;expires=60\r\n"));
+}
+
 static void every_other_redirect_passes_unchanged(void **state)
 {
     struct stand *stand = *state;
@@ -63,6 +84,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         STAND_TEST(a_redirect_that_looks_like_port_data_is_480),
+        STAND_TEST(a_core_that_may_give_port_data_is_passed_on),
         STAND_TEST(every_other_redirect_passes_unchanged),
         STAND_TEST(an_address_within_ours_is_the_one_that_is_called),
     };
