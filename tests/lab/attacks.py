@@ -3,6 +3,7 @@ tests/integration/test_attacks.py, and tests/bench/attack.py, which measures."""
 
 import contextlib
 import multiprocessing
+import os
 import select
 import socket
 import time
@@ -178,15 +179,20 @@ def prepare(lab):
 
 
 @contextlib.contextmanager
-def under(name, target, seconds):
-    """The attack goes on, in a process of its own. Gives the time of its end; after the block the
-    list has the number of connections that were made."""
+def under(name, target, seconds, nice=0):
+    """The attack goes on, in a process of its own, as nice as that. Gives the time of its end; after
+    the block the list has the number of connections that were made."""
     context = multiprocessing.get_context("fork")
     end = time.monotonic() + seconds
     made = []
     target = replace(target, first=1 + SOURCES * list(ATTACKS).index(name))
     results = context.Queue()
-    process = context.Process(target=lambda: results.put(ATTACKS[name](target, end)), daemon=True)
+
+    def attack():
+        os.nice(nice)
+        results.put(ATTACKS[name](target, end))
+
+    process = context.Process(target=attack, daemon=True)
     process.start()
     try:
         yield end, made
@@ -202,3 +208,10 @@ def resident_kb(pid):
             if line.startswith("VmRSS:"):
                 return int(line.split()[1])
     raise AssertionError("no VmRSS")
+
+
+def cpu_s(pid):
+    """Seconds of processor time that the process and its threads have had."""
+    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
