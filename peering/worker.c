@@ -14,10 +14,11 @@
 
 /* ---- inbox ---- */
 
-/* A message on its way to its owner: this header, then its bytes. Or a struct told_news after it.
- */
+/* A message on its way to its owner: this header, then its bytes. Or after it a struct told_news,
+ * or the beginning of a datagram that was lost. */
 struct handed {
-    enum { HANDED_MESSAGE, HANDED_NEWS } what;
+    enum { HANDED_MESSAGE, HANDED_NEWS, HANDED_LOST } what;
+    int error; /* LOST */
     const struct transport_listener *listener;
     struct netaddr peer;
     struct proven proven;
@@ -31,7 +32,7 @@ static bool hand_over(unsigned owner, const struct origin *origin, const struct 
     struct handed *record = ring_reserve(ring, sizeof(*record) + bytes.len);
     if (!record)
         return false;
-    *record = (struct handed){HANDED_MESSAGE, origin->listener, origin->peer, *proven};
+    *record = (struct handed){HANDED_MESSAGE, 0, origin->listener, origin->peer, *proven};
     memcpy(record + 1, bytes.p, bytes.len);
     ring_commit(ring, sizeof(*record) + bytes.len);
     self->wake[owner] = true;
@@ -53,6 +54,20 @@ static void tell(const struct told_news *news, void *arg)
     }
 }
 
+static void tell_lost(unsigned owner, struct slice bytes, int error, void *arg)
+{
+    struct worker *self = arg;
+    struct ring *ring = self->team[owner].inbox[self->index];
+    struct handed *record = ring_reserve(ring, sizeof(*record) + bytes.len);
+    if (!record)
+        return;
+    record->what = HANDED_LOST;
+    record->error = error;
+    memcpy(record + 1, bytes.p, bytes.len);
+    ring_commit(ring, sizeof(*record) + bytes.len);
+    self->wake[owner] = true;
+}
+
 static void read_record(struct worker *worker, const struct handed *record, size_t len)
 {
     struct told_news news;
@@ -62,7 +77,11 @@ static void read_record(struct worker *worker, const struct handed *record, size
         return;
     }
     const struct slice bytes = {(const char *)(record + 1), len - sizeof(*record)};
-    proxy_receive_handed(&worker->proxy, record->listener, &record->peer, &record->proven, bytes);
+    if (record->what == HANDED_LOST)
+        lost_receive(&worker->proxy, bytes, record->error);
+    else
+        proxy_receive_handed(&worker->proxy, record->listener, &record->peer, &record->proven,
+                             bytes);
 }
 
 static void read_inbox(struct worker *worker)
@@ -94,6 +113,13 @@ static void on_message(const struct transport_source *source, struct slice bytes
     struct worker *worker = arg;
     proxy_advance(&worker->proxy);
     proxy_receive(source, bytes, &worker->proxy);
+}
+
+static void on_lost(struct slice bytes, int error, void *arg)
+{
+    struct worker *worker = arg;
+    proxy_advance(&worker->proxy);
+    lost_receive(&worker->proxy, bytes, error);
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -288,6 +314,7 @@ static void set_up_proxy(struct worker *worker, const struct edge_conf *conf, st
     proxy->counters = &worker->counters;
     proxy->handover = hand_over;
     proxy->tell = tell;
+    proxy->tell_lost = tell_lost;
     proxy->handover_arg = worker;
     list_init(&proxy->contexts);
     list_init(&proxy->asks);
@@ -343,6 +370,8 @@ int worker_open(struct worker *worker, const struct edge_conf *conf, struct tls_
     proxy_advance(&worker->proxy);
     status = transport_open(&worker->loop, proxy->timers, &conf->transport, tls, log, on_message,
                             worker, &proxy->transport, why);
+    if (status == 0)
+        transport_set_lost(proxy->transport, on_lost);
     if (status == 0)
         transport_set_guard(proxy->transport, proxy->guard, policy_is_exempt, proxy);
     if (status == 0 &&

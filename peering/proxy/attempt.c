@@ -390,6 +390,23 @@ static void on_timeout(struct txn_client *txn, void *arg)
     context_attempt_failed(attempt->context);
 }
 
+/* Of a datagram that is too long for the way there, a shorter one may still arrive. */
+static void on_lost(struct txn_client *txn, int error, void *arg)
+{
+    struct attempt *attempt = arg;
+    struct context *context = attempt->context;
+    char text[NETADDR_TEXT_MAX];
+    (void)txn;
+    if (error != EMSGSIZE)
+        hop_failed(attempt);
+    if (attempt->abandoned)
+        return;
+    context_add_cause(context, "%s at %s: %s", attempt->hop.host,
+                      netaddr_format(&attempt->hop.addr, text), status_text(-error));
+    attempt->abandoned = true;
+    context_attempt_failed(context);
+}
+
 /* While we waited for a verdict to be renewed it may have taken away what we called for. */
 static bool is_proven(const struct attempt *attempt, const struct conn *conn)
 {
@@ -519,6 +536,7 @@ static int start_client(struct attempt *attempt)
     const struct txn_client_user user = {.send = send_up,
                                          .response = on_response,
                                          .timeout = on_timeout,
+                                         .lost = on_lost,
                                          .ended = on_ended,
                                          .accepts = may_answer,
                                          .arg = attempt};
@@ -544,8 +562,10 @@ static int build(struct attempt *attempt)
     attempt->out = transport_listener_for(proxy->transport, context->plan->side,
                                           attempt->hop.transport, attempt->hop.addr.sa.sa_family);
     if (!attempt->out) {
-        context_add_cause(context, "no listener here for %s towards %s",
-                          sip_transport_name(attempt->hop.transport), attempt->hop.host);
+        context_add_cause(context, "no listener here for %s over %s towards %s",
+                          sip_transport_name(attempt->hop.transport),
+                          attempt->hop.addr.sa.sa_family == AF_INET6 ? "IPv6" : "IPv4",
+                          attempt->hop.host);
         return -ENOENT;
     }
     txn_branch_make(proxy->txns,

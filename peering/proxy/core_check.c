@@ -102,6 +102,12 @@ static void on_timeout(struct txn_client *txn, void *arg)
     tell(arg, 0, "no answer in time");
 }
 
+static void on_lost(struct txn_client *txn, int error, void *arg)
+{
+    (void)txn;
+    tell(arg, 0, status_text(-error));
+}
+
 static void on_ended(struct txn_client *txn, void *arg)
 {
     (void)txn;
@@ -190,6 +196,7 @@ static int check_send(struct core_check *check, unsigned wait_ms)
     const struct txn_client_user user = {.send = send_up,
                                          .response = on_response,
                                          .timeout = on_timeout,
+                                         .lost = on_lost,
                                          .ended = on_ended,
                                          .accepts = may_answer,
                                          .arg = check};
@@ -231,7 +238,7 @@ void core_check_start(struct core_hop *hop, unsigned wait_ms)
         transport_listener_for(proxy->transport, TRANSPORT_INSIDE,
                                (enum sip_transport)hop->hop.transport, hop->hop.addr.sa.sa_family);
     if (!out) {
-        core_checked(hop, 0, "no inside listener here has its transport");
+        core_checked(hop, 0, "no inside listener here has its transport and address family");
         return;
     }
     check = check_alloc(hop);

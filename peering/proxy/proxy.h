@@ -14,6 +14,7 @@
  *   attempt.c  one target: build (forward.c), connect, send, wait
  *   refuse.c   stateless answers
  *   news.c     what an authority told one worker, all workers know
+ *   lost.c     a datagram that did not arrive: whose request was it?
  *   line.c     one line of the log for each request that was decided
  * And beside it:
  *   origin.c   what the source of a message has proven: may it answer, or cancel?
@@ -70,6 +71,10 @@ struct proxy_counters {
 typedef bool proxy_handover_h(unsigned owner, const struct origin *origin,
                               const struct proven *proven, struct slice bytes, void *arg);
 
+/* Tells worker `owner` that a datagram of its own has not arrived; nobody hears where its inbox is
+ * full. */
+typedef void proxy_lost_h(unsigned owner, struct slice bytes, int error, void *arg);
+
 /* Gives what an authority told to all other workers, as far as their inboxes have room. */
 typedef void proxy_tell_h(const struct told_news *news, void *arg);
 
@@ -112,6 +117,7 @@ struct proxy {
 
     proxy_handover_h *handover;
     proxy_tell_h *tell;
+    proxy_lost_h *tell_lost;
     void *handover_arg;
 
     struct cores *cores;                        /* what is known of our own; cores.h */
@@ -135,6 +141,9 @@ void proxy_receive(const struct transport_source *source, struct slice bytes, vo
 void proxy_receive_handed(struct proxy *proxy, const struct transport_listener *listener,
                           const struct netaddr *peer, const struct proven *proven,
                           struct slice bytes);
+/* A datagram that began so has not arrived, of this worker or of another, which is told; `error` is
+ * an errno. */
+void lost_receive(struct proxy *proxy, struct slice bytes, int error);
 /* Remembers, or forgets, what another worker was told. */
 void news_receive(struct proxy *proxy, const struct told_news *news);
 /* Before the loop sleeps: ends the read snapshot of this turn. */

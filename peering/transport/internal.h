@@ -22,6 +22,9 @@
 
 #define UDP_BATCH                 32      /* datagrams per system call */
 #define UDP_BATCHES_PER_TURN      4       /* then other sockets have their turn */
+#define UDP_LOST_MAX              32      /* datagrams that did not arrive, told per turn */
+#define UDP_LOST_BYTES            1024    /* of each: what names its transaction */
+#define UDP_LOST_ROUNDS           8       /* what the telling sends is lost, and is told */
 #define UDP_SOCKET_BUFFER         4194304 /* asked from the kernel, which may give less */
 #define LISTENER_BACKLOG          512
 #define LISTENER_ACCEPTS_PER_TURN 32
@@ -34,6 +37,13 @@
 #define CONN_USER_TIMEOUT_MS      32000 /* unacknowledged bytes end the connection (Timer B) */
 #define CONN_NAME_MAX             (256 + 4 + NETADDR_TEXT_MAX)
 
+/* The beginning of a datagram that did not arrive. */
+struct udp_lost {
+    int error;
+    size_t len;
+    char bytes[UDP_LOST_BYTES];
+};
+
 /* Datagrams waiting for one sendmmsg. */
 struct udp_queue {
     struct buf bytes;
@@ -42,6 +52,8 @@ struct udp_queue {
         size_t offset, len;
         struct netaddr to;
     } entry[UDP_BATCH];
+    size_t lost_count;
+    struct udp_lost lost[UDP_LOST_MAX]; /* to be told at the end of the turn */
 };
 
 struct listener {
@@ -64,6 +76,7 @@ struct transport {
     const struct transport_trust *trust; /* NULL: trust anchors decide, about all */
     struct log *log;
     transport_message_h *message;
+    transport_lost_h *lost; /* NULL: nobody wants to know */
     void *arg;
     struct guard *guard;  /* NULL: everything is let through */
     unsigned ban_changes; /* of the guard, as of the last look at all connections */
@@ -161,6 +174,16 @@ int udp_queue_open(struct listener *listener);
 void udp_queue_close(struct listener *listener);
 void udp_receive(struct listener *listener);
 void udp_flush(struct listener *listener);
+
+/* ---- udp_lost.c ---- */
+/* The kernel keeps ICMP errors of this socket from now on. */
+void udp_lost_listen(int fd, int family);
+/* Takes them from it, a bounded number. */
+void udp_lost_read(struct listener *listener);
+/* This one did not arrive; `error` is an errno. */
+void udp_lost_note(struct udp_queue *queue, struct slice bytes, int error);
+/* Tells of all that were noted. Returns whether there were any. */
+bool udp_lost_tell(struct listener *listener);
 
 /* ---- listener.c ---- */
 /* Returns 0 or -errno with a sentence in `why`. */

@@ -34,6 +34,7 @@ static int open_socket(const struct transport_listener *conf, bool shared, char 
     if (conf->bind.sa.sa_family == AF_INET6)
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
     if (udp) {
+        udp_lost_listen(fd, conf->bind.sa.sa_family);
         setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
         setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
     } else {
@@ -73,6 +74,8 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     (void)events;
     if (status < 0) { /* an error condition: libuv stopped polling, the socket itself goes on */
         getsockopt(listener->fd, SOL_SOCKET, SO_ERROR, &status, &len);
+        if (listener->conf->transport == SIP_UDP)
+            udp_lost_read(listener);
         uv_poll_start(poll, UV_READABLE, on_poll);
     } else if (listener->conf->transport == SIP_UDP) {
         udp_receive(listener);

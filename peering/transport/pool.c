@@ -154,7 +154,8 @@ static const struct transport_listener *listener_naming(const struct transport *
         transport_listener_for(transport, key->side, key->transport, family);
 
     for (size_t i = 0; !listener && i < sizeof(order) / sizeof(order[0]); i++)
-        listener = transport_listener_for(transport, key->side, order[i], family);
+        listener = transport_listener_for(transport, key->side, order[i],
+                                          order[i] == SIP_UDP ? AF_UNSPEC : family);
     return listener;
 }
 

@@ -26,6 +26,15 @@ static void flush_all(struct transport *transport)
         conn_flush(container_of(link, struct conn, dirty_link));
 }
 
+static bool tell_lost(struct transport *transport)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < transport->listener_count; i++)
+        any = udp_lost_tell(&transport->listeners[i]) || any;
+    return any;
+}
+
 /* Writes what this turn queued and tells the ends of connections; what the watches queue in turn is
  * written too. Runs before the loop sleeps. */
 static void transport_turn(struct transport *transport)
@@ -34,6 +43,8 @@ static void transport_turn(struct transport *transport)
 
     gate_check_bans(transport);
     flush_all(transport);
+    for (int round = 0; round < UDP_LOST_ROUNDS && tell_lost(transport); round++)
+        flush_all(transport);
     while ((link = list_pop(&transport->closing))) {
         conn_tell_closed(container_of(link, struct conn, link));
         if (list_is_empty(&transport->closing))
@@ -199,6 +210,11 @@ void transport_set_trust(struct transport *transport, const struct transport_tru
     transport->trust = trust;
 }
 
+void transport_set_lost(struct transport *transport, transport_lost_h *lost)
+{
+    transport->lost = lost;
+}
+
 void transport_flush(struct transport *transport)
 {
     flush_all(transport);
@@ -217,7 +233,7 @@ const struct transport_listener *transport_listener_for(const struct transport *
             continue;
         if (listener->bind.sa.sa_family == family)
             return listener;
-        if (!first)
+        if (!first && (via != SIP_UDP || family == AF_UNSPEC))
             first = listener;
     }
     return first;

@@ -75,6 +75,12 @@ struct transport_source {
 typedef void transport_message_h(const struct transport_source *source, struct slice bytes,
                                  void *arg);
 
+/* A datagram of ours has not arrived: the kernel did not take it, or an ICMP error came for it (RFC
+ * 3261 18.4). That may be one of another worker's, for the kernel tells any of the sockets that
+ * share the port. `bytes`: its beginning, as far as it is known; `error`: an errno. Called from the
+ * loop, never from inside transport_send_udp or transport_flush. */
+typedef void transport_lost_h(struct slice bytes, int error, void *arg);
+
 /* Are the addresses of all listeners free? The workers' sockets share them by SO_REUSEPORT, so
  * without this a second process of the same user would quietly take part of the traffic.
  * Returns 0, or -errno (-EADDRINUSE) with a sentence in `why` (TRANSPORT_MAX_WHY bytes). */
@@ -88,6 +94,8 @@ int transport_probe(const struct transport_conf *conf, char *why);
 int transport_open(uv_loop_t *loop, struct timers *timers, const struct transport_conf *conf,
                    struct tls_context *tls, struct log *log, transport_message_h *message,
                    void *arg, struct transport **transport, char *why);
+/* Who wants to know of what is lost; `arg` is that of the messages. */
+void transport_set_lost(struct transport *transport, transport_lost_h *lost);
 /* For draining: closes the sockets that listen for connections, so new ones are refused.
  * Connections that are up, outgoing ones and the UDP sockets go on. */
 void transport_stop_accepting(struct transport *transport);
@@ -112,7 +120,7 @@ void transport_set_tls(struct transport *transport, struct tls_context *tls);
 void transport_flush(struct transport *transport);
 
 /* The first listener of this side and transport, or NULL. With `family` AF_INET/AF_INET6 one of
- * that family is preferred. */
+ * that family is preferred; for SIP_UDP there is no other, since its socket sends. */
 const struct transport_listener *transport_listener_for(const struct transport *transport,
                                                         enum transport_side side,
                                                         enum sip_transport via, int family);
@@ -123,7 +131,7 @@ uint16_t transport_bound_port(const struct transport *transport,
                               const struct transport_listener *listener);
 
 /* Sends one datagram from that listener's socket. The bytes are copied. Returns 0, -EMSGSIZE,
- * -ENOENT (no such UDP listener); losses further down are UDP's nature. */
+ * -ENOENT (no such UDP listener); transport_lost_h tells of what the kernel does not take. */
 int transport_send_udp(struct transport *transport, const struct transport_listener *listener,
                        const struct netaddr *to, struct slice bytes);
 

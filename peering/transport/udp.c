@@ -102,12 +102,22 @@ static int send_rest(int fd, struct udp_queue *queue)
     return sendmmsg(fd, header, (unsigned)count, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-/* A datagram that the kernel does not take is lost like any other; the ones behind it still go. A
- * full socket buffer loses the rest of the batch: SIP's retransmissions repair both, and waiting
- * would only make the answers late. */
+static void note_unsent(struct udp_queue *queue, int error)
+{
+    const char *bytes = queue->bytes.p + queue->bytes.begin + queue->entry[queue->sent].offset;
+
+    udp_lost_note(queue, slice_make(bytes, queue->entry[queue->sent].len), error);
+    queue->sent++;
+}
+
+/* A datagram that the kernel does not take is noted; the ones behind it still go. Its first error
+ * may be one that came by ICMP for an earlier datagram, so it is tried twice. A full socket buffer
+ * loses the rest of the batch: SIP's retransmissions repair that, and waiting would only make the
+ * answers late. */
 void udp_flush(struct listener *listener)
 {
     struct udp_queue *queue = listener->queue;
+    size_t tried = UDP_BATCH;
 
     while (queue->sent < queue->count) {
         int sent = send_rest(listener->fd, queue);
@@ -118,8 +128,10 @@ void udp_flush(struct listener *listener)
             listener->transport->stats.sent += (size_t)sent;
         } else if (errno == EAGAIN) {
             break;
+        } else if (errno != EINTR && tried != queue->sent) {
+            tried = queue->sent;
         } else if (errno != EINTR) {
-            queue->sent++;
+            note_unsent(queue, errno);
         }
     }
     buf_consume(&queue->bytes, buf_len(&queue->bytes));

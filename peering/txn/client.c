@@ -40,24 +40,40 @@ const char *txn_client_state_text(enum txn_client_state state)
 /* ---- matching (section 17.1.3): branch and CSeq method, so that a CANCEL differs from its INVITE,
  * whose branch it has ---- */
 
-static uint64_t key_hash(const struct table *table, const struct sip_msg *msg)
+struct key {
+    struct slice branch, method;
+};
+
+static uint64_t key_hash(const struct table *table, const struct key *key)
 {
-    return table_hash_more(table, table_hash(table, msg->via.branch), msg->cseq_method_text);
+    return table_hash_more(table, table_hash(table, key->branch), key->method);
+}
+
+static struct key key_of(const struct sip_msg *msg)
+{
+    return (struct key){msg->via.branch, msg->cseq_method_text};
 }
 
 static bool client_match(const struct table_link *link, const void *arg)
 {
     const struct txn_client *txn = container_of(link, struct txn_client, link);
-    const struct sip_msg *response = arg;
-    return slice_eq(txn->request->via.branch, response->via.branch) &&
-           slice_eq(txn->request->cseq_method_text, response->cseq_method_text);
+    const struct key *key = arg;
+    return slice_eq(txn->request->via.branch, key->branch) &&
+           slice_eq(txn->request->cseq_method_text, key->method);
+}
+
+struct txn_client *txn_client_find_sent(struct txn_layer *layer, struct slice branch,
+                                        struct slice method)
+{
+    const struct key key = {branch, method};
+    const struct table_link *link =
+        table_find(layer->clients, key_hash(layer->clients, &key), client_match, &key);
+    return link ? container_of(link, struct txn_client, link) : NULL;
 }
 
 struct txn_client *txn_client_find(struct txn_layer *layer, const struct sip_msg *response)
 {
-    const struct table_link *link =
-        table_find(layer->clients, key_hash(layer->clients, response), client_match, response);
-    return link ? container_of(link, struct txn_client, link) : NULL;
+    return txn_client_find_sent(layer, response->via.branch, response->cseq_method_text);
 }
 
 /* ---- the machine ---- */
@@ -143,7 +159,8 @@ int txn_client_start(struct txn_layer *layer, struct arena *arena, const struct 
     struct txn_client *client = arena_zero(arena, sizeof(*client));
     if (!client || txn_wait_start(layer, &client->wait, client_timer, client) < 0)
         return -ENOMEM;
-    int status = table_put(layer->clients, &client->link, key_hash(layer->clients, request));
+    const struct key key = key_of(request);
+    int status = table_put(layer->clients, &client->link, key_hash(layer->clients, &key));
     if (status < 0) {
         txn_wait_stop(layer, &client->wait);
         return status;
@@ -210,6 +227,18 @@ void txn_client_receive(struct txn_client *txn, const struct sip_msg *response)
 bool txn_client_accepts(const struct txn_client *txn, const void *source)
 {
     return !txn->user.accepts || txn->user.accepts(source, txn->user.arg);
+}
+
+void txn_client_lost(struct txn_client *txn, int error)
+{
+    if (txn->state != TXN_CLIENT_CALLING && txn->state != TXN_CLIENT_TRYING)
+        return;
+    client_enter(txn, TXN_CLIENT_TERMINATED);
+    if (txn->user.lost)
+        txn->user.lost(txn, error, txn->user.arg);
+    else
+        txn->user.timeout(txn, txn->user.arg);
+    txn->user.ended(txn, txn->user.arg);
 }
 
 enum txn_client_state txn_client_state_of(const struct txn_client *txn)

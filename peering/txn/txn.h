@@ -10,10 +10,10 @@
  * fail later for want of memory. The user owns the arena and frees it after `ended` was called for
  * each transaction in it, at the earliest in the last `ended` itself.
  *
- * Calls back: `ended` comes only from timers_run and from txn_*_abort, never from inside start,
- * receive or respond (timers of zero length run in the next timers_run). `send` must not abort the
- * transaction it sends for; every other callback may. A transport that failed is an abort later
- * (17.1.4).
+ * Calls back: `ended` comes only from timers_run, txn_*_abort and txn_client_lost, never from
+ * inside start, receive or respond (timers of zero length run in the next timers_run). `send` must
+ * not abort the transaction it sends for; every other callback may. A transport that failed is an
+ * abort later (17.1.4).
  *
  * The life of a call: an INVITE comes, txn_server_find knows no such branch, the proxy copies the
  * message into an arena and txn_server_start takes it. The proxy starts a txn_client towards the
@@ -145,6 +145,9 @@ struct txn_client_user {
     void (*response)(struct txn_client *txn, const struct sip_msg *response, void *arg);
     /* Timer B or F: no final response. `ended` follows. */
     void (*timeout)(struct txn_client *txn, void *arg);
+    /* What was sent did not arrive (17.1.4); `error` is an errno. `ended` follows. May be NULL:
+     * then `timeout` is called. */
+    void (*lost)(struct txn_client *txn, int error, void *arg);
     void (*ended)(struct txn_client *txn, void *arg);
     /* May whoever is at `source` answer the request? The layer knows no sources: it is what the
      * caller of txn_client_accepts gives. NULL: whoever knows the branch. */
@@ -163,6 +166,12 @@ struct txn_client *txn_client_find(struct txn_layer *layer, const struct sip_msg
 /* Does its user take a response from there? Who saw our Via further down knows the branch too. */
 bool txn_client_accepts(const struct txn_client *txn, const void *source);
 void txn_client_receive(struct txn_client *txn, const struct sip_msg *response);
+
+/* The client transaction whose request began so: the branch of its top Via and its method. */
+struct txn_client *txn_client_find_sent(struct txn_layer *layer, struct slice branch,
+                                        struct slice method);
+/* What it sent did not arrive; `error` is an errno. Ends it, unless something has come back. */
+void txn_client_lost(struct txn_client *txn, int error);
 
 enum txn_client_state txn_client_state_of(const struct txn_client *txn);
 const struct sip_msg *txn_client_request(const struct txn_client *txn);

@@ -31,7 +31,10 @@ struct end {
     const struct transport_listener *listener; /* of the last message */
     struct netaddr peer;
     struct conn *conn; /* with a reference */
-    bool echo;         /* answers each message over the connection it came by */
+    unsigned lost;     /* datagrams that did not arrive; the last one: */
+    int lost_error;
+    char lost_bytes[64];
+    bool echo; /* answers each message over the connection it came by */
 };
 
 /* What a watch was told. */

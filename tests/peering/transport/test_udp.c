@@ -111,6 +111,71 @@ static void one_unsendable_datagram_loses_no_other(void **state)
     end_close(&b);
 }
 
+static void on_lost(struct slice bytes, int error, void *arg)
+{
+    struct end *end = arg;
+
+    end->lost++;
+    end->lost_error = error;
+    snprintf(end->lost_bytes, sizeof(end->lost_bytes), "%.*s", SLICE_ARG(bytes));
+}
+
+static void what_the_kernel_does_not_take_is_told(void **state)
+{
+    struct net *net = *state;
+    struct end a = {.received = 0}, b = {.received = 0};
+    struct netaddr nowhere;
+
+    open_pair(net, &a, &b);
+    transport_set_lost(a.transport, on_lost);
+    netaddr_from_ip(&nowhere, SLICE("2001:db8::1"), 5060); /* from an IPv4 socket */
+    assert_int_equal(send_to(&a, &nowhere, slice_of("first")), 0);
+    transport_flush(a.transport);
+    assert_int_equal(a.lost, 0); /* its sender is still at work */
+    NET_WAIT(net, a.lost == 1);
+    assert_int_equal(a.lost_error, EAFNOSUPPORT);
+    assert_string_equal(a.lost_bytes, "first");
+    end_close(&a);
+    end_close(&b);
+}
+
+/* A datagram to a port that is bound, but hears only somebody else, comes back by ICMP. */
+static void what_came_back_by_icmp_is_told_and_takes_nothing_with_it(void **state)
+{
+    static const char *const ips[] = {"127.0.0.1", "::1"};
+    struct net *net = *state;
+
+    for (size_t i = 0; i < COUNT_OF(ips); i++) {
+        struct end a = {.received = 0}, b = {.received = 0};
+        struct netaddr deaf, to;
+        socklen_t len = sizeof(deaf);
+        int fd;
+
+        netaddr_from_ip(&deaf, slice_of(ips[i]), 0);
+        fd = socket(deaf.sa.sa_family, SOCK_DGRAM, 0);
+        assert_int_equal(bind(fd, &deaf.sa, netaddr_len(&deaf)), 0);
+        assert_int_equal(getsockname(fd, &deaf.sa, &len), 0);
+        assert_int_equal(connect(fd, &deaf.sa, netaddr_len(&deaf)), 0); /* hears only itself */
+        end_listen(&a, TRANSPORT_INSIDE, SIP_UDP, ips[i]);
+        end_listen(&b, TRANSPORT_INSIDE, SIP_UDP, ips[i]);
+        end_open(&a, net, NULL);
+        end_open(&b, net, NULL);
+        transport_set_lost(a.transport, on_lost);
+        to = end_addr(&b, 0);
+        assert_int_equal(send_to(&a, &deaf, slice_of("first")), 0);
+        assert_int_equal(send_to(&a, &to, net_message(0, 0)), 0);
+        NET_WAIT(net, b.received == 1 && a.lost == 1);
+        assert_int_equal(a.lost_error, ECONNREFUSED);
+        assert_string_equal(a.lost_bytes, "first");
+        assert_int_equal(send_to(&a, &to, net_message(1, 0)), 0);
+        NET_WAIT(net, b.received == 2);
+        assert_int_equal(a.lost, 1);
+        end_close(&a);
+        end_close(&b);
+        close(fd);
+    }
+}
+
 static void keep_alives_reach_nobody(void **state)
 {
     static const struct slice table[] = {{"\r\n\r\n", 4}, {"\r\n", 2}, {"", 0}, {"\0\0\0\0", 4}};
@@ -201,6 +266,7 @@ static void listeners_are_found_by_side_transport_and_family(void **state)
                      &l[0]);
     assert_ptr_equal(transport_listener_for(a.transport, TRANSPORT_INSIDE, SIP_TCP, AF_INET6),
                      &l[1]);
+    assert_null(transport_listener_for(a.transport, TRANSPORT_OUTSIDE, SIP_UDP, AF_INET6));
     assert_ptr_equal(transport_listener_for(a.transport, TRANSPORT_OUTSIDE, SIP_UDP, AF_INET),
                      &l[3]);
     assert_null(transport_listener_for(a.transport, TRANSPORT_OUTSIDE, SIP_TLS, AF_INET));
@@ -257,6 +323,8 @@ int main(void)
         TEST(flush_does_not_wait_for_the_loop),
         TEST(what_is_queued_leaves_before_closing),
         TEST(one_unsendable_datagram_loses_no_other),
+        TEST(what_the_kernel_does_not_take_is_told),
+        TEST(what_came_back_by_icmp_is_told_and_takes_nothing_with_it),
         TEST(keep_alives_reach_nobody),
         TEST(the_largest_datagram_passes_and_no_larger_one),
         TEST(sending_needs_a_udp_listener_of_this_transport),
