@@ -180,7 +180,7 @@ static bool answer_take(struct slice bytes, const struct request *request, size_
     size_t scanned = 0;
     struct sip_frame frame = sip_frame(bytes, &scanned);
     *used = 0;
-    if (frame.kind == SIP_FRAME_BAD)
+    if (frame.kind == SIP_FRAME_BAD || frame.kind == SIP_FRAME_TOO_LONG)
         *why = no_sip;
     if (frame.kind == SIP_FRAME_PING)
         *used = frame.skip;

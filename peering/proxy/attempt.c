@@ -390,6 +390,14 @@ static void on_timeout(struct txn_client *txn, void *arg)
     context_attempt_failed(attempt->context);
 }
 
+/* It was delivered, and what came back cannot be passed on: nobody else shall get it as well. */
+static void answer_too_long(struct attempt *attempt)
+{
+    context_add_cause(attempt->context, "the answer of %s is longer than %d bytes",
+                      attempt->hop.host, SIP_MAX_MESSAGE);
+    attempt->context->answer_too_long = attempt->context->search_over = true;
+}
+
 /* Of a datagram that is too long for the way there, a shorter one may still arrive. */
 static void on_lost(struct txn_client *txn, int error, void *arg)
 {
@@ -397,12 +405,15 @@ static void on_lost(struct txn_client *txn, int error, void *arg)
     struct context *context = attempt->context;
     char text[NETADDR_TEXT_MAX];
     (void)txn;
-    if (error != EMSGSIZE)
+    if (error != EMSGSIZE && error != EOVERFLOW)
         hop_failed(attempt);
     if (attempt->abandoned)
         return;
-    context_add_cause(context, "%s at %s: %s", attempt->hop.host,
-                      netaddr_format(&attempt->hop.addr, text), status_text(-error));
+    if (error == EOVERFLOW)
+        answer_too_long(attempt);
+    else
+        context_add_cause(context, "%s at %s: %s", attempt->hop.host,
+                          netaddr_format(&attempt->hop.addr, text), status_text(-error));
     attempt->abandoned = true;
     context_attempt_failed(context);
 }

@@ -118,6 +118,12 @@ static void answer(struct context *context, const struct refusal *answer, const 
         txn_server_abort(context->server); /* no memory even for an answer: the sender asks again */
 }
 
+const char *context_far_domain(const struct context *context)
+{
+    const struct plan *plan = context->plan;
+    return plan->side == TRANSPORT_OUTSIDE ? plan->peer : plan->hosted;
+}
+
 /* No target is left. Never 503 towards a core: that would take the whole edge out of service. */
 static void give_up(struct context *context)
 {
@@ -135,7 +141,10 @@ static void give_up(struct context *context)
         respond(context, context->kept_status, context->kept_bytes, "answered", "");
         return;
     }
-    if (context->origin.listener->side == TRANSPORT_OUTSIDE) /* names of cores stay inside */
+    if (context->answer_too_long)
+        refusal_set(&refusal, 502, "the answer of %s is longer than %d bytes",
+                    context_far_domain(context), SIP_MAX_MESSAGE);
+    else if (context->origin.listener->side == TRANSPORT_OUTSIDE) /* names of cores stay inside */
         refusal_set(&refusal, late ? 408 : 480,
                     context->answered_503 ? "the core of %s answered 503"
                                           : "the core of %s does not answer",
@@ -165,12 +174,6 @@ void context_add_cause(struct context *context, const char *format, ...)
 /* ---- targets in turn ---- */
 
 static void try_next(struct context *context);
-
-const char *context_far_domain(const struct context *context)
-{
-    const struct plan *plan = context->plan;
-    return plan->side == TRANSPORT_OUTSIDE ? plan->peer : plan->hosted;
-}
 
 /* The search in the target turned to last. */
 static void search_begin(struct context *context, struct resolver_plan *found)

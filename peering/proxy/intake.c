@@ -3,6 +3,7 @@
 
 #include "base/status.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 static void count(_Atomic uint64_t *counter)
@@ -358,11 +359,30 @@ static void receive_request(struct proxy *proxy, const struct origin *origin,
     arena_free(arena);
 }
 
+/* An answer on a stream that is too long to be passed on: only its headers came here. It ends its
+ * transaction all the same, or the sender would ask for it again. */
+static void receive_too_long(struct proxy *proxy, const struct origin *origin,
+                             const struct sip_msg *response)
+{
+    unsigned number;
+    count(&proxy->counters->dropped);
+    if (response->status < 200 || txn_branch_worker(response->via.branch, &number) != 0 ||
+        number / proxy->workers != proxy_side_number(origin->listener->side))
+        return;
+    struct txn_client *txn = txn_client_find(proxy->txns, response);
+    if (txn && names_us(txn, response))
+        txn_client_lost(txn, EOVERFLOW);
+}
+
 /* A message that cannot be parsed is answered where the sender can be told (section 16.3 step 1).
  */
 static void receive_malformed(struct proxy *proxy, const struct origin *origin,
                               const struct sip_msg *msg, const struct sip_fault *fault)
 {
+    if (!msg->is_request && fault->status == 513 && origin->conn) {
+        receive_too_long(proxy, origin, msg);
+        return;
+    }
     bool known = origin->listener->side == TRANSPORT_OUTSIDE || sources_known(proxy, &origin->peer);
     if (fault->status == 0 || !known || !sip_msg_can_answer(msg)) {
         count(&proxy->counters->dropped);

@@ -45,6 +45,6 @@ void lost_receive(struct proxy *proxy, struct slice bytes, int error)
         return;
     }
     struct txn_client *txn = txn_client_find_sent(proxy->txns, branch, until(bytes, " "));
-    if (txn)
+    if (txn && txn_client_state_of(txn) != TXN_CLIENT_PROCEEDING) /* else it did arrive */
         txn_client_lost(txn, error);
 }

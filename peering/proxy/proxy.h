@@ -396,8 +396,9 @@ struct context {
     bool fallen_back;                   /* it is tried over UDP whatever the length: TCP failed */
 
     struct search_time search_time;
-    bool undecided;    /* counted in proxy->undecided */
-    bool answered_503; /* one of the targets did */
+    bool undecided;       /* counted in proxy->undecided */
+    bool answered_503;    /* one of the targets did */
+    bool answer_too_long; /* the last one's was */
     bool search_over, cancelled, final_sent;
     uint64_t started_ms; /* of the worker's clock; and when it left for the hop tried last, and when
                             anything came back first; 0: not yet */

@@ -14,7 +14,7 @@ static struct sip_frame frame_of(enum sip_frame_kind kind, size_t skip, size_t l
 
 static struct sip_frame frame_bad(size_t skip, size_t len, unsigned status, const char *reason)
 {
-    return (struct sip_frame){SIP_FRAME_BAD, skip, len, {status, reason}};
+    return (struct sip_frame){SIP_FRAME_BAD, skip, len, 0, {status, reason}};
 }
 
 /* CR LF before a start line is ignored (section 7.5): an answer to our ping. */
@@ -67,13 +67,28 @@ static const char *content_length_find(const char *p, const char *end, size_t *l
         if (found)
             return "more than one Content-Length header";
         found = true;
-        int status = sip_content_length_decode(header.value, len);
+        uint64_t length = 0;
+        int status = slice_to_u64(header.value, SIP_MAX_SKIPPED, &length);
+        *len = (size_t)length;
         *too_long = status == -ERANGE;
         if (status != 0)
             return *too_long ? "the message is longer than 65535 bytes"
                              : "Content-Length header: it is not a number";
     }
     return found ? NULL : "Content-Length header is missing, which a stream needs";
+}
+
+/* Nobody else's answers on the connection are to be lost with one. */
+static struct sip_frame frame_too_long(struct slice bytes, size_t skip, size_t head, size_t body)
+{
+    static const char version[] = "SIP/2.0 ";
+    struct sip_frame frame = frame_bad(skip, head, 513, "the message is longer than 65535 bytes");
+
+    if (head < sizeof(version) || memcmp(bytes.p + skip, version, sizeof(version) - 1) != 0)
+        return frame;
+    frame.kind = SIP_FRAME_TOO_LONG;
+    frame.rest = body;
+    return frame;
 }
 
 /* The header section, `skip` to `skip + head`, is complete. */
@@ -90,7 +105,7 @@ static struct sip_frame frame_with_headers(struct slice bytes, size_t skip, size
     if (reason != NULL)
         return frame_bad(skip, head, too_long ? 513 : 400, reason);
     if (head + body > SIP_MAX_MESSAGE)
-        return frame_bad(skip, head, 513, "the message is longer than 65535 bytes");
+        return frame_too_long(bytes, skip, head, body);
     if (bytes.len < skip + head + body) {
         *scanned = LENGTH_KNOWN | (skip + head + body);
         return frame_of(SIP_FRAME_INCOMPLETE, skip, 0);

@@ -318,7 +318,7 @@ int sip_msg_parse(struct slice bytes, bool stream, struct sip_header *headers, s
         return 0;
     *fault = parse.fault;
     if (!msg->is_request)
-        fault->status = 0;
+        fault->status = fault->status == 513 ? 513 : 0;
     return STATUS_MALFORMED;
 }
 

@@ -19,12 +19,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SIP_MAX_MESSAGE   65535 /* bytes, what a UDP datagram can hold; streams keep to it too */
-#define SIP_MAX_DATAGRAM  65507 /* bytes that IPv4 and UDP leave of it */
-#define SIP_SAFE_DATAGRAM 1300  /* a longer request had better go by TCP (18.1.1) */
-#define SIP_MAX_HEADER    32768 /* bytes of start line and headers together */
-#define SIP_MAX_HEADERS   256   /* header lines of one message; more are refused */
-#define SIP_MAX_EDITS     64    /* edits of one forwarded message */
+#define SIP_MAX_MESSAGE   65535   /* bytes, what a UDP datagram can hold; streams keep to it too */
+#define SIP_MAX_DATAGRAM  65507   /* bytes that IPv4 and UDP leave of it */
+#define SIP_SAFE_DATAGRAM 1300    /* a longer request had better go by TCP (18.1.1) */
+#define SIP_MAX_SKIPPED   1048576 /* bytes of content of a response that is passed over */
+#define SIP_MAX_HEADER    32768   /* bytes of start line and headers together */
+#define SIP_MAX_HEADERS   256     /* header lines of one message; more are refused */
+#define SIP_MAX_EDITS     64      /* edits of one forwarded message */
 
 enum sip_transport { SIP_UDP, SIP_TCP, SIP_TLS, SIP_SCTP };
 
@@ -199,8 +200,9 @@ struct sip_msg {
 };
 
 /* Why a message was refused: what the sender is told. `status` is the SIP status that fits
- * (400, 505, 513; 0: not a request, there is nobody to answer), `reason` a text fit for a Warning
- * or a reason phrase such as "CSeq number is over 2**32-1". */
+ * (400, 505, 513; 0: not a request, there is nobody to answer, but 513 where a response is too
+ * long), `reason` a text fit for a Warning or a reason phrase such as "CSeq number is over
+ * 2**32-1". */
 struct sip_fault {
     unsigned status;
     const char *reason;
@@ -238,6 +240,8 @@ enum sip_frame_kind {
     SIP_FRAME_INCOMPLETE, /* wait for more bytes */
     SIP_FRAME_MESSAGE,    /* a message of `len` bytes starts at `skip` */
     SIP_FRAME_PING,       /* CRLF CRLF: answer CRLF, then drop `skip` bytes */
+    SIP_FRAME_TOO_LONG,   /* a response's header section of `len` bytes at `skip`: sip_msg_parse
+                             refuses it; its content, `rest` bytes behind it, is to be passed over */
     SIP_FRAME_BAD         /* framing is lost: close the connection; `fault` says why. Where `len` is
                              not 0, the header section, or what is read of one that is too long, is
                              there: sip_msg_parse refuses it, with what is needed for an answer */
@@ -246,14 +250,16 @@ enum sip_frame_kind {
 struct sip_frame {
     enum sip_frame_kind kind;
     size_t skip; /* bytes before the message (single CRLFs), or of a ping */
-    size_t len;
+    size_t len, rest;
     struct sip_fault fault;
 };
 
 /* Looks at what has arrived so far. `scanned` is the caller's memory between calls on the same
  * unconsumed bytes (0 at first, and again after a message was consumed), so that a message arriving
- * byte by byte costs linear time. A message over SIP_MAX_MESSAGE or a header section over
- * SIP_MAX_HEADER is SIP_FRAME_BAD with status 513. */
+ * byte by byte costs linear time. A request over SIP_MAX_MESSAGE or a header section over
+ * SIP_MAX_HEADER is SIP_FRAME_BAD with status 513; of a response, others share whose connection,
+ * the end is known all the same (SIP_FRAME_TOO_LONG) unless it is too far away (SIP_MAX_SKIPPED).
+ */
 struct sip_frame sip_frame(struct slice bytes, size_t *scanned);
 
 /* ---- edits ---- */

@@ -156,19 +156,23 @@ static bool is_message_begun(struct slice bytes)
     return i < bytes.len;
 }
 
-static void watch_completion(struct conn *conn)
+static void start_message_timer(struct conn *conn)
 {
     struct transport *transport = conn->transport;
     char name[CONN_NAME_MAX];
 
-    if (!is_message_begun(buf_bytes(&conn->in)))
-        return;
     if (timer_is_running(&conn->message_timer))
         return;
     if (timer_start(transport->timers, &conn->message_timer,
                     uv_now(transport->loop) + transport->message_timeout_ms, on_message_timer,
                     conn) < 0)
         conn_close(conn, "%s: out of timers", conn_name(conn, name));
+}
+
+static void watch_completion(struct conn *conn)
+{
+    if (is_message_begun(buf_bytes(&conn->in)))
+        start_message_timer(conn);
 }
 
 static void close_bad(struct conn *conn, const struct sip_fault *fault)
@@ -197,6 +201,25 @@ static void hand_over(struct conn *conn, const struct sip_frame *frame)
     gate_message(conn);
 }
 
+/* Of a response that is too long its transaction hears; what is behind it is still to be found. */
+static void skip_begin(struct conn *conn, const struct sip_frame *frame)
+{
+    conn->skipping = frame->rest;
+    hand_over(conn, frame);
+    if (conn->state == CONN_READY)
+        start_message_timer(conn);
+}
+
+static void skip_some(struct conn *conn)
+{
+    size_t len = buf_len(&conn->in) < conn->skipping ? buf_len(&conn->in) : conn->skipping;
+
+    buf_consume(&conn->in, len);
+    conn->skipping -= len;
+    if (conn->skipping == 0)
+        timer_stop(conn->transport->timers, &conn->message_timer);
+}
+
 /* Before the connection is closed: what can be read of the message may tell whom to answer. */
 static void refuse_bad(struct conn *conn, const struct sip_frame *frame)
 {
@@ -213,6 +236,10 @@ static void take_messages(struct conn *conn)
 {
     while (conn->state == CONN_READY && !conn->throttled && buf_len(&conn->in) > 0 &&
            !verdict_is_over(conn)) {
+        if (conn->skipping > 0) {
+            skip_some(conn);
+            continue;
+        }
         struct sip_frame frame = sip_frame(buf_bytes(&conn->in), &conn->scanned);
 
         switch (frame.kind) {
@@ -226,6 +253,9 @@ static void take_messages(struct conn *conn)
             buf_consume(&conn->in, frame.skip);
             conn->scanned = 0;
             conn_send(conn, SLICE("\r\n"));
+            break;
+        case SIP_FRAME_TOO_LONG:
+            skip_begin(conn, &frame);
             break;
         case SIP_FRAME_BAD:
             refuse_bad(conn, &frame);

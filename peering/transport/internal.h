@@ -138,6 +138,7 @@ struct conn {
     bool heard; /* any byte of the application arrived */
     struct buf in, out;
     size_t scanned;             /* of sip_frame */
+    size_t skipping;            /* bytes still to come that are passed over */
     struct timer timer;         /* connecting and handshake; then idle */
     struct timer message_timer; /* runs while a message is incomplete */
     uint64_t opened_ms, active_ms;

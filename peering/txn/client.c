@@ -231,7 +231,9 @@ bool txn_client_accepts(const struct txn_client *txn, const void *source)
 
 void txn_client_lost(struct txn_client *txn, int error)
 {
-    if (txn->state != TXN_CLIENT_CALLING && txn->state != TXN_CLIENT_TRYING)
+    bool is_open = txn->state == TXN_CLIENT_CALLING || txn->state == TXN_CLIENT_TRYING ||
+                   txn->state == TXN_CLIENT_PROCEEDING;
+    if (!is_open)
         return;
     client_enter(txn, TXN_CLIENT_TERMINATED);
     if (txn->user.lost)

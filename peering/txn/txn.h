@@ -145,8 +145,8 @@ struct txn_client_user {
     void (*response)(struct txn_client *txn, const struct sip_msg *response, void *arg);
     /* Timer B or F: no final response. `ended` follows. */
     void (*timeout)(struct txn_client *txn, void *arg);
-    /* What was sent did not arrive (17.1.4); `error` is an errno. `ended` follows. May be NULL:
-     * then `timeout` is called. */
+    /* txn_client_lost: what was sent did not arrive, say (17.1.4); `error` is an errno. `ended`
+     * follows. May be NULL: then `timeout` is called. */
     void (*lost)(struct txn_client *txn, int error, void *arg);
     void (*ended)(struct txn_client *txn, void *arg);
     /* May whoever is at `source` answer the request? The layer knows no sources: it is what the
@@ -170,7 +170,8 @@ void txn_client_receive(struct txn_client *txn, const struct sip_msg *response);
 /* The client transaction whose request began so: the branch of its top Via and its method. */
 struct txn_client *txn_client_find_sent(struct txn_layer *layer, struct slice branch,
                                         struct slice method);
-/* What it sent did not arrive; `error` is an errno. Ends it, unless something has come back. */
+/* It failed below SIP, `error` is an errno: what it sent did not arrive, or its answer is of no
+ * use. Ends it, unless it is answered. */
 void txn_client_lost(struct txn_client *txn, int error);
 
 enum txn_client_state txn_client_state_of(const struct txn_client *txn);

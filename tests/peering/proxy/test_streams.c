@@ -141,6 +141,36 @@ static void a_connection_that_closes_with_its_answer_did_not_fail(void **state)
     close(core.fd);
 }
 
+/* The content that is too long is passed over, and the connection has others' answers still. */
+static void an_answer_that_is_too_long_ends_its_request_alone(void **state)
+{
+    static char content[70000];
+    struct stand *stand = *state;
+    struct call first = message(), second = message();
+    char sent_first[8192], sent[8192], text[8192];
+    restart_alone(stand);
+    add_second_core(stand);
+    struct core core = connection_in_use(stand);
+    send_request(stand, &stand->a, &first);
+    expect(&core, "MESSAGE", sent_first);
+    send_request(stand, &stand->a, &second);
+    expect(&core, "MESSAGE", sent);
+    answer_text(&core, sent_first, "200 OK", text);
+    snprintf(strstr(text, "Content-Length: 0"), 100, "Content-Length: %zu\r\n\r\n",
+             sizeof(content));
+    assert_int_equal(send(core.fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
+    expect(&stand->a, "SIP/2.0 502", text);
+    assert_non_null(strstr(text, "the answer of three.example is longer than 65535 bytes"));
+    memset(content, 'x', sizeof(content));
+    assert_int_equal(send(core.fd, content, sizeof(content), MSG_NOSIGNAL), sizeof(content));
+    answer_text(&core, sent, "200 OK", text);
+    assert_int_equal(send(core.fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
+    expect(&stand->a, "SIP/2.0 200", text);
+    expect_no_connection(&stand->c); /* nothing was delivered twice */
+    expect_nothing(&stand->b1);
+    close(core.fd);
+}
+
 static void answer_and_close(struct core *core, const char *sent, const char *status)
 {
     char text[8192];
@@ -261,6 +291,7 @@ int main(void)
         STAND_TEST(the_replacement_carries_the_answer),
         STAND_TEST(a_new_connection_has_no_second_chance),
         STAND_TEST(a_connection_that_closes_with_its_answer_did_not_fail),
+        STAND_TEST(an_answer_that_is_too_long_ends_its_request_alone),
         STAND_TEST(a_core_that_took_note_and_vanished_is_left_for_the_next),
         STAND_TEST(a_core_that_rang_and_vanished_does_not_hold_the_call_for_minutes),
         STAND_TEST(what_rang_may_answer_on_another_connection),

@@ -196,6 +196,32 @@ static void long_messages_are_refused_before_they_have_come(void **state)
     free(text);
 }
 
+static void of_a_response_that_is_too_long_the_end_is_known(void **state)
+{
+    static const struct {
+        const char *text;
+        enum sip_frame_kind kind;
+        size_t rest;
+    } table[] = {
+        {"SIP/2.0 200 OK\r\nl: 65536\r\n\r\n", SIP_FRAME_TOO_LONG, 65536},
+        {"SIP/2.0 200 OK\r\nl: 65510\r\n\r\n", SIP_FRAME_TOO_LONG, 65510},
+        {"SIP/2.0 200 OK\r\nl: 1048576\r\n\r\n", SIP_FRAME_TOO_LONG, 1048576},
+        {"SIP/2.0 200 OK\r\nl: 1048577\r\n\r\n", SIP_FRAME_BAD, 0},
+        {"SIP/2.0X 200 OK\r\nl: 65536\r\n\r\n", SIP_FRAME_BAD, 0},
+        {"A sip:b SIP/2.0\r\nl: 65536\r\n\r\n", SIP_FRAME_BAD, 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(table); i++) {
+        size_t scanned = 0;
+        struct sip_frame frame = sip_frame(slice_of(table[i].text), &scanned);
+
+        assert_row(frame.kind == table[i].kind, table[i].text);
+        assert_row(frame.len == strlen(table[i].text) && frame.rest == table[i].rest,
+                   table[i].text);
+        assert_int_equal(frame.fault.status, 513);
+    }
+}
+
 static void the_largest_message_passes(void **state)
 {
     (void)state;
@@ -225,6 +251,7 @@ int main(void)
         cmocka_unit_test(framing_is_lost_where_the_length_is_not_known),
         cmocka_unit_test(a_line_end_that_is_not_crlf_loses_framing),
         cmocka_unit_test(long_messages_are_refused_before_they_have_come),
+        cmocka_unit_test(of_a_response_that_is_too_long_the_end_is_known),
         cmocka_unit_test(the_largest_message_passes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
