@@ -370,7 +370,7 @@ static void receive_too_long(struct proxy *proxy, const struct origin *origin,
         number / proxy->workers != proxy_side_number(origin->listener->side))
         return;
     struct txn_client *txn = txn_client_find(proxy->txns, response);
-    if (txn && names_us(txn, response))
+    if (txn && names_us(txn, response) && txn_client_accepts(txn, origin))
         txn_client_lost(txn, EOVERFLOW);
 }
 
