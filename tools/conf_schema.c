@@ -245,8 +245,8 @@ const struct conf_setting conf_settings[] = {
      NULL, "connections at once that one peer opened"},
     {"limits", "peer-requests", CONF_NUMBER, 0, MANY, "1000", CONF_FIXED, GUARD(peer_requests),
      NULL,
-     "requests outside dialogs, OPTIONS and CANCELs among them, per second of one peer, twice as "
-     "many in a burst, unless its entry says another number"},
+     "requests, OPTIONS and CANCELs among them, per second of one peer, twice as many in a burst, "
+     "unless its entry says another number; what ends a call always passes"},
     {"limits", "peer-messages", CONF_NUMBER, 0, MANY, "10000", CONF_FIXED, GUARD(peer_messages),
      NULL,
      "messages of any kind per second of one peer, and at least ten times its requests; more are "

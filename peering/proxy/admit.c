@@ -378,6 +378,35 @@ static void redirect_alias(const struct sip_msg *request, const struct called *c
         refusal_set(refusal, 480, "the address has another name that is too long to tell");
 }
 
+/* Is the called address served by a core of ours? Else tells the peer where it lives, or that it is
+ * not there. */
+static bool is_served(const struct sip_msg *request, const struct called *called,
+                      struct refusal *refusal)
+{
+    switch (called->answer.rule) {
+    case RESOLVER_HOSTED:
+    case RESOLVER_UNKNOWN_CORE:
+        return true;
+    case RESOLVER_PORTED_OUT:
+    case RESOLVER_MOVED:
+    case RESOLVER_ALIAS:
+        if (called->answer.route.aliased)
+            redirect_alias(request, called, refusal);
+        else
+            redirect_ported(request, called, refusal);
+        return false;
+    case RESOLVER_UNKNOWN:
+    case RESOLVER_BLOCKED:
+    case RESOLVER_AUTHORITY:
+    case RESOLVER_PUBLISHED:
+    case RESOLVER_PSTN: /* asked for by our cores only */
+    case RESOLVER_NO_NUMBER:
+        refuse_unknown(request, refusal);
+        return false;
+    }
+    return false;
+}
+
 static void plan_from_peer(struct proxy *proxy, const struct origin *origin,
                            const struct sip_msg *request, struct plan *plan)
 {
@@ -392,32 +421,27 @@ static void plan_from_peer(struct proxy *proxy, const struct origin *origin,
     admit_peer_caller(proxy, origin, request, plan);
     if (plan->refusal->status)
         return;
-    if (plan->verify && request->method == SIP_ACK) { /* it waits for nobody */
+    if (plan->verify && request->method == SIP_ACK) /* it waits for nobody */
         refusal_set(plan->refusal, 403, "an ACK comes from a caller who is known");
-        return;
-    }
-    switch (called.answer.rule) {
-    case RESOLVER_HOSTED:
-    case RESOLVER_UNKNOWN_CORE:
+    else if (is_served(request, &called, plan->refusal))
         plan_core(request, &called, plan);
+}
+
+void admit_in_dialog(struct proxy *proxy, const struct sip_msg *request, bool has_route,
+                     struct refusal *refusal)
+{
+    char domain[STORE_DOMAIN_MAX + 1];
+    struct called called;
+    const struct sip_uri *uri = &request->uri;
+    bool is_ours = is_sip(uri) && uri->host_kind == SIP_HOST_NAME && uri->has_user &&
+                   store_domain_canonical(uri->host, domain, NULL) == 0 &&
+                   proxy_hosts(proxy, domain);
+    if (is_sip(uri) && !is_ours)
         return;
-    case RESOLVER_PORTED_OUT:
-    case RESOLVER_MOVED:
-    case RESOLVER_ALIAS:
-        if (called.answer.route.aliased)
-            redirect_alias(request, &called, plan->refusal);
-        else
-            redirect_ported(request, &called, plan->refusal);
+    if (!look_up_called(proxy, uri, &called, refusal))
         return;
-    case RESOLVER_UNKNOWN:
-    case RESOLVER_BLOCKED:
-    case RESOLVER_AUTHORITY:
-    case RESOLVER_PUBLISHED:
-    case RESOLVER_PSTN: /* asked for by our cores only */
-    case RESOLVER_NO_NUMBER:
-        refuse_unknown(request, plan->refusal);
-        return;
-    }
+    if (!has_route || called.answer.rule == RESOLVER_BLOCKED)
+        is_served(request, &called, refusal);
 }
 
 bool admit_is_probe(const struct origin *origin, const struct sip_msg *request)

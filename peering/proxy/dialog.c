@@ -174,6 +174,17 @@ static void check_speaker(struct proxy *proxy, const struct origin *origin,
                     SLICE_ARG(from->bytes), token->peer);
 }
 
+/* A token leads to the core it was made for, but not to whomever the Request-URI names there. What
+ * brings a call to its end is never refused. */
+static void check_called(struct proxy *proxy, const struct origin *origin,
+                         const struct sip_msg *request, bool has_route, struct plan *plan)
+{
+    if (policy_never_refuses(request))
+        return;
+    admit_in_dialog(proxy, request, has_route, plan->refusal);
+    policy_called(proxy, origin, request, plan);
+}
+
 /* From the core: to whatever the route set names next, which must prove the dialog's peer. */
 static void plan_to_peer(const struct sip_msg *request, const struct sip_nameaddr *next,
                          const struct token *token, struct plan *plan)
@@ -232,8 +243,10 @@ void dialog_plan(struct proxy *proxy, const struct origin *origin, const struct 
     if (plan->refusal->status)
         return;
     if (token.side == TRANSPORT_OUTSIDE) {
+        check_called(proxy, origin, request, next->bytes.len > 0, plan);
         snprintf(plan->peer, sizeof(plan->peer), "%s", token.peer);
-        plan_to_core(request, next, &hosted, plan);
+        if (plan->refusal->status == 0)
+            plan_to_core(request, next, &hosted, plan);
     } else if (token.peer[0]) {
         plan_to_peer(request, next, &token, plan);
     } else if (store_domain_get(reader, token.peer_core, &other) == 0) {

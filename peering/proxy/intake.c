@@ -276,10 +276,25 @@ struct routes {
     const struct sip_nameaddr *top, *next;
 };
 
+/* Phones register with their core (10.2), which takes what the edge hands it for admitted; and
+ * neither REGISTER nor PUBLISH (RFC 3903 section 4) belongs into a dialog. */
+static void refuse_method(const struct origin *origin, const struct sip_msg *request,
+                          bool in_dialog, struct refusal *refusal)
+{
+    if (origin->listener->side != TRANSPORT_OUTSIDE)
+        return;
+    if (request->method == SIP_REGISTER)
+        refusal_set(refusal, 403, "this edge is no registrar: phones register with their core");
+    else if (in_dialog && slice_eq(request->method_text, SLICE("PUBLISH")))
+        refusal_set(refusal, 403, "a PUBLISH inside a dialog is not passed on");
+}
+
 static void make_plan(struct proxy *proxy, const struct origin *origin,
                       const struct sip_msg *request, const struct routes *routes, struct plan *plan)
 {
     policy_from_peer(proxy, origin, request, routes->in_dialog, plan);
+    if (plan->refusal->status == 0)
+        refuse_method(origin, request, routes->in_dialog, plan->refusal);
     if (plan->refusal->status)
         return;
     plan->in_dialog = routes->in_dialog;

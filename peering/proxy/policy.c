@@ -1,6 +1,6 @@
 /* May we talk to this peer at all, and how much (design sections 3.2 and 6)? Asked before anything
- * is looked up on its behalf. Requests inside dialogs were admitted with them: they are held to the
- * peer's messages and transactions only, so that every call can end. */
+ * is looked up on its behalf. A request inside a dialog is no first contact, and what brings a call
+ * to its end passes whatever else is refused; but a token is no way around the rest. */
 #include "peering/proxy/proxy.h"
 
 #include "base/status.h"
@@ -92,28 +92,6 @@ static void refuse_budget(enum guard_rule rule, const char *domain, uint64_t wai
              wait_s ? (unsigned)wait_s : 1);
 }
 
-void policy_from_peer(struct proxy *proxy, const struct origin *origin,
-                      const struct sip_msg *request, bool in_dialog, struct plan *plan)
-{
-    struct guard_grant grant = {.listed = false};
-    struct refusal blocked = {.status = 0};
-    uint64_t wait_ms = 0;
-    const char *domain = origin->conn ? conn_proven_domain(origin->conn) : "";
-    if (origin->listener->side != TRANSPORT_OUTSIDE || !domain[0])
-        return;
-    look_at_all(proxy, origin->conn, &grant, in_dialog ? &blocked : plan->refusal);
-    if (plan->refusal->status)
-        return;
-    uint64_t peer = guard_peer_key(proxy->guard, domain);
-    enum guard_rule rule = GUARD_OK;
-    if (!in_dialog)
-        rule = guard_request(proxy->guard, peer, &grant, now_ms(proxy), &wait_ms);
-    if (rule == GUARD_OK && request->method != SIP_ACK)
-        rule = guard_begin(proxy->guard, peer, &grant, now_ms(proxy), &plan->budget);
-    if (rule != GUARD_OK)
-        refuse_budget(rule, domain, wait_ms, plan->refusal);
-}
-
 /* The grant of whoever has proven a domain outside. Returns that domain, or "". */
 static const char *grant_of(struct proxy *proxy, const struct origin *origin,
                             struct guard_grant *grant)
@@ -125,6 +103,52 @@ static const char *grant_of(struct proxy *proxy, const struct origin *origin,
     for (size_t i = 0; (domain = conn_identity(origin->conn, i)); i++)
         look_at(proxy, domain, grant);
     return conn_proven_domain(origin->conn);
+}
+
+/* May a peer send this that we would not talk to otherwise? (A CANCEL is answered by hop.) */
+static bool ends_call(enum sip_method method)
+{
+    return method == SIP_ACK || method == SIP_BYE;
+}
+
+bool policy_never_refuses(const struct sip_msg *request)
+{
+    return ends_call(request->method) || slice_eq(request->method_text, SLICE("PRACK"));
+}
+
+/* One more request of this peer. What ends a call, or confirms that it rings, only counts. */
+static enum guard_rule count_request(struct proxy *proxy, const struct sip_msg *request,
+                                     bool in_dialog, const char *domain,
+                                     const struct guard_grant *grant, uint64_t *wait_ms)
+{
+    uint64_t peer = guard_peer_key(proxy->guard, domain);
+    struct guard_grant known = *grant;
+    if (in_dialog && policy_never_refuses(request)) {
+        guard_note_request(proxy->guard, peer, grant, now_ms(proxy));
+        return GUARD_OK;
+    }
+    known.listed = grant->listed || in_dialog; /* no first contact: it was one when it began */
+    return guard_request(proxy->guard, peer, &known, now_ms(proxy), wait_ms);
+}
+
+void policy_from_peer(struct proxy *proxy, const struct origin *origin,
+                      const struct sip_msg *request, bool in_dialog, struct plan *plan)
+{
+    struct guard_grant grant;
+    uint64_t wait_ms = 0;
+    const char *domain = grant_of(proxy, origin, &grant);
+    if (!domain[0])
+        return;
+    if (!in_dialog || !ends_call(request->method))
+        look_at_all(proxy, origin->conn, &grant, plan->refusal);
+    if (plan->refusal->status)
+        return;
+    enum guard_rule rule = count_request(proxy, request, in_dialog, domain, &grant, &wait_ms);
+    if (rule == GUARD_OK && request->method != SIP_ACK)
+        rule = guard_begin(proxy->guard, guard_peer_key(proxy->guard, domain), &grant,
+                           now_ms(proxy), &plan->budget);
+    if (rule != GUARD_OK)
+        refuse_budget(rule, domain, wait_ms, plan->refusal);
 }
 
 void policy_answered_here(struct proxy *proxy, const struct origin *origin, struct refusal *refusal)

@@ -298,6 +298,13 @@ void dialog_plan(struct proxy *proxy, const struct origin *origin, const struct 
 /* The plan for a request outside a dialog: the trust rule and the LUF. */
 void admit_plan(struct proxy *proxy, const struct origin *origin, const struct sip_msg *request,
                 const struct sip_nameaddr *next, struct plan *plan);
+/* Refuses what a peer asks for inside a dialog of an address of ours that it would not reach
+ * outside either. A Request-URI there is a Contact, which names a phone or gateway however its core
+ * likes, and is the core's to judge; only an address of a hosted domain is in the directory. With
+ * `has_route` another element of the core follows, which may have made that name up: then what is
+ * blocked is refused, and no more. */
+void admit_in_dialog(struct proxy *proxy, const struct sip_msg *request, bool has_route,
+                     struct refusal *refusal);
 /* Is this another edge's question where one of our addresses lives (design 3.4)? */
 bool admit_is_probe(const struct origin *origin, const struct sip_msg *request);
 /* Its answer, from the directory alone: nobody is asked, nothing is forwarded. */
@@ -322,7 +329,10 @@ void policy_answered_here(struct proxy *proxy, const struct origin *origin,
                           struct refusal *refusal);
 /* The CANCEL of a call came: it counts too, but is never refused. */
 void policy_cancelled(struct proxy *proxy, const struct origin *origin);
-/* Refuses an INVITE outside a dialog by a peer that calls this address too often. */
+/* Does this, inside a dialog, end a call (ACK, BYE) or bring it to where it can be ended (PRACK)?
+ * Then it counts in its peer's budgets, but passes whatever that has spent. */
+bool policy_never_refuses(const struct sip_msg *request);
+/* Refuses an INVITE by a peer that calls this address too often. */
 void policy_called(struct proxy *proxy, const struct origin *origin, const struct sip_msg *request,
                    struct plan *plan);
 /* Refuses a plan that leads, outside a dialog, to a peer we do not talk to. */

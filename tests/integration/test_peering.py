@@ -160,6 +160,61 @@ def test_a_call_that_runs_may_end_when_its_peer_is_blocked(lab, edge, alice):
         carol.expect_final("BYE")
 
 
+def test_a_dialog_is_no_way_around_a_block(lab, edge, alice):
+    with connected(lab) as carol:
+        dialog = call(carol, alice)
+        edge.tool("peer", "add", "opc.example", "--blocked", "yes")
+        refused(asks(carol), 403, "blocked")
+        for method in ("MESSAGE", "INVITE", "INFO", "PRACK"):
+            carol.send(dialog.request(method))
+            refused(carol.expect_final(method), 403, "opc.example is blocked here")
+
+
+def in_dialog(agent, dialog, method, uri):
+    """The final answer to a request with the dialog's token for another Request-URI."""
+    dialog.target = uri
+    agent.send(dialog.request(method))
+    return agent.expect_final(method)
+
+
+def test_a_dialog_leads_to_no_address_that_is_closed_outside_of_it(lab, edge, alice):
+    edge.tool("address", "add", "closed@opa.example")
+    edge.tool("address", "set", "closed@opa.example", "--blocked", "yes")
+    edge.tool("address", "add", "gone@opa.example", "--hosting", "opd.example")
+    with connected(lab) as carol:
+        dialog = call(carol, alice)
+        for method in ("MESSAGE", "INVITE", "SUBSCRIBE"):
+            refused(in_dialog(carol, dialog, method, "sip:nobody@opa.example"), 404, "no such")
+            refused(in_dialog(carol, dialog, method, "sip:closed@opa.example"), 404, "no such")
+            assert in_dialog(carol, dialog, method, "sip:gone@opa.example").status == 302
+            refused(in_dialog(carol, dialog, method, "tel:+19005550000"), 404, "not routed here")
+        dialog.routes = [*dialog.routes, f"<sip:{alice.address}:{alice.port};lr>"]
+        refused(in_dialog(carol, dialog, "MESSAGE", "sip:closed@opa.example"), 404, "no such")
+        for uri in ("sip:nobody@opa.example", "sip:phone@4xk2.invalid"):
+            dialog.target = uri
+            carol.send(dialog.request("INFO"))
+            alice.answer(alice.expect("INFO"), 200, "OK")
+            assert carol.expect_final("INFO").status == 200
+
+
+def test_a_call_ends_whatever_its_contact_was(lab, alice):
+    with connected(lab) as carol:
+        dialog = call(carol, alice)
+        dialog.target = "sip:nobody@opa.example"
+        carol.send(dialog.request("BYE"))
+        alice.answer(alice.expect("BYE"), 200, "OK")
+        assert carol.expect_final("BYE").status == 200
+
+
+def test_nobody_registers_from_outside(lab, alice):
+    with connected(lab) as carol:
+        for uri in ("sip:opa.example", ALICE):
+            refused(asks(carol, uri=uri, method="REGISTER"), 403, "no registrar")
+        dialog = call(carol, alice)
+        refused(in_dialog(carol, dialog, "REGISTER", dialog.target), 403, "no registrar")
+        refused(in_dialog(carol, dialog, "PUBLISH", dialog.target), 403, "not passed on")
+
+
 # -- budgets --------------------------------------------------------------------------------------
 
 
@@ -237,6 +292,29 @@ def test_a_call_is_cancelled_whatever_its_peer_has_spent(lab, edge, configured, 
             answer = other.expect_final("CANCEL")
             assert answer.status in ((200,) if other is carol else (200, 503))
             assert carol.expect_final("INVITE", call_id=invite.get("Call-ID")).status == 487
+
+
+def test_a_dialog_is_no_way_around_the_budget(lab, edge, alice):
+    edge.tool("peer", "add", "opc.example", "--requests", "5")
+    with connected(lab) as carol:
+        dialog = call(carol, alice)
+        for _ in range(40):
+            carol.send(dialog.request("INFO"))
+        over_budget(carol.expect(503), "opc.example sends more requests per second than it may")
+        carol.send(dialog.request("BYE"))
+        alice.answer(alice.expect("BYE"), 200, "OK")
+        assert carol.expect_final("BYE").status == 200
+
+
+def test_an_address_is_called_so_often_by_dialogs_too(lab, edge, configured, alice):
+    configured("limits { called-calls = 2 }", restart=True)
+    with connected(lab) as carol:
+        dialog = call(carol, alice)
+        dialog.target = ALICE
+        carol.send(dialog.request("INVITE"))
+        alice.answer(alice.expect("INVITE"), 488, "Not Acceptable Here")
+        assert carol.expect_final("INVITE").status == 488
+        refused(in_dialog(carol, dialog, "INVITE", ALICE), 480, "more often than it may")
 
 
 def test_a_peer_has_so_many_requests_under_way(lab, edge, alice):
