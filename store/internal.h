@@ -24,6 +24,7 @@
 #define STORE_READER_CHECK_MS 60000             /* how often slots of dead processes are freed */
 #define STORE_TIMER_MS        1000              /* how often the timer looks for what is due */
 #define STORE_EXPIRE_MAX      1000 /* records, or journal entries, one command of the timer drops */
+#define STORE_KEY_AGE_MS      ((uint64_t)24 * 3600 * 1000) /* a dialog token key is renewed */
 #define STORE_JOURNAL_AGE_MS  ((uint64_t)365 * 24 * 3600 * 1000)
 #define STORE_JOURNAL_SIZE    ((uint64_t)256 << 20)
 #define STORE_JOURNAL_SHARE   4    /* of the map, one part is the journal's at most */

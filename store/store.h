@@ -113,7 +113,8 @@ struct store_conf {
                              every process that opens it */
     unsigned max_readers; /* reader slots; 0: 126. The first process to open it decides */
 
-    /* What the writer's timer drops; each 0 for the default. */
+    /* What the writer's timer renews and drops; each 0 for the default. */
+    uint64_t key_age_ms;     /* the current dialog token key from this age on; 0: one day */
     uint64_t journal_age_ms; /* entries older than this; 0: 365 days */
     uint64_t journal_size;   /* bytes, and a quarter of the map at most; the oldest go first, as far
                                 as   the cursors allow; 0: 256 MiB */

@@ -7,10 +7,12 @@
 #include "store/table_key.h"
 
 #include <stdio.h>
+#include <sys/random.h>
 
 void store_timer_init(struct store_timer *timer, const struct store_conf *conf)
 {
     *timer = (struct store_timer){
+        .key_age_ms = conf->key_age_ms ? conf->key_age_ms : STORE_KEY_AGE_MS,
         .journal_age_ms = conf->journal_age_ms ? conf->journal_age_ms : STORE_JOURNAL_AGE_MS,
         .journal_size = store_journal_size(conf),
         .journal_max = conf->journal_max,
@@ -92,6 +94,23 @@ static int journal_due(const struct store_timer *timer, const struct store_txn *
     return 0;
 }
 
+/* ---- the key of dialog tokens ---- */
+
+/* Is the current one old? The first one is made by the edge that needs it. */
+static bool key_is_due(const struct store_timer *timer, const struct store_txn *txn,
+                       uint64_t now_ms)
+{
+    struct store_key key;
+    return store_token_key_last(txn, &key) == 0 && now_ms > key.created_ms &&
+           now_ms - key.created_ms >= timer->key_age_ms;
+}
+
+/* Applying draws nothing, so that every replica gets the same key. */
+static bool key_draw(struct store_key *key)
+{
+    return getrandom(key->secret, sizeof(key->secret), 0) == (ssize_t)sizeof(key->secret);
+}
+
 /* ---- looking ---- */
 
 static size_t timer_collect(const struct store_timer *timer, const struct store_txn *txn,
@@ -104,6 +123,10 @@ static size_t timer_collect(const struct store_timer *timer, const struct store_
     if (journal_due(timer, txn, now_ms, &sequence) == 0 && sequence) {
         commands[count] = timer_command(STORE_JOURNAL_TRIM, now_ms);
         commands[count++].sequence = sequence;
+    }
+    if (key_is_due(timer, txn, now_ms)) {
+        commands[count] = timer_command(STORE_KEY_ADD, now_ms);
+        count += key_draw(&commands[count].key);
     }
     return count;
 }

@@ -27,6 +27,7 @@ void fixture_make(struct fixture *fixture, size_t map_size)
     fixture->conf.map_size = map_size;
     fixture->conf.clock = fixture_clock;
     fixture->conf.arg = fixture;
+    fixture->conf.key_age_ms = UINT64_MAX; /* commands are at 1 s, and their key is to stay */
     atomic_store(&fixture->now_ms, (uint64_t)10 * 24 * 3600 * 1000);
 }
 

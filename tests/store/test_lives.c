@@ -1,6 +1,7 @@
 /* The lives of addresses: aliases, claims, locks, release and quarantine, codes, imports, and what
  * the timer and the journal do about them. */
 #include "base/status.h"
+#include "store/writer.h"
 #include "tests/store/fixture.h"
 
 #include <setjmp.h>
@@ -565,6 +566,50 @@ static void the_timer_ends_quarantines_tokens_and_moves(void **state)
     assert_true(fixture_stats(f).store_time_ms == 101 * DAY_MS);
 }
 
+static struct store_key current_key(struct fixture *f)
+{
+    struct store_key key;
+    assert_int_equal(store_reader_begin(f->reader), 0);
+    assert_int_equal(store_key_current(f->reader, &key), 0);
+    store_reader_end(f->reader);
+    return key;
+}
+
+static void the_timer_renews_the_key_of_dialogs_each_day(void **state)
+{
+    struct fixture *f = *state;
+    struct store_command first = {.op = STORE_KEY_ADD,
+                                  .expected_version = STORE_ANY_VERSION,
+                                  .time_ms = 1000,
+                                  .key.secret = "a secret of thirty-two octets.."};
+    struct store_command due[STORE_TIMER_COMMANDS];
+    struct store_timer timer;
+    fixture_close(f);
+    f->conf.key_age_ms = 0; /* the default */
+    atomic_store(&f->now_ms, 2000);
+    fixture_open(f);
+    store_timer_init(&timer, &f->conf);
+    assert_int_equal(store_timer_look(&timer, f->store, DAY_MS + 1000, due), 0);
+    assert_int_equal(fixture_submit(f, &first), 0);
+    assert_int_equal(store_timer_look(&timer, f->store, DAY_MS + 999, due), 0);
+    assert_int_equal(store_timer_look(&timer, f->store, DAY_MS + 1000, due), 1);
+    assert_int_equal(due[0].op, STORE_KEY_ADD);
+    atomic_store(&f->now_ms, DAY_MS + 1000);
+    for (int waited = 0; current_key(f).id == 1; waited += 20) {
+        assert_true(waited < PATIENCE_MS);
+        usleep(20000);
+    }
+    struct store_key key = current_key(f);
+    assert_int_equal(key.created_ms, DAY_MS + 1000);
+    assert_memory_not_equal(key.secret, first.key.secret, STORE_KEY_LEN);
+    assert_memory_not_equal(key.secret, due[0].key.secret, STORE_KEY_LEN); /* drawn anew */
+    assert_int_equal(store_reader_begin(f->reader), 0);
+    assert_int_equal(store_key_get(f->reader, 1, &key), 0);
+    store_reader_end(f->reader);
+    assert_int_equal(key.retired_ms, DAY_MS + 1000);
+    assert_int_equal(store_timer_look(&timer, f->store, DAY_MS + 1000, due), 0);
+}
+
 /* ---- many at once ---- */
 
 static struct store_command batch_of(enum store_op op, const struct store_record *records,
@@ -938,6 +983,7 @@ int main(void)
         LIVES_TEST(a_long_history_is_erased_in_steps),
         LIVES_TEST(a_long_history_without_quarantine_is_a_release_too),
         LIVES_TEST(the_timer_ends_quarantines_tokens_and_moves),
+        LIVES_TEST(the_timer_renews_the_key_of_dialogs_each_day),
         LIVES_TEST(an_import_is_whole_or_goes_on),
         LIVES_TEST(an_import_is_undone_but_for_what_changed_since),
         LIVES_TEST(an_undo_is_of_imports_only_and_brings_tombstones_back),
