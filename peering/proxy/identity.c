@@ -29,18 +29,20 @@ static void remove_all(struct sip_edits *edits, const struct sip_msg *msg, enum 
         sip_edits_remove(edits, h->line);
 }
 
-/* As far as the answers are there: nobody is asked for the sake of a header. */
+/* As far as the answers are there: nobody is asked for the sake of a header. One that names nobody
+ * asserts nothing. */
 static bool all_verified(struct proxy *proxy, const struct sip_header *header,
                          const struct conn *conn)
 {
     struct slice list = header->value;
     struct sip_nameaddr identity;
     struct verified verified;
+    size_t count = 0;
     int status;
-    while ((status = sip_nameaddr_next(&list, &identity)) == 0)
+    for (; (status = sip_nameaddr_next(&list, &identity)) == 0; count++)
         if (verify_known(proxy, conn, &identity.uri, &verified) != VERIFY_YES)
             return false;
-    return status == STATUS_NOTFOUND;
+    return count > 0 && status == STATUS_NOTFOUND;
 }
 
 bool identity_is_anonymous(const struct sip_uri *from)

@@ -59,6 +59,7 @@ ASSERTED = [  # what a peer of opb.example asserts, what is left of it
     ([OF_BOB, FOREIGN], [OF_BOB]),
     ([f"{OF_BOB}, {FOREIGN}"], []),
     ([f"{FOREIGN}, {OF_BOB}"], []),
+    ([""], []),
 ]
 
 
