@@ -75,9 +75,9 @@ struct api_parts {
                     enum sip_transport transport);
     /* edge_peers_get and edge_connections_get; NULL: nobody is told of */
     int (*peers_get)(struct edge *edge, struct watch_peer *list, size_t max,
-                     struct watch_peer *other);
+                     struct watch_peer *other, unsigned *silent);
     int (*connections_get)(struct edge *edge, const char *domain, struct transport_view *list,
-                           size_t max, size_t *total);
+                           size_t max, size_t *total, unsigned *silent);
     struct guard *guard;                  /* edge_guard; NULL with `edge`: there are no bans */
     const struct resolver_conf *resolver; /* how the edge looks calls up; at least one upstream */
     const struct tls_conf *tls;   /* whose certificates the edge has; NULL: unknown, no warnings */

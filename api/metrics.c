@@ -273,6 +273,8 @@ static void edge_add(struct metrics *metrics, const struct api_parts *parts)
          stats.dropped},
         {"junctor_edge_handed_over_total", "counter",
          "SIP messages that went to another worker, whose they were.", stats.handed_over},
+        {"junctor_edge_copies_lost_total", "counter",
+         "Copies of SIP messages that the capture server (HEP) did not get.", stats.copies_lost},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         number_add(metrics, rows[i].name, rows[i].type, rows[i].help, rows[i].value);
@@ -281,14 +283,21 @@ static void edge_add(struct metrics *metrics, const struct api_parts *parts)
 }
 
 /* The busiest peers one by one and the rest together, so that no flood of names becomes one of
- * time series. */
+ * time series. Numbers that lack a worker's would look like a restart: then there are none. */
 static void peers_add(struct metrics *metrics, const struct api_parts *parts)
 {
     const char *name = "junctor_peer_requests_total";
     struct watch_peer *list = calloc(METRICS_PEERS + 1, sizeof(*list));
     int count = -1;
-    if (list && parts->edge && parts->peers_get)
-        count = parts->peers_get(parts->edge, list, METRICS_PEERS, &list[METRICS_PEERS]);
+    unsigned silent = 0;
+    if (list && parts->edge && parts->peers_get) {
+        count = parts->peers_get(parts->edge, list, METRICS_PEERS, &list[METRICS_PEERS], &silent);
+        number_add(metrics, "junctor_edge_silent_workers", "gauge",
+                   "SIP workers too busy to tell of peers; if any, nothing is told of peers.",
+                   silent);
+    }
+    if (silent > 0)
+        count = -1;
     if (count >= 0) {
         family_add(metrics, name, "counter",
                    "SIP requests from and to peers, by how they ended; the 100 busiest peers have "

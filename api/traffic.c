@@ -34,8 +34,9 @@ int api_traffic_get(struct api_call *call)
     struct watch_peer *list = calloc(TRAFFIC_PEERS, sizeof(*list)), other = {.name = ""};
     uint64_t now_ms = api_now_ms();
     int count = list ? 0 : -ENOMEM;
+    unsigned silent = 0;
     if (list && parts->edge && parts->peers_get)
-        count = parts->peers_get(parts->edge, list, TRAFFIC_PEERS, &other);
+        count = parts->peers_get(parts->edge, list, TRAFFIC_PEERS, &other, &silent);
     if (count < 0) {
         free(list);
         return api_problem_set(&call->problem, API_PROBLEM_BUSY, NULL, "out of memory");
@@ -44,9 +45,10 @@ int api_traffic_get(struct api_call *call)
     for (int i = 0; i < count; i++)
         json_array_append_new(peers, peer_encode(&list[i], now_ms));
     free(list);
-    return api_call_reply(
-        call, 200, json_pack("{s:o, s:o}", "peers", peers, "other", peer_encode(&other, now_ms)),
-        0);
+    return api_call_reply(call, 200,
+                          json_pack("{s:o, s:o, s:i}", "peers", peers, "other",
+                                    peer_encode(&other, now_ms), "silent_workers", (int)silent),
+                          0);
 }
 
 /* ---- connections ---- */
@@ -96,8 +98,10 @@ int api_connections_get(struct api_call *call)
         return -EPROTO;
     struct transport_view *list = calloc(limit, sizeof(*list));
     int count = list ? 0 : -ENOMEM;
+    unsigned silent = 0;
     if (list && parts->edge && parts->connections_get)
-        count = parts->connections_get(parts->edge, domain[0] ? domain : NULL, list, limit, &total);
+        count = parts->connections_get(parts->edge, domain[0] ? domain : NULL, list, limit, &total,
+                                       &silent);
     if (count < 0) {
         free(list);
         return api_problem_set(&call->problem, API_PROBLEM_BUSY, NULL, "out of memory");
@@ -107,7 +111,8 @@ int api_connections_get(struct api_call *call)
     for (int i = 0; i < count; i++)
         json_array_append_new(connections, view_encode(&list[i], now_ms));
     free(list);
-    return api_call_reply(
-        call, 200, json_pack("{s:o, s:I}", "connections", connections, "total", (json_int_t)total),
-        0);
+    return api_call_reply(call, 200,
+                          json_pack("{s:o, s:I, s:i}", "connections", connections, "total",
+                                    (json_int_t)total, "silent_workers", (int)silent),
+                          0);
 }

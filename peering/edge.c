@@ -29,6 +29,22 @@ static void order_all(struct edge *edge, const struct worker_order *order)
     uv_mutex_unlock(&edge->orders);
 }
 
+/* What is only to be looked at is not waited for longer than EDGE_ASK_MS, however busy a worker or
+ * whoever else gives orders. Returns how many workers did it. */
+static unsigned ask_all(struct edge *edge, const struct worker_order *order)
+{
+    const struct timespec pause = {.tv_nsec = 1000000};
+    uint64_t until_ns = uv_hrtime() + EDGE_ASK_MS * UINT64_C(1000000);
+    while (uv_mutex_trylock(&edge->orders) != 0) {
+        if (uv_hrtime() >= until_ns)
+            return 0;
+        nanosleep(&pause, NULL);
+    }
+    unsigned done = worker_ask_all(edge->workers, edge->started, order, until_ns);
+    uv_mutex_unlock(&edge->orders);
+    return done;
+}
+
 static int draw(void *bytes, size_t len)
 {
     return getrandom(bytes, len, 0) == (ssize_t)len ? 0 : STATUS_CRYPTO;
@@ -210,7 +226,7 @@ size_t edge_cores_get(struct edge *edge, struct core_view *cores, size_t max)
     size_t count = 0;
     const struct worker_order order = {
         .what = WORKER_CORES, .cores = cores, .core_max = max, .core_count = &count};
-    order_all(edge, &order);
+    ask_all(edge, &order);
     return count;
 }
 
@@ -253,20 +269,21 @@ void edge_tap_close(struct edge *edge, struct watch_tap *tap)
     watch_tap_free(tap);
 }
 
-int edge_peers_get(struct edge *edge, struct watch_peer *list, size_t max, struct watch_peer *other)
+int edge_peers_get(struct edge *edge, struct watch_peer *list, size_t max, struct watch_peer *other,
+                   unsigned *silent)
 {
     struct watch_peers *all = calloc(edge->conf.workers, sizeof(*all));
     if (!all)
         return -ENOMEM;
     const struct worker_order order = {.what = WORKER_PEERS, .peers = all};
-    order_all(edge, &order);
+    *silent = edge->started - ask_all(edge, &order);
     int count = watch_peers_merge(all, edge->conf.workers, list, max, other);
     free(all);
     return count;
 }
 
 int edge_connections_get(struct edge *edge, const char *domain, struct transport_view *list,
-                         size_t max, size_t *total)
+                         size_t max, size_t *total, unsigned *silent)
 {
     size_t counts[EDGE_MAX_WORKERS] = {0}, n = 0;
     struct transport_view *all = calloc(edge->conf.workers * max, sizeof(*all));
@@ -274,7 +291,7 @@ int edge_connections_get(struct edge *edge, const char *domain, struct transport
         return -ENOMEM;
     const struct worker_order order = {
         .what = WORKER_VIEW, .name = domain, .views = all, .view_max = max, .view_counts = counts};
-    order_all(edge, &order);
+    *silent = edge->started - ask_all(edge, &order);
     *total = 0;
     for (unsigned i = 0; i < edge->conf.workers; i++) {
         size_t some = counts[i] < max ? counts[i] : max;
@@ -364,6 +381,7 @@ void edge_stats_get(const struct edge *edge, struct edge_stats *stats)
         stats->responses += counted(&worker->counters.responses);
         stats->dropped += counted(&worker->counters.dropped);
         stats->handed_over += counted(&worker->counters.handed_over);
+        stats->copies_lost += counted(&worker->copies_lost);
         dns_stats_add(&stats->dns, worker);
     }
     guard_stats_get(edge->guard, uv_hrtime() / 1000000, &stats->guard);

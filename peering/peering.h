@@ -77,8 +77,11 @@ bool edge_idle(const struct edge *edge);
  * resolver_purge_name made. Any thread; waits for the workers, milliseconds. */
 void edge_dns_purge(struct edge *edge, const char *name);
 
-/* Copies what is known of the next hops of all cores, at most `max`. Any thread; waits for the
- * workers, milliseconds. Returns how many. */
+/* How long those wait who only look at what workers have. */
+#define EDGE_ASK_MS 1000
+
+/* Copies what is known of the next hops of all cores, at most `max`; nothing where the worker that
+ * knows is busy for EDGE_ASK_MS. Any thread. Returns how many. */
 size_t edge_cores_get(struct edge *edge, struct core_view *cores, size_t max);
 /* Is this, IP address and port, where one of its listeners takes this transport, as far as the
  * configuration names an address? Any thread. */
@@ -96,14 +99,15 @@ int edge_tap_open(struct edge *edge, const struct watch_filter *filter, struct w
 void edge_tap_close(struct edge *edge, struct watch_tap *tap);
 
 /* The `max` busiest peers of all workers and the sum of the others; see watch_peers_merge. Any
- * thread; waits for the workers, milliseconds. Returns how many, or -ENOMEM. */
-int edge_peers_get(struct edge *edge, struct watch_peer *list, size_t max,
-                   struct watch_peer *other);
+ * thread. *silent: so many workers were busy for EDGE_ASK_MS, and are not counted. Returns how
+ * many, or -ENOMEM. */
+int edge_peers_get(struct edge *edge, struct watch_peer *list, size_t max, struct watch_peer *other,
+                   unsigned *silent);
 
 /* The connections of all workers, at most `max`; with `domain` (canonical) those that prove it.
  * *total: all there are. As edge_peers_get. */
 int edge_connections_get(struct edge *edge, const char *domain, struct transport_view *list,
-                         size_t max, size_t *total);
+                         size_t max, size_t *total, unsigned *silent);
 
 /* Ends the workers and frees everything. Accepts NULL. */
 void edge_stop(struct edge *edge);
@@ -112,6 +116,7 @@ struct edge_stats {
     unsigned workers;
     size_t transactions, connections, peers;
     uint64_t requests, forwarded, refused, responses, dropped, handed_over;
+    uint64_t copies_lost; /* that the capture server did not get */
     struct resolver_stats dns;
     struct guard_stats guard;
 };

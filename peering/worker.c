@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define DEFAULT_MAX_TRANSACTIONS 262144 /* each lasts half a minute: thousands of calls/s */
 #define DEFAULT_TIMER_C_MS       185000 /* RFC 3261 16.6 step 11: more than three minutes of ringing */
@@ -140,6 +141,7 @@ static void publish(struct worker *worker)
     resolver_stats_get(worker->proxy.resolver, &dns.stats);
     for (size_t i = 0; i < WORKER_DNS_STATS; i++)
         atomic_store_explicit(&worker->dns[i], dns.numbers[i], memory_order_relaxed);
+    atomic_store_explicit(&worker->copies_lost, worker->proxy.watch.hep.lost, memory_order_relaxed);
     atomic_store_explicit(&worker->undecided, worker->proxy.undecided, memory_order_relaxed);
     atomic_store_explicit(&worker->transactions, txn_layer_count(worker->proxy.txns),
                           memory_order_relaxed);
@@ -230,14 +232,43 @@ static void on_async(uv_async_t *async)
     }
 }
 
-void worker_order_all(struct worker *team, unsigned count, const struct worker_order *order)
+static void give_all(struct worker *team, unsigned count, const struct worker_order *order)
 {
     for (unsigned i = 0; i < count; i++) {
         atomic_store(&team[i].order, order);
         uv_async_send(&team[i].async);
     }
+}
+
+void worker_order_all(struct worker *team, unsigned count, const struct worker_order *order)
+{
+    give_all(team, count, order);
     for (unsigned i = 0; i < count; i++)
         uv_sem_wait(&team[i].done);
+}
+
+/* Once begun it is soon done: only what is not begun can be taken back. */
+static bool is_done_until(struct worker *worker, const struct worker_order *order,
+                          uint64_t until_ns)
+{
+    const struct timespec pause = {.tv_nsec = 1000000};
+    while (uv_sem_trywait(&worker->done) != 0) {
+        const struct worker_order *given = order;
+        if (uv_hrtime() >= until_ns && atomic_compare_exchange_strong(&worker->order, &given, NULL))
+            return false;
+        nanosleep(&pause, NULL);
+    }
+    return true;
+}
+
+unsigned worker_ask_all(struct worker *team, unsigned count, const struct worker_order *order,
+                        uint64_t until_ns)
+{
+    unsigned done = 0;
+    give_all(team, count, order);
+    for (unsigned i = 0; i < count; i++)
+        done += is_done_until(&team[i], order, until_ns);
+    return done;
 }
 
 /* ---- start and end ---- */

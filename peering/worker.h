@@ -64,7 +64,7 @@ struct worker {
     struct trust *trust; /* what the transport asks */
     struct proxy_counters counters;
     _Atomic size_t undecided, transactions, connections, peers; /* as of the last turn */
-    _Atomic uint64_t dns[WORKER_DNS_STATS];
+    _Atomic uint64_t dns[WORKER_DNS_STATS], copies_lost;
 };
 
 /* Makes a worker ready to run, in the control thread: memory, sockets, snapshot.
@@ -76,6 +76,10 @@ int worker_start(struct worker *worker); /* starts the thread */
  * time.
  */
 void worker_order_all(struct worker *team, unsigned count, const struct worker_order *order);
+/* The same, but the order is taken back from who has not begun with it when uv_hrtime() is
+ * `until_ns`. Returns how many have done it. */
+unsigned worker_ask_all(struct worker *team, unsigned count, const struct worker_order *order,
+                        uint64_t until_ns);
 /* After WORKER_FINISH: waits for the thread, frees everything. */
 void worker_join(struct worker *worker);
 /* For a worker that was opened and never started. */

@@ -1,6 +1,7 @@
 /* junctor peers: what passes between us and each peer, or the connections with one. */
 #include "tools/tool.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -72,6 +73,17 @@ static void peers_print(const json_t *answer)
     json_decref(rows);
 }
 
+/* What is printed may not be all. */
+static void silent_print(const json_t *answer)
+{
+    json_int_t silent = json_integer_value(json_object_get(answer, "silent_workers"));
+    if (silent > 0)
+        fprintf(stderr,
+                "junctor: %" JSON_INTEGER_FORMAT " workers of the edge were too busy to answer: "
+                "their part is missing\n",
+                silent);
+}
+
 static void connections_print(const json_t *answer)
 {
     struct tool_table table = {.columns = connection_columns};
@@ -102,6 +114,7 @@ int tool_peers(struct tool *tool)
         connections_print(answer.json);
     else
         peers_print(answer.json);
+    silent_print(answer.json);
     json_decref(answer.json);
     return TOOL_DONE;
 }

@@ -2,6 +2,7 @@
 peer, and copies for a capture server."""
 
 import contextlib
+import ctypes
 import fcntl
 import json
 import os
@@ -28,7 +29,11 @@ BOB = "sip:bob@opb.example"
 def lab(bare_lab, plan):
     """Edge A logs JSON, edge B text."""
     lab = bare_lab
-    lab.make_edge(plan.a, more="log-format = json")
+    deaf = lab.cleanup.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    deaf.bind((plan.a.edge, 0))
+    deaf.connect((plan.a.edge, deaf.getsockname()[1]))  # hears itself alone
+    server = f"udp:{plan.a.edge}:{deaf.getsockname()[1]}"
+    lab.make_edge(plan.a, more=f'log-format = json\nhep {{ server = "{server}" }}')
     lab.capture = lab.cleanup.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
     lab.capture.bind((plan.b.edge, 0))
     lab.capture.settimeout(5)
@@ -405,7 +410,8 @@ def test_connections_with_a_peer_are_shown(lab, plan, alice, bob, inside_a):
         assert connection["our_domain"] == "opa.example"
     there = lab.edge_b.tool_json("peers", "opa.example")["connections"]
     assert {connection["opened_by"] for connection in there} == {"them"}
-    assert lab.edge_a.tool_json("peers", "opc.example") == {"connections": [], "total": 0}
+    assert lab.edge_a.tool_json("peers", "opc.example") == {
+        "connections": [], "total": 0, "silent_workers": 0}
 
 
 def test_metrics_tell_of_each_peer(lab, alice, bob, inside_a):
@@ -443,6 +449,53 @@ def copies_of(capture, call_id, count):
         if chunks[17].decode() == call_id:
             seen.append(chunks)
     return seen
+
+
+def asked(edge, path):
+    connection = UnixConnection(edge.socket)
+    connection.request("GET", path)
+    text = connection.getresponse().read().decode()
+    connection.close()
+    return text
+
+
+@contextlib.contextmanager
+def held(pid):
+    """All its threads stand still but those that answer the API."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    threads = []
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/comm", encoding="ascii") as file:
+            if file.read().startswith("junctord"):
+                assert libc.ptrace(16, int(task), None, None) == 0  # PTRACE_ATTACH
+                threads.append(int(task))
+                os.waitpid(int(task), 0x40000000)  # __WALL
+    try:
+        yield
+    finally:
+        for thread in threads:
+            libc.ptrace(17, thread, None, None)  # PTRACE_DETACH
+
+
+def test_busy_workers_hold_nobody_up_who_only_looks(lab):
+    pid = lab.edge_b.program.process.pid
+    with held(pid):
+        traffic = json.loads(asked(lab.edge_b, "/v1/traffic"))
+        connections = json.loads(asked(lab.edge_b, "/v1/connections"))
+        metrics = asked(lab.edge_b, "/metrics")
+    assert traffic["silent_workers"] > 0 and traffic["peers"] == []
+    assert connections["silent_workers"] > 0
+    assert f"\njunctor_edge_silent_workers {traffic['silent_workers']}\n" in metrics
+    assert "junctor_peer_requests_total" not in metrics
+    assert json.loads(asked(lab.edge_b, "/v1/traffic"))["silent_workers"] == 0
+
+
+def test_copies_that_are_lost_are_counted(lab, plan, alice, bob, inside_a):
+    """Edge A's capture server has a socket that takes nothing of it."""
+    call(alice, bob, inside_a)
+    text = asked(lab.edge_a, "/metrics")
+    lost, = re.findall(r"^junctor_edge_copies_lost_total (\d+)$", text, re.MULTILINE)
+    assert int(lost) > 0 and "\njunctor_edge_silent_workers 0\n" in text
 
 
 def test_a_capture_server_gets_a_copy_of_every_message(lab, plan, alice, bob, inside_a):
