@@ -1,6 +1,7 @@
 /* Requests outside a dialog: the trust rule (design section 2) and the LUF (sections 3.1, 3.2). Who
  * a peer's caller is may have to be found out first: verify.c. */
-#include "peering/proxy/proxy.h"
+#include "peering/proxy/identity.h"
+#include "peering/proxy/plan.h"
 
 #include "base/status.h"
 #include "peering/proxy/port_form.h"

@@ -1,6 +1,7 @@
 /* The response context: one server transaction, its targets in turn, one answer (RFC 3261 16.6 to
  * 16.10; RFC 3263 4.3 for the turn to the next target). */
-#include "peering/proxy/proxy.h"
+#include "peering/proxy/context.h"
+#include "peering/proxy/forward.h"
 
 #include "base/status.h"
 

@@ -1,5 +1,7 @@
 /* Route headers and dialog tokens (design section 4; RFC 3261 16.4, 16.6 step 6, 12.2). */
-#include "peering/proxy/proxy.h"
+#include "peering/proxy/forward.h"
+#include "peering/proxy/identity.h"
+#include "peering/proxy/plan.h"
 
 #include "base/status.h"
 

@@ -1,7 +1,7 @@
 /* Where a request from the core goes, when the directory does not know (design 3.1): DNS is asked
  * whom a number names and who serves a foreign address. Then the plan is made as if the directory
  * had known. */
-#include "peering/proxy/proxy.h"
+#include "peering/proxy/context.h"
 
 #include "base/status.h"
 

@@ -1,6 +1,7 @@
 /* The request as it leaves, the response as it returns: edits on the received bytes (RFC 3261 16.6,
  * 16.7). Bodies and end-to-end headers are never touched. */
-#include "peering/proxy/proxy.h"
+#include "peering/proxy/forward.h"
+#include "peering/proxy/identity.h"
 
 #include "base/status.h"
 

@@ -1,5 +1,5 @@
 /* What others may assert about callers (design section 3.5, RFC 3325 section 5). */
-#include "peering/proxy/proxy.h"
+#include "peering/proxy/identity.h"
 
 #include "base/status.h"
 

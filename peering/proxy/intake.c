@@ -1,5 +1,5 @@
 /* Intake: from received bytes to a transaction, a refusal, or silence. */
-#include "peering/proxy/proxy.h"
+#include "peering/proxy/context.h"
 
 #include "base/status.h"
 

@@ -1,6 +1,6 @@
 /* One line of the log for each request that was decided: what it was, whose, where it went, what
  * came of it, and how long that took. */
-#include "peering/proxy/proxy.h"
+#include "peering/proxy/context.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* Loops (RFC 3261 16.3 step 4, 16.6 step 8; RFC 5393 4.2): a request that comes back just as it was
  * is known by the second part of the branch that we gave it then. */
-#include "peering/proxy/proxy.h"
+#include "peering/proxy/plan.h"
 
 #include "base/table.h"
 

@@ -1,6 +1,6 @@
 /* What the source of a message has proven, and what that entitles it to, whichever worker has its
  * connection. */
-#include "peering/proxy/proxy.h"
+#include "peering/proxy/plan.h"
 
 #include "base/table.h"
 

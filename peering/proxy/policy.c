@@ -1,7 +1,7 @@
 /* May we talk to this peer at all, and how much (design sections 3.2 and 6)? Asked before anything
  * is looked up on its behalf. A request inside a dialog is no first contact, and what brings a call
  * to its end passes whatever else is refused; but a token is no way around the rest. */
-#include "peering/proxy/proxy.h"
+#include "peering/proxy/plan.h"
 
 #include "base/status.h"
 

@@ -2,7 +2,7 @@
  * it. That is followed here, and remembered; the Request-URI stays. A host that does not serve the
  * address after all is forgotten, and the authority asked once more. Every other redirect is the
  * caller's to follow. (A deliberate exception to RFC 3261 16.5.) */
-#include "peering/proxy/proxy.h"
+#include "peering/proxy/context.h"
 
 #include "peering/proxy/port_form.h"
 

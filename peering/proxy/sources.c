@@ -1,5 +1,6 @@
 /* Which sources are cores? The cores' next hops and the configured allow list. */
 #include "peering/proxy/cores.h"
+#include "peering/proxy/plan.h"
 
 static bool allowed(const struct proxy *proxy, const struct netaddr *peer)
 {

@@ -1,7 +1,8 @@
 /* The backward check (design sections 2 and 3.4): a peer may speak for an address exactly when a
  * call to that address would be routed to that peer. Our directory knows, or what an authority told
  * lately, or a validated address record; else the authority is asked, within budgets. */
-#include "peering/proxy/proxy.h"
+#include "peering/proxy/context.h"
+#include "peering/proxy/identity.h"
 
 #include "base/status.h"
 

@@ -1,0 +1,166 @@
+/* The connection of an attempt, and what leaves by it: opened, broken, gone before the answer
+ * (RFC 3261 16.9, 18.1.1 and 18.4). */
+#include "peering/proxy/attempt.h"
+
+#include "base/status.h"
+
+#include <stdio.h>
+
+/* A connection to the hop, with a reference. */
+static int connect_hop(struct attempt *attempt, struct conn **conn)
+{
+    const struct plan *plan = attempt->context->plan;
+    struct conn_key key = {
+        .side = plan->side, .transport = attempt->hop.transport, .addr = attempt->hop.addr};
+    key.under_way = plan->in_dialog || attempt->on_wire;
+    if (key.transport == SIP_TLS) {
+        snprintf(key.our_domain, sizeof(key.our_domain), "%s", plan->hosted);
+        snprintf(key.far_domain, sizeof(key.far_domain), "%s", attempt->far_domain);
+        snprintf(key.far_host, sizeof(key.far_host), "%s", attempt->hop.host);
+    }
+    return transport_connect(attempt_proxy(attempt)->transport, &key, conn);
+}
+
+/* ACK and CANCEL must arrive also where the connection broke after the INVITE was sent on it: they
+ * go to the same address on a new one (18.1.1). */
+static int send_further(struct attempt *attempt, struct slice bytes)
+{
+    struct conn *again;
+    if (conn_state_of(attempt->conn) == CONN_CLOSED && connect_hop(attempt, &again) == 0) {
+        conn_unref(attempt->conn);
+        attempt->conn = again;
+    }
+    return conn_send(attempt->conn, bytes);
+}
+
+static void trace_sent(const struct attempt *attempt, struct slice bytes)
+{
+    proxy_trace_sent(attempt_proxy(attempt), bytes, attempt->out, &attempt->hop.addr,
+                     attempt->conn);
+}
+
+/* The request waits with us while its connection is being opened (attempt_on_conn sends it): in the
+ * connection's buffer it could not be taken back, and would ring where nobody calls any more. */
+void attempt_send(struct slice bytes, void *arg)
+{
+    struct attempt *attempt = arg;
+    bool sent;
+    if (attempt->hop.transport == SIP_UDP) {
+        sent = transport_send_udp(attempt_proxy(attempt)->transport, attempt->out,
+                                  &attempt->hop.addr, bytes) == 0;
+    } else if (!attempt->conn) { /* its INVITE has ended, and with it what is left to say */
+        return;
+    } else if (bytes.p != attempt->sent->bytes.p) {
+        sent = send_further(attempt, bytes) == 0;
+    } else {
+        sent = conn_is_open(attempt->conn) && conn_send(attempt->conn, bytes) == 0;
+        attempt->on_wire = sent;
+    }
+    if (sent)
+        trace_sent(attempt, bytes);
+}
+
+void attempt_send_ack(struct attempt *attempt)
+{
+    struct slice bytes = attempt->sent->bytes;
+    if (attempt->conn)
+        conn_send(attempt->conn, bytes);
+    else
+        transport_send_udp(attempt_proxy(attempt)->transport, attempt->out, &attempt->hop.addr,
+                           bytes);
+    trace_sent(attempt, bytes);
+}
+
+/* While we waited for a verdict to be renewed it may have taken away what we called for. */
+static bool is_proven(const struct attempt *attempt, const struct conn *conn)
+{
+    const struct plan *plan = attempt->context->plan;
+    if (plan->side == TRANSPORT_INSIDE)
+        return true;
+    return plan->in_dialog ? conn_holds(conn, attempt->far_domain)
+                           : conn_proves(conn, attempt->far_domain);
+}
+
+static void turn_away(struct attempt *attempt)
+{
+    char text[NETADDR_TEXT_MAX];
+    if (!attempt->abandoned && !context_retry_hop(attempt->context)) {
+        context_add_cause(attempt->context, "%s at %s has not proven %s any more",
+                          attempt->hop.host, netaddr_format(&attempt->hop.addr, text),
+                          attempt->far_domain);
+        attempt_hop_failed(attempt);
+    }
+    attempt_fail(attempt);
+}
+
+/* The connection closed after a provisional response. What rang may answer on a connection of its
+ * own (18.2.2), and has the time of a first response for it; of a core that has only taken note of
+ * the request nobody can say whether it is there still. */
+static void lost_on_the_way(struct attempt *attempt, const char *why)
+{
+    struct context *context = attempt->context;
+    if (attempt->sent->method != SIP_INVITE || attempt->abandoned || attempt->cancel_sent)
+        return; /* timer F, or the guard of the CANCEL, ends it */
+    if (attempt->rang) {
+        attempt->cut_off = true;
+        attempt_start_timer(attempt, attempt_proxy(attempt)->first_response_ms);
+        return;
+    }
+    context_enter(context);
+    context_add_cause(context, "%s", why);
+    attempt_hop_failed(attempt);
+    attempt_abandon(attempt);
+    context_attempt_failed(context);
+    context_leave(context);
+}
+
+void attempt_on_conn(struct conn *conn, enum conn_state state, const char *why, void *arg)
+{
+    struct attempt *attempt = arg;
+    if (state == CONN_READY && !is_proven(attempt, conn)) {
+        turn_away(attempt);
+        return;
+    }
+    if (state == CONN_READY) {
+        attempt->connected = true;
+        attempt_note_sent(attempt);
+        attempt->on_wire = conn_send(conn, attempt->sent->bytes) == 0;
+        trace_sent(attempt, attempt->sent->bytes);
+        attempt_await_response(attempt);
+    }
+    if (state != CONN_CLOSED || !attempt->client.txn)
+        return;
+    if (attempt->provisional) {
+        lost_on_the_way(attempt, why);
+        return;
+    }
+    /* One that was open before may have been dead without our knowing. */
+    if (attempt->udp && !attempt->connected && !attempt->abandoned) {
+        attempt_hop_failed(attempt);
+        context_fall_back(attempt->context);
+    } else if (!attempt->abandoned && (!attempt->reused || !context_retry_hop(attempt->context))) {
+        context_add_cause(attempt->context, "%s", why);
+        attempt_hop_failed(attempt);
+    }
+    attempt_fail(attempt);
+}
+
+int attempt_connect(struct attempt *attempt)
+{
+    struct context *context = attempt->context;
+    int status = connect_hop(attempt, &attempt->conn);
+    if (status != 0 && attempt->udp)
+        context_fall_back(context);
+    else if (status == STATUS_NOTFOUND)
+        context_add_cause(context, "this edge has no certificate for %s", context->plan->hosted);
+    else if (status == STATUS_UNPROVEN)
+        context_add_cause(context,
+                          "%s: whether DNS still names the key of %s cannot be found out now",
+                          attempt->hop.host, attempt->far_domain);
+    else if (status != 0)
+        context_add_cause(context, "%s: %s", attempt->hop.host, status_text(status));
+    if (status != 0)
+        return status;
+    attempt->reused = attempt->connected = conn_is_open(attempt->conn);
+    return 0;
+}
