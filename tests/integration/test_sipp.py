@@ -13,7 +13,7 @@ INVITE = request("INVITE", ALICE, BOB, body=SDP)
 ANSWER = answer(200, "OK", body=SDP, retransmit_ms=500)
 ANSWER_LATE = answer_invite(200, "OK", ALICE, BOB, body=SDP, retransmit_ms=500)
 HANG_UP = ([within("BYE", 9, ALICE, BOB), receive(200)],
-           [receive("BYE"), answer(200, "OK", tag=False)])
+           [receive("BYE"), answer(200, "OK", tag=None)])
 
 
 def uri(address, transport):
@@ -121,8 +121,8 @@ def test_provisional_answers_are_acknowledged_and_the_session_is_changed(play):
           receive(200), within("ACK", 1, ALICE, BOB)] + HANG_UP[0],
          [receive("INVITE", keep_vias=True),
           answer(183, "Session Progress", ["Require: 100rel", "RSeq: 17"], body=SDP),
-          receive("PRACK"), answer(200, "OK", tag=False),
-          receive("UPDATE"), answer(200, "OK", body=SDP, tag=False),
+          receive("PRACK"), answer(200, "OK", tag=None),
+          receive("UPDATE"), answer(200, "OK", body=SDP, tag=None),
           ANSWER_LATE, receive("ACK")]
          + HANG_UP[1])
 
@@ -136,8 +136,8 @@ def test_a_message(play):
 def test_a_subscription_and_its_notifications(play):
     state = {"headers": ["Event: presence", "Subscription-State: active;expires=60"]}
     play([request("SUBSCRIBE", ALICE, BOB, ["Event: presence", "Expires: 60"]), receive(202),
-          receive("NOTIFY"), answer(200, "OK", tag=False),
-          receive("NOTIFY"), answer(200, "OK", tag=False)],
+          receive("NOTIFY"), answer(200, "OK", tag=None),
+          receive("NOTIFY"), answer(200, "OK", tag=None)],
          [receive("SUBSCRIBE"), answer(202, "Accepted", ["Expires: 60"]),
           from_callee("NOTIFY", 1, ALICE, BOB, **state), receive(200),
           from_callee("NOTIFY", 2, ALICE, BOB, **state), receive(200)])

@@ -8,7 +8,8 @@ import socket
 
 from .dns import find_program
 from .plan import DNS_PORT, SIP_PORT, TLS_PORT
-from .process import LabError, Program, run
+from .process import LabError, Program, run, wait_until
+from .sip import UdpAgent, request
 
 CONFIG = """\
 #!KAMAILIO
@@ -214,6 +215,51 @@ event_route[dispatcher:dst-up] {{
 """
 
 
+# A core that forks: each call rings at two phones at once. It forgets a call one second after its
+# end, and passes on without state what comes of it later.
+FORKING = """\
+#!KAMAILIO
+debug=2
+log_stderror=yes
+fork=yes
+children=2
+auto_aliases=no
+alias="{domain}"
+dns=no
+rev_dns=no
+disable_tcp=yes
+listen=udp:{core}:{sip_port}
+
+mpath="{modules}/"
+loadmodule "tm.so"
+loadmodule "sl.so"
+loadmodule "rr.so"
+loadmodule "pv.so"
+loadmodule "corex.so"
+loadmodule "textops.so"
+loadmodule "siputils.so"
+
+modparam("tm", "wt_timer", 1000)
+modparam("rr", "append_fromtag", 1)
+
+request_route {{
+    if (is_method("CANCEL")) {{ if (t_check_trans()) t_relay(); exit; }}
+    if (has_totag()) {{
+        if (loose_route()) t_relay();
+        else if (is_method("ACK") && t_check_trans()) t_relay();
+        exit;
+    }}
+    if (!is_method("INVITE")) {{ sl_send_reply("200", "OK"); exit; }}
+    t_check_trans();
+    remove_hf("Route");
+    record_route();
+    $ru = "sip:{user}@{phones[0]}:{sip_port}";
+    append_branch("sip:{user}@{phones[1]}:{sip_port}");
+    t_relay();
+}}
+"""
+
+
 # What a listing of README leaves to the operator's own configuration; no phone has credentials.
 LISTED_HEAD = """\
 #!KAMAILIO
@@ -313,6 +359,13 @@ class KamailioEdge:
         return True
 
 
+def core_program(operator, directory):
+    return Program(
+        f"core {operator.letter.upper()}",
+        [find_program("kamailio"), "-DD", "-E", "-m", "32", "-M", "4", "-Y", directory,
+         "-f", os.path.join(directory, "kamailio.cfg")], os.path.join(directory, "log"))
+
+
 class KamailioCore:
     """The core of an operator, between its edge and its phone. `forwarded`: a user whose calls go
     to the operator's own user instead."""
@@ -322,10 +375,7 @@ class KamailioCore:
         self.directory = directory
         self.forwarded = forwarded
         self.address = operator.network + "3"
-        self.program = Program(
-            f"core {operator.letter.upper()}",
-            [find_program("kamailio"), "-DD", "-E", "-m", "32", "-M", "4", "-Y", directory,
-             "-f", os.path.join(directory, "kamailio.cfg")], os.path.join(directory, "log"))
+        self.program = core_program(operator, directory)
 
     @property
     def uri(self):
@@ -351,6 +401,38 @@ class KamailioCore:
         return re.findall(r"edge ((?:out of|in) service)", self.program.log_text())
 
 
+class ForkingCore:
+    """The core of an operator that rings two phones of its user in parallel."""
+
+    def __init__(self, operator, directory):
+        self.operator = operator
+        self.directory = directory
+        self.address = operator.network + "3"
+        self.phones = (operator.network + "11", operator.network + "12")
+        self.program = core_program(operator, directory)
+
+    @property
+    def uri(self):
+        return f"sip:{self.address}:{SIP_PORT};transport=udp"
+
+    def configure(self):
+        os.makedirs(self.directory, exist_ok=True)
+        with open(os.path.join(self.directory, "kamailio.cfg"), "w", encoding="ascii") as file:
+            file.write(FORKING.format(domain=self.operator.domain, core=self.address,
+                                      sip_port=SIP_PORT, modules=module_directory(),
+                                      user=self.operator.user, phones=self.phones))
+
+    def start(self):
+        """And waits until it answers."""
+        self.program.start()
+        with UdpAgent(self.operator.phone, 0) as agent:
+            def answers():
+                agent.send(request("OPTIONS", self.uri, agent, "sip:lab@" + self.operator.domain),
+                           (self.address, SIP_PORT))
+                return agent.poll(200, 0.1)
+            wait_until(answers, "the core answers", watch=[self.program])
+
+
 class ListedCore:
     """The core of an operator as README lists it: `listing` has the addresses and the domain of its
     example, and "..." where the operator's own lines stand. It has the edge's address or its own."""
@@ -361,10 +443,7 @@ class ListedCore:
         self.listing = listing
         self.address = operator.edge if beside_edge else operator.network + "3"
         self.port = SIP_PORT + 10 if beside_edge else SIP_PORT
-        self.program = Program(
-            f"core {operator.letter.upper()}",
-            [find_program("kamailio"), "-DD", "-E", "-m", "32", "-M", "4", "-Y", directory,
-             "-f", os.path.join(directory, "kamailio.cfg")], os.path.join(directory, "log"))
+        self.program = core_program(operator, directory)
 
     @property
     def uri(self):

@@ -129,21 +129,21 @@ def from_callee(method, number, caller, called, headers=(), body=""):
         body), 500)
 
 
-def answer(status, reason, headers=(), body="", tag=True, retransmit_ms=0):
-    """To the request received last."""
+def answer(status, reason, headers=(), body="", tag="callee", retransmit_ms=0):
+    """To the request received last. `tag`: of To; None where the request has one."""
     return send(_message([
         f"SIP/2.0 {status} {reason}", "[last_Via:]", "[last_Record-Route:]", "[last_From:]",
-        "[last_To:]" + (";tag=callee" if tag else ""), "[last_Call-ID:]", "[last_CSeq:]",
+        "[last_To:]" + (f";tag={tag}" if tag else ""), "[last_Call-ID:]", "[last_CSeq:]",
         "Contact: <sip:callee@[local_ip]:[local_port];transport=[transport]>", *headers], body),
         retransmit_ms)
 
 
-def answer_invite(status, reason, caller, called, body="", retransmit_ms=0):
+def answer_invite(status, reason, caller, called, body="", tag="callee", retransmit_ms=0):
     """To the INVITE whose Vias were kept, after other requests."""
     return send(_message([
         f"SIP/2.0 {status} {reason}",
         f"[$vias]From: <sip:{caller}>;tag=caller",
-        f"To: <sip:{called}>;tag=callee", "Call-ID: [call_id]", "CSeq: 1 INVITE",
+        f"To: <sip:{called}>;tag={tag}", "Call-ID: [call_id]", "CSeq: 1 INVITE",
         "Contact: <sip:callee@[local_ip]:[local_port];transport=[transport]>"], body),
         retransmit_ms)
 
