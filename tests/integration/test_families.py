@@ -5,7 +5,7 @@ from collections import namedtuple
 
 import pytest
 
-from lab.edge import Edge
+from lab.edge import FamilyEdge, Place
 from lab.lab import Lab
 from lab.plan import SIP_PORT, TLS_PORT, free_plan
 from lab.sip import (Dialog, Message, StreamAgent, StreamServer, UdpAgent, ack_for, parameter,
@@ -13,25 +13,8 @@ from lab.sip import (Dialog, Message, StreamAgent, StreamServer, UdpAgent, ack_f
 from lab.sockets import free_port
 
 HERE = "::1"  # the only address of IPv6 that every machine has; so the ports differ
-Place = namedtuple("Place", "family host port")
 Side = namedtuple("Side", "agent address way_out family letter")
 INSIDE_TLS_PORT = 5062
-
-
-class FamilyEdge(Edge):
-    """Its inside is on the core's family, its outside on that of the link."""
-
-    inside_at = None
-    inside_tls_port = None
-    outside_hosts = ()
-
-    def listeners(self):
-        inside = f"{uri_host(self.inside_at.host)}:{self.inside_at.port}"
-        port = self.operator.tls_port
-        tls = f"{uri_host(self.inside_at.host)}:{self.inside_tls_port}"
-        return [f'inside "udp:{inside}" {{ }}', f'inside "tcp:{inside}" {{ }}',
-                f'inside "tls:{tls}" {{ }}'] + [
-            f'outside "tls:{uri_host(host)}:{port}" {{ }}' for host in self.outside_hosts]
 
 
 def place(family, host, port):

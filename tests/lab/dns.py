@@ -81,6 +81,7 @@ server:
     num-threads: 1
     interface: {address}@{port}
     access-control: 127.0.0.0/8 allow
+    access-control: 10.77.0.0/16 allow
     do-not-query-localhost: no
     module-config: "validator iterator"
     val-log-level: 2

@@ -10,6 +10,7 @@ from signal import SIGHUP
 
 from .plan import DNS_PORT, SIP_PORT, TLS_PORT
 from .process import LabError, Program, run, wait_until
+from .sip import uri_host
 
 CONFIG = """\
 workers = {workers}
@@ -35,6 +36,7 @@ SIP_LINE = re.compile(
     r"transport=(?P<transport>\w+) local=(?P<local>\S+) remote=(?P<remote>\S+) peer=(?P<peer>\S+) "
     r"call-id=(?P<call_id>.*?) cseq=\"(?P<cseq>[^\"]*)\"")
 
+Place = namedtuple("Place", "family host port")
 Hop = namedtuple("Hop", "edge time way start side transport local remote peer call_id cseq")
 
 
@@ -185,3 +187,19 @@ class Edge:
             return None
         return wait_until(find, f"{self.program.name} logs a line with {pattern!r}; it logged\n"
                           + self.program.log_tail(20), timeout_s, watch=[self.program])
+
+
+class FamilyEdge(Edge):
+    """Its inside is on the core's family, its outside on that of the link."""
+
+    inside_at = None
+    inside_tls_port = None
+    outside_hosts = ()
+
+    def listeners(self):
+        inside = f"{uri_host(self.inside_at.host)}:{self.inside_at.port}"
+        port = self.operator.tls_port
+        tls = f"{uri_host(self.inside_at.host)}:{self.inside_tls_port}"
+        return [f'inside "udp:{inside}" {{ }}', f'inside "tcp:{inside}" {{ }}',
+                f'inside "tls:{tls}" {{ }}'] + [
+            f'outside "tls:{uri_host(host)}:{port}" {{ }}' for host in self.outside_hosts]
