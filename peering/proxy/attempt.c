@@ -116,9 +116,8 @@ void attempt_abandon(struct attempt *attempt)
     if (attempt->cancel_sent) /* its guard sees to the end */
         return;
     timer_stop(attempt_proxy(attempt)->timers, &attempt->timer);
-    bool may_have_arrived = !attempt->conn || attempt->provisional ||
-                            (attempt->on_wire && conn_state_of(attempt->conn) == CONN_READY);
-    if (attempt->sent->method == SIP_INVITE && may_have_arrived && attempt->client.txn)
+    if (attempt->sent->method == SIP_INVITE && attempt_may_have_arrived(attempt) &&
+        attempt->client.txn)
         attempt_cancel(attempt);
     else if (attempt->client.txn)
         txn_client_abort(attempt->client.txn);

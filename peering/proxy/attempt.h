@@ -24,6 +24,7 @@ struct attempt {
     bool connected;                       /* the connection became ready */
     bool reused;                          /* the connection was open before */
     bool on_wire;                         /* the request was sent */
+    uint64_t mark;                        /* on its connection, where it begins */
     bool provisional;                     /* a provisional response came */
     bool rang;                            /* and one that says more than 100 */
     bool cut_off;                         /* its connection has closed since */
@@ -68,6 +69,8 @@ int attempt_connect(struct attempt *attempt);
 void attempt_send(struct slice bytes, void *arg);
 /* Sends the request, an ACK, which has no transaction. */
 void attempt_send_ack(struct attempt *attempt);
+/* May the target have the request, or a part of it? */
+bool attempt_may_have_arrived(const struct attempt *attempt);
 /* What becomes of the connection: a conn_watch_h whose arg is the attempt. */
 void attempt_on_conn(struct conn *conn, enum conn_state state, const char *why, void *arg);
 

@@ -39,6 +39,13 @@ static void trace_sent(const struct attempt *attempt, struct slice bytes)
                      attempt->conn);
 }
 
+static bool put_on_wire(struct attempt *attempt)
+{
+    attempt->mark = conn_mark(attempt->conn);
+    attempt->on_wire = conn_send(attempt->conn, attempt->sent->bytes) == 0;
+    return attempt->on_wire;
+}
+
 /* The request waits with us while its connection is being opened (attempt_on_conn sends it): in the
  * connection's buffer it could not be taken back, and would ring where nobody calls any more. */
 void attempt_send(struct slice bytes, void *arg)
@@ -53,8 +60,7 @@ void attempt_send(struct slice bytes, void *arg)
     } else if (bytes.p != attempt->sent->bytes.p) {
         sent = send_further(attempt, bytes) == 0;
     } else {
-        sent = conn_is_open(attempt->conn) && conn_send(attempt->conn, bytes) == 0;
-        attempt->on_wire = sent;
+        sent = conn_is_open(attempt->conn) && put_on_wire(attempt);
     }
     if (sent)
         trace_sent(attempt, bytes);
@@ -114,35 +120,87 @@ static void lost_on_the_way(struct attempt *attempt, const char *why)
     context_leave(context);
 }
 
+bool attempt_may_have_arrived(const struct attempt *attempt)
+{
+    return !attempt->conn || attempt->provisional ||
+           (attempt->on_wire && conn_may_have_got(attempt->conn, attempt->mark));
+}
+
+/* May it be delivered twice? A second INVITE can be told from a new call (8.2.2.2) and is
+ * cancelled; OPTIONS changes nothing, and what a BYE ends has ended. A second MESSAGE is a text
+ * that comes twice, and of what nobody knows anything may be true. */
+static bool is_repeatable(const struct attempt *attempt)
+{
+    enum sip_method method = attempt->sent->method;
+    return method == SIP_INVITE || method == SIP_OPTIONS || method == SIP_BYE;
+}
+
+static void on_ready(struct attempt *attempt)
+{
+    attempt->connected = true;
+    attempt_note_sent(attempt);
+    put_on_wire(attempt);
+    trace_sent(attempt, attempt->sent->bytes);
+    attempt_await_response(attempt);
+}
+
+/* A connection that was open before may have been dead without our knowing: once per request the
+ * same transaction goes on over another one. Who has the request already takes this one for its
+ * retransmission. */
+static bool goes_on(struct attempt *attempt)
+{
+    struct context *context = attempt->context;
+    struct conn *again;
+    if (!attempt->reused || context->retried || attempt->cancel_wanted)
+        return false;
+    attempt->on_wire = false;
+    if (connect_hop(attempt, &again) != 0)
+        return false;
+    context->retried = true;
+    conn_unref(attempt->conn);
+    attempt->conn = again;
+    attempt->reused = attempt->connected = false;
+    timer_stop(attempt_proxy(attempt)->timers, &attempt->timer);
+    context_search_runs(context);
+    conn_watch_add(again, &attempt->watch, attempt_on_conn, attempt);
+    if (conn_is_open(again))
+        on_ready(attempt);
+    return true;
+}
+
+static void on_closed(struct attempt *attempt, const char *why)
+{
+    struct context *context = attempt->context;
+    bool delivered = attempt_may_have_arrived(attempt) && !is_repeatable(attempt);
+    if (attempt->abandoned) {
+        if (attempt->sent->method != SIP_INVITE || !attempt_may_have_arrived(attempt))
+            attempt_fail(attempt);
+        return; /* else what rings later is cancelled, until timer B */
+    }
+    if (!delivered && goes_on(attempt))
+        return;
+    attempt_hop_failed(attempt);
+    if (attempt->udp && !attempt->connected)
+        context_fall_back(context);
+    else
+        context_add_cause(context, "%s%s", why, delivered ? "; it may have been delivered" : "");
+    context->search_over = context->search_over || delivered;
+    attempt_fail(attempt);
+}
+
 void attempt_on_conn(struct conn *conn, enum conn_state state, const char *why, void *arg)
 {
     struct attempt *attempt = arg;
-    if (state == CONN_READY && !is_proven(attempt, conn)) {
+    if (state == CONN_READY && !is_proven(attempt, conn))
         turn_away(attempt);
+    else if (state == CONN_READY)
+        on_ready(attempt);
+    else if (state != CONN_CLOSED || !attempt->client.txn)
         return;
-    }
-    if (state == CONN_READY) {
-        attempt->connected = true;
-        attempt_note_sent(attempt);
-        attempt->on_wire = conn_send(conn, attempt->sent->bytes) == 0;
-        trace_sent(attempt, attempt->sent->bytes);
-        attempt_await_response(attempt);
-    }
-    if (state != CONN_CLOSED || !attempt->client.txn)
-        return;
-    if (attempt->provisional) {
+    else if (attempt->provisional)
         lost_on_the_way(attempt, why);
-        return;
-    }
-    /* One that was open before may have been dead without our knowing. */
-    if (attempt->udp && !attempt->connected && !attempt->abandoned) {
-        attempt_hop_failed(attempt);
-        context_fall_back(attempt->context);
-    } else if (!attempt->abandoned && (!attempt->reused || !context_retry_hop(attempt->context))) {
-        context_add_cause(attempt->context, "%s", why);
-        attempt_hop_failed(attempt);
-    }
-    attempt_fail(attempt);
+    else
+        on_closed(attempt, why);
 }
 
 int attempt_connect(struct attempt *attempt)

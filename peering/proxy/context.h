@@ -56,7 +56,7 @@ struct context {
     struct resolver_search *searches;   /* one for each target turned to */
     struct resolver_hop hop;            /* the one tried last */
     struct attempt *current;            /* NULL: none waits for an answer */
-    bool hop_again;                     /* it is to be tried once more: a reused connection broke */
+    bool hop_again;                     /* it is to be tried once more */
     bool retried;                       /* this happened already */
     bool fallen_back;                   /* it is tried over UDP whatever the length: TCP failed */
 

@@ -4,11 +4,13 @@
 #include "base/status.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 static const char *state_name(enum conn_state state)
@@ -116,6 +118,17 @@ static void conn_on_poll_closed(uv_handle_t *handle)
     conn_unref(handle->data);
 }
 
+/* What the far side's TCP has not acknowledged, the far side never saw: it acknowledges, as far as
+ * we are concerned, before anybody reads. */
+static void note_acked(struct conn *conn)
+{
+    int waiting = 0;
+
+    conn->acked = conn->written;
+    if (ioctl(conn->fd, SIOCOUTQ, &waiting) == 0 && waiting > 0)
+        conn->acked -= (uint64_t)waiting < conn->written ? (uint64_t)waiting : conn->written;
+}
+
 /* Gives back what the outside sees: socket, keys, timers, its place among the living. */
 static void conn_release(struct conn *conn)
 {
@@ -134,6 +147,7 @@ static void conn_release(struct conn *conn)
         transport->stats.peers--;
     if (transport->stats.connections < transport->max_connections)
         transport->full = false;
+    note_acked(conn);
     stream_shutdown(conn);
     uv_close((uv_handle_t *)&conn->poll, conn_on_poll_closed);
     close(conn->fd);
@@ -331,6 +345,20 @@ int conn_send(struct conn *conn, struct slice bytes)
         list_append(&conn->transport->dirty, &conn->dirty_link);
     }
     return 0;
+}
+
+uint64_t conn_mark(const struct conn *conn)
+{
+    return conn->written + buf_len(&conn->out);
+}
+
+bool conn_may_have_got(const struct conn *conn, uint64_t mark)
+{
+    if (conn->state != CONN_CLOSED)
+        return true;
+    if (conn->key.transport == SIP_TLS && !conn->accepted && !conn->heard)
+        return false;
+    return conn->acked > mark;
 }
 
 void conn_watch_init(struct conn_watch *watch)

@@ -150,6 +150,8 @@ struct conn {
     struct guard_slot *guard_slot; /* counts it until it has proven something; or NULL */
     uint64_t guard_peer;           /* whose budget its messages are; 0: nobody's */
     size_t first_bytes;            /* received before the first message was whole */
+    uint64_t written;              /* bytes given to the socket, */
+    uint64_t acked;                /* and of these, once it is closed, what may have arrived */
     uint64_t accepted_ms;
     struct timer pause;
     struct list unproven_link; /* in transport->unproven */

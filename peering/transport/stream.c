@@ -40,6 +40,8 @@ static ssize_t socket_send(struct conn *conn, const char *p, size_t size)
     } while (n < 0 && errno == EINTR);
     if (conn->transport)
         conn->transport->stats.writes++;
+    if (n > 0)
+        conn->written += (uint64_t)n;
     return n;
 }
 

@@ -202,6 +202,13 @@ const char *conn_our_domain(const struct conn *conn);
  * STATUS_CLOSED, or -ENOBUFS (too much waiting: the connection is closed). */
 int conn_send(struct conn *conn, struct slice bytes);
 
+/* Before a message is sent: its place among what is sent. */
+uint64_t conn_mark(const struct conn *conn);
+/* May the far side have the message of that mark, or a part of it? Of a closed connection it has
+ * not what its TCP never acknowledged, and nothing where a TLS connection that we opened closed
+ * without a word: so does who refuses our certificate under TLS 1.3. */
+bool conn_may_have_got(const struct conn *conn, uint64_t mark);
+
 /* The accepted connection may serve requests towards `far_domain` at `addr` (RFC 5923: source IP
  * and the Via's sent-by port). Ignored unless conn_proves(conn, far_domain). */
 void conn_offer_alias(struct conn *conn, const char *far_domain, const struct netaddr *addr);

@@ -48,38 +48,40 @@ static struct core connection_in_use(struct stand *stand)
     return core;
 }
 
-static void a_connection_that_was_dead_is_replaced_once(void **state)
+/* With the same branch: a core that has it already takes it for a retransmission. */
+static void a_call_on_a_connection_that_broke_goes_on_over_another_once(void **state)
 {
     struct stand *stand = *state;
-    struct call call = message();
-    char sent[8192], again[8192], text[8192], id[1024], id_again[1024];
+    struct call call = invite("sip:carol@three.example");
+    char sent[8192], again[8192], text[8192], via[1024], via_again[1024];
     restart_alone(stand);
     struct core first = connection_in_use(stand);
     send_request(stand, &stand->a, &call);
-    expect(&first, "MESSAGE", sent);
+    expect(&first, "INVITE", sent);
     close(first.fd);
     struct core second = core_accept(&stand->c);
-    expect(&second, "MESSAGE", again);
-    header_of(sent, "Call-ID", 0, id);
-    header_of(again, "Call-ID", 0, id_again);
-    assert_string_equal(id, id_again);
+    expect(&second, "INVITE", again);
+    header_of(sent, "Via", 0, via);
+    header_of(again, "Via", 0, via_again);
+    assert_string_equal(via, via_again);
     close(second.fd);
     expect(&stand->a, "SIP/2.0 480", text);
     expect_no_connection(&stand->c);
 }
 
-static void the_replacement_carries_the_answer(void **state)
+static void the_other_connection_carries_the_answer(void **state)
 {
     struct stand *stand = *state;
-    struct call call = message();
+    struct call call = invite("sip:carol@three.example");
     char sent[8192], text[8192];
+    call.method = "OPTIONS"; /* no harm if it arrives twice */
     restart_alone(stand);
     struct core first = connection_in_use(stand);
     send_request(stand, &stand->a, &call);
-    expect(&first, "MESSAGE", sent);
+    expect(&first, "OPTIONS", sent);
     close(first.fd);
     struct core second = core_accept(&stand->c);
-    expect(&second, "MESSAGE", sent);
+    expect(&second, "OPTIONS", sent);
     answer_text(&second, sent, "202 Accepted", text);
     assert_int_equal(send(second.fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
     expect(&stand->a, "SIP/2.0 202", text);
@@ -112,6 +114,63 @@ static void add_second_core(struct stand *stand)
         (struct store_core){.host = "127.0.0.1", .port = stand->b1.port, .transport = SIP_UDP};
     domain->core_count = 2;
     assert_int_equal(stand_submit(stand, &command), 0);
+}
+
+/* RFC 3261 16.9 would have it sent to the next target, and somebody would read it twice. */
+static void a_text_that_may_have_arrived_is_not_delivered_again(void **state)
+{
+    struct stand *stand = *state;
+    struct call call = message();
+    char sent[8192], text[8192];
+    restart_alone(stand);
+    add_second_core(stand);
+    struct core core = connection_in_use(stand);
+    send_request(stand, &stand->a, &call);
+    expect(&core, "MESSAGE", sent);
+    close(core.fd);
+    expect(&stand->a, "SIP/2.0 480", text);
+    assert_non_null(strstr(text, "it may have been delivered"));
+    expect_no_connection(&stand->c);
+    expect_nothing(&stand->b1);
+}
+
+static void reset_connection(const struct core *core)
+{
+    const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+    assert_int_equal(setsockopt(core->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)), 0);
+    close(core->fd);
+}
+
+/* A long text fills the window of a core that does not read; what follows cannot have arrived. */
+static void a_text_that_cannot_have_arrived_is_sent_again(void **state)
+{
+    static char content[6501];
+    struct stand *stand = *state;
+    struct call filling = message(), call = message();
+    char text[8192], id[1024];
+    int small = 4096;
+    struct pollfd pollfd = {.events = POLLIN};
+    restart_alone(stand);
+    setsockopt(stand->c.fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+    struct core core = connection_in_use(stand);
+    memset(content, 'x', sizeof(content) - 1);
+    memcpy(content, "\r\n", 2);
+    filling.body = content;
+    send_request(stand, &stand->a, &filling);
+    pollfd.fd = core.fd;
+    assert_int_equal(poll(&pollfd, 1, WAIT_MS), 1);
+    send_request(stand, &stand->a, &call);
+    expect_nothing(&stand->a);
+    reset_connection(&core);
+    struct core second = core_accept(&stand->c);
+    expect(&second, "MESSAGE", text);
+    header_of(text, "Call-ID", 0, id);
+    assert_non_null(strstr(id, call.id));
+    assert_null(strstr(text, "xxxx"));
+    expect(&stand->a, "SIP/2.0 480", text);
+    header_of(text, "Call-ID", 0, id);
+    assert_non_null(strstr(id, filling.id));
+    close(second.fd);
 }
 
 static void call_carol(struct stand *stand, struct core *core, char sent[8192])
@@ -214,11 +273,54 @@ static void a_core_that_rang_and_vanished_does_not_hold_the_call_for_minutes(voi
     expect_cancel(stand);
 }
 
+static struct core connect_edge(const struct stand *stand)
+{
+    struct core core = {socket(AF_INET, SOCK_STREAM, 0), stand->c.port};
+    assert_int_equal(
+        connect(core.fd, (const struct sockaddr *)&stand->edge_addr, sizeof(stand->edge_addr)), 0);
+    return core;
+}
+
+/* The call is at core b1 by now: carol's says, over a connection of its own, that it rings. */
+static void rings_in_vain(struct stand *stand, const char *sent, const char *next)
+{
+    struct core core = connect_edge(stand);
+    char text[8192];
+    answer_and_close(&core, sent, "180 Ringing");
+    expect_cancel(stand);
+    answer(stand, &stand->b1, next, "200 OK");
+    expect(&stand->a, "SIP/2.0 200", text);
+}
+
+static void what_rings_after_its_connection_broke_is_cancelled(void **state)
+{
+    struct stand *stand = *state;
+    struct core core;
+    char sent[8192], next[8192];
+    add_second_core(stand);
+    call_carol(stand, &core, sent);
+    close(core.fd);
+    expect(&stand->b1, "INVITE", next);
+    rings_in_vain(stand, sent, next);
+}
+
+static void what_rings_after_it_was_given_up_and_broke_is_cancelled(void **state)
+{
+    struct stand *stand = *state;
+    struct core core;
+    char sent[8192], next[8192];
+    add_second_core(stand);
+    call_carol(stand, &core, sent);
+    expect(&stand->b1, "INVITE", next); /* after its silence */
+    close(core.fd);
+    rings_in_vain(stand, sent, next);
+}
+
 /* RFC 3261 18.2.2: from a connection that the core opens, since the call's has closed. */
 static void what_rang_may_answer_on_another_connection(void **state)
 {
     struct stand *stand = *state;
-    struct core core, other = {socket(AF_INET, SOCK_STREAM, 0), stand->c.port};
+    struct core core, other;
     char sent[8192], text[8192];
     stand->conf.first_response_ms = WAIT_MS;
     stand->conf.search_ms = 3 * WAIT_MS;
@@ -226,8 +328,7 @@ static void what_rang_may_answer_on_another_connection(void **state)
     call_carol(stand, &core, sent);
     answer_and_close(&core, sent, "180 Ringing");
     expect(&stand->a, "SIP/2.0 180", text);
-    assert_int_equal(
-        connect(other.fd, (const struct sockaddr *)&stand->edge_addr, sizeof(stand->edge_addr)), 0);
+    other = connect_edge(stand);
     answer_and_close(&other, sent, "200 OK");
     do
         expect(&stand->a, "SIP/2.0 ", text);
@@ -287,13 +388,17 @@ static void an_answer_that_finds_nobody_cancels_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        STAND_TEST(a_connection_that_was_dead_is_replaced_once),
-        STAND_TEST(the_replacement_carries_the_answer),
+        STAND_TEST(a_call_on_a_connection_that_broke_goes_on_over_another_once),
+        STAND_TEST(the_other_connection_carries_the_answer),
+        STAND_TEST(a_text_that_may_have_arrived_is_not_delivered_again),
+        STAND_TEST(a_text_that_cannot_have_arrived_is_sent_again),
         STAND_TEST(a_new_connection_has_no_second_chance),
         STAND_TEST(a_connection_that_closes_with_its_answer_did_not_fail),
         STAND_TEST(an_answer_that_is_too_long_ends_its_request_alone),
         STAND_TEST(a_core_that_took_note_and_vanished_is_left_for_the_next),
         STAND_TEST(a_core_that_rang_and_vanished_does_not_hold_the_call_for_minutes),
+        STAND_TEST(what_rings_after_its_connection_broke_is_cancelled),
+        STAND_TEST(what_rings_after_it_was_given_up_and_broke_is_cancelled),
         STAND_TEST(what_rang_may_answer_on_another_connection),
         STAND_TEST(an_answer_finds_a_caller_whose_connection_broke),
         STAND_TEST(an_answer_that_finds_nobody_cancels_nothing),
