@@ -158,6 +158,7 @@ struct conn {
 
     struct tls_context *tls;
     SSL *ssl;                         /* NULL: plain TCP */
+    int wake_at;                      /* bytes that must wait before we are woken; 0: one */
     bool ssl_wants_write;             /* to go on with handshake or read */
     bool ssl_write_wants_read;        /* to go on with a write */
     bool ssl_broken;                  /* a fatal error: no SSL_shutdown */

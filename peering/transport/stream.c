@@ -11,6 +11,11 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+
+#define TLS_RECORD_HEAD      5
+#define TLS_RECORD_HANDSHAKE 22
+#define TLS_RECORD_MAX       (TLS_RECORD_HEAD + (1 << 14) + 256)
 
 static ssize_t socket_recv(struct conn *conn, char *p, size_t size)
 {
@@ -158,9 +163,41 @@ static enum stream_result tls_failed(struct conn *conn, int result, int error, b
     return STREAM_FAILED;
 }
 
+/* From how many bytes on is the socket readable? */
+static void wake_at(struct conn *conn, int bytes)
+{
+    conn->wake_at = bytes;
+    setsockopt(conn->fd, SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof(bytes));
+}
+
+/* Is the first TLS record of whoever connected here in whole, or will no more come of it? Until
+ * then we are not woken: else who sends it octet by octet costs us a turn of the loop and a call of
+ * OpenSSL for each. Who is woken with less than was asked for has the end of the stream or an
+ * error, and what is no record, or longer than any (RFC 8446 5.1), is for OpenSSL to refuse. */
+static bool is_hello_there(struct conn *conn)
+{
+    uint8_t head[TLS_RECORD_HEAD];
+    int waiting = 0, wanted = TLS_RECORD_HEAD;
+    ssize_t n = recv(conn->fd, head, sizeof(head), MSG_PEEK);
+
+    if (n <= 0 || head[0] != TLS_RECORD_HANDSHAKE || ioctl(conn->fd, FIONREAD, &waiting) != 0)
+        return true;
+    if (n == TLS_RECORD_HEAD)
+        wanted += head[3] << 8 | head[4];
+    if (waiting >= wanted || wanted > TLS_RECORD_MAX || waiting < conn->wake_at)
+        return true;
+    wake_at(conn, wanted);
+    return false;
+}
+
 enum stream_result stream_handshake(struct conn *conn)
 {
     int result;
+
+    if (conn->accepted && conn->first_bytes == 0 && !is_hello_there(conn))
+        return STREAM_BLOCKED;
+    if (conn->wake_at > 1)
+        wake_at(conn, 1);
 
     ERR_clear_error();
     errno = 0;

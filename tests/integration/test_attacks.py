@@ -1,6 +1,10 @@
 """Hostile sources, and what becomes of the rest meanwhile: each call of a good peer succeeds, and the
 daemon's memory stays bounded. (How much slower the calls get is tests/bench/attack.py's question.)"""
 
+import contextlib
+import re
+import socket
+import ssl
 import time
 
 import pytest
@@ -80,3 +84,54 @@ def test_the_places_of_connections_are_given_back(lab, target, alice):
             assert time.monotonic() < deadline, lab.edge_a.stats()
             time.sleep(0.1)
         call(bob, alice)
+
+
+@contextlib.contextmanager
+def hand_made(lab, last=1):
+    """A connection, its TLS by hand, and a ClientHello of which the last octets are still to come."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = tls_context(lab.pki, "edge-b").wrap_bio(incoming, outgoing, server_hostname="opa.example")
+    with contextlib.suppress(ssl.SSLWantReadError):
+        tls.do_handshake()
+    hello = outgoing.read()
+    with socket.create_connection((lab.plan.a.edge, TLS_PORT), 5,
+                                  (lab.plan.b.published, 0)) as sock:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for octet in hello[:-last]:
+            sock.send(bytes([octet]))
+        yield sock, tls, incoming, outgoing, hello[-last:]
+
+
+def test_a_hello_that_comes_octet_by_octet_is_answered(lab):
+    with hand_made(lab) as (sock, tls, incoming, outgoing, rest):
+        sock.send(rest)
+        while tls.version() is None or outgoing.pending:
+            with contextlib.suppress(ssl.SSLWantReadError):
+                tls.do_handshake()
+            if outgoing.pending:
+                for octet in outgoing.read():  # what follows the hello is read as it comes
+                    sock.send(bytes([octet]))
+            else:
+                incoming.write(sock.recv(65536))
+        lab.edge_a.wait_log(rf":{sock.getsockname()[1]}: TLS connection accepted")
+
+
+@pytest.mark.parametrize("last", [1, 200])
+def test_a_hello_that_ends_early_ends_its_connection_at_once(lab, last):
+    mark = lab.edge_a.mark()
+    with hand_made(lab, last) as (sock, *_):
+        source = re.escape(f"{sock.getsockname()[0]}:{sock.getsockname()[1]}")
+        sock.shutdown(socket.SHUT_WR)
+        lab.edge_a.wait_log(source + ": TLS handshake failed: closed by the far side", mark)
+
+
+@pytest.mark.parametrize("said", [b"G", b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\xff\xff"],
+                         ids=["one letter", "HTTP", "a record longer than any"])
+def test_what_is_no_hello_is_refused(lab, said):
+    mark = lab.edge_a.mark()
+    with socket.create_connection((lab.plan.a.edge, TLS_PORT), 5,
+                                  (lab.plan.b.published, 0)) as sock:
+        source = re.escape(f"{sock.getsockname()[0]}:{sock.getsockname()[1]}")
+        sock.send(said)
+        sock.shutdown(socket.SHUT_WR)
+        lab.edge_a.wait_log(source + ": TLS handshake failed: ", mark)
