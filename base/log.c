@@ -195,7 +195,17 @@ static const char *value_text(struct slice value, char text[LOG_VALUE_MAX])
     return text;
 }
 
-/* A whole field or nothing of it. */
+/* No value takes the room of those behind it, however much of it is escaped. */
+static bool line_add_value(struct line *line, const char *text)
+{
+    size_t room = line->room, end = line->len + LOG_VALUE_MAX - 1;
+    line->room = end < room ? end : room;
+    bool whole = line_add_escaped(line, text);
+    line->room = room;
+    return whole || (end < room && line_add(line, "...", strlen("...")));
+}
+
+/* A field, which may be cut and says so, or nothing of it. */
 static void line_add_field(struct line *line, const struct log_field *field)
 {
     char text[LOG_VALUE_MAX], name[64];
@@ -205,7 +215,7 @@ static void line_add_field(struct line *line, const struct log_field *field)
     bool quoted = json ? !field->number : !text[0] || strpbrk(text, " \"");
     snprintf(name, sizeof(name), json ? ",\"%s\":%s" : " %s=%s", field->name, quoted ? "\"" : "");
     line->in_quotes = quoted;
-    bool whole = line_add(line, name, strlen(name)) && line_add_escaped(line, text) &&
+    bool whole = line_add(line, name, strlen(name)) && line_add_value(line, text) &&
                  (!quoted || line_add(line, "\"", 1));
     line->in_quotes = json;
     if (!whole)

@@ -17,7 +17,7 @@
 #include <time.h>
 
 #define LOG_LINE_MAX  4096
-#define LOG_VALUE_MAX 512 /* bytes of a field's value; what is longer ends in "..." */
+#define LOG_VALUE_MAX 512 /* bytes of a field's value, as written too; longer ones end in "..." */
 
 enum log_level { LOG_ERROR, LOG_WARNING, LOG_NOTICE, LOG_INFO, LOG_DEBUG };
 enum log_format { LOG_TEXT, LOG_JSON };

@@ -69,12 +69,21 @@ static void lookups_stop(struct context *context)
     context->location = NULL;
 }
 
+/* Whoever sent it hears nothing. */
+static void end_unanswered(struct context *context, const char *why)
+{
+    if (!context->final_sent)
+        line_decided(context, 0, "failed", why);
+    context->final_sent = true;
+    txn_server_abort(context->server);
+}
+
 void context_abort(struct context *context)
 {
     context_enter(context);
     lookups_stop(context);
     if (context->server)
-        txn_server_abort(context->server);
+        end_unanswered(context, "the edge ended before there was an answer");
     context->current = NULL;
     struct list *first;
     while ((first = list_first(&context->clients)))
@@ -116,7 +125,7 @@ static void answer(struct context *context, const struct refusal *answer, const 
     if (bytes.p)
         respond(context, answer->status, bytes, result, why);
     else if (context->server)
-        txn_server_abort(context->server); /* no memory even for an answer: the sender asks again */
+        end_unanswered(context, "no memory even for an answer: the sender asks again");
 }
 
 const char *context_far_domain(const struct context *context)

@@ -77,7 +77,8 @@ struct context {
 
 #define CONTEXT_PROVISIONAL_MAX 262144 /* bytes of provisional responses passed on per request */
 
-/* line.c: it has its final answer. `result`: one word; `why` may be empty. */
+/* line.c: it has its final answer, or ends without one (`status` 0). `result`: one word; `why` may
+ * be empty. */
 void line_decided(const struct context *context, unsigned status, const char *result,
                   const char *why);
 

@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <time.h>
 
-#define LINE_FIELDS 20
+#define LINE_FIELDS   20
+#define LINE_SAID_MAX 256 /* bytes of each thing that the text says */
 
 struct line {
     struct log_field fields[LINE_FIELDS];
@@ -45,13 +46,13 @@ static void add_shortened(struct line *line, const char *name, struct slice valu
     add(line, name, slice_make(out, len));
 }
 
-/* What the line begins with. */
+/* What the line begins with. `status`: 0 where there was no answer. */
 static void add_request(struct line *line, const struct sip_msg *request, unsigned status)
 {
     add(line, "method", request->method_text);
     add_shortened(line, "uri", request->uri_text, line->uri);
-    line->fields[0].said = line->fields[1].said = true;
-    add_number(line, "status", status);
+    if (status > 0)
+        add_number(line, "status", status);
 }
 
 static void add_parties(struct line *line, const struct sip_msg *request)
@@ -60,17 +61,33 @@ static void add_parties(struct line *line, const struct sip_msg *request)
     add(line, "to", request->to.uri.bytes);
 }
 
+/* May it stand in the text, without quotes? A malformed request line has any bytes, which must not
+ * pass for fields, or take their room. */
+static bool is_plain(struct slice value)
+{
+    for (size_t i = 0; i < value.len; i++)
+        if (value.p[i] <= ' ' || value.p[i] >= 0x7f || value.p[i] == '"' || value.p[i] == '\\')
+            return false;
+    bool is_field = slice_find(value, '=') < slice_find(value, ':'); /* "call_id=x" is no URI */
+    return value.len > 0 && value.len <= LINE_SAID_MAX && !is_field;
+}
+
+/* The result and the first two fields, "refused INVITE sip:bob@b.example". */
 static void write_line(struct line *line, struct log *log, enum log_level level, const char *result,
                        const char *why)
 {
-    const struct log_field *fields = line->fields;
-    char text[LOG_VALUE_MAX];
+    struct log_field *fields = line->fields;
+    char text[3 * LINE_SAID_MAX];
+    int n = snprintf(text, sizeof(text), "%s", result);
+    for (size_t i = 0; i < 2; i++) {
+        fields[i].said = is_plain(fields[i].value);
+        if (fields[i].said)
+            n += snprintf(text + n, sizeof(text) - (size_t)n, " %.*s", SLICE_ARG(fields[i].value));
+    }
     add(line, "result", slice_of(result));
     line->fields[line->count - 1].said = true;
     if (why[0])
         add_shortened(line, "why", slice_of(why), line->why);
-    snprintf(text, sizeof(text), "%s %.*s %.*s", result, SLICE_ARG(fields[0].value),
-             SLICE_ARG(fields[1].value));
     log_event(log, level, "proxy", text, fields, line->count);
 }
 
@@ -182,7 +199,6 @@ void line_foreign_answer(struct proxy *proxy, const struct origin *origin,
         return;
     add_number(&line, "status", response->status);
     add(&line, "method", response->cseq_method_text);
-    line.fields[0].said = line.fields[1].said = true;              /* "dropped 200 INVITE" */
     add(&line, "direction", slice_of(outside ? "out" : "inside")); /* of the request */
     add(&line, "peer", or_dash(outside ? peer : ""));
     add_parties(&line, response);

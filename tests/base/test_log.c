@@ -342,6 +342,28 @@ static void a_long_value_is_cut_and_says_so(void **state)
     assert_string_equal(line + strlen(line) - 4, "x...");
 }
 
+/* Four bytes each when escaped; what follows has its room all the same. */
+static void a_value_takes_no_room_of_others(void **state)
+{
+    struct capture *c = *state;
+    char text[LOG_VALUE_MAX], end[16];
+    struct log_field some[8];
+    memset(text, 1, sizeof(text));
+    for (size_t i = 0; i < COUNT_OF(some); i++)
+        some[i] = (struct log_field){.name = "v", .value = {text, i < 6 ? sizeof(text) : 2}};
+    for (int json = 0; json < 2; json++) {
+        log_set_format(c->log, json ? LOG_JSON : LOG_TEXT);
+        log_event(c->log, LOG_INFO, "t", "a", some, COUNT_OF(some));
+        const char *line = written(c);
+        size_t count = 0;
+        for (const char *at = line; (at = strstr(at, json ? "01...\"" : "01...")); at++)
+            count++;
+        assert_int_equal(count, 6);
+        snprintf(end, sizeof(end), "%s", json ? "\\\\x01\"}\n" : "v=\\x01\\x01\n");
+        assert_string_equal(line + strlen(line) - strlen(end), end);
+    }
+}
+
 enum { THREADS = 4, LINES = 200 };
 
 static void *write_lines(void *arg)
@@ -388,6 +410,7 @@ int main(void)
         CAPTURE_TEST(json_lines_hold_what_text_lines_do),
         CAPTURE_TEST(a_long_json_line_ends_as_one),
         CAPTURE_TEST(a_long_value_is_cut_and_says_so),
+        CAPTURE_TEST(a_value_takes_no_room_of_others),
         cmocka_unit_test(format_names_are_read),
         CAPTURE_TEST(line_that_just_fits_is_whole),
         CAPTURE_TEST(errno_is_preserved),

@@ -8,6 +8,7 @@ import json
 import os
 import pty
 import re
+import signal
 import socket
 import struct
 import subprocess
@@ -363,6 +364,30 @@ def test_a_request_that_nobody_answers_has_one_line_with_the_causes(lab, alice, 
     assert "nowhere.example" in line["why"] and line["tries"] == 0 and "sent_ms" not in line
 
 
+MALFORMED = ["call_id=x", 'sip:"bob', "sip:bob\\", "sip:bob\x1b[31m@opb.example",
+             "sip:" + 700 * "\x01", "from=" + 700 * "x"]
+
+
+@pytest.mark.parametrize("uri", MALFORMED, ids=range(len(MALFORMED)))
+def test_what_a_request_line_says_passes_for_no_field(lab, plan, uri):
+    for edge, phone in ((lab.edge_a, plan.a.phone), (lab.edge_b, plan.b.phone)):
+        with UdpAgent(phone, SIP_PORT) as core:
+            sent = request("MESSAGE", BOB, core, ALICE)
+            sent.start = f"MESSAGE {uri} SIP/2.0"
+            core.send(sent, (edge.operator.edge, SIP_PORT))
+            assert core.expect_final("MESSAGE").status == 400
+        if edge is lab.edge_a:
+            line, = decided(edge, sent.get("Call-ID"))
+            assert line["text"] == "refused MESSAGE" and line["uri"].startswith(uri[:4])
+            assert (line["status"], line["from"], line["result"]) == (400, ALICE, "refused")
+        else:
+            line, = decided_text(edge, sent.get("Call-ID"))
+            bare = re.sub(r'"(?:[^"\\]|\\.)*"', '""', line)  # as one reads fields
+            names = re.findall(r" (\w+)=", bare)
+            assert sorted(names) == sorted(set(names))
+            assert f" call_id={sent.get('Call-ID')} " in bare and f" from={ALICE} " in bare
+
+
 def test_a_flood_of_strangers_fills_no_log(lab, plan, inside_a):
     """Of 200 refusals about 20 have a line each."""
     with UdpAgent(plan.a.network + "77", SIP_PORT) as stranger:
@@ -523,3 +548,20 @@ def test_a_capture_server_gets_a_copy_of_every_message(lab, plan, alice, bob, in
     first = next(chunks for chunks in seen if chunks[2] == b"\x11")  # UDP: to the core
     assert struct.unpack("!HH", first[7] + first[8]) == (SIP_PORT, SIP_PORT)
     assert socket.inet_ntoa(first[4]) == plan.b.phone and first[15].startswith(b"INVITE ")
+
+
+def test_a_call_that_the_end_of_the_edge_cuts_short_has_its_line(lab, alice, bob, inside_a):
+    sent = invite(alice, inside_a)
+    bob.answer(bob.expect("INVITE"), 180, "Ringing", tag="b")
+    alice.expect(180)
+    since = lab.edge_a.mark()
+    lab.edge_a.program.send_signal(signal.SIGTERM)
+    lab.edge_a.wait_log("finishing what runs", since=since)
+    assert not decided(lab.edge_a, sent.get("Call-ID"))
+    lab.edge_a.program.stop()  # again: at once
+    line, = decided(lab.edge_a, sent.get("Call-ID"))
+    assert (line["text"], line["result"]) == (f"failed INVITE {BOB}", "failed")
+    assert line["why"] == "the edge ended before there was an answer" and "status" not in line
+    assert (line["peer"], line["tries"]) == ("opb.example", 1)
+    lab.edge_a.start()
+    lab.edge_a.wait_ready()
