@@ -9,8 +9,8 @@
  *
  * Sources are IPv4 addresses and IPv6 /64 networks. A source counts until it proves a domain: its
  * connections and handshakes. Peers are proven domains: their requests, messages and transactions.
- * A peer is in good standing at a source for some hours after one of its requests, or of ours to
- * it, was answered 2xx over a connection from or to there: then a flood from the same address, or a
+ * A peer is in good standing at a source for some hours after a call of its, or of ours to it,
+ * was answered over a connection from or to there: then a flood from the same address, or a
  * ban of it, does not keep that peer out.
  *
  * Times are monotonic milliseconds and the caller's. All functions may be called from any thread.
@@ -143,7 +143,7 @@ enum guard_rule guard_begin(struct guard *guard, uint64_t peer, const struct gua
                             uint64_t now_ms, struct guard_slot **slot);
 /* A message of its came. Returns how long nothing more is to be read; 0: go on. */
 unsigned guard_message(struct guard *guard, uint64_t peer, uint64_t now_ms);
-/* A request to or from it was answered 2xx over a connection with that address. */
+/* A call to or from it was answered over a connection with that address. */
 void guard_answered(struct guard *guard, const char *domain, const struct netaddr *source,
                     uint64_t now_ms);
 

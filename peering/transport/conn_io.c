@@ -234,6 +234,7 @@ static void refuse_bad(struct conn *conn, const struct sip_frame *frame)
 /* Handlers may close the connection; its buffers stay until the last reference goes. */
 static void take_messages(struct conn *conn)
 {
+    gate_check_bans(conn->transport); /* one that was made while the loop slept */
     while (conn->state == CONN_READY && !conn->throttled && buf_len(&conn->in) > 0 &&
            !verdict_is_over(conn)) {
         if (conn->skipping > 0) {

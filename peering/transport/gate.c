@@ -77,10 +77,9 @@ bool gate_admits(struct listener *listener, const struct netaddr *peer, struct g
                     LOG_NOTICE, "%s: refused, %s", netaddr_format(peer, addr), rule_text(rule));
     if (rule != GUARD_BANNED &&
         guard_exceeded(transport->guard, peer, rule, uv_now(transport->loop)))
-        log_limit_write(&transport->strangers[listener->conf->side], uv_now(transport->loop),
-                        LOG_NOTICE, "%s: banned for %u s, %s for too long",
-                        netaddr_format_ip(peer, addr), guard_conf_get(transport->guard)->ban_s,
-                        rule_text(rule));
+        log_limit_write(&transport->bans, uv_now(transport->loop), LOG_NOTICE,
+                        "%s: banned for %u s, %s for too long", netaddr_format_ip(peer, addr),
+                        guard_conf_get(transport->guard)->ban_s, rule_text(rule));
     return false;
 }
 
@@ -111,7 +110,7 @@ void gate_failed(struct conn *conn, const char *what)
     if (!conn->guarded || conn->greeted)
         return;
     if (guard_failed(transport->guard, &conn->key.addr, what, now_ms(conn)))
-        log_limit_write(&transport->strangers[conn->key.side], now_ms(conn), LOG_NOTICE,
+        log_limit_write(&transport->bans, now_ms(conn), LOG_NOTICE,
                         "%s: banned for %u s after too many failures, the last one: %s",
                         netaddr_format_ip(&conn->key.addr, ip),
                         guard_conf_get(transport->guard)->ban_s, what);

@@ -98,6 +98,7 @@ struct transport {
     bool full;                     /* max_connections was met and said so in the log */
     struct log_limit fullness;     /* lines of that */
     struct log_limit strangers[2]; /* by side: lines about accepted connections without proof */
+    struct log_limit bans;         /* lines of who is banned, which no flood of those drowns */
     struct transport_stats stats;
 };
 

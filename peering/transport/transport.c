@@ -120,11 +120,13 @@ static void limits_start(struct transport *transport)
                     "transport", "closed inside connections");
     log_limit_start(&transport->strangers[TRANSPORT_OUTSIDE], transport->log, transport->timers,
                     "transport", "closed outside connections that proved nothing");
+    log_limit_start(&transport->bans, transport->log, transport->timers, "transport", "bans");
 }
 
 static void limits_stop(struct transport *transport)
 {
     log_limit_stop(&transport->fullness);
+    log_limit_stop(&transport->bans);
     for (size_t i = 0; i < 2; i++)
         log_limit_stop(&transport->strangers[i]);
 }

@@ -404,6 +404,7 @@ def test_a_ban_shuts_an_address_out_but_not_who_is_in_good_standing_there(lab, e
                 pass
             assert dan.wait_closed()
             assert gets_nowhere(lab, "opd.example")
+    assert not alice.poll("MESSAGE", 0.1)  # of what came after the ban
     with connected(lab, "opd.example") as dan:
         passes(dan, alice, "sip:dan@opd.example")
 
@@ -435,7 +436,9 @@ def test_whoever_keeps_exceeding_a_budget_is_banned_but_not_a_good_peer_there(la
                     pass
             return edge.tool_json("ban", "list")["bans"]
 
+        mark = edge.mark()
         wait_until(flooded, "the flood's source is banned")
+        edge.wait_log(f"{source}: banned for 1000 s, too many new connections", mark)
         ban, = edge.tool_json("ban", "list")["bans"]
         assert ban["source"] == source and ban["automatic"]
         assert ban["reason"].endswith("more than 2 new connections")
