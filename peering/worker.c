@@ -313,7 +313,7 @@ static int alloc_memory(struct worker *worker, const struct edge_conf *conf, str
         return -ENOMEM;
     log_limit_start(&proxy->strangers, proxy->log, proxy->timers, "proxy", "refusals to strangers");
     log_limit_start(&proxy->answers, proxy->log, proxy->timers, "proxy",
-                    "answers by whom was not asked");
+                    "dropped answers");
     int status = hep_open(&proxy->watch.hep, &conf->hep_server, conf->hep_id);
     proxy->watch.hep.media_keys = conf->hep_media_keys;
     if (status != 0)

@@ -399,6 +399,9 @@ static void receive_malformed(struct proxy *proxy, const struct origin *origin,
         return;
     }
     bool known = origin->listener->side == TRANSPORT_OUTSIDE || sources_known(proxy, &origin->peer);
+    if (!msg->is_request && msg->status > 0 && known)
+        line_dropped(proxy, origin, msg,
+                     fault->reason); /* or the core seems not to answer at all */
     if (fault->status == 0 || !known || !sip_msg_can_answer(msg)) {
         count(&proxy->counters->dropped);
         return;

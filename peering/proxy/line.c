@@ -187,8 +187,8 @@ void line_refused(struct proxy *proxy, const struct origin *origin, const struct
     write_line(&line, proxy->log, LOG_INFO, "refused", refusal->warning);
 }
 
-void line_foreign_answer(struct proxy *proxy, const struct origin *origin,
-                         const struct sip_msg *response)
+void line_dropped(struct proxy *proxy, const struct origin *origin, const struct sip_msg *response,
+                  const char *why)
 {
     struct line line = {.count = 0};
     char source[NETADDR_TEXT_MAX];
@@ -204,8 +204,15 @@ void line_foreign_answer(struct proxy *proxy, const struct origin *origin,
     add_parties(&line, response);
     add(&line, "sender", slice_of(netaddr_format(&origin->peer, source)));
     add(&line, "call_id", response->call_id);
-    write_line(&line, proxy->log, LOG_NOTICE, "dropped",
-               outside ? "this connection has not proven the domain that was asked"
-                       : "it comes from no core that was asked; if this is another address of that "
-                         "core, list it in allow");
+    write_line(&line, proxy->log, LOG_NOTICE, "dropped", why);
+}
+
+void line_foreign_answer(struct proxy *proxy, const struct origin *origin,
+                         const struct sip_msg *response)
+{
+    bool outside = origin->listener->side == TRANSPORT_OUTSIDE;
+    line_dropped(proxy, origin, response,
+                 outside ? "this connection has not proven the domain that was asked"
+                         : "it comes from no core that was asked; if this is another address of "
+                           "that core, list it in allow");
 }

@@ -108,7 +108,7 @@ struct proxy {
     struct arena_pool *pool;
     struct log *log;
     struct log_limit strangers; /* lines of refusals to whom nobody knows */
-    struct log_limit answers;   /* and of answers by whom was not asked */
+    struct log_limit answers;   /* and of answers that are dropped */
     struct proxy_counters *counters;
     struct told_table *told;
     struct budgets *budgets; /* shared by all workers */
@@ -237,7 +237,10 @@ void news_spread(struct proxy *proxy, const struct told_news *news);
 /* A request was refused without state. Of strangers there are only so many lines. */
 void line_refused(struct proxy *proxy, const struct origin *origin, const struct sip_msg *request,
                   const struct refusal *refusal);
-/* A response came from where the request had not gone, and was dropped. */
+/* A response was dropped, and why. There are only so many such lines. */
+void line_dropped(struct proxy *proxy, const struct origin *origin, const struct sip_msg *response,
+                  const char *why);
+/* One that came from where the request had not gone. */
 void line_foreign_answer(struct proxy *proxy, const struct origin *origin,
                          const struct sip_msg *response);
 

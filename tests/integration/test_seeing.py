@@ -364,6 +364,17 @@ def test_a_request_that_nobody_answers_has_one_line_with_the_causes(lab, alice, 
     assert "nowhere.example" in line["why"] and line["tries"] == 0 and "sent_ms" not in line
 
 
+def test_an_answer_that_cannot_be_read_is_told_of(lab, alice, bob, inside_a):
+    sent = request("MESSAGE", BOB, alice, ALICE)
+    alice.send(sent, inside_a)
+    got = bob.expect("MESSAGE")
+    bob.answer(got, 200, "OK", tag="\x1b[31m")
+    line = lab.edge_b.wait_log("proxy: dropped 200 .*To header")
+    assert " direction=inside " in line and f" sender={bob.address}:{SIP_PORT} " in line
+    bob.answer(got, 200, "OK", tag="b")
+    assert alice.expect_final("MESSAGE").status == 200
+
+
 MALFORMED = ["call_id=x", 'sip:"bob', "sip:bob\\", "sip:bob\x1b[31m@opb.example",
              "sip:" + 700 * "\x01", "from=" + 700 * "x"]
 
