@@ -468,10 +468,13 @@ static int start_server(struct context *context)
     struct proxy *proxy = context->proxy;
     const struct txn_server_user user = {
         .send = send_down, .ended = on_server_ended, .arg = context};
+    uint64_t realms[TLS_MAX_IDENTITIES];
+    origin_realms(proxy, &context->origin, realms);
+    const struct txn_source source = {realms[0], context->origin.conn != NULL};
     int status = context_search_runs(context);
     if (status == 0)
-        status = txn_server_start(proxy->txns, context->arena, context->request,
-                                  context->origin.conn != NULL, &user, &context->server);
+        status = txn_server_start(proxy->txns, context->arena, context->request, &source, &user,
+                                  &context->server);
     return status;
 }
 

@@ -121,15 +121,30 @@ static bool is_answered_elsewhere(const struct origin *origin)
     return !origin->conn && origin->listener->transport != SIP_UDP;
 }
 
+typedef struct txn_server *find_h(struct txn_layer *layer, const struct sip_msg *request,
+                                  uint64_t realm);
+
+/* What the source of this request may touch, and is found so, or NULL. */
+static struct txn_server *find_server(struct proxy *proxy, const struct origin *origin,
+                                      const struct sip_msg *request, find_h *find)
+{
+    uint64_t realms[TLS_MAX_IDENTITIES];
+    unsigned count = origin_realms(proxy, origin, realms);
+    struct txn_server *txn = NULL;
+    for (unsigned i = 0; i < count && !txn; i++)
+        txn = find(proxy->txns, request, realms[i]);
+    return txn;
+}
+
 /* The INVITE that this CANCEL aims at, or NULL. Who sees a Via further down may not end the call
  * from there: it is for the side, and outside for the peer, that made it, by whichever connection
  * and worker it comes. */
 static struct context *cancelled_by(struct proxy *proxy, const struct origin *origin,
                                     const struct sip_msg *cancel)
 {
-    struct txn_server *invite = txn_server_find_cancelled(proxy->txns, cancel);
+    struct txn_server *invite = find_server(proxy, origin, cancel, txn_server_find_cancelled);
     struct context *context = invite ? txn_server_arg(invite) : NULL;
-    if (!context || context->origin.listener->side != origin->listener->side)
+    if (!context)
         return NULL;
     bool is_peers = (origin->conn && origin->conn == context->origin.conn) ||
                     origin_proves(proxy, origin, context->plan->peer);
@@ -348,7 +363,7 @@ static void receive_new_request(struct proxy *proxy, const struct origin *origin
 static void match_request(struct proxy *proxy, const struct origin *origin,
                           const struct sip_msg *request)
 {
-    struct txn_server *txn = txn_server_find(proxy->txns, request);
+    struct txn_server *txn = find_server(proxy, origin, request, txn_server_find);
     if (txn)
         txn_server_receive(txn, request);
     else if (request->method == SIP_ACK && proxy_is_own_ack(proxy, request))

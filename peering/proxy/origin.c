@@ -33,6 +33,35 @@ bool origin_proves(const struct proxy *proxy, const struct origin *origin, const
     return origin->proven && was_proven(origin->proven, hash_of(proxy, domain));
 }
 
+#define REALM_CORES 0
+
+/* No peer's is that of the cores. */
+static uint64_t realm_of(uint64_t number)
+{
+    return number == REALM_CORES ? 1 : number;
+}
+
+unsigned origin_realms(const struct proxy *proxy, const struct origin *origin,
+                       uint64_t realms[TLS_MAX_IDENTITIES])
+{
+    struct proven here;
+    const struct proven *proven = origin->proven;
+    if (origin->listener->side == TRANSPORT_INSIDE) {
+        realms[0] = REALM_CORES;
+        return 1;
+    }
+    if (origin->conn || !proven) {
+        origin_note_proven(proxy, origin->conn, &here);
+        proven = &here;
+    }
+    for (unsigned i = 0; i < proven->count; i++)
+        realms[i] = realm_of(proven->hashes[i]);
+    if (proven->count > 0)
+        return proven->count;
+    realms[0] = realm_of((uintptr_t)origin->conn); /* referenced as long as its transactions live */
+    return 1;
+}
+
 static bool core_may_answer(struct proxy *proxy, const struct origin *origin,
                             const struct asked *asked)
 {

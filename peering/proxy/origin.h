@@ -36,6 +36,13 @@ void origin_note_proven(const struct proxy *proxy, const struct conn *conn, stru
  * what is under way (conn_holds). */
 bool origin_proves(const struct proxy *proxy, const struct origin *origin, const char *domain);
 
+/* Whose transactions a source's requests may begin, repeat, confirm or cancel: those of all cores,
+ * or those of a peer that has proven the same domain; without any, those of the connection.
+ * Returns how many, at least one; the first is for what begins now, the others are for what began
+ * before the peer's proofs were renewed, or over another of its connections. */
+unsigned origin_realms(const struct proxy *proxy, const struct origin *origin,
+                       uint64_t realms[TLS_MAX_IDENTITIES]);
+
 /* Whom a request of ours was sent to. */
 struct asked {
     enum transport_side side;

@@ -13,7 +13,7 @@ struct txn_server { /* lives in the user's arena */
     struct table_link link; /* in layer->servers until TERMINATED */
     struct txn_wait wait;
     enum txn_server_state state;
-    bool reliable;
+    struct txn_source source;
     struct slice response;    /* the last one, for retransmission; empty if none */
     struct slice failure_tag; /* RFC 2543 INVITE: To tag of the failure, which its ACK repeats */
 };
@@ -41,14 +41,15 @@ const char *txn_server_state_text(enum txn_server_state state)
 
 struct server_key {
     const struct sip_msg *request;
+    uint64_t realm;
     struct slice method; /* of the transaction looked for */
 };
 
 /* An ACK belongs to the INVITE's transaction. */
-static struct server_key key_of(const struct sip_msg *request)
+static struct server_key key_of(const struct sip_msg *request, uint64_t realm)
 {
     struct slice method = request->method == SIP_ACK ? SLICE("INVITE") : request->method_text;
-    return (struct server_key){request, method};
+    return (struct server_key){request, realm, method};
 }
 
 static uint64_t hash_number(const struct table *table, uint64_t hash, uint32_t number)
@@ -65,6 +66,8 @@ static uint64_t key_hash(const struct table *table, const struct server_key *key
     const struct sip_msg *request = key->request;
     const struct sip_via *via = &request->via;
     uint64_t hash = table_hash(table, key->method);
+    hash = hash_number(table, hash, (uint32_t)(key->realm >> 32));
+    hash = hash_number(table, hash, (uint32_t)key->realm);
     if (sip_branch_is_rfc3261(via->branch)) {
         hash = table_hash_more(table, hash, via->branch);
         char lower[TXN_LOWER];
@@ -101,7 +104,7 @@ static bool server_match(const struct table_link *link, const void *arg)
 {
     const struct txn_server *txn = container_of(link, struct txn_server, link);
     const struct server_key *key = arg;
-    if (!slice_eq(txn->request->method_text, key->method))
+    if (txn->source.realm != key->realm || !slice_eq(txn->request->method_text, key->method))
         return false;
     if (sip_branch_is_rfc3261(key->request->via.branch))
         return matches_branch(&txn->request->via, &key->request->via);
@@ -115,9 +118,10 @@ static struct txn_server *server_find(const struct txn_layer *layer, const struc
     return link ? container_of(link, struct txn_server, link) : NULL;
 }
 
-struct txn_server *txn_server_find(struct txn_layer *layer, const struct sip_msg *request)
+struct txn_server *txn_server_find(struct txn_layer *layer, const struct sip_msg *request,
+                                   uint64_t realm)
 {
-    struct server_key key = key_of(request);
+    struct server_key key = key_of(request, realm);
     struct txn_server *txn = server_find(layer, &key);
     /* The ACK to a 2xx goes to the user (RFC 6026 7.1), also where its sender kept the branch. */
     if (txn && request->method == SIP_ACK && txn->state == TXN_SERVER_ACCEPTED)
@@ -125,9 +129,10 @@ struct txn_server *txn_server_find(struct txn_layer *layer, const struct sip_msg
     return txn;
 }
 
-struct txn_server *txn_server_find_cancelled(struct txn_layer *layer, const struct sip_msg *cancel)
+struct txn_server *txn_server_find_cancelled(struct txn_layer *layer, const struct sip_msg *cancel,
+                                             uint64_t realm)
 {
-    struct server_key key = {cancel, SLICE("INVITE")};
+    struct server_key key = {cancel, realm, SLICE("INVITE")};
     return server_find(layer, &key);
 }
 
@@ -153,16 +158,16 @@ static void server_enter(struct txn_server *txn, enum txn_server_state state)
         return;
     case TXN_SERVER_COMPLETED:
         if (!is_invite(txn)) {
-            txn_wait_end_after(layer, wait, txn->reliable ? 0 : long_ms); /* J */
+            txn_wait_end_after(layer, wait, txn->source.reliable ? 0 : long_ms); /* J */
             return;
         }
-        if (!txn->reliable)
+        if (!txn->source.reliable)
             txn_wait_resend_after(layer, wait, times->t1_ms); /* G */
         txn_wait_end_after(layer, wait, long_ms);             /* H */
         return;
     case TXN_SERVER_CONFIRMED:
         txn_wait_resend_never(layer, wait);
-        txn_wait_end_after(layer, wait, txn->reliable ? 0 : times->t4_ms); /* I */
+        txn_wait_end_after(layer, wait, txn->source.reliable ? 0 : times->t4_ms); /* I */
         return;
     case TXN_SERVER_ACCEPTED:
         txn_wait_end_after(layer, wait, long_ms); /* L */
@@ -193,14 +198,15 @@ static void server_timer(void *arg)
 }
 
 int txn_server_start(struct txn_layer *layer, struct arena *arena, const struct sip_msg *request,
-                     bool reliable, const struct txn_server_user *user, struct txn_server **txn)
+                     const struct txn_source *source, const struct txn_server_user *user,
+                     struct txn_server **txn)
 {
     if (txn_layer_is_full(layer))
         return STATUS_LIMIT;
     struct txn_server *server = arena_zero(arena, sizeof(*server));
     if (!server || txn_wait_start(layer, &server->wait, server_timer, server) < 0)
         return -ENOMEM;
-    struct server_key key = key_of(request);
+    struct server_key key = key_of(request, source->realm);
     int status = table_put(layer->servers, &server->link, key_hash(layer->servers, &key));
     if (status < 0) {
         txn_wait_stop(layer, &server->wait);
@@ -209,7 +215,7 @@ int txn_server_start(struct txn_layer *layer, struct arena *arena, const struct 
     server->layer = layer;
     server->request = request;
     server->user = *user;
-    server->reliable = reliable;
+    server->source = *source;
     server_enter(server, is_invite(server) ? TXN_SERVER_PROCEEDING : TXN_SERVER_TRYING);
     *txn = server;
     return 0;

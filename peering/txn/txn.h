@@ -93,21 +93,29 @@ struct txn_server_user {
     void *arg;
 };
 
+/* Where a request came from. */
+struct txn_source {
+    uint64_t realm; /* whose branches these are: who sees a Via further down knows its branch, and
+                       may neither touch nor pre-empt the transaction from another realm */
+    bool reliable;  /* over a stream */
+};
 /* Starts one for a request (not ACK). `request` and everything else must live in `arena`, which
- * must outlive the transaction. `reliable`: it came over a stream. Returns 0, STATUS_LIMIT (`max`
- * transactions), -ENOMEM. */
+ * must outlive the transaction. Returns 0, STATUS_LIMIT (`max` transactions), -ENOMEM. */
 int txn_server_start(struct txn_layer *layer, struct arena *arena, const struct sip_msg *request,
-                     bool reliable, const struct txn_server_user *user, struct txn_server **txn);
+                     const struct txn_source *source, const struct txn_server_user *user,
+                     struct txn_server **txn);
 
 /* The server transaction this request belongs to (17.2.3): a retransmission to the one it repeats,
- * an ACK to that of its INVITE, a CANCEL to that of the CANCEL itself. The key is branch, sent-by
- * and method; for branches without cookie what RFC 2543 knew, compared byte for byte. NULL if there
- * is none, and for every ACK to a 2xx: that one is forwarded (RFC 6026 7.1), even where its sender
- * wrongly kept the INVITE's branch. */
-struct txn_server *txn_server_find(struct txn_layer *layer, const struct sip_msg *request);
+ * an ACK to that of its INVITE, a CANCEL to that of the CANCEL itself. The key is realm, branch,
+ * sent-by and method; for branches without cookie what RFC 2543 knew, compared byte for byte. NULL
+ * if there is none, and for every ACK to a 2xx: that one is forwarded (RFC 6026 7.1), even where
+ * its sender wrongly kept the INVITE's branch. */
+struct txn_server *txn_server_find(struct txn_layer *layer, const struct sip_msg *request,
+                                   uint64_t realm);
 /* The INVITE transaction that this CANCEL aims at (section 9.2), or NULL. A CANCEL of any other
  * method has no effect, so those are not looked for. */
-struct txn_server *txn_server_find_cancelled(struct txn_layer *layer, const struct sip_msg *cancel);
+struct txn_server *txn_server_find_cancelled(struct txn_layer *layer, const struct sip_msg *cancel,
+                                             uint64_t realm);
 /* A request that txn_server_find matched: a retransmission sends the last response again, the ACK
  * to a failure ends retransmissions. */
 void txn_server_receive(struct txn_server *txn, const struct sip_msg *request);

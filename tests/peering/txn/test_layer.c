@@ -20,6 +20,7 @@ struct world {
     unsigned sent, responses, timeouts, ended;
     bool abort_in_response, abort_in_timeout;
     struct slice last_sent;
+    uint64_t realm; /* of the servers started */
 };
 
 static void world_open(struct world *world, size_t timers_max)
@@ -86,7 +87,9 @@ static int start_server(struct world *world, struct arena *arena, const char *te
                         struct txn_server **txn)
 {
     const struct txn_server_user user = {.send = on_send, .ended = on_server_ended, .arg = world};
-    return txn_server_start(world->layer, arena, message_of(world->arena, text), false, &user, txn);
+    const struct txn_source source = {.realm = world->realm};
+    return txn_server_start(world->layer, arena, message_of(world->arena, text), &source, &user,
+                            txn);
 }
 
 static int start_client(struct world *world, struct arena *arena, const char *text,
@@ -200,8 +203,9 @@ static void zero_timers_end_in_the_next_timers_run_not_before(void **state)
     world_open(&world, 100);
     const struct txn_server_user user = {.send = on_send, .ended = on_server_ended, .arg = &world};
     struct txn_server *server;
+    const struct txn_source source = {.reliable = true};
     assert_int_equal(txn_server_start(world.layer, world.arena, message_of(world.arena, "BYE"),
-                                      true, &user, &server),
+                                      &source, &user, &server),
                      0);
     txn_layer_advance(world.layer, 77);
     assert_int_equal(txn_server_respond(server, 200, SLICE("200")), 0);
@@ -316,6 +320,42 @@ static void shorter_times_are_kept_to(void **state)
     world_close(&world);
 }
 
+static struct txn_server *find(struct world *world, const char *text, uint64_t realm)
+{
+    return txn_server_find(world->layer, message_of(world->arena, text), realm);
+}
+
+/* What a peer further down learns from a Via is of no use to it. */
+static void nobody_touches_a_transaction_of_another_realm(void **state)
+{
+    (void)state;
+    static const char *const branches[] = {"branch=z9hG4bK-1", "branch=old"};
+    for (size_t i = 0; i < COUNT_OF(branches); i++) {
+        struct world world;
+        struct txn_server *core, *peer;
+        char invite[64], ack[64], cancel[64];
+        world_open(&world, 100);
+        snprintf(invite, sizeof(invite), "INVITE %s", branches[i]);
+        snprintf(ack, sizeof(ack), "ACK %s", branches[i]);
+        snprintf(cancel, sizeof(cancel), "CANCEL %s", branches[i]);
+        world.realm = 1ull << 32;
+        assert_int_equal(start_server(&world, world.arena, invite, &core), 0);
+        assert_ptr_equal(find(&world, invite, 1ull << 32), core);
+        assert_null(find(&world, invite, 0));
+        assert_null(find(&world, ack, 0));
+        assert_null(txn_server_find_cancelled(world.layer, message_of(world.arena, cancel), 1));
+        world.realm = 1;
+        assert_int_equal(start_server(&world, world.arena, invite, &peer), 0);
+        assert_ptr_equal(find(&world, invite, 1), peer);
+        assert_ptr_equal(find(&world, invite, 1ull << 32), core);
+        assert_ptr_equal(txn_server_find_cancelled(world.layer, message_of(world.arena, cancel), 1),
+                         peer);
+        txn_server_abort(core);
+        txn_server_abort(peer);
+        world_close(&world);
+    }
+}
+
 static void states_have_their_names(void **state)
 {
     (void)state;
@@ -347,6 +387,7 @@ int main(void)
         cmocka_unit_test(the_ack_is_made_once_and_repeated_byte_for_byte),
         cmocka_unit_test(what_is_repeated_is_what_was_sent),
         cmocka_unit_test(shorter_times_are_kept_to),
+        cmocka_unit_test(nobody_touches_a_transaction_of_another_realm),
         cmocka_unit_test(states_have_their_names),
     };
     return cmocka_run_group_tests_name("transaction layer", tests, NULL, NULL);

@@ -287,13 +287,13 @@ static void request_is_new(struct world *world, const struct sip_msg *request)
     const struct sip_msg *copy = sip_msg_copy(party->arena, request);
     assert_non_null(copy);
     slice_to_cstr(request->method_text, party->method, sizeof(party->method));
-    assert_int_equal(txn_server_start(world->layer, party->arena, copy, world->scenario->reliable,
-                                      &user, &party->server),
-                     0);
+    const struct txn_source source = {.reliable = world->scenario->reliable};
+    assert_int_equal(
+        txn_server_start(world->layer, party->arena, copy, &source, &user, &party->server), 0);
     char text[MESSAGE_TEXT_MAX];
     message_text(request, text);
     if (request->method == SIP_CANCEL) {
-        bool found = txn_server_find_cancelled(world->layer, request) != NULL;
+        bool found = txn_server_find_cancelled(world->layer, request, 0) != NULL;
         strncat(text, found ? " for INVITE" : " for nothing", sizeof(text) - strlen(text) - 1);
     }
     happened(world, "to user", text);
@@ -310,7 +310,7 @@ static void from_network(struct world *world, const struct sip_msg *msg)
             happened(world, "stray", message_text(msg, text));
         return;
     }
-    struct txn_server *server = txn_server_find(world->layer, msg);
+    struct txn_server *server = txn_server_find(world->layer, msg, 0);
     if (server)
         txn_server_receive(server, msg);
     else if (msg->method == SIP_ACK)
