@@ -150,8 +150,8 @@ static bool may_speak(struct proxy *proxy, const struct origin *origin, const st
                       const struct sip_uri *from)
 {
     struct verified verified;
-    return identity_is_anonymous(from) || identity_is_held(origin->conn, from) ||
-           is_speaker(token, from) ||
+    return identity_is_anonymous(from) || is_speaker(token, from) ||
+           (identity_is_held(origin->conn, from) && !verify_names_two(from)) ||
            verify_known(proxy, origin->conn, from, &verified) == VERIFY_YES;
 }
 

@@ -40,7 +40,7 @@ static bool all_verified(struct proxy *proxy, const struct sip_header *header,
     size_t count = 0;
     int status;
     for (; (status = sip_nameaddr_next(&list, &identity)) == 0; count++)
-        if (verify_known(proxy, conn, &identity.uri, &verified) != VERIFY_YES)
+        if (verify_asserted(proxy, conn, &identity.uri, &verified) != VERIFY_YES)
             return false;
     return count > 0 && status == STATUS_NOTFOUND;
 }

@@ -26,6 +26,13 @@ struct verified {
  * URI (From, P-Asserted-Identity)? */
 enum verify_verdict verify_known(struct proxy *proxy, const struct conn *conn,
                                  const struct sip_uri *uri, struct verified *verified);
+/* The same for P-Asserted-Identity, where sip:+49...@domain;user=phone asserts the number, which no
+ * proven domain proves (design 3.5). */
+enum verify_verdict verify_asserted(struct proxy *proxy, const struct conn *conn,
+                                    const struct sip_uri *uri, struct verified *verified);
+/* Does the user part contain '@'? The port form of a called address does (design 3.2), and nobody's
+ * own address. */
+bool verify_names_two(const struct sip_uri *uri);
 /* The 403 for a caller that is not verified; `conn` has proven what it names. */
 void verify_refuse(const struct conn *conn, const struct sip_uri *caller, const char *why,
                    struct refusal *refusal);

@@ -151,21 +151,79 @@ static enum verify_verdict address_known(struct proxy *proxy, const struct conn 
               "the domain is ours, and our directory does not say that another serves it");
 }
 
+/* A number is as good as the address that it leads to. */
+static enum verify_verdict number_leads(struct proxy *proxy, const struct conn *conn,
+                                        const struct resolver_found *found,
+                                        struct verified *verified)
+{
+    enum verify_verdict verdict;
+    memset(verified, 0, sizeof(*verified));
+    verified->caller.address = found->address;
+    if (found->unknown || found->answer.rule == RESOLVER_NO_NUMBER ||
+        found->answer.rule == RESOLVER_PSTN)
+        return no(verified, "the number leads to no address%s%s", found->why[0] ? ": " : "",
+                  found->why);
+    if (found->answer.rule == RESOLVER_PUBLISHED)
+        return served_by(conn, found->answer.hosting, verified, "a validated address record says");
+    verdict = address_known(proxy, conn, verified);
+    return verdict == VERIFY_OPEN
+               ? no(verified, "the number leads to %s@%s, which this peer does not serve",
+                    found->address.user, found->address.domain)
+               : verdict;
+}
+
+/* What leads from a number to the peer may be known already. */
+static enum verify_verdict number_known(struct proxy *proxy, const struct conn *conn,
+                                        struct slice number, struct verified *verified)
+{
+    const struct resolver_find_user user = {.reader = proxy_reader(proxy), .known_only = true};
+    struct verified led_to = {.why = ""};
+    struct resolver_found found;
+    struct resolver_finding *none;
+    if (store_number_parse(number, verified->caller.digits, NULL) != 0)
+        return no(verified, "it is no whole telephone number");
+    if (!user.reader ||
+        resolver_find(proxy->resolver, &verified->caller, &user, &found, &none) != 0 ||
+        number_leads(proxy, conn, &found, &led_to) != VERIFY_YES)
+        return VERIFY_OPEN;
+    memcpy(verified->host, led_to.host, sizeof(verified->host));
+    return VERIFY_YES;
+}
+
+bool verify_names_two(const struct sip_uri *uri)
+{
+    for (struct slice rest = uri->user; rest.len >= 3; rest = slice_skip(rest, 1))
+        if (slice_starts_with(rest, SLICE("%40")))
+            return true;
+    return false;
+}
+
 enum verify_verdict verify_known(struct proxy *proxy, const struct conn *conn,
                                  const struct sip_uri *uri, struct verified *verified)
 {
     struct store_address *address = &verified->caller.address;
     memset(verified, 0, sizeof(*verified));
     if (uri->scheme == SIP_SCHEME_TEL)
-        return store_number_parse(uri->user, verified->caller.digits, NULL) == 0
-                   ? VERIFY_OPEN
-                   : no(verified, "it is no whole telephone number");
+        return number_known(proxy, conn, uri->user, verified);
+    if (verify_names_two(uri))
+        return no(verified, "its user part contains '@' (%%40), and no address does");
     if (verify_address(uri, address))
         return address_known(proxy, conn, verified);
     if (!identity_is_proven(conn, uri))
         return no(verified, "it is no address that could be asked about");
     store_domain_canonical(uri->host, verified->host, NULL);
     return VERIFY_YES;
+}
+
+enum verify_verdict verify_asserted(struct proxy *proxy, const struct conn *conn,
+                                    const struct sip_uri *uri, struct verified *verified)
+{
+    struct slice user_is = SLICE("");
+    sip_uri_param(uri, "user", &user_is);
+    if (uri->scheme == SIP_SCHEME_TEL || !slice_eq_nocase(user_is, SLICE("phone")))
+        return verify_known(proxy, conn, uri, verified);
+    memset(verified, 0, sizeof(*verified));
+    return number_known(proxy, conn, uri->user, verified);
 }
 
 void verify_refuse(const struct conn *conn, const struct sip_uri *caller, const char *why,
@@ -239,23 +297,11 @@ static void ask(struct context *context)
         refuse_caller(context, "this edge has no memory to ask its authority");
 }
 
-/* A number is as good as the address that it leads to. */
 static void number_found(struct context *context, const struct resolver_found *found)
 {
-    struct verified verified = {.caller.address = found->address};
-    enum verify_verdict verdict;
-    if (found->unknown || found->answer.rule == RESOLVER_NO_NUMBER ||
-        found->answer.rule == RESOLVER_PSTN)
-        verdict = no(&verified, "the number leads to no address%s%s", found->why[0] ? ": " : "",
-                     found->why);
-    else if (found->answer.rule == RESOLVER_PUBLISHED)
-        verdict = served_by(context->origin.conn, found->answer.hosting, &verified,
-                            "a validated address record says");
-    else
-        verdict = address_known(context->proxy, context->origin.conn, &verified);
-    if (verdict == VERIFY_OPEN)
-        verdict = no(&verified, "the number leads to %s@%s, which this peer does not serve",
-                     found->address.user, found->address.domain);
+    struct verified verified;
+    enum verify_verdict verdict =
+        number_leads(context->proxy, context->origin.conn, found, &verified);
     judge(context, verdict, &verified);
 }
 

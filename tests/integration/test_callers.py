@@ -268,6 +268,37 @@ def test_a_number_speaks_where_it_leads_to_the_peer(lab, carol, peer_a):
         assert answer.status == 403 and why in answer.get("Warning")
 
 
+def test_an_asserted_number_passes_as_far_as_a_number_may(lab, carol, peer_a):
+    """However it is written: what its core may dial is not what the peer's domain proves."""
+    lab.edges["c"].tool("address", "add", "nora@opb.example", "--state", "moved", "--hosting",
+                        "opa.example")
+    lab.edges["c"].tool("number", "add", "+4930655", "nora@opb.example")
+    lab.edges["c"].tool("number", "add", "+4930656", "carol@opc.example")
+    for identity, passes in (("<sip:+4930655@opa.example;user=phone>", True),
+                             ("<tel:+49-30-655>", True),
+                             ("<sip:+4930656@opa.example;user=phone>", False),
+                             ("<sip:+4930657@opa.example;User=Phone>", False),
+                             ("<tel:+4930656>", False),
+                             ("<sip:110@opa.example;user=phone>", False),
+                             ("<sip:anna%40opb.example@opa.example>", False),
+                             ("<sip:anna@opa.example>", True)):
+        peer_a.send(request("MESSAGE", CAROL, peer_a, "sip:anna@opa.example",
+                            headers=[("P-Asserted-Identity", identity)]))
+        got = carol.expect("MESSAGE")
+        carol.answer(got, 200, "OK", tag="c1")
+        assert peer_a.expect_final("MESSAGE").status == 200
+        assert (got.get("P-Asserted-Identity") == identity) == passes, identity
+
+
+def test_nobody_calls_in_port_form(lab, carol, peer_a):
+    """bob%40opb.example@opa.example is how bob is called where opa.example hosts him, and nobody's
+    address: who reads it would take it for bob's."""
+    for caller in ("sip:bob%40opb.example@opa.example", f"sip:{'x' * 300}%40opb.example@opa.example"):
+        answer = message_from(peer_a, caller)
+        assert answer.status == 403 and "contains '@'" in answer.get("Warning")
+    assert not carol.poll("MESSAGE", 0.2)
+
+
 def test_a_validated_record_speaks_for_the_host_that_it_names(lab, carol, peer_a):
     mark = lab.edges["b"].mark()
     for _ in range(2):
