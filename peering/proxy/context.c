@@ -356,6 +356,19 @@ void context_keep_response(struct context *context, const struct sip_msg *respon
     context->kept_bytes = bytes;
 }
 
+/* Every fork may send provisional responses and 2xx (16.7 step 5), and repeat them, but not without
+ * end; the first 2xx has room in any case. 100 is hop by hop. */
+static bool is_passed_on(struct context *context, const struct sip_msg *response)
+{
+    bool is_provisional = response->status < 200;
+    size_t *passed = is_provisional ? &context->provisional_bytes : &context->success_bytes;
+    if (response->status >= 300)
+        return true;
+    *passed += response->bytes.len;
+    return response->status > 100 &&
+           *passed <= (is_provisional ? CONTEXT_PROVISIONAL_MAX : CONTEXT_SUCCESS_MAX);
+}
+
 void context_response(struct context *context, const struct attempt *attempt,
                       const struct sip_msg *response, const struct conn *conn)
 {
@@ -363,8 +376,6 @@ void context_response(struct context *context, const struct attempt *attempt,
     context_search_waits(context);
     if (context->first_ms == 0)
         context->first_ms = txn_layer_now_ms(context->proxy->txns);
-    if (response->status < 200)
-        context->provisional_bytes += response->bytes.len;
     if (response->status >= 200) {
         struct attempt *current = context->current;
         context->current = NULL;
@@ -379,9 +390,7 @@ void context_response(struct context *context, const struct attempt *attempt,
         context->request->method == SIP_INVITE && !context->final_sent) /* once per call */
         policy_answered(context->proxy,
                         context->plan->side == TRANSPORT_OUTSIDE ? conn : context->origin.conn);
-    bool wanted = response->status >= 200 || context->provisional_bytes <= CONTEXT_PROVISIONAL_MAX;
-    /* 100 is hop by hop (16.7 step 5); the rest goes back as it came. */
-    if (response->status > 100 && wanted) {
+    if (is_passed_on(context, response)) {
         struct slice bytes = pass_back(context, response, conn);
         if (bytes.p)
             respond(context, response->status, bytes, context->cancelled ? "cancelled" : "answered",

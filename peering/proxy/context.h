@@ -69,13 +69,16 @@ struct context {
                             anything came back first; 0: not yet */
     uint64_t sent_ms, first_ms;
     unsigned tries; /* hops turned to */
-    size_t provisional_bytes;
+    size_t provisional_bytes, success_bytes;
     unsigned kept_status;    /* of the best answer that led on to another target; 0: none did */
     struct slice kept_bytes; /* as it would go back */
     char *causes;            /* why targets failed, for the Warning; NULL: none did */
 };
 
-#define CONTEXT_PROVISIONAL_MAX 262144 /* bytes of provisional responses passed on per request */
+/* Bytes of responses passed on per request: provisional ones, and 2xx. The latter is enough for a
+ * dozen forks that repeat theirs until the ACK comes (13.3.1.4), and of the longest 2xx for one. */
+#define CONTEXT_PROVISIONAL_MAX 262144
+#define CONTEXT_SUCCESS_MAX     1048576
 
 /* line.c: it has its final answer, or ends without one (`status` 0). `result`: one word; `why` may
  * be empty. */

@@ -152,6 +152,30 @@ def test_a_cancel_follows_its_invite(lab, alice, bob, inside_a):
 # -- dialogs --------------------------------------------------------------------------------------
 
 
+def test_forked_answers_pass_but_not_without_end(lab, alice, bob, inside_a):
+    """Who answers a call with one 2xx after another fills neither memory nor the way to the caller;
+    the first call of them goes on."""
+    invite = request("INVITE", BOB, alice, ALICE)
+    alice.send(invite, inside_a)
+    got = bob.expect("INVITE")
+    first, passed = None, 0
+    for fork in range(100):
+        bob.answer(got, 200, "OK", tag=f"b{fork}", body=b"x" * 20000,
+                   headers=[("Contact", f"<{bob.contact(BOB)}>")])
+        answer = alice.poll(lambda message: message.get("To").endswith(f"tag=b{fork}"), 1.0)
+        if not answer:
+            break
+        first = first or answer
+        passed += 1
+    assert 12 <= passed < 60  # of 100
+    dialog = Dialog.of_caller(alice, invite, first)
+    alice.send(dialog.request("ACK"), inside_a)
+    bob.expect("ACK", call_id=dialog.call_id)
+    alice.send(dialog.request("BYE"), inside_a)
+    bob.answer(bob.expect("BYE", call_id=dialog.call_id), 200, "OK")
+    assert alice.expect_final("BYE").status == 200
+
+
 def set_up(alice, bob, inside_a, alice_contact=None, bob_contact=None):
     """A call between the two; returns both sides' dialogs and what bob got."""
     invite = request("INVITE", BOB, alice, ALICE)
