@@ -187,7 +187,9 @@ static void check_called(struct proxy *proxy, const struct origin *origin,
     policy_called(proxy, origin, request, plan);
 }
 
-/* From the core: to whatever the route set names next, which must prove the dialog's peer. */
+/* From the core: to whatever the route set names next, which must prove the dialog's peer. An IP
+ * address there has no name that DNS could vouch for: it says which of the peer's hosts is meant,
+ * and nobody can so send us to an address that its domain does not lead to. */
 static void plan_to_peer(const struct sip_msg *request, const struct sip_nameaddr *next,
                          const struct token *token, struct plan *plan)
 {
@@ -198,7 +200,11 @@ static void plan_to_peer(const struct sip_msg *request, const struct sip_nameadd
     if (good && uri->host_kind == SIP_HOST_NAME)
         good = store_domain_canonical(uri->host, target->host, NULL) == 0;
     else if (good)
-        good = slice_to_cstr(uri->host, target->host, sizeof(target->host)) == 0;
+        good = netaddr_from_ip(&plan->dialog_addr, uri->host, uri->port ? uri->port : 5061) == 0;
+    if (good && uri->host_kind != SIP_HOST_NAME) {
+        snprintf(target->host, sizeof(target->host), "%s", token->peer);
+        target->port = 0;
+    }
     if (!good) {
         refusal_set(plan->refusal, 404, "%.*s does not lead anywhere", SLICE_ARG(uri->bytes));
         return;

@@ -37,8 +37,8 @@ struct plan {
     bool strict_next; /* the first Route value that stays is a strict router's (16.6 step 6) */
     bool in_dialog;
     bool in_order; /* a dialog's: the first target comes first even if it failed lately */
-    struct netaddr dialog_addr; /* then, where the core's element that has it may be found by its
-                                   address; else AF_UNSPEC */
+    struct netaddr dialog_addr; /* a dialog's: the host of the core or peer that has it, if the
+                                   route set gives its address; else AF_UNSPEC */
     size_t target_count;
     struct resolver_target targets[PLAN_MAX_TARGETS]; /* last: a context keeps only those in use */
 };

@@ -1,5 +1,7 @@
 """Who may speak as whom, also inside dialogs and in responses."""
 
+import socket
+
 import pytest
 
 from lab.sip import (Dialog, Message, StreamAgent, UdpAgent, request, split_list, tls_context)
@@ -57,6 +59,28 @@ def test_a_dialog_of_its_own_lets_no_peer_speak_as_somebody_else(lab, peer, bob)
     peer.send(posing_as_called)
     assert peer.expect_final("MESSAGE").status == 403
     assert not bob.poll("MESSAGE", 0.2)
+
+
+def test_a_contact_sends_us_to_no_address_that_the_peer_s_domain_does_not_lead_to(lab, peer, bob,
+                                                                                  inside_b):
+    with socket.create_server((bob.address, 0)) as elsewhere:
+        elsewhere.setblocking(False)
+        port = elsewhere.getsockname()[1]
+        mark = lab.edge_a.mark()
+        invite = replaced(request("INVITE", BOB, peer, ALICE),
+                          Contact=f"<sip:alice@{bob.address}:{port};transport=tls>")
+        peer.send(invite)
+        got = bob.expect("INVITE")
+        answer = bob.answer(got, 200, "OK", tag="b1",
+                            headers=[("Contact", f"<{bob.contact(BOB)}>")])
+        peer.expect(200, call_id=invite.get("Call-ID"))
+        bye = Dialog.of_callee(bob, got, answer).request("BYE")
+        bob.send(bye, inside_b)
+        bob.expect_final("BYE", 8)
+        with pytest.raises(BlockingIOError):
+            elsewhere.accept()
+        came = [hop for hop in lab.edge_a.hops(mark) if hop.start.startswith("BYE ")]
+        assert came[0].side == "outside"  # opa.example leads to it, and the answer is its own
 
 
 def test_the_caller_of_a_dialog_goes_on_as_before_or_without_name(lab, peer, bob):
