@@ -57,6 +57,8 @@ static const struct api_route routes[] = {
     {API_GET, "/v1/tokens/{id}", "", api_record_get, ADMIN, &api_kind_token},
     {API_DELETE, "/v1/tokens/{id}", "", api_record_delete, ADMIN, &api_kind_token},
 
+    {API_POST, "/v1/token-keys", "", api_token_key_post, ADMIN, NULL},
+
     {API_GET, "/v1/journal", "from limit", api_journal_get, ADMIN, NULL},
     {API_GET, "/v1/journal/events", "from", api_events_get, ADMIN, NULL},
     {API_GET, "/v1/cursors", PAGE, api_records_get, ADMIN, &api_kind_cursor},

@@ -170,6 +170,8 @@ const struct command commands[] = {
      .run = tool_token_del,
      .options = CHANGES,
      .help = "revoke a token at once"},
+    {"token-key rotate", .run = tool_token_key_rotate, .options = WRITES,
+     .help = "change the key of dialog tokens now; calls in progress go on"},
     {"self", .run = tool_self, .help = "show who you are for the daemon, and what you may"},
 
     {"journal", .run = tool_journal, .options = B(FROM) | B(LIMIT) | B(FOLLOW),

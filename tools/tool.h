@@ -107,6 +107,7 @@ tool_command_h tool_number_add, tool_number_list, tool_number_show, tool_number_
 tool_command_h tool_peer_add, tool_peer_list, tool_peer_show, tool_peer_set, tool_peer_del;
 tool_command_h tool_ban_add, tool_ban_list, tool_ban_del;
 tool_command_h tool_token_add, tool_token_list, tool_token_show, tool_token_del, tool_self;
+tool_command_h tool_token_key_rotate;
 tool_command_h tool_core_list;
 tool_command_h tool_cursor_list, tool_cursor_show, tool_cursor_del;
 tool_command_h tool_peers, tool_trace, tool_journal, tool_backup, tool_restore, tool_export,

@@ -217,6 +217,22 @@ def test_requests_in_a_dialog_follow_the_route_set(lab, alice, bob, inside_a, in
     exchange(bob, alice, callee, inside_b, "BYE")
 
 
+def test_a_dialog_goes_on_when_the_key_of_its_tokens_is_changed(lab, alice, bob, inside_a, inside_b):
+    ours, theirs, _ = set_up(alice, bob, inside_a)
+    for letter in "ab":
+        before = lab.edges[letter].tool_json("journal")
+        assert lab.edges[letter].tool("token-key", "rotate").stdout == \
+            "the key of dialog tokens changed\n"
+        lab.edges[letter].tool("token-key", "rotate", "--dry-run")
+        assert len(lab.edges[letter].tool_json("journal")["entries"]) == len(before["entries"]) + 1
+    exchange(alice, bob, ours, inside_a, "INFO")
+    exchange(bob, alice, theirs, inside_b, "INFO")
+    later, _, _ = set_up(alice, bob, inside_a)
+    assert later.routes[0] != ours.routes[0]
+    exchange(alice, bob, later, inside_a, "BYE")
+    exchange(alice, bob, ours, inside_a, "BYE")
+
+
 @pytest.mark.parametrize("ends", ["caller", "callee"])
 def test_contacts_that_name_our_own_domain_stay(lab, alice, bob, inside_a, inside_b, ends):
     """A GRUU (RFC 5627) names the domain, not the phone: the Route set decides all the same."""

@@ -507,6 +507,15 @@ def test_what_dns_said_is_forgotten(root, operator):
     operator.refused("POST", "/v1/dns/purge", 403, "forbidden", {"name": "opb.example"})
 
 
+def test_the_key_of_dialogs(root, operator):
+    first = root.done("POST", "/v1/token-keys", {}, 200).json["sequence"]
+    tried = root.done("POST", "/v1/token-keys?dry_run=true", {}, 200)
+    again = root.done("POST", "/v1/token-keys", {}, 200)
+    assert tried.json == again.json == {"sequence": first + 1}
+    root.refused("POST", "/v1/token-keys", 400, "invalid-field", {"secret": "x"}, field="secret")
+    operator.refused("POST", "/v1/token-keys", 403, "forbidden", {})
+
+
 def test_a_route_is_explained(root, operator):
     assert root.get("/v1/route/alice@opa.example")["rule"] == "hosted"
     assert operator.get("/v1/route/zoe@opa.example")["hosting"] is None

@@ -170,6 +170,9 @@ TABLE = [
     case("DELETE /v1/tokens/{id}", chiefs("204"), "{TOKEN}", headers=ANY),
     case("DELETE /v1/tokens/{id}", chiefs("428 if-match-required"), "{TOKEN}"),
 
+    case("POST /v1/token-keys", chiefs("200"), body={}),
+    case("POST /v1/token-keys", chiefs("400 invalid-field"), body={"secret": "x"}),
+
     case("GET /v1/journal", chiefs("200")),
     case("GET /v1/journal/events", chiefs("200")),
     case("GET /v1/traffic", chiefs("200")),
