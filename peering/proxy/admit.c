@@ -4,67 +4,11 @@
 #include "peering/proxy/plan.h"
 
 #include "base/status.h"
-#include "peering/proxy/port_form.h"
+#include "peering/proxy/called.h"
 
 #include <stdio.h>
 
-#define PORTED_OUT_EXPIRES_S 300 /* how long a peer may remember our redirect (design 3.3) */
-
-/* ---- the called address ---- */
-
-/* What the Request-URI leads to. */
-struct called {
-    struct store_address address;
-    bool has_address; /* else only the domain is known */
-    bool in_port_form;
-    struct resolver_answer answer;
-};
-
-static bool is_sip(const struct sip_uri *uri)
-{
-    return uri->scheme == SIP_SCHEME_SIP || uri->scheme == SIP_SCHEME_SIPS;
-}
-
-/* bob%40opb.example@ours: whoever was redirected calls bob@opb.example here (design 3.2). */
-static bool is_in_port_form(struct proxy *proxy, const struct sip_uri *uri,
-                            const struct called *called)
-{
-    struct store_address inner;
-    return port_form_address(uri, &inner) && proxy_hosts(proxy, called->address.domain);
-}
-
-static bool look_up_called(struct proxy *proxy, const struct sip_uri *uri, struct called *called,
-                           struct refusal *refusal)
-{
-    struct store_fault fault;
-    struct store_reader *reader = proxy_reader(proxy);
-    if (!is_sip(uri)) {
-        refusal_set(refusal, 404, "telephone numbers are not routed here");
-        return false;
-    }
-    if (uri->host_kind != SIP_HOST_NAME) {
-        refusal_set(refusal, 403, "%.*s is an IP address: it has no SIP domain identity to prove",
-                    SLICE_ARG(uri->host));
-        return false;
-    }
-    if (store_domain_canonical(uri->host, called->address.domain, &fault) != 0) {
-        refusal_set(refusal, 404, "%s", fault.text);
-        return false;
-    }
-    /* A user part that no directory could hold is still the authority's to judge. */
-    called->has_address =
-        uri->has_user && store_user_canonical(uri->user, called->address.user, &fault) == 0;
-    if (!called->has_address)
-        called->address.user[0] = '\0';
-    called->in_port_form = is_in_port_form(proxy, uri, called);
-    if (called->in_port_form)
-        called->has_address = port_form_address(uri, &called->address);
-    if (!reader || resolver_lookup(reader, &called->address, &called->answer) != 0) {
-        refusal_set(refusal, 500, "the directory cannot be read");
-        return false;
-    }
-    return true;
-}
+/* ---- whereto ---- */
 
 void plan_keep_tls(const struct sip_msg *request, struct plan *plan)
 {
@@ -155,7 +99,7 @@ static void admit_core_caller(struct proxy *proxy, const struct origin *origin,
     if (!identity_is_anonymous(&request->from.uri) ||
         !identity_asserted(proxy, request, NULL, &uri))
         uri = request->from.uri;
-    bool named = is_sip(&uri) && uri.host_kind == SIP_HOST_NAME &&
+    bool named = called_is_sip(&uri) && uri.host_kind == SIP_HOST_NAME &&
                  store_domain_canonical(uri.host, caller.domain, NULL) == 0 &&
                  store_user_canonical(uri.user, caller.user, NULL) == 0;
     if (named && (!reader || store_route(reader, &caller, &route) != 0)) {
@@ -181,14 +125,6 @@ static void admit_core_caller(struct proxy *proxy, const struct origin *origin,
         return;
     }
     snprintf(plan->caller_group, sizeof(plan->caller_group), "%s", route.core.name);
-}
-
-static void refuse_unknown(const struct sip_msg *request, struct refusal *refusal)
-{
-    if (request->method == SIP_REGISTER)
-        refusal_set(refusal, 404, "this edge is no registrar: phones register with their core");
-    else
-        refusal_set(refusal, 404, "no such address: %.*s", SLICE_ARG(request->uri.bytes));
 }
 
 void admit_not_found_out(const struct sip_msg *request, const char *why, struct refusal *refusal)
@@ -238,7 +174,7 @@ static void plan_found(struct proxy *proxy, const struct sip_msg *request,
         return;
     case RESOLVER_UNKNOWN:
     case RESOLVER_BLOCKED:
-        refuse_unknown(request, plan->refusal);
+        called_refuse_unknown(request, plan->refusal);
         return;
     case RESOLVER_PSTN:
         if (strcmp(called->answer.route.core.name, plan->caller_group) != 0) {
@@ -297,7 +233,7 @@ static void plan_from_core(struct proxy *proxy, const struct origin *origin,
         plan_number(request, plan);
         return;
     }
-    if (!look_up_called(proxy, &request->uri, &called, plan->refusal))
+    if (!called_look_up(proxy, &request->uri, &called, plan->refusal))
         return;
     if (called.in_port_form)
         plan->called = called.address;
@@ -350,69 +286,11 @@ static void admit_peer_caller(struct proxy *proxy, const struct origin *origin,
     }
 }
 
-/* 302 in port form (design 3.2): bob%40opb.example@opc.example. */
-static void redirect_ported(const struct sip_msg *request, const struct called *called,
-                            struct refusal *refusal)
-{
-    bool sips = request->uri.scheme == SIP_SCHEME_SIPS;
-    refusal_set(refusal, 302, "%s@%s is hosted by %s", called->address.user, called->address.domain,
-                called->answer.hosting);
-    int len = snprintf(refusal->headers, sizeof(refusal->headers),
-                       "Contact: <%s:%s%%40%s@%s>;expires=%d\r\n", sips ? "sips" : "sip",
-                       called->address.user, called->address.domain, called->answer.hosting,
-                       PORTED_OUT_EXPIRES_S);
-    if (len < 0 || (size_t)len >= sizeof(refusal->headers))
-        refusal_set(refusal, 480, "the address is hosted elsewhere under names too long to tell");
-}
-
-/* 302 with the plain address that an alias names: a redirect, no port data (design 3.2). */
-static void redirect_alias(const struct sip_msg *request, const struct called *called,
-                           struct refusal *refusal)
-{
-    bool sips = request->uri.scheme == SIP_SCHEME_SIPS;
-    const struct store_address *target = &called->answer.route.target;
-    refusal_set(refusal, 302, "%s@%s is another name of %s@%s", called->address.user,
-                called->address.domain, target->user, target->domain);
-    int len = snprintf(refusal->headers, sizeof(refusal->headers), "Contact: <%s:%s@%s>\r\n",
-                       sips ? "sips" : "sip", target->user, target->domain);
-    if (len < 0 || (size_t)len >= sizeof(refusal->headers))
-        refusal_set(refusal, 480, "the address has another name that is too long to tell");
-}
-
-/* Is the called address served by a core of ours? Else tells the peer where it lives, or that it is
- * not there. */
-static bool is_served(const struct sip_msg *request, const struct called *called,
-                      struct refusal *refusal)
-{
-    switch (called->answer.rule) {
-    case RESOLVER_HOSTED:
-    case RESOLVER_UNKNOWN_CORE:
-        return true;
-    case RESOLVER_PORTED_OUT:
-    case RESOLVER_MOVED:
-    case RESOLVER_ALIAS:
-        if (called->answer.route.aliased)
-            redirect_alias(request, called, refusal);
-        else
-            redirect_ported(request, called, refusal);
-        return false;
-    case RESOLVER_UNKNOWN:
-    case RESOLVER_BLOCKED:
-    case RESOLVER_AUTHORITY:
-    case RESOLVER_PUBLISHED:
-    case RESOLVER_PSTN: /* asked for by our cores only */
-    case RESOLVER_NO_NUMBER:
-        refuse_unknown(request, refusal);
-        return false;
-    }
-    return false;
-}
-
 static void plan_from_peer(struct proxy *proxy, const struct origin *origin,
                            const struct sip_msg *request, struct plan *plan)
 {
     struct called called;
-    if (!look_up_called(proxy, &request->uri, &called, plan->refusal))
+    if (!called_look_up(proxy, &request->uri, &called, plan->refusal))
         return;
     if (called.answer.rule == RESOLVER_AUTHORITY) {
         refusal_set(plan->refusal, 403, "%s is not hosted here, and this edge does not relay",
@@ -424,7 +302,7 @@ static void plan_from_peer(struct proxy *proxy, const struct origin *origin,
         return;
     if (plan->verify && request->method == SIP_ACK) /* it waits for nobody */
         refusal_set(plan->refusal, 403, "an ACK comes from a caller who is known");
-    else if (is_served(request, &called, plan->refusal))
+    else if (called_is_served(request, &called, plan->refusal))
         plan_core(request, &called, plan);
 }
 
@@ -434,35 +312,36 @@ void admit_in_dialog(struct proxy *proxy, const struct sip_msg *request, bool ha
     char domain[STORE_DOMAIN_MAX + 1];
     struct called called;
     const struct sip_uri *uri = &request->uri;
-    bool is_ours = is_sip(uri) && uri->host_kind == SIP_HOST_NAME && uri->has_user &&
+    bool is_ours = called_is_sip(uri) && uri->host_kind == SIP_HOST_NAME && uri->has_user &&
                    store_domain_canonical(uri->host, domain, NULL) == 0 &&
                    proxy_hosts(proxy, domain);
-    if (is_sip(uri) && !is_ours)
+    if (called_is_sip(uri) && !is_ours)
         return;
-    if (!look_up_called(proxy, uri, &called, refusal))
+    if (!called_look_up(proxy, uri, &called, refusal))
         return;
     if (!has_route || called.answer.rule == RESOLVER_BLOCKED)
-        is_served(request, &called, refusal);
+        called_is_served(request, &called, refusal);
 }
 
 bool admit_is_probe(const struct origin *origin, const struct sip_msg *request)
 {
     const struct sip_uri *from = &request->from.uri;
     return origin->conn && origin->listener->side == TRANSPORT_OUTSIDE &&
-           request->method == SIP_OPTIONS && request->uri.has_user && is_sip(&request->uri) &&
-           request->to_tag.len == 0 && !from->has_user && identity_is_proven(origin->conn, from);
+           request->method == SIP_OPTIONS && request->uri.has_user &&
+           called_is_sip(&request->uri) && request->to_tag.len == 0 && !from->has_user &&
+           identity_is_proven(origin->conn, from);
 }
 
 void admit_answer_probe(struct proxy *proxy, const struct sip_msg *request, struct refusal *answer)
 {
     struct called called;
-    if (!look_up_called(proxy, &request->uri, &called, answer))
+    if (!called_look_up(proxy, &request->uri, &called, answer))
         return;
     switch (called.answer.rule) {
     case RESOLVER_PORTED_OUT:
     case RESOLVER_MOVED:
         if (!called.answer.route.aliased) {
-            redirect_ported(request, &called, answer);
+            called_redirect_ported(request, &called, answer);
             return;
         }
         break;

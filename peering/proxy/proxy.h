@@ -7,6 +7,7 @@
  *   dialog.c   Route headers and dialog tokens: is it inside a dialog, and where does that lead?
  *   policy.c   may we talk to this peer, and how much of it is in its budgets?
  *   admit.c    may this source speak for this caller, and is the called address ours to route?
+ *   called.c   what the directory says of the called address, and what peers are told
  *   verify.c   who the caller is, where the peer has not proven it: asks DNS, then the authority
  *   find.c     where DNS knows more than the directory: whom a number names, who serves an address
  *   context.c  the response context: one server transaction, its targets in turn, the best answer
