@@ -284,6 +284,8 @@ static void free_memory(struct worker *worker)
         txn_layer_free(proxy->txns);
     if (proxy->strangers.timers)
         log_limit_stop(&proxy->strangers);
+    if (proxy->excess.timers)
+        log_limit_stop(&proxy->excess);
     if (proxy->answers.timers)
         log_limit_stop(&proxy->answers);
     if (proxy->timers)
@@ -312,8 +314,9 @@ static int alloc_memory(struct worker *worker, const struct edge_conf *conf, str
     if (!worker->inbox || !proxy->pool || !proxy->told || !proxy->timers)
         return -ENOMEM;
     log_limit_start(&proxy->strangers, proxy->log, proxy->timers, "proxy", "refusals to strangers");
-    log_limit_start(&proxy->answers, proxy->log, proxy->timers, "proxy",
-                    "dropped answers");
+    log_limit_start(&proxy->excess, proxy->log, proxy->timers, "proxy",
+                    "refusals to peers over a budget");
+    log_limit_start(&proxy->answers, proxy->log, proxy->timers, "proxy", "dropped answers");
     int status = hep_open(&proxy->watch.hep, &conf->hep_server, conf->hep_id);
     proxy->watch.hep.media_keys = conf->hep_media_keys;
     if (status != 0)

@@ -165,6 +165,16 @@ static bool is_stranger(struct proxy *proxy, const struct origin *origin)
     return !sources_known(proxy, &origin->peer);
 }
 
+/* A domain of one's own is cheap, and what is over a budget has no end. */
+static struct log_limit *limit_of(struct proxy *proxy, const struct origin *origin,
+                                  const struct refusal *refusal)
+{
+    if (is_stranger(proxy, origin))
+        return &proxy->strangers;
+    bool outside = origin->listener->side == TRANSPORT_OUTSIDE;
+    return outside && refusal->status == 503 ? &proxy->excess : NULL;
+}
+
 void line_refused(struct proxy *proxy, const struct origin *origin, const struct sip_msg *request,
                   const struct refusal *refusal)
 {
@@ -174,9 +184,9 @@ void line_refused(struct proxy *proxy, const struct origin *origin, const struct
     bool outside = origin->listener->side == TRANSPORT_OUTSIDE;
     if (outside)
         count(proxy, peer, true, WATCH_REFUSED);
+    struct log_limit *limit = limit_of(proxy, origin, refusal);
     if (!log_enabled(proxy->log, LOG_INFO) ||
-        (is_stranger(proxy, origin) &&
-         !log_limit_take(&proxy->strangers, txn_layer_now_ms(proxy->txns))))
+        (limit && !log_limit_take(limit, txn_layer_now_ms(proxy->txns))))
         return;
     add_request(&line, request, refusal->status);
     add(&line, "direction", slice_of(outside ? "in" : "out"));

@@ -109,6 +109,7 @@ struct proxy {
     struct arena_pool *pool;
     struct log *log;
     struct log_limit strangers; /* lines of refusals to whom nobody knows */
+    struct log_limit excess;    /* of those of peers over a budget */
     struct log_limit answers;   /* and of answers that are dropped */
     struct proxy_counters *counters;
     struct told_table *told;
@@ -235,7 +236,8 @@ void news_spread(struct proxy *proxy, const struct told_news *news);
 
 /* ---- line.c ---- */
 
-/* A request was refused without state. Of strangers there are only so many lines. */
+/* A request was refused without state. Of strangers, and of peers over a
+ * budget, there are only so many lines. */
 void line_refused(struct proxy *proxy, const struct origin *origin, const struct sip_msg *request,
                   const struct refusal *refusal);
 /* A response was dropped, and why. There are only so many such lines. */
