@@ -153,6 +153,17 @@ json_t *api_names_encode(const char names[][STORE_DOMAIN_MAX + 1], size_t count)
 
 json_t *api_cursor_encode(const struct store_cursor *cursor);
 
+/* ---- ports ---- */
+
+/* {"id", "role", "kind", "state", "reason", "address", "gaining", "losing", "deadline",
+ * "committed", "undoes", "owner"}; null where there is none. No secret and no hash of one. */
+json_t *api_port_encode(const struct store_port *port);
+/* {"address", "frozen", "frozen_until", "code_for", "recovery_key", "next_recovery_key",
+ * "next_recovery_key_from"}; keys in hex, they are public. */
+json_t *api_guard_encode(const struct store_guard *guard);
+/* Whole seconds until then, 0 where it is past; null where there is no deadline. */
+json_t *api_left_encode(uint64_t deadline_ms, uint64_t now_ms);
+
 /* ---- the journal ---- */
 
 json_t *api_entry_encode(const struct store_journal_entry *entry);

@@ -1,10 +1,11 @@
 #include "api/json.h"
 
-static const char *const kind_names[] = {
+static const char *const kind_names[STORE_KIND_COUNT] = {
     [STORE_KIND_DOMAIN] = "domain", [STORE_KIND_ADDRESS] = "address",
     [STORE_KIND_NUMBER] = "number", [STORE_KIND_PEER] = "peer",
     [STORE_KIND_TOKEN] = "token",   [STORE_KIND_KEY] = "key",
-    [STORE_KIND_STORE] = "store",
+    [STORE_KIND_STORE] = "store",   [STORE_KIND_PORT] = "port",
+    [STORE_KIND_GUARD] = "guard",
 };
 
 static json_t *record_encode(enum store_kind kind, const union store_any *record)
@@ -22,8 +23,13 @@ static json_t *record_encode(enum store_kind kind, const union store_any *record
         return api_peer_encode(&record->peer);
     case STORE_KIND_TOKEN:
         return api_token_encode(&record->token);
+    case STORE_KIND_PORT:
+        return api_port_encode(&record->port);
+    case STORE_KIND_GUARD:
+        return api_guard_encode(&record->guard);
     case STORE_KIND_KEY: /* never told */
     case STORE_KIND_STORE:
+    case STORE_KIND_COUNT:
         break;
     }
     return json_null();

@@ -32,7 +32,11 @@
     X(DENIED, -1021, "may not be claimed")                                                         \
     X(TRIMMED, -1022, "no longer in the journal")                                                  \
     X(MISMATCH, -1023, "the same id was used for another command")                                 \
-    X(CLOCK, -1024, "the time is too far ahead of the clock")
+    X(CLOCK, -1024, "the time is too far ahead of the clock")                                      \
+    X(PORTING, -1025, "a port of the address is under way")                                        \
+    X(FROZEN, -1026, "may not be ported yet")                                                      \
+    X(PROOF, -1027, "the proof of the holder's will does not hold")                                \
+    X(STATE, -1028, "the port is not in a state in which this can happen")
 
 enum status {
     STATUS_OK = 0,

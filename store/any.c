@@ -16,6 +16,16 @@ static void address_name_unpack(struct store_unpack *unpack, struct store_addres
     store_unpack_string(unpack, address->domain, sizeof(address->domain));
 }
 
+static void port_name_unpack(struct store_unpack *unpack, struct store_port *port)
+{
+    unsigned role = store_unpack_u8(unpack);
+    if (role >= STORE_PORT_ROLE_COUNT)
+        unpack->failed = true;
+    else
+        port->role = (enum store_port_role)role;
+    store_unpack_string(unpack, port->id, sizeof(port->id));
+}
+
 void store_any_pack(struct store_pack *pack, enum store_kind kind, const void *record, bool secrets)
 {
     switch (kind) {
@@ -49,8 +59,22 @@ void store_any_pack(struct store_pack *pack, enum store_kind kind, const void *r
         store_token_pack(pack, token, secrets);
         return;
     }
+    case STORE_KIND_PORT: {
+        const struct store_port *port = record;
+        store_pack_u8(pack, (uint8_t)port->role);
+        store_pack_string(pack, port->id);
+        store_port_pack(pack, port, secrets);
+        return;
+    }
+    case STORE_KIND_GUARD: {
+        const struct store_guard *guard = record;
+        address_name_pack(pack, &guard->address);
+        store_guard_pack(pack, guard);
+        return;
+    }
     case STORE_KIND_KEY:
     case STORE_KIND_STORE:
+    case STORE_KIND_COUNT:
         break;
     }
     pack->failed = true; /* these have no record that may be told */
@@ -80,8 +104,17 @@ void store_any_unpack(struct store_unpack *unpack, enum store_kind kind, union s
         store_unpack_string(unpack, any->token.id, sizeof(any->token.id));
         store_token_unpack(unpack, &any->token);
         return;
+    case STORE_KIND_PORT:
+        port_name_unpack(unpack, &any->port);
+        store_port_unpack(unpack, &any->port);
+        return;
+    case STORE_KIND_GUARD:
+        address_name_unpack(unpack, &any->guard.address);
+        store_guard_unpack(unpack, &any->guard);
+        return;
     case STORE_KIND_KEY:
     case STORE_KIND_STORE:
+    case STORE_KIND_COUNT:
         break;
     }
     unpack->failed = true;
@@ -102,8 +135,13 @@ int store_any_check(enum store_kind kind, const void *record)
         return store_peer_check(record);
     case STORE_KIND_TOKEN:
         return store_token_check(record);
+    case STORE_KIND_PORT:
+        return store_port_check(record);
+    case STORE_KIND_GUARD:
+        return store_guard_check(record);
     case STORE_KIND_KEY:
     case STORE_KIND_STORE:
+    case STORE_KIND_COUNT:
         break;
     }
     return STATUS_MALFORMED;
@@ -124,8 +162,13 @@ int store_any_read(const struct store_txn *txn, enum store_kind kind, const void
         return store_peer_read(txn, name->peer.domain, &any->peer);
     case STORE_KIND_TOKEN:
         return store_token_read(txn, name->token.id, &any->token);
+    case STORE_KIND_PORT:
+        return store_port_read(txn, name->port.role, name->port.id, &any->port);
+    case STORE_KIND_GUARD:
+        return store_guard_read(txn, &name->guard.address, &any->guard);
     case STORE_KIND_KEY:
     case STORE_KIND_STORE:
+    case STORE_KIND_COUNT:
         break;
     }
     return STATUS_MALFORMED;
@@ -149,8 +192,14 @@ int store_any_put(const struct store_txn *txn, enum store_kind kind, const void 
     case STORE_KIND_TOKEN:
         ret = store_token_write(txn, record);
         return ret ? ret : store_token_index(txn, record);
+    case STORE_KIND_PORT:
+        ret = store_port_write(txn, record);
+        return ret ? ret : store_port_index(txn, record);
+    case STORE_KIND_GUARD:
+        return store_guard_write(txn, record);
     case STORE_KIND_KEY:
     case STORE_KIND_STORE:
+    case STORE_KIND_COUNT:
         break;
     }
     return STATUS_MALFORMED;
@@ -165,6 +214,8 @@ int store_any_unindex(const struct store_txn *txn, enum store_kind kind, const v
         ret = store_number_unindex(txn, record);
     else if (kind == STORE_KIND_TOKEN)
         ret = store_token_unindex(txn, record);
+    else if (kind == STORE_KIND_PORT)
+        ret = store_port_unindex(txn, record);
     /* An index that lacks what a record needs is damage, not an answer. */
     return ret == STATUS_NOTFOUND ? STATUS_CORRUPT : ret;
 }
@@ -194,8 +245,13 @@ static int any_remove(const struct store_txn *txn, enum store_kind kind,
         return store_peer_remove(txn, record->peer.domain);
     case STORE_KIND_TOKEN:
         return store_token_remove(txn, record->token.id);
+    case STORE_KIND_PORT:
+        return store_port_remove(txn, record->port.role, record->port.id);
+    case STORE_KIND_GUARD:
+        return store_guard_remove(txn, &record->guard.address);
     case STORE_KIND_KEY:
     case STORE_KIND_STORE:
+    case STORE_KIND_COUNT:
         break;
     }
     return STATUS_MALFORMED;
@@ -228,8 +284,15 @@ void store_any_name(enum store_kind kind, const void *record, char text[STORE_JO
     case STORE_KIND_TOKEN:
         snprintf(text, size, "%s", any->token.id);
         return;
+    case STORE_KIND_PORT:
+        snprintf(text, size, "%s %s", store_port_role_text(any->port.role), any->port.id);
+        return;
+    case STORE_KIND_GUARD:
+        snprintf(text, size, "%s@%s", any->guard.address.user, any->guard.address.domain);
+        return;
     case STORE_KIND_KEY:
     case STORE_KIND_STORE:
+    case STORE_KIND_COUNT:
         return;
     }
 }
@@ -247,8 +310,13 @@ size_t store_any_size(enum store_kind kind)
         return sizeof(struct store_peer);
     case STORE_KIND_TOKEN:
         return sizeof(struct store_token);
+    case STORE_KIND_PORT:
+        return sizeof(struct store_port);
+    case STORE_KIND_GUARD:
+        return sizeof(struct store_guard);
     case STORE_KIND_KEY:
     case STORE_KIND_STORE:
+    case STORE_KIND_COUNT:
         break;
     }
     return 0;
@@ -265,6 +333,10 @@ struct store_stamps store_any_stamps(enum store_kind kind, union store_any *any)
         return (struct store_stamps){&any->peer.version, &any->peer.created_ms};
     case STORE_KIND_TOKEN:
         return (struct store_stamps){&any->token.version, &any->token.created_ms};
+    case STORE_KIND_PORT:
+        return (struct store_stamps){&any->port.version, &any->port.created_ms};
+    case STORE_KIND_GUARD:
+        return (struct store_stamps){&any->guard.version, &any->guard.created_ms};
     default:
         return (struct store_stamps){&any->address.version, &any->address.created_ms};
     }
@@ -282,6 +354,10 @@ uint64_t store_any_version(enum store_kind kind, const void *record)
         return any->peer.version;
     case STORE_KIND_TOKEN:
         return any->token.version;
+    case STORE_KIND_PORT:
+        return any->port.version;
+    case STORE_KIND_GUARD:
+        return any->guard.version;
     default:
         return any->address.version;
     }

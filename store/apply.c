@@ -75,6 +75,13 @@ static store_apply_h *const operations[STORE_OP_COUNT] = {
     [STORE_CURSOR_PUT] = store_apply_cursor_put,
     [STORE_CURSOR_DEL] = store_apply_cursor_del,
     [STORE_USAGE_ADD] = store_apply_usage_add,
+    [STORE_PORT_OPEN] = store_apply_port_open,
+    [STORE_PORT_STEP] = store_apply_port_step,
+    [STORE_PORT_START] = store_apply_port_start,
+    [STORE_PORT_TELL] = store_apply_port_tell,
+    [STORE_PORT_PAID] = store_apply_port_paid,
+    [STORE_GUARD_PUT] = store_apply_guard_put,
+    [STORE_GUARD_CODE] = store_apply_guard_code,
 };
 
 bool store_status_is_verdict(int status)
@@ -93,6 +100,10 @@ bool store_status_is_verdict(int status)
     case STATUS_LIMIT:
     case STATUS_TRIMMED:
     case STATUS_MISMATCH:
+    case STATUS_PORTING:
+    case STATUS_FROZEN:
+    case STATUS_PROOF:
+    case STATUS_STATE:
         return true;
     default:
         return false;

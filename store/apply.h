@@ -57,6 +57,26 @@ store_apply_h store_apply_import, store_apply_undo;
 /* apply_release.c */
 store_apply_h store_apply_release, store_apply_purge, store_apply_expire;
 
+/* apply_ports.c */
+store_apply_h store_apply_port_open, store_apply_port_step;
+store_apply_h store_apply_guard_put, store_apply_guard_code;
+/* Its deadline is over. */
+int store_port_due(struct store_apply *apply, const struct store_port *port);
+/* The address is released or changes its owner: 0 (what was under way has ended), or
+ * STATUS_PORTING, with nothing written: it must stay. */
+int store_port_gone(struct store_apply *apply, const struct store_address *address);
+/* 0, or STATUS_PORTING: a port of the address is under way, in whatever role. */
+int store_port_none_open(const struct store_apply *apply, const struct store_address *address);
+/* The auth code is good for this gaining domain only; "": for any. */
+int store_port_bind_code(struct store_apply *apply, const struct store_address *address,
+                         const char *gaining);
+
+/* apply_port_hosts.c */
+store_apply_h store_apply_port_start, store_apply_port_tell, store_apply_port_paid;
+/* The gaining host gives a port up; the authority has the last word. */
+int store_port_give_up(struct store_apply *apply, const struct store_port *before,
+                       enum store_port_reason reason);
+
 /* apply_local.c */
 store_apply_h store_apply_journal_trim; /* of the log, but what it does to cursors is local */
 store_apply_h store_apply_cursor_put, store_apply_cursor_del, store_apply_usage_add;

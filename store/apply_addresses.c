@@ -214,6 +214,21 @@ static int address_find(const struct store_apply *apply, const struct store_addr
     return store_apply_expects(apply, record->version) ? 0 : STATUS_CONFLICT;
 }
 
+static bool moves(const struct store_record *old, const struct store_record *new)
+{
+    return old->state != new->state || strcmp(old->hosting, new->hosting) != 0;
+}
+
+/* While a port is under way only the port moves the address. With its owner goes what the one
+ * before had begun and left to protect it. */
+static int ports_check(struct store_apply *apply, const struct store_record *old,
+                       const struct store_record *new)
+{
+    if (strcmp(old->owner, new->owner) != 0)
+        return store_port_gone(apply, &old->address);
+    return moves(old, new) ? store_port_none_open(apply, &old->address) : 0;
+}
+
 int store_apply_address_put(struct store_apply *apply)
 {
     struct store_record record = apply->command->record, old;
@@ -228,6 +243,8 @@ int store_apply_address_put(struct store_apply *apply)
     ret = store_record_check_home(apply->txn, &record);
     if (ret == 0 && !leads_as_before(&old, &record))
         ret = alias_check_new(apply->txn, &record);
+    if (ret == 0)
+        ret = ports_check(apply, &old, &record);
     if (ret)
         return ret;
     record.version = store_apply_version(apply);
@@ -245,6 +262,11 @@ int store_apply_address_auth(struct store_apply *apply)
     record.has_auth = given->auth_until_ms != 0;
     record.auth_until_ms = given->auth_until_ms;
     memcpy(record.auth_hash, given->auth_hash, sizeof(record.auth_hash));
+    ret = store_port_none_open(apply, &given->address);
+    if (ret == 0)
+        ret = store_port_bind_code(apply, &given->address, "");
+    if (ret)
+        return ret;
     record.version = store_apply_version(apply);
     return store_apply_write(apply, STORE_ADDRESS_AUTH, STORE_KIND_ADDRESS, &old, &record);
 }

@@ -110,6 +110,8 @@ int store_apply_release(struct store_apply *apply)
 {
     struct store_record old, tombstone;
     int ret = release_find(apply, &old);
+    if (ret == 0)
+        ret = store_port_gone(apply, &old.address);
     if (ret)
         return ret;
     if (!state_leaves_tombstone(old.state))
@@ -192,16 +194,38 @@ static int token_expire(struct store_apply *apply, struct slice key)
     return store_apply_write(apply, STORE_EXPIRE, STORE_KIND_TOKEN, &old, NULL);
 }
 
+static int port_expire(struct store_apply *apply, struct slice key)
+{
+    enum store_port_role role;
+    char id[STORE_PORT_ID_LEN + 1];
+    struct store_port old;
+    int ret = table_key_to_port(key, &role, id);
+    if (ret == 0)
+        ret = store_port_read(apply->txn, role, id, &old);
+    if (ret)
+        return ret == STATUS_NOTFOUND ? STATUS_CORRUPT : ret;
+    return store_port_due(apply, &old);
+}
+
+static int due_one(struct store_apply *apply, const struct due *due, uint32_t *budget)
+{
+    switch (due->kind) {
+    case STORE_DUE_TOKEN:
+        return token_expire(apply, table_key_bytes(&due->key));
+    case STORE_DUE_PORT:
+        return port_expire(apply, table_key_bytes(&due->key));
+    default:
+        return address_expire(apply, table_key_bytes(&due->key), budget);
+    }
+}
+
 static int due_expire(struct store_apply *apply, const struct due_list *list)
 {
     uint32_t budget = STORE_EXPIRE_MAX;
     int ret = 0;
     for (size_t i = 0; ret == 0 && i < list->count && budget > 0; i++) {
-        const struct due *due = &list->due[i];
         budget--;
-        ret = due->kind == STORE_DUE_TOKEN
-                  ? token_expire(apply, table_key_bytes(&due->key))
-                  : address_expire(apply, table_key_bytes(&due->key), &budget);
+        ret = due_one(apply, &list->due[i], &budget);
     }
     return ret;
 }

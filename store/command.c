@@ -42,6 +42,8 @@ static int op_kind(enum store_op op)
     case STORE_TOKEN_ADD:
     case STORE_TOKEN_DEL:
         return STORE_KIND_TOKEN;
+    case STORE_GUARD_PUT:
+        return STORE_KIND_GUARD;
     default:
         return -1;
     }
@@ -63,6 +65,63 @@ static void auth_unpack(struct store_unpack *unpack, struct store_record *record
     store_unpack_string(unpack, record->address.domain, sizeof(record->address.domain));
     record->auth_until_ms = store_unpack_number(unpack);
     store_unpack_bytes(unpack, record->auth_hash, STORE_HASH_LEN);
+}
+
+static void guard_code_pack(struct store_pack *pack, const struct store_guard *guard)
+{
+    store_pack_string(pack, guard->address.user);
+    store_pack_string(pack, guard->address.domain);
+    store_pack_string(pack, guard->code_for);
+    store_pack_number(pack, guard->code_until_ms);
+    store_pack_bytes(pack, guard->code_hash, STORE_HASH_LEN);
+}
+
+static void guard_code_unpack(struct store_unpack *unpack, struct store_guard *guard)
+{
+    store_unpack_string(unpack, guard->address.user, sizeof(guard->address.user));
+    store_unpack_string(unpack, guard->address.domain, sizeof(guard->address.domain));
+    store_unpack_string(unpack, guard->code_for, sizeof(guard->code_for));
+    guard->code_until_ms = store_unpack_number(unpack);
+    store_unpack_bytes(unpack, guard->code_hash, STORE_HASH_LEN);
+}
+
+static bool op_takes_order(enum store_op op)
+{
+    return op == STORE_PORT_OPEN || op == STORE_PORT_STEP || op == STORE_PORT_START ||
+           op == STORE_PORT_TELL || op == STORE_PORT_PAID;
+}
+
+static void order_pack(struct store_pack *pack, const struct store_port_order *order)
+{
+    store_any_pack(pack, STORE_KIND_PORT, &order->port, true);
+    store_pack_bytes(pack, order->proof, STORE_HASH_LEN);
+    store_pack_u8(pack, order->by_key);
+    store_pack_u8(pack, (uint8_t)order->event);
+    store_pack_number(pack, (uint64_t)order->by);
+    store_pack_u8(pack, (uint8_t)order->reason);
+    store_pack_number(pack, order->paid);
+    store_pack_number(pack, order->moved);
+}
+
+static void order_unpack(struct store_unpack *unpack, struct store_port_order *order)
+{
+    store_any_unpack(unpack, STORE_KIND_PORT, (union store_any *)&order->port);
+    store_unpack_bytes(unpack, order->proof, STORE_HASH_LEN);
+    order->by_key = store_unpack_u8(unpack) != 0;
+    unsigned event = store_unpack_u8(unpack);
+    uint64_t by = store_unpack_number(unpack);
+    unsigned reason = store_unpack_u8(unpack);
+    uint64_t paid = store_unpack_number(unpack), moved = store_unpack_number(unpack);
+    if (event >= STORE_PORT_EVENT_COUNT || by > STORE_PORT_BY_ALL ||
+        reason >= STORE_PORT_REASON_COUNT || paid > STORE_PORT_OWED_ALL || moved > UINT32_MAX) {
+        unpack->failed = true;
+        return;
+    }
+    order->event = (enum store_port_event)event;
+    order->by = (unsigned)by;
+    order->reason = (enum store_port_reason)reason;
+    order->paid = (unsigned)paid;
+    order->moved = (uint32_t)moved;
 }
 
 /* A deletion names its record and carries nothing else. */
@@ -127,6 +186,10 @@ static void argument_pack(struct store_pack *pack, const struct store_command *c
         name_pack(pack, command);
     else if (command->op == STORE_ADDRESS_AUTH)
         auth_pack(pack, &command->record);
+    else if (op_takes_order(command->op))
+        order_pack(pack, &command->order);
+    else if (command->op == STORE_GUARD_CODE)
+        guard_code_pack(pack, &command->guard);
     else if (kind >= 0)
         store_any_pack(pack, (enum store_kind)kind, &command->domain, true);
     else if (command->op == STORE_KEY_ADD)
@@ -144,6 +207,10 @@ static void argument_unpack(struct store_unpack *unpack, struct store_command *c
         name_unpack(unpack, command);
     else if (command->op == STORE_ADDRESS_AUTH)
         auth_unpack(unpack, &command->record);
+    else if (op_takes_order(command->op))
+        order_unpack(unpack, &command->order);
+    else if (command->op == STORE_GUARD_CODE)
+        guard_code_unpack(unpack, &command->guard);
     else if (kind >= 0)
         store_any_unpack(unpack, (enum store_kind)kind, (union store_any *)&command->domain);
     else if (command->op == STORE_KEY_ADD)

@@ -72,6 +72,29 @@ static bool batch_fits(const struct store_batch *batch, bool is_import)
     return true;
 }
 
+static bool order_fits(const struct store_port_order *order)
+{
+    const struct store_port *port = &order->port;
+    return (unsigned)port->role < STORE_PORT_ROLE_COUNT &&
+           (unsigned)port->kind < STORE_PORT_KIND_COUNT &&
+           (unsigned)port->state < STORE_PORT_STATE_COUNT &&
+           (unsigned)port->reason < STORE_PORT_REASON_COUNT && port->owed <= STORE_PORT_OWED_ALL &&
+           text_ends(port->id, sizeof(port->id)) &&
+           text_ends(port->request, sizeof(port->request)) &&
+           text_ends(port->undoes, sizeof(port->undoes)) && address_fits(&port->address) &&
+           text_ends(port->gaining, sizeof(port->gaining)) &&
+           text_ends(port->losing, sizeof(port->losing)) &&
+           text_ends(port->owner, sizeof(port->owner)) &&
+           text_ends(port->display, sizeof(port->display)) &&
+           (unsigned)order->event < STORE_PORT_EVENT_COUNT && order->by <= STORE_PORT_BY_ALL &&
+           (unsigned)order->reason < STORE_PORT_REASON_COUNT && order->paid <= STORE_PORT_OWED_ALL;
+}
+
+static bool guard_fits(const struct store_guard *guard)
+{
+    return address_fits(&guard->address) && text_ends(guard->code_for, sizeof(guard->code_for));
+}
+
 static bool argument_fits(const struct store_command *command)
 {
     switch (command->op) {
@@ -112,6 +135,15 @@ static bool argument_fits(const struct store_command *command)
     case STORE_CURSOR_DEL:
     case STORE_USAGE_ADD:
         return true;
+    case STORE_PORT_OPEN:
+    case STORE_PORT_STEP:
+    case STORE_PORT_START:
+    case STORE_PORT_TELL:
+    case STORE_PORT_PAID:
+        return order_fits(&command->order);
+    case STORE_GUARD_PUT:
+    case STORE_GUARD_CODE:
+        return guard_fits(&command->guard);
     case STORE_BULK_LOAD:
     case STORE_OP_COUNT:
         break;

@@ -70,6 +70,9 @@ static bool op_makes_room(enum store_op op)
     case STORE_EXPIRE:
     case STORE_JOURNAL_TRIM:
     case STORE_CURSOR_DEL:
+    case STORE_PORT_STEP: /* what others were promised must go on */
+    case STORE_PORT_TELL:
+    case STORE_PORT_PAID:
         return true;
     default:
         return false;

@@ -16,7 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define STORE_SCHEMA_VERSION  2
+#define STORE_SCHEMA_VERSION  3
 #define STORE_MAP_SIZE        ((size_t)1 << 30) /* default limit of the file */
 #define STORE_READERS         126               /* default number of reader slots */
 #define STORE_QUEUE_MAX       1024              /* commands that wait for the writer */
@@ -36,6 +36,7 @@
 #define STORE_USAGE_KEEP_S                                                                         \
     ((uint64_t)400 * 24 * 3600) /* statistics of a year, and of its month before */
 #define STORE_VERDICT_KEEP_MS ((uint64_t)24 * 3600 * 1000)
+#define STORE_PORT_KEEP_MS    ((uint64_t)90 * 24 * 3600 * 1000) /* a port that is over */
 
 /* Pages that one command may need at worst: copies of a path in each of the tables, with splits. */
 #define STORE_COMMAND_PAGES 64
@@ -69,6 +70,10 @@ enum store_table {
     TABLE_LOG,            /* index -> command; local */
     TABLE_CURSORS,        /* name -> cursor; local */
     TABLE_USAGE,          /* period, node NUL peer -> sums; local */
+    TABLE_PORTS,          /* role, id -> record */
+    TABLE_PORT_ADDRESSES, /* domain NUL user NUL, role, id -> nothing: the ports of an address */
+    TABLE_PORTS_OWED,     /* role, id -> nothing: ports of which somebody is to be told */
+    TABLE_GUARDS,         /* domain NUL user -> record */
     TABLE_COUNT
 };
 
@@ -296,6 +301,28 @@ void store_token_unpack(struct store_unpack *unpack, struct store_token *token);
 int store_token_key_last(const struct store_txn *txn, struct store_key *key);
 int store_token_key_write(const struct store_txn *txn, const struct store_key *key);
 
+int store_port_read(const struct store_txn *txn, enum store_port_role role, const char *id,
+                    struct store_port *port);
+int store_port_write(const struct store_txn *txn, const struct store_port *port);
+int store_port_remove(const struct store_txn *txn, enum store_port_role role, const char *id);
+int store_port_check(const struct store_port *port);
+void store_port_pack(struct store_pack *pack, const struct store_port *port, bool secrets);
+void store_port_unpack(struct store_unpack *unpack, struct store_port *port);
+/* Those of an address, as store_port_address_list. */
+int store_port_scan_address(const struct store_txn *txn, const struct store_address *address,
+                            size_t max, store_port_h *each, void *arg);
+/* The one under way in this role. 0 or STATUS_NOTFOUND. */
+int store_port_find_open(const struct store_txn *txn, enum store_port_role role,
+                         const struct store_address *address, struct store_port *port);
+
+int store_guard_read(const struct store_txn *txn, const struct store_address *address,
+                     struct store_guard *guard);
+int store_guard_write(const struct store_txn *txn, const struct store_guard *guard);
+int store_guard_remove(const struct store_txn *txn, const struct store_address *address);
+int store_guard_check(const struct store_guard *guard);
+void store_guard_pack(struct store_pack *pack, const struct store_guard *guard);
+void store_guard_unpack(struct store_unpack *unpack, struct store_guard *guard);
+
 /* ---- cursors.c ---- */
 
 int store_cursor_read(const struct store_txn *txn, const char *name, struct store_cursor *cursor);
@@ -354,6 +381,7 @@ struct store_stamps store_any_stamps(enum store_kind kind, union store_any *any)
 /* Kinds of records in the table of deadlines. */
 #define STORE_DUE_ADDRESS 'a'
 #define STORE_DUE_TOKEN   't'
+#define STORE_DUE_PORT    'p'
 
 /* Owner, link, guests and deadline of a record: all that `record` needs is put, or taken away. */
 int store_record_index(const struct store_txn *txn, const struct store_record *record);
@@ -363,6 +391,8 @@ int store_record_unindex(const struct store_txn *txn, const struct store_record 
 bool store_record_index_same(const struct store_record *a, const struct store_record *b);
 int store_token_index(const struct store_txn *txn, const struct store_token *token);
 int store_token_unindex(const struct store_txn *txn, const struct store_token *token);
+int store_port_index(const struct store_txn *txn, const struct store_port *port);
+int store_port_unindex(const struct store_txn *txn, const struct store_port *port);
 int store_number_index(const struct store_txn *txn, const struct store_number *number);
 int store_number_unindex(const struct store_txn *txn, const struct store_number *number);
 /* Does anything lead to the address? 0 or STATUS_NOTFOUND. */

@@ -38,6 +38,13 @@ static const char *const op_names[STORE_OP_COUNT] = {
     [STORE_KEY_ADD] = "key_add",
     [STORE_EXPIRE] = "expire",
     [STORE_BULK_LOAD] = "bulk_load",
+    [STORE_PORT_OPEN] = "port_open",
+    [STORE_PORT_STEP] = "port_step",
+    [STORE_PORT_START] = "port_start",
+    [STORE_PORT_TELL] = "port_tell",
+    [STORE_PORT_PAID] = "port_paid",
+    [STORE_GUARD_PUT] = "guard_put",
+    [STORE_GUARD_CODE] = "guard_code",
 };
 
 const char *store_op_text(enum store_op op)
@@ -77,7 +84,7 @@ static void head_unpack(struct store_unpack *unpack, struct entry_head *head)
     head->previous = store_unpack_number(unpack);
     store_unpack_string(unpack, head->text, sizeof(head->text));
     head->parts = store_unpack_u8(unpack);
-    if (!store_op_text((enum store_op)head->op) || head->kind > STORE_KIND_STORE)
+    if (!store_op_text((enum store_op)head->op) || head->kind >= STORE_KIND_COUNT)
         unpack->failed = true;
 }
 

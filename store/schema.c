@@ -4,6 +4,8 @@
 
 #include <errno.h>
 
+#define SCHEMA_BEFORE_PORTS 2 /* what it lacks are tables, and nothing in the others changed */
+
 static const char *const table_names[TABLE_COUNT] = {
     [TABLE_META] = "meta",
     [TABLE_DOMAINS] = "domains",
@@ -23,16 +25,25 @@ static const char *const table_names[TABLE_COUNT] = {
     [TABLE_LOG] = "log",
     [TABLE_CURSORS] = "cursors",
     [TABLE_USAGE] = "usage",
+    [TABLE_PORTS] = "ports",
+    [TABLE_PORT_ADDRESSES] = "port_addresses",
+    [TABLE_PORTS_OWED] = "ports_owed",
+    [TABLE_GUARDS] = "guards",
 };
 
-int store_tables_open(struct store *store, MDB_txn *txn, unsigned flags)
+static int tables_open(struct store *store, MDB_txn *txn, int from, int to, unsigned flags)
 {
-    for (int i = 0; i < TABLE_COUNT; i++) {
+    for (int i = from; i < to; i++) {
         int rc = mdb_dbi_open(txn, table_names[i], flags, &store->tables[i]);
         if (rc)
             return store_status_of(rc);
     }
     return 0;
+}
+
+int store_tables_open(struct store *store, MDB_txn *txn, unsigned flags)
+{
+    return tables_open(store, txn, 0, TABLE_COUNT, flags);
 }
 
 /* An environment in which nothing was ever committed. */
@@ -102,6 +113,28 @@ static int schema_create(struct store *store, struct store_fault *fault)
                : 0;
 }
 
+/* A store from before there were ports gets their tables; the others must be there. */
+static int schema_grow(struct store *store, struct store_fault *fault)
+{
+    struct store_txn txn;
+    int ret = store_txn_begin(store, 0, &txn);
+    if (ret)
+        return store_fault_set(fault, ret, "cannot write the store: %s", status_text(ret));
+    ret = tables_open(store, txn.txn, 0, TABLE_PORTS, 0);
+    if (ret == STATUS_NOTFOUND)
+        ret = STATUS_CORRUPT;
+    if (ret == 0)
+        ret = tables_open(store, txn.txn, TABLE_PORTS, TABLE_COUNT, MDB_CREATE);
+    if (ret == 0)
+        ret = store_schema_put(&txn, STORE_SCHEMA_VERSION);
+    ret = txn_end(&txn, ret);
+    if (ret == STATUS_CORRUPT)
+        return store_fault_set(fault, ret, "the store lacks one of its tables: it is damaged");
+    return ret ? store_fault_set(fault, ret, "cannot create the store's tables: %s",
+                                 status_text(ret))
+               : 0;
+}
+
 int store_schema_open(struct store *store, const struct store_conf *conf, struct store_fault *fault)
 {
     uint32_t version = 0;
@@ -115,7 +148,9 @@ int store_schema_open(struct store *store, const struct store_conf *conf, struct
                                "the store has the old schema version %u; its writer brings it up "
                                "to date when it starts",
                                (unsigned)version);
-    if (version < STORE_SCHEMA_VERSION)
+    if (version < SCHEMA_BEFORE_PORTS)
         ret = store_migrate(store, conf, version, fault);
+    else if (version < STORE_SCHEMA_VERSION)
+        ret = schema_grow(store, fault);
     return ret ? ret : schema_attach(store, fault);
 }

@@ -21,79 +21,11 @@
 #define JUNCTOR_STORE_STORE_H
 
 #include "base/list.h"
-#include "base/slice.h"
-
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#define STORE_DOMAIN_MAX          253 /* octets of a domain name in text (RFC 1035) */
-#define STORE_USER_MAX            128 /* octets of a canonical user part */
-#define STORE_CORES_MAX           8   /* next hops of one domain's core */
-#define STORE_ACTOR_MAX           64
-#define STORE_OWNER_MAX           64 /* octets of the name under which an operator knows a person */
-#define STORE_DISPLAY_MAX         400 /* what the owner typed */
-#define STORE_KEY_LEN             32  /* octets of a dialog token key */
-#define STORE_HASH_LEN            32  /* SHA-256 */
-#define STORE_NUMBER_MAX          15  /* digits of a telephone number (ITU-T E.164 section 6.2.1) */
-#define STORE_PINS_MAX            4   /* keys a peer may be pinned to */
-#define STORE_TARIFF_MAX          64
-#define STORE_TOKEN_ID_LEN        12 /* characters of a token's public id */
-#define STORE_TOKEN_DOMAINS_MAX   16 /* domains one operator token is good for */
-#define STORE_CURSOR_NAME_MAX     64
-#define STORE_IMPORT_MAX          1000 /* addresses of one import command */
-#define STORE_ALIAS_HOPS          8    /* aliases one after the other */
-#define STORE_CLAIMS_MAX          1000 /* claims_per_owner at most */
-#define STORE_QUARANTINE_DAYS     90   /* default */
-#define STORE_QUARANTINE_DAYS_MAX 3650
+#include "store/names.h"
+#include "store/porting.h"
 
 struct store;
 struct store_reader;
-
-/* ---- addresses in canonical form ---- */
-
-struct store_address {
-    char user[STORE_USER_MAX + 1];
-    char domain[STORE_DOMAIN_MAX + 1];
-};
-
-/* What is wrong with a name a person typed: a whole sentence naming the character and the rule,
- * such as "the user part contains ' ' at position 4; allowed are letters, digits and -_.+~...". */
-struct store_fault {
-    char text[200];
-};
-
-/* "Daniel@Kamailio.example" (also with a leading "sip:" or "sips:") -> canonical. Refuses, with
- * *fault: no or two '@'; a user part that contains '@' after unescaping (design 3.2), is empty,
- * over STORE_USER_MAX octets or has a bad escape, NUL, control characters or characters that a SIP
- * user part cannot carry unescaped; a domain that is no host name (labels of letters, digits and
- * inner
- * '-', 1 to 63 octets, the last one beginning with a letter; IDNA 2008 by libidn2 outside ASCII) or
- * an IP literal. Escaped octets above 0x7F are kept. `fault` may be NULL. Returns 0 or
- * STATUS_MALFORMED, *address then untouched. */
-int store_address_parse(struct slice text, struct store_address *address,
-                        struct store_fault *fault);
-
-/* The user part alone, as it stands in a SIP URI (escaped). Returns 0 or STATUS_MALFORMED; also for
- * the user part of a port redirect (bob%40opb.example), which is no address of its own.
- * Fast path of messages: no allocation. `fault` may be NULL. */
-int store_user_canonical(struct slice user, char out[STORE_USER_MAX + 1],
-                         struct store_fault *fault);
-/* Is the user part one that RFC 2142 reserves for the operator (postmaster, abuse, security ...)?
- * Nobody may claim these for himself. `user` is canonical. */
-bool store_user_is_reserved(const char *user);
-/* "+49 30 1234-567", "tel:+49301234567" -> "49301234567": visual separators (RFC 3966
- * section 5.1.1) are dropped. Refuses, with *fault, what does not begin with '+' and a country code
- * (1-9), has other characters or parameters, under 3 or over STORE_NUMBER_MAX digits. */
-int store_number_parse(struct slice text, char digits[STORE_NUMBER_MAX + 1],
-                       struct store_fault *fault);
-/* An owner is 1 to STORE_OWNER_MAX printable ASCII characters without spaces. `fault` may be NULL.
- * Returns 0 or STATUS_MALFORMED. */
-int store_owner_check(struct slice owner, struct store_fault *fault);
-/* The domain alone; one final dot is dropped. ASCII names take a fast path without libidn2 and
- * without allocation. Same returns. */
-int store_domain_canonical(struct slice domain, char out[STORE_DOMAIN_MAX + 1],
-                           struct store_fault *fault);
 
 /* ---- environment ---- */
 
@@ -322,8 +254,11 @@ enum store_kind {
     STORE_KIND_NUMBER,
     STORE_KIND_PEER,
     STORE_KIND_TOKEN,
-    STORE_KIND_KEY,  /* a dialog token key: never told */
-    STORE_KIND_STORE /* the store itself: a bulk load, a trim of the journal */
+    STORE_KIND_KEY,   /* a dialog token key: never told */
+    STORE_KIND_STORE, /* the store itself: a bulk load, a trim of the journal */
+    STORE_KIND_PORT,
+    STORE_KIND_GUARD, /* what protects an address from being ported */
+    STORE_KIND_COUNT
 };
 
 /* One record of any kind; `kind` of the entry says which. Secrets and their hashes are zero. */
@@ -333,6 +268,8 @@ union store_any {
     struct store_number number;
     struct store_peer peer;
     struct store_token token;
+    struct store_port port;
+    struct store_guard guard;
 };
 
 struct store_journal_entry {
@@ -447,7 +384,7 @@ enum store_op {
     STORE_ADDRESS_PURGE,   /* `record.address`: ends a tombstone now and erases its journal values;
                               STATUS_NOTFOUND if   it is not a tombstone */
     STORE_ADDRESS_AUTH,    /* `record.address`, `record.auth_hash`, `record.auth_until_ms` (0:
-                              withdraws the code) */
+                              withdraws the code); good for any gaining domain */
     STORE_ADDRESS_IMPORT,  /* `batch`: adds up to STORE_IMPORT_MAX, all or (keep_going) those that
                               can be. Each has a journal entry of its own */
     STORE_ADDRESS_UNDO,    /* `batch`: takes an import back: those of the addresses whose version is
@@ -477,6 +414,27 @@ enum store_op {
     STORE_USAGE_ADD, /* `usage`: added to what is there */
 
     STORE_BULK_LOAD, /* no command: what the journal calls a bulk load */
+
+    /* Ports: `order` (store/porting.h). */
+    STORE_PORT_OPEN,  /* at the authority: the gaining host asks. Idempotent: what is known already
+                         is 0 with nothing changed, STATUS_MISMATCH where it was for another address
+                         or gaining domain. Else STATUS_NOTFOUND (no address that can be ported),
+                         STATUS_PROOF, STATUS_EXISTS (the gaining domain hosts it), STATUS_PORTING
+                         (another one is under way), STATUS_LOCKED, STATUS_FROZEN, STATUS_STATE
+                         (UNDO: there is nothing to undo) */
+    STORE_PORT_STEP,  /* at the authority, and a cancelling at the gaining host. STATUS_STATE where
+                         no row of the table allows it */
+    STORE_PORT_START, /* at the gaining host: it will ask. STATUS_NOTFOUND where the gaining domain
+                         is not ours, STATUS_EXISTS where it hosts the address already,
+                         STATUS_PORTING */
+    STORE_PORT_TELL,  /* at the gaining or losing host: what the authority says. What is older than
+                         what is known is 0 with nothing changed */
+    STORE_PORT_PAID,  /* somebody was told: these are owed no more */
+    STORE_GUARD_PUT,  /* `guard`, whole; makes it where there is none. STATUS_NOTFOUND where we are
+                         not the authority of such an address */
+    STORE_GUARD_CODE, /* `guard.address`, `guard.code_for`, `guard.code_hash`,
+                         `guard.code_until_ms`: as STORE_ADDRESS_AUTH, good for one gaining domain
+                         only ("": for any) */
     STORE_OP_COUNT
 };
 
@@ -522,6 +480,8 @@ struct store_command {
         struct store_cursor cursor;
         struct store_batch batch;
         struct store_usage_batch usage;
+        struct store_port_order order;
+        struct store_guard guard;
         uint64_t sequence;
     };
 };
@@ -530,7 +490,8 @@ struct store_verdict {
     int status; /* 0, STATUS_EXISTS, STATUS_NOTFOUND, STATUS_CONFLICT, STATUS_INUSE, STATUS_FULL,
                    STATUS_MALFORMED (a record that is not canonical or complete),
                    STATUS_QUARANTINED, STATUS_LOCKED, STATUS_LOOP, STATUS_DENIED, STATUS_LIMIT,
-                   STATUS_TRIMMED, STATUS_MISMATCH */
+                   STATUS_TRIMMED, STATUS_MISMATCH, STATUS_PORTING, STATUS_FROZEN, STATUS_PROOF,
+                   STATUS_STATE */
     uint64_t sequence; /* journal sequence of the change: the record's version; of a batch, its last
                           one; 0 when refused or nothing changed */
     uint32_t count;    /* records changed */

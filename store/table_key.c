@@ -217,3 +217,42 @@ int table_key_to_usage(struct slice key, struct store_usage *usage)
         return ret;
     return text_to_cstr(slice_skip(unpack.left, len + 1), usage->peer, sizeof(usage->peer));
 }
+
+/* ---- ports ---- */
+
+static int key_add_port(struct table_key *key, enum store_port_role role, const char *id)
+{
+    if (strnlen(id, STORE_PORT_ID_LEN + 1) != STORE_PORT_ID_LEN)
+        return STATUS_NOTFOUND;
+    key->p[key->len++] = (char)role;
+    return key_add_text(key, id, STORE_PORT_ID_LEN);
+}
+
+int table_key_port(struct table_key *key, enum store_port_role role, const char *id)
+{
+    key->len = 0;
+    return key_add_port(key, role, id);
+}
+
+int table_key_address_port_prefix(struct table_key *key, const struct store_address *address)
+{
+    int ret = table_key_address(key, address);
+    if (ret)
+        return ret;
+    key->p[key->len++] = '\0';
+    return 0;
+}
+
+int table_key_address_port(struct table_key *key, const struct store_port *port)
+{
+    int ret = table_key_address_port_prefix(key, &port->address);
+    return ret ? ret : key_add_port(key, port->role, port->id);
+}
+
+int table_key_to_port(struct slice key, enum store_port_role *role, char id[STORE_PORT_ID_LEN + 1])
+{
+    if (key.len != TABLE_KEY_PORT_LEN || (unsigned char)key.p[0] >= STORE_PORT_ROLE_COUNT)
+        return STATUS_CORRUPT;
+    *role = (enum store_port_role)(unsigned char)key.p[0];
+    return slice_to_cstr(slice_skip(key, 1), id, STORE_PORT_ID_LEN + 1) ? STATUS_CORRUPT : 0;
+}

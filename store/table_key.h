@@ -46,6 +46,13 @@ int table_key_text(struct table_key *key, const char *text, size_t max);
 /* Of sums between a node and a peer: period, node NUL peer. 0 or STATUS_NOTFOUND. */
 int table_key_usage(struct table_key *key, const struct store_usage *usage);
 
+/* Of a port: role and id, always of this length. 0 or STATUS_NOTFOUND. */
+#define TABLE_KEY_PORT_LEN (1 + STORE_PORT_ID_LEN)
+int table_key_port(struct table_key *key, enum store_port_role role, const char *id);
+/* The same behind its address and NUL, and what those of one address begin with. */
+int table_key_address_port(struct table_key *key, const struct store_port *port);
+int table_key_address_port_prefix(struct table_key *key, const struct store_address *address);
+
 /* The reverse. 0 or STATUS_CORRUPT. */
 int table_key_to_domain(struct slice key, char domain[STORE_DOMAIN_MAX + 1]);
 int table_key_to_address(struct slice key, struct store_address *address);
@@ -57,6 +64,7 @@ int table_key_to_u64(struct slice key, uint64_t *value);
 int table_key_to_age(struct slice key, uint64_t *time_ms, uint8_t id[32]);
 /* Into a terminated string of `size` bytes. */
 int table_key_to_text(struct slice key, char *text, size_t size);
+int table_key_to_port(struct slice key, enum store_port_role *role, char id[STORE_PORT_ID_LEN + 1]);
 /* Fills period, node and peer. */
 int table_key_to_usage(struct slice key, struct store_usage *usage);
 

@@ -20,7 +20,7 @@ struct verify {
     const struct store_txn *txn;
     struct store_record *records; /* room for a command's batch */
     /* what the records say there must be */
-    uint64_t owned, links, numbers, deadlines, journaled;
+    uint64_t owned, links, numbers, deadlines, ports, owed, journaled;
     uint64_t left; /* records that may yet come, in all tables */
     int ret;       /* of a callback that cannot say it */
 };
@@ -100,6 +100,15 @@ static bool token_see(const struct store_token *token, void *arg)
     return result_keep(verify, store_token_check(token));
 }
 
+static bool port_see(const struct store_port *port, void *arg)
+{
+    struct verify *verify = arg;
+    verify->ports++;
+    verify->owed += port->owed != 0;
+    verify->deadlines += port->deadline_ms != 0;
+    return result_keep(verify, store_port_check(port));
+}
+
 static bool cursor_see(const struct store_cursor *cursor, void *arg)
 {
     struct verify *verify = arg;
@@ -135,6 +144,20 @@ static int guest_see(struct slice key, struct slice value, void *arg)
 {
     int ret = store_guest_check(key, value);
     return ret ? ret : record_count(arg);
+}
+
+static int guard_see(struct slice key, struct slice value, void *arg)
+{
+    struct verify *verify = arg;
+    struct store_address address;
+    struct store_guard guard;
+    (void)value;
+    int ret = table_key_to_address(key, &address);
+    if (ret == 0)
+        ret = store_guard_read(verify->txn, &address, &guard);
+    if (ret == 0)
+        ret = store_guard_check(&guard);
+    return ret ? ret : record_count(verify);
 }
 
 static int deadline_see(struct slice key, struct slice value, void *arg)
@@ -207,6 +230,8 @@ static int lists_verify(struct verify *verify)
     if (ret == 0 && verify->ret == 0)
         ret = store_token_list(reader, NULL, SIZE_MAX, token_see, verify);
     if (ret == 0 && verify->ret == 0)
+        ret = store_port_list(reader, NULL, SIZE_MAX, port_see, verify);
+    if (ret == 0 && verify->ret == 0)
         ret = store_cursor_list(reader, cursor_see, verify);
     if (ret == 0 && verify->ret == 0)
         ret = store_usage_list(reader, 0, SIZE_MAX, usage_see, verify);
@@ -222,7 +247,7 @@ static const struct {
     {TABLE_OWNERS, owner_see},       {TABLE_GUESTS, guest_see},
     {TABLE_DEADLINES, deadline_see}, {TABLE_TOKEN_KEYS, token_key_see},
     {TABLE_VERDICTS, verdict_see},   {TABLE_VERDICT_AGES, verdict_age_see},
-    {TABLE_LOG, command_see},
+    {TABLE_LOG, command_see},        {TABLE_GUARDS, guard_see},
 };
 
 static int count_must_be(const struct verify *verify, enum store_table table, uint64_t expected)
@@ -261,6 +286,10 @@ static int tables_verify(struct verify *verify)
         ret = count_must_be(verify, TABLE_DOMAIN_NUMBERS, verify->numbers);
     if (ret == 0)
         ret = count_must_be(verify, TABLE_DEADLINES, verify->deadlines);
+    if (ret == 0)
+        ret = count_must_be(verify, TABLE_PORT_ADDRESSES, verify->ports);
+    if (ret == 0)
+        ret = count_must_be(verify, TABLE_PORTS_OWED, verify->owed);
     if (ret == 0 && verify->journaled && verify->journaled != position.sequence)
         ret = STATUS_CORRUPT;
     return ret;

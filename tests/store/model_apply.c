@@ -275,6 +275,13 @@ static void command_run(struct model *model, const struct store_command *command
     case STORE_USAGE_ADD:
         usage_add(model, command, outcome);
         return;
+    case STORE_PORT_OPEN: /* ports are not in the model; tests/store/test_ports has them */
+    case STORE_PORT_STEP:
+    case STORE_PORT_START:
+    case STORE_PORT_TELL:
+    case STORE_PORT_PAID:
+    case STORE_GUARD_PUT:
+    case STORE_GUARD_CODE:
     case STORE_BULK_LOAD:
     case STORE_OP_COUNT:
         break;

@@ -145,6 +145,9 @@ bool model_record_is_valid(enum store_kind kind, const void *record)
                text_is_printable(token->note, sizeof(token->note));
     case STORE_KIND_KEY:
     case STORE_KIND_STORE:
+    case STORE_KIND_PORT: /* not in the model */
+    case STORE_KIND_GUARD:
+    case STORE_KIND_COUNT:
         break;
     }
     return false;

@@ -89,12 +89,12 @@ static void a_newer_schema_is_refused(void **state)
     fixture_make(&f, 0);
     fixture_open(&f);
     fixture_close(&f);
-    fixture_raw_put(&f, "meta", SLICE("schema"), SLICE("\0\0\0\x03"));
+    fixture_raw_put(&f, "meta", SLICE("schema"), SLICE("\0\0\0\x04"));
     assert_int_equal(open_ret(&f, STORE_WRITER, &fault), STATUS_SCHEMA);
-    assert_string_equal(fault.text, "the store has schema version 3 and this program knows "
-                                    "versions up to 2; start the newer program");
+    assert_string_equal(fault.text, "the store has schema version 4 and this program knows "
+                                    "versions up to 3; start the newer program");
     assert_int_equal(open_ret(&f, STORE_READER, &fault), STATUS_SCHEMA);
-    fixture_raw_put(&f, "meta", SLICE("schema"), SLICE("\0\0\0\x02"));
+    fixture_raw_put(&f, "meta", SLICE("schema"), SLICE("\0\0\0\x03"));
     assert_int_equal(open_ret(&f, STORE_WRITER, &fault), 0);
     fixture_remove(&f);
 }
@@ -110,7 +110,7 @@ static void what_is_no_store_is_refused(void **state)
     assert_int_equal(open_ret(&f, STORE_WRITER, &fault), STATUS_CORRUPT);
     fixture_raw_put(&f, "meta", SLICE("schema"), SLICE("\0\0\x01"));
     assert_int_equal(open_ret(&f, STORE_WRITER, &fault), STATUS_CORRUPT);
-    fixture_raw_put(&f, "meta", SLICE("schema"), SLICE("\0\0\0\x02"));
+    fixture_raw_put(&f, "meta", SLICE("schema"), SLICE("\0\0\0\x03"));
     assert_int_equal(open_ret(&f, STORE_WRITER, &fault), STATUS_CORRUPT);
     assert_string_equal(fault.text, "the store lacks one of its tables: it is damaged");
     snprintf(name, sizeof(name), "%s/data.mdb", f.path);

@@ -103,6 +103,9 @@ bool verify_same(enum store_kind kind, const void *a, const void *b)
         return token_same(a, b);
     case STORE_KIND_KEY:
     case STORE_KIND_STORE:
+    case STORE_KIND_PORT: /* not in the model */
+    case STORE_KIND_GUARD:
+    case STORE_KIND_COUNT:
         break;
     }
     return false;

@@ -1,0 +1,54 @@
+/* Ports, and what protects an address. */
+#include "api/json.h"
+
+static json_t *or_null(const char *text)
+{
+    return text[0] ? json_string(text) : json_null();
+}
+
+/* Whole seconds that are left; null where there is no deadline. */
+json_t *api_left_encode(uint64_t deadline_ms, uint64_t now_ms)
+{
+    if (deadline_ms == 0)
+        return json_null();
+    return json_integer(deadline_ms > now_ms ? (json_int_t)((deadline_ms - now_ms) / 1000) : 0);
+}
+
+json_t *api_port_encode(const struct store_port *port)
+{
+    char address[API_ADDRESS_TEXT_MAX];
+    json_t *json = json_pack(
+        "{s:s, s:s, s:s, s:s, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "id", port->id, "role",
+        store_port_role_text(port->role), "kind", store_port_kind_text(port->kind), "state",
+        store_port_state_text(port->state), "reason", or_null(store_port_reason_text(port->reason)),
+        "address", api_address_format(&port->address, address), "gaining", port->gaining, "losing",
+        or_null(port->losing), "deadline", api_time_encode(port->deadline_ms), "committed",
+        api_time_encode(port->committed_ms), "undoes", or_null(port->undoes), "owner",
+        or_null(port->owner));
+    return api_json_stamp(json, port->created_ms, port->version);
+}
+
+#define KEY_TEXT_LEN ((size_t)2 * STORE_HASH_LEN)
+
+static json_t *key_encode(bool is_there, const uint8_t key[STORE_HASH_LEN])
+{
+    char text[KEY_TEXT_LEN];
+    if (!is_there)
+        return json_null();
+    for (size_t i = 0; i < KEY_TEXT_LEN; i++)
+        text[i] = "0123456789abcdef"[i % 2 ? key[i / 2] & 15 : key[i / 2] >> 4];
+    return json_stringn(text, sizeof(text));
+}
+
+json_t *api_guard_encode(const struct store_guard *guard)
+{
+    char address[API_ADDRESS_TEXT_MAX];
+    json_t *json = json_pack(
+        "{s:s, s:b, s:o, s:o, s:o, s:o, s:o}", "address",
+        api_address_format(&guard->address, address), "frozen", guard->frozen, "frozen_until",
+        api_time_encode(guard->frozen_until_ms), "code_for", or_null(guard->code_for),
+        "recovery_key", key_encode(guard->has_key, guard->key), "next_recovery_key",
+        key_encode(guard->has_next_key, guard->next_key), "next_recovery_key_from",
+        api_time_encode(guard->has_next_key ? guard->next_key_ms : 0));
+    return api_json_stamp(json, guard->created_ms, guard->version);
+}

@@ -1,0 +1,308 @@
+/* Ports at the two hosts: they follow what the authority says. */
+#include "store/apply.h"
+
+#include "base/status.h"
+
+#include <stdio.h>
+
+#define REQUEST_MS                                                                                 \
+    ((uint64_t)3600 * 1000) /* so long the gaining host tries to reach the authority */
+
+static int port_write(struct store_apply *apply, const struct store_port *before,
+                      struct store_port *port)
+{
+    port->version = store_apply_version(apply);
+    return store_apply_write(apply, apply->command->op, STORE_KIND_PORT, before, port);
+}
+
+/* 0 with the answer, or a store status. */
+static int is_ours(const struct store_apply *apply, const char *domain, bool *answer)
+{
+    int ret = store_domain_exists(apply->txn, domain);
+    *answer = ret == 0;
+    return ret == STATUS_NOTFOUND ? 0 : ret;
+}
+
+/* ---- the record of the address ---- */
+
+static int record_write(struct store_apply *apply, const struct store_record *before,
+                        struct store_record *record)
+{
+    record->version = store_apply_version(apply);
+    return store_apply_write(apply, apply->command->op, STORE_KIND_ADDRESS, before, record);
+}
+
+static struct store_record record_new(const struct store_apply *apply,
+                                      const struct store_port *port, enum store_address_state state)
+{
+    struct store_record record = {
+        .address = port->address, .state = state, .created_ms = apply->position.time_ms};
+    memcpy(record.hosting, port->gaining, sizeof(record.hosting));
+    memcpy(record.owner, port->owner, sizeof(record.owner));
+    memcpy(record.display, port->display, sizeof(record.display));
+    if (record.display[0] == '\0')
+        snprintf(record.display, sizeof(record.display), "%s@%s", port->address.user,
+                 port->address.domain);
+    return record;
+}
+
+/* A foreign address that will be served here, unless another domain of ours serves it. */
+static int prepare(struct store_apply *apply, const struct store_port *port)
+{
+    struct store_record record, before;
+    int ret = store_record_read(apply->txn, &port->address, &before);
+    if (ret && ret != STATUS_NOTFOUND)
+        return ret;
+    bool is_there = ret == 0;
+    if (is_there && before.state != STORE_ADDRESS_MOVED)
+        return 0;
+    record = record_new(apply, port, STORE_ADDRESS_PREPARED);
+    return record_write(apply, is_there ? &before : NULL, &record);
+}
+
+/* What was prepared for a port that came to nothing. */
+static int unprepare(struct store_apply *apply, const struct store_port *port)
+{
+    struct store_record before;
+    int ret = store_record_read(apply->txn, &port->address, &before);
+    if (ret)
+        return ret == STATUS_NOTFOUND ? 0 : ret;
+    if (before.state != STORE_ADDRESS_PREPARED || strcmp(before.hosting, port->gaining) != 0)
+        return 0;
+    return store_apply_write(apply, apply->command->op, STORE_KIND_ADDRESS, &before, NULL);
+}
+
+/* The holder as the gaining host knows him; an undo takes him as he was. */
+static void holder_take(struct store_record *record, const struct store_port *port)
+{
+    if (port->owner[0])
+        memcpy(record->owner, port->owner, sizeof(record->owner));
+    if (port->display[0])
+        memcpy(record->display, port->display, sizeof(record->display));
+}
+
+/* The gaining domain is ours: from now on it serves the address. */
+static int arrive(struct store_apply *apply, const struct store_port *port)
+{
+    struct store_record record, before;
+    int ret = store_record_read(apply->txn, &port->address, &before);
+    if (ret && ret != STATUS_NOTFOUND)
+        return ret;
+    if (ret == STATUS_NOTFOUND) {
+        record = record_new(apply, port, STORE_ADDRESS_PORTED_IN);
+        return record_write(apply, NULL, &record);
+    }
+    record = before;
+    record.state = STORE_ADDRESS_PORTED_IN;
+    record.until_ms = 0;
+    memcpy(record.hosting, port->gaining, sizeof(record.hosting));
+    holder_take(&record, port);
+    return record_write(apply, &before, &record);
+}
+
+/* It is served elsewhere: callers are led there for a while. */
+static int leave(struct store_apply *apply, const struct store_port *port)
+{
+    struct store_record record, before;
+    int ret = store_record_read(apply->txn, &port->address, &before);
+    if (ret)
+        return ret == STATUS_NOTFOUND ? 0 : ret;
+    record = before;
+    record.state = STORE_ADDRESS_MOVED;
+    record.until_ms = apply->position.time_ms + (uint64_t)apply->command->order.moved * 1000;
+    record.has_auth = false;
+    record.locked = record.blocked = false;
+    memcpy(record.hosting, port->gaining, sizeof(record.hosting));
+    return record_write(apply, &before, &record);
+}
+
+/* At the authority its own transaction has moved it; what is still missing is the holder, who comes
+ * home. */
+static int come_home(struct store_apply *apply, const struct store_port *port)
+{
+    struct store_record record, before;
+    int ret = store_record_read(apply->txn, &port->address, &before);
+    if (ret)
+        return ret == STATUS_NOTFOUND ? 0 : ret;
+    record = before;
+    if (strcmp(port->gaining, record.hosting) != 0)
+        return 0;
+    holder_take(&record, port);
+    return record_write(apply, &before, &record);
+}
+
+struct later_find {
+    const struct store_port *port;
+    bool found;
+};
+
+static bool later_visit(const struct store_port *other, void *arg)
+{
+    struct later_find *find = arg;
+    find->found =
+        other->role != STORE_PORT_AUTHORITY && other->commit_order > find->port->commit_order;
+    return !find->found;
+}
+
+/* The address follows a commit, unless a later one is known. */
+static int settle(struct store_apply *apply, const struct store_port *port)
+{
+    struct later_find find = {.port = port};
+    bool own, host;
+    int ret = store_port_scan_address(apply->txn, &port->address, SIZE_MAX, later_visit, &find);
+    if (ret == 0)
+        ret = is_ours(apply, port->address.domain, &own);
+    if (ret == 0)
+        ret = is_ours(apply, port->gaining, &host);
+    if (ret || find.found)
+        return ret;
+    if (own)
+        return port->role == STORE_PORT_GAINING ? come_home(apply, port) : 0;
+    return host ? arrive(apply, port) : leave(apply, port);
+}
+
+/* ---- the gaining host begins ---- */
+
+static int start_check(const struct store_apply *apply, const struct store_port *port)
+{
+    struct store_port open;
+    struct store_host host;
+    bool own;
+    int ret = store_port_check(port);
+    if (ret == 0)
+        ret = store_domain_exists(apply->txn, port->gaining);
+    if (ret == 0)
+        ret = store_port_find_open(apply->txn, STORE_PORT_GAINING, &port->address, &open);
+    if (ret != STATUS_NOTFOUND)
+        return ret ? ret : STATUS_PORTING;
+    ret = is_ours(apply, port->gaining, &own);
+    if (ret == 0 && !own)
+        ret = STATUS_NOTFOUND;
+    if (ret)
+        return ret;
+    ret = store_record_host(apply->txn, &port->address, &host);
+    if (ret)
+        return ret == STATUS_NOTFOUND ? 0 : ret;
+    bool serves = host.state == STORE_ADDRESS_HOSTED || host.state == STORE_ADDRESS_PORTED_IN;
+    return serves && strcmp(host.hosting, port->gaining) == 0 ? STATUS_EXISTS : 0;
+}
+
+int store_apply_port_start(struct store_apply *apply)
+{
+    struct store_port port = apply->command->order.port, known;
+    bool own;
+    port.role = STORE_PORT_GAINING;
+    port.state = STORE_PORT_REQUESTING;
+    port.reason = STORE_PORT_NO_REASON;
+    port.owed = STORE_PORT_OWES_AUTHORITY;
+    port.committed_ms = port.order = port.commit_order = 0;
+    port.created_ms = apply->position.time_ms;
+    port.deadline_ms = apply->position.time_ms + REQUEST_MS;
+    int ret = store_port_read(apply->txn, port.role, port.id, &known);
+    if (ret != STATUS_NOTFOUND)
+        return ret; /* known: begun already */
+    ret = start_check(apply, &port);
+    if (ret == 0)
+        ret = is_ours(apply, port.address.domain, &own);
+    if (ret == 0 && !own)
+        ret = prepare(apply, &port);
+    return ret ? ret : port_write(apply, NULL, &port);
+}
+
+int store_port_give_up(struct store_apply *apply, const struct store_port *before,
+                       enum store_port_reason reason)
+{
+    struct store_port port = *before;
+    if (!store_port_is_open(before->state))
+        return STATUS_STATE;
+    port.state = STORE_PORT_CANCELLING;
+    port.reason = reason;
+    port.deadline_ms = 0;
+    port.owed |= STORE_PORT_OWES_AUTHORITY;
+    return port_write(apply, before, &port);
+}
+
+/* ---- what the authority says ---- */
+
+static bool state_is_over(enum store_port_state state)
+{
+    return state == STORE_PORT_REJECTED || state == STORE_PORT_CANCELLED ||
+           state == STORE_PORT_REFUSED;
+}
+
+/* Whoever gives up goes on doing so until he hears that it is over, one way or the other. */
+static enum store_port_state state_told(const struct store_port *known, enum store_port_state told)
+{
+    bool goes_on = known && known->state == STORE_PORT_CANCELLING && store_port_is_open(told);
+    return goes_on ? STORE_PORT_CANCELLING : told;
+}
+
+static bool state_is_commit(enum store_port_state state)
+{
+    return state == STORE_PORT_COMMITTED || state == STORE_PORT_COMPLETED;
+}
+
+/* What is known here of the port, with what was told. */
+static struct store_port port_told(const struct store_apply *apply, const struct store_port *known)
+{
+    const struct store_port *told = &apply->command->order.port;
+    struct store_port port = known ? *known : *told;
+    port.state = state_told(known, told->state);
+    port.reason = told->reason;
+    port.order = told->order;
+    port.commit_order = told->commit_order;
+    port.committed_ms = told->committed_ms;
+    memcpy(port.losing, told->losing, sizeof(port.losing));
+    if (port.state != STORE_PORT_CANCELLING)
+        port.owed &= ~(unsigned)STORE_PORT_OWES_AUTHORITY;
+    port.deadline_ms = store_port_is_open(port.state) || told->state == STORE_PORT_COMMITTED
+                           ? 0
+                           : apply->position.time_ms + STORE_PORT_KEEP_MS;
+    if (!known) {
+        port.owed = 0;
+        port.owner[0] = port.display[0] = '\0';
+        port.created_ms = apply->position.time_ms;
+    }
+    if (!known || known->state != port.state)
+        port.owed |= STORE_PORT_OWES_HOLDER;
+    return port;
+}
+
+int store_apply_port_tell(struct store_apply *apply)
+{
+    const struct store_port *told = &apply->command->order.port;
+    struct store_port known, port;
+    if (told->role == STORE_PORT_AUTHORITY)
+        return STATUS_MALFORMED;
+    int ret = store_port_check(told);
+    if (ret == 0)
+        ret = store_port_read(apply->txn, told->role, told->id, &known);
+    if (ret && ret != STATUS_NOTFOUND)
+        return ret;
+    bool is_known = ret == 0;
+    if (is_known && known.order >= told->order && told->state != STORE_PORT_REFUSED)
+        return 0;
+    bool was_commit = is_known && state_is_commit(known.state);
+    port = port_told(apply, is_known ? &known : NULL);
+    if (state_is_commit(port.state) && !was_commit)
+        ret = settle(apply, &port);
+    else if (state_is_over(port.state) && port.role == STORE_PORT_GAINING)
+        ret = unprepare(apply, &port);
+    else
+        ret = 0;
+    return ret ? ret : port_write(apply, is_known ? &known : NULL, &port);
+}
+
+int store_apply_port_paid(struct store_apply *apply)
+{
+    const struct store_port_order *order = &apply->command->order;
+    struct store_port before, port;
+    int ret = store_port_read(apply->txn, order->port.role, order->port.id, &before);
+    if (ret)
+        return ret;
+    if (!store_apply_expects(apply, before.version))
+        return STATUS_CONFLICT;
+    port = before;
+    port.owed &= ~order->paid;
+    return port.owed == before.owed ? 0 : port_write(apply, &before, &port);
+}

@@ -1,0 +1,581 @@
+/* Ports at their authority and at both hosts: what may happen, what follows, what is refused. */
+#include "base/status.h"
+#include "store/internal.h"
+#include "tests/store/fixture.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define ALICE     "alice@opa.example"
+#define BEGIN_MS  ((uint64_t)1000 * 1000)
+#define HOUR_MS   ((uint64_t)3600 * 1000)
+#define DAY_MS    (24 * HOUR_MS)
+#define DAY_S     86400u
+#define REQUEST_A "000102030405060708090a0b0c0d0e0f"
+#define REQUEST_B "101112131415161718191a1b1c1d1e1f"
+
+/* ---- in few words ---- */
+
+static const uint8_t code[STORE_HASH_LEN] = "the hash of an auth code";
+static const uint8_t secret[STORE_HASH_LEN] = "the hash of an undo secret";
+static const uint8_t key[STORE_HASH_LEN] = "a recovery key";
+
+/* The clock is no further than the commands: else the store's own timer would be. */
+static int submit(struct fixture *f, const struct store_command *command)
+{
+    if (f->now_ms < command->time_ms)
+        f->now_ms = command->time_ms;
+    return fixture_submit(f, command);
+}
+
+static struct store_port port_of(const char *gaining, const char *request, unsigned window_s)
+{
+    struct store_port port = {.kind = STORE_PORT_CODE,
+                              .terms = {.window = window_s,
+                                        .wait = 14 * DAY_S,
+                                        .dispute = 14 * DAY_S,
+                                        .grace = 3 * DAY_S,
+                                        .freeze = 3 * DAY_S}};
+    port.address = address_of(ALICE);
+    snprintf(port.gaining, sizeof(port.gaining), "%s", gaining);
+    snprintf(port.request, sizeof(port.request), "%s", request);
+    assert_int_equal(store_port_id(gaining, request, port.id), 0);
+    memcpy(port.undo_hash, secret, STORE_HASH_LEN);
+    return port;
+}
+
+static struct store_command order_of(enum store_op op, const struct store_port *port,
+                                     uint64_t time_ms)
+{
+    struct store_command command = {
+        .op = op, .expected_version = STORE_ANY_VERSION, .actor = "test", .time_ms = time_ms};
+    command.order.port = *port;
+    command.order.by = STORE_PORT_BY_GAINING;
+    memcpy(command.order.proof, code, STORE_HASH_LEN);
+    return command;
+}
+
+static int step(struct fixture *f, const struct store_port *port, enum store_port_event event,
+                unsigned by, uint64_t time_ms)
+{
+    struct store_command command = order_of(STORE_PORT_STEP, port, time_ms);
+    command.order.event = event;
+    command.order.by = by;
+    return submit(f, &command);
+}
+
+static int open_port(struct fixture *f, const struct store_port *port, uint64_t time_ms)
+{
+    struct store_command command = order_of(STORE_PORT_OPEN, port, time_ms);
+    return submit(f, &command);
+}
+
+static int tell(struct fixture *f, enum store_port_role role, const struct store_port *port,
+                enum store_port_state state, uint64_t order, uint64_t time_ms)
+{
+    struct store_command command = order_of(STORE_PORT_TELL, port, time_ms);
+    struct store_port *told = &command.order.port;
+    told->role = role;
+    told->state = state;
+    told->order = order;
+    if (state == STORE_PORT_COMMITTED)
+        told->commit_order = order;
+    command.order.moved = 7 * DAY_S;
+    return submit(f, &command);
+}
+
+static void pass(struct fixture *f, uint64_t time_ms)
+{
+    struct store_command command = {.op = STORE_EXPIRE,
+                                    .actor = "timer",
+                                    .time_ms = time_ms,
+                                    .expected_version = STORE_ANY_VERSION};
+    assert_int_equal(submit(f, &command), 0);
+}
+
+static struct store_record record_get(struct fixture *f)
+{
+    struct store_address address = address_of(ALICE);
+    struct store_record record = {.version = 0};
+    assert_int_equal(store_reader_begin(f->reader), 0);
+    int ret = store_address_get(f->reader, &address, &record);
+    store_reader_end(f->reader);
+    assert_true(ret == 0 || ret == STATUS_NOTFOUND);
+    return record;
+}
+
+static struct store_port port_get(struct fixture *f, enum store_port_role role, const char *id)
+{
+    struct store_port port = {.version = 0};
+    assert_int_equal(store_reader_begin(f->reader), 0);
+    int ret = store_port_get(f->reader, role, id, &port);
+    store_reader_end(f->reader);
+    assert_true(ret == 0 || ret == STATUS_NOTFOUND);
+    return port;
+}
+
+static void must_be(struct fixture *f, const struct store_port *port, enum store_port_state state,
+                    const char *hosting)
+{
+    struct store_port found = port_get(f, STORE_PORT_AUTHORITY, port->id);
+    assert_string_equal(store_port_state_text(found.state), store_port_state_text(state));
+    assert_string_equal(record_get(f).hosting, hosting);
+}
+
+static void code_give(struct fixture *f, const char *gaining, uint64_t time_ms)
+{
+    struct store_command command = {.op = STORE_GUARD_CODE,
+                                    .expected_version = STORE_ANY_VERSION,
+                                    .actor = "test",
+                                    .time_ms = time_ms};
+    command.guard.address = address_of(ALICE);
+    snprintf(command.guard.code_for, sizeof(command.guard.code_for), "%s", gaining);
+    memcpy(command.guard.code_hash, code, STORE_HASH_LEN);
+    command.guard.code_until_ms = time_ms + 7 * DAY_MS;
+    assert_int_equal(submit(f, &command), 0);
+}
+
+static void key_give(struct fixture *f, uint64_t from_ms)
+{
+    struct store_command command = {.op = STORE_GUARD_PUT,
+                                    .expected_version = STORE_ANY_VERSION,
+                                    .actor = "test",
+                                    .time_ms = BEGIN_MS};
+    command.guard.address = address_of(ALICE);
+    command.guard.has_next_key = true;
+    command.guard.next_key_ms = from_ms;
+    memcpy(command.guard.next_key, key, STORE_HASH_LEN);
+    assert_int_equal(submit(f, &command), 0);
+}
+
+/* The authority, with an auth code for any gaining domain. */
+static int authority_setup(void **state)
+{
+    if (fixture_setup(state))
+        return -1;
+    struct fixture *f = *state;
+    f->now_ms = BEGIN_MS;
+    assert_int_equal(fixture_domain_add(f, "opa.example"), 0);
+    assert_int_equal(fixture_address_add(f, ALICE), 0);
+    code_give(f, "", BEGIN_MS);
+    return 0;
+}
+
+/* A host: of its own domains opb.example and opd.example. */
+static int host_setup(void **state)
+{
+    if (fixture_setup(state))
+        return -1;
+    struct fixture *f = *state;
+    f->now_ms = BEGIN_MS;
+    assert_int_equal(fixture_domain_add(f, "opb.example"), 0);
+    assert_int_equal(fixture_domain_add(f, "opd.example"), 0);
+    return 0;
+}
+
+/* ---- the authority ---- */
+
+static void without_a_window_it_is_committed_at_once(void **state)
+{
+    struct fixture *f = *state;
+    struct store_port port = port_of("opb.example", REQUEST_A, 0);
+    assert_int_equal(open_port(f, &port, BEGIN_MS), 0);
+    must_be(f, &port, STORE_PORT_COMMITTED, "opb.example");
+    struct store_record record = record_get(f);
+    assert_int_equal(record.state, STORE_ADDRESS_PORTED_OUT);
+    assert_false(record.has_auth);
+    struct store_port found = port_get(f, STORE_PORT_AUTHORITY, port.id);
+    assert_string_equal(found.losing, "opa.example");
+    assert_int_equal(found.owed, STORE_PORT_OWES_GAINING | STORE_PORT_OWES_LOSING);
+    assert_int_equal(found.commit_order, found.version);
+}
+
+static void asked_again_it_is_the_same_port(void **state)
+{
+    struct fixture *f = *state;
+    struct store_port port = port_of("opb.example", REQUEST_A, 0);
+    assert_int_equal(open_port(f, &port, BEGIN_MS), 0);
+    uint64_t version = port_get(f, STORE_PORT_AUTHORITY, port.id).version;
+    assert_int_equal(open_port(f, &port, BEGIN_MS + 1), 0);
+    assert_int_equal(port_get(f, STORE_PORT_AUTHORITY, port.id).version, version);
+    port.kind = STORE_PORT_RECOVERY;
+    assert_int_equal(open_port(f, &port, BEGIN_MS + 2), STATUS_MISMATCH);
+}
+
+static void a_window_ends_with_the_commit(void **state)
+{
+    struct fixture *f = *state;
+    struct store_port port = port_of("opb.example", REQUEST_A, DAY_S);
+    assert_int_equal(open_port(f, &port, BEGIN_MS), 0);
+    must_be(f, &port, STORE_PORT_PENDING, "opa.example");
+    pass(f, BEGIN_MS + DAY_MS - 1);
+    must_be(f, &port, STORE_PORT_PENDING, "opa.example");
+    pass(f, BEGIN_MS + DAY_MS);
+    must_be(f, &port, STORE_PORT_COMMITTED, "opb.example");
+}
+
+static void the_losing_host_may_approve_or_reject_and_nobody_else(void **state)
+{
+    struct fixture *f = *state;
+    struct store_port port = port_of("opb.example", REQUEST_A, DAY_S);
+    assert_int_equal(open_port(f, &port, BEGIN_MS), 0);
+    assert_int_equal(step(f, &port, STORE_PORT_APPROVE, STORE_PORT_BY_GAINING, BEGIN_MS),
+                     STATUS_STATE);
+    assert_int_equal(step(f, &port, STORE_PORT_REJECT, STORE_PORT_BY_OPERATOR, BEGIN_MS),
+                     STATUS_STATE);
+    assert_int_equal(step(f, &port, STORE_PORT_REJECT, STORE_PORT_BY_LOSING, BEGIN_MS), 0);
+    must_be(f, &port, STORE_PORT_REJECTED, "opa.example");
+    struct store_port other = port_of("opb.example", REQUEST_B, DAY_S);
+    assert_int_equal(open_port(f, &other, BEGIN_MS), STATUS_PROOF); /* the code is used up */
+    code_give(f, "", BEGIN_MS);
+    assert_int_equal(open_port(f, &other, BEGIN_MS), 0);
+    assert_int_equal(step(f, &other, STORE_PORT_APPROVE, STORE_PORT_BY_LOSING, BEGIN_MS), 0);
+    must_be(f, &other, STORE_PORT_COMMITTED, "opb.example");
+}
+
+static void codes_are_checked(void **state)
+{
+    struct fixture *f = *state;
+    struct store_port port = port_of("opb.example", REQUEST_A, 0);
+    struct store_command command = order_of(STORE_PORT_OPEN, &port, BEGIN_MS);
+    command.order.proof[0] ^= 1;
+    assert_int_equal(submit(f, &command), STATUS_PROOF);
+    assert_int_equal(open_port(f, &port, BEGIN_MS + 7 * DAY_MS), STATUS_PROOF); /* expired */
+    code_give(f, "opc.example", BEGIN_MS + 7 * DAY_MS);
+    assert_int_equal(open_port(f, &port, BEGIN_MS + 7 * DAY_MS), STATUS_PROOF); /* for another */
+    assert_int_equal(record_get(f).state, STORE_ADDRESS_HOSTED);
+    port = port_of("opc.example", REQUEST_A, 0);
+    assert_int_equal(open_port(f, &port, BEGIN_MS + 7 * DAY_MS), 0);
+}
+
+static void a_lock_holds(void **state)
+{
+    struct fixture *f = *state;
+    struct store_port port = port_of("opb.example", REQUEST_A, 0);
+    struct store_command command =
+        command_address(STORE_ADDRESS_PUT, ALICE, STORE_ADDRESS_HOSTED, "opa.example");
+    command.record.locked = true;
+    assert_int_equal(submit(f, &command), 0);
+    assert_int_equal(open_port(f, &port, BEGIN_MS), STATUS_LOCKED);
+}
+
+static void a_second_port_waits_for_the_first_and_then_for_the_freeze(void **state)
+{
+    struct fixture *f = *state;
+    struct store_port port = port_of("opb.example", REQUEST_A, DAY_S);
+    struct store_port other = port_of("opc.example", REQUEST_B, 0);
+    assert_int_equal(open_port(f, &port, BEGIN_MS), 0);
+    assert_int_equal(open_port(f, &other, BEGIN_MS), STATUS_PROOF);
+    pass(f, BEGIN_MS + DAY_MS);
+    code_give(f, "", BEGIN_MS + DAY_MS);
+    assert_int_equal(open_port(f, &other, BEGIN_MS + 4 * DAY_MS - 1), STATUS_FROZEN);
+    assert_int_equal(open_port(f, &other, BEGIN_MS + 4 * DAY_MS), 0);
+    must_be(f, &other, STORE_PORT_COMMITTED, "opc.example");
+    assert_string_equal(port_get(f, STORE_PORT_AUTHORITY, other.id).losing, "opb.example");
+}
+
+static void an_undo_takes_it_back_once(void **state)
+{
+    struct fixture *f = *state;
+    struct store_port port = port_of("opb.example", REQUEST_A, 0);
+    struct store_port undo = port_of("opa.example", REQUEST_B, 0);
+    assert_int_equal(open_port(f, &port, BEGIN_MS), 0);
+    undo.kind = STORE_PORT_UNDO;
+    memcpy(undo.undoes, port.id, sizeof(undo.undoes));
+    struct store_command command = order_of(STORE_PORT_OPEN, &undo, BEGIN_MS + 1);
+    assert_int_equal(submit(f, &command), STATUS_PROOF);
+    memcpy(command.order.proof, secret, STORE_HASH_LEN);
+    assert_int_equal(submit(f, &command), 0);
+    must_be(f, &undo, STORE_PORT_COMPLETED, "opa.example");
+    must_be(f, &port, STORE_PORT_UNDONE, "opa.example");
+    assert_int_equal(record_get(f).state, STORE_ADDRESS_HOSTED);
+    struct store_port again = port_of("opb.example", REQUEST_B, 0);
+    again.kind = STORE_PORT_UNDO;
+    memcpy(again.undoes, undo.id, sizeof(again.undoes));
+    command.order.port = again;
+    assert_int_equal(submit(f, &command), STATUS_STATE);
+}
+
+static void an_undo_comes_in_its_time_or_not_at_all(void **state)
+{
+    struct fixture *f = *state;
+    struct store_port port = port_of("opb.example", REQUEST_A, 0);
+    struct store_port undo = port_of("opa.example", REQUEST_B, 0);
+    assert_int_equal(open_port(f, &port, BEGIN_MS), 0);
+    pass(f, BEGIN_MS + 3 * DAY_MS);
+    must_be(f, &port, STORE_PORT_COMPLETED, "opb.example");
+    undo.kind = STORE_PORT_UNDO;
+    memcpy(undo.undoes, port.id, sizeof(undo.undoes));
+    struct store_command command = order_of(STORE_PORT_OPEN, &undo, BEGIN_MS + 3 * DAY_MS);
+    memcpy(command.order.proof, secret, STORE_HASH_LEN);
+    assert_int_equal(submit(f, &command), STATUS_STATE);
+}
+
+static struct store_command recovery(struct store_port *port, uint64_t time_ms)
+{
+    port->kind = STORE_PORT_RECOVERY;
+    struct store_command command = order_of(STORE_PORT_OPEN, port, time_ms);
+    command.order.by_key = true;
+    memcpy(command.order.proof, key, STORE_HASH_LEN);
+    return command;
+}
+
+static void a_recovery_waits_and_a_new_key_first_ripens(void **state)
+{
+    struct fixture *f = *state;
+    struct store_port port = port_of("opb.example", REQUEST_A, 0);
+    struct store_command command = recovery(&port, BEGIN_MS + DAY_MS);
+    key_give(f, BEGIN_MS + 14 * DAY_MS);
+    assert_int_equal(submit(f, &command), STATUS_PROOF);
+    command = recovery(&port, BEGIN_MS + 14 * DAY_MS);
+    assert_int_equal(submit(f, &command), 0);
+    must_be(f, &port, STORE_PORT_WAITING, "opa.example");
+    pass(f, BEGIN_MS + 28 * DAY_MS);
+    must_be(f, &port, STORE_PORT_COMMITTED, "opb.example");
+}
+
+static void an_objection_is_decided_by_the_operator_else_the_key_wins(void **state)
+{
+    struct fixture *f = *state;
+    struct store_port port = port_of("opb.example", REQUEST_A, 0);
+    struct store_command command = recovery(&port, BEGIN_MS + 2);
+    key_give(f, BEGIN_MS + 1);
+    assert_int_equal(submit(f, &command), 0);
+    assert_int_equal(step(f, &port, STORE_PORT_OBJECT, STORE_PORT_BY_LOSING, BEGIN_MS + 3), 0);
+    must_be(f, &port, STORE_PORT_DISPUTED, "opa.example");
+    assert_int_equal(step(f, &port, STORE_PORT_REJECT, STORE_PORT_BY_LOSING, BEGIN_MS + 3),
+                     STATUS_STATE);
+    pass(f, BEGIN_MS + 3 + 14 * DAY_MS);
+    must_be(f, &port, STORE_PORT_COMMITTED, "opb.example");
+}
+
+static void a_release_ends_a_recovery_and_waits_for_a_port_by_code(void **state)
+{
+    struct fixture *f = *state;
+    struct store_port port = port_of("opb.example", REQUEST_A, DAY_S);
+    struct store_port other = port_of("opb.example", REQUEST_B, 0);
+    struct store_command release =
+        command_address(STORE_ADDRESS_RELEASE, ALICE, STORE_ADDRESS_HOSTED, "opa.example");
+    key_give(f, BEGIN_MS + 1);
+    assert_int_equal(open_port(f, &port, BEGIN_MS + 1), 0);
+    assert_int_equal(submit(f, &release), STATUS_PORTING);
+    assert_int_equal(step(f, &port, STORE_PORT_CANCEL, STORE_PORT_BY_GAINING, BEGIN_MS + 1), 0);
+    struct store_command command = recovery(&other, BEGIN_MS + 2);
+    assert_int_equal(submit(f, &command), 0);
+    assert_int_equal(submit(f, &release), 0);
+    struct store_port found = port_get(f, STORE_PORT_AUTHORITY, other.id);
+    assert_int_equal(found.state, STORE_PORT_CANCELLED);
+    assert_int_equal(found.reason, STORE_PORT_RELEASED);
+    struct store_guard guard;
+    struct store_address address = address_of(ALICE);
+    assert_int_equal(store_reader_begin(f->reader), 0);
+    assert_int_equal(store_guard_get(f->reader, &address, &guard), STATUS_NOTFOUND);
+    store_reader_end(f->reader);
+}
+
+static void what_was_cancelled_before_it_came_does_not_come(void **state)
+{
+    struct fixture *f = *state;
+    struct store_port port = port_of("opb.example", REQUEST_A, 0);
+    assert_int_equal(step(f, &port, STORE_PORT_CANCEL, STORE_PORT_BY_GAINING, BEGIN_MS), 0);
+    assert_int_equal(open_port(f, &port, BEGIN_MS), 0);
+    must_be(f, &port, STORE_PORT_CANCELLED, "opa.example");
+    assert_true(record_get(f).has_auth);
+}
+
+static void what_is_over_goes_after_ninety_days(void **state)
+{
+    struct fixture *f = *state;
+    struct store_port port = port_of("opb.example", REQUEST_A, 0);
+    assert_int_equal(open_port(f, &port, BEGIN_MS), 0);
+    pass(f, BEGIN_MS + 3 * DAY_MS);
+    pass(f, BEGIN_MS + 93 * DAY_MS - 1);
+    assert_int_not_equal(port_get(f, STORE_PORT_AUTHORITY, port.id).version, 0);
+    pass(f, BEGIN_MS + 93 * DAY_MS);
+    assert_int_equal(port_get(f, STORE_PORT_AUTHORITY, port.id).version, 0);
+    assert_string_equal(record_get(f).hosting, "opb.example");
+}
+
+/* ---- the hosts ---- */
+
+static void start(struct fixture *f, struct store_port *port)
+{
+    snprintf(port->owner, sizeof(port->owner), "holder-1");
+    struct store_command command = order_of(STORE_PORT_START, port, BEGIN_MS);
+    assert_int_equal(submit(f, &command), 0);
+}
+
+static void the_gaining_host_prepares_and_serves(void **state)
+{
+    struct fixture *f = *state;
+    struct store_port port = port_of("opb.example", REQUEST_A, 0);
+    start(f, &port);
+    assert_int_equal(record_get(f).state, STORE_ADDRESS_PREPARED);
+    assert_int_equal(port_get(f, STORE_PORT_GAINING, port.id).owed, STORE_PORT_OWES_AUTHORITY);
+    assert_int_equal(tell(f, STORE_PORT_GAINING, &port, STORE_PORT_PENDING, 7, BEGIN_MS), 0);
+    assert_int_equal(record_get(f).state, STORE_ADDRESS_PREPARED);
+    assert_int_equal(tell(f, STORE_PORT_GAINING, &port, STORE_PORT_COMMITTED, 9, BEGIN_MS), 0);
+    assert_int_equal(record_get(f).state, STORE_ADDRESS_PORTED_IN);
+    assert_string_equal(record_get(f).owner, "holder-1");
+    assert_int_equal(tell(f, STORE_PORT_GAINING, &port, STORE_PORT_PENDING, 7, BEGIN_MS),
+                     0); /* late */
+    assert_int_equal(port_get(f, STORE_PORT_GAINING, port.id).state, STORE_PORT_COMMITTED);
+}
+
+static void a_port_that_fails_leaves_nothing_prepared(void **state)
+{
+    struct fixture *f = *state;
+    struct store_port port = port_of("opb.example", REQUEST_A, 0);
+    start(f, &port);
+    assert_int_equal(tell(f, STORE_PORT_GAINING, &port, STORE_PORT_REFUSED, 0, BEGIN_MS), 0);
+    assert_int_equal(record_get(f).version, 0);
+    assert_int_equal(port_get(f, STORE_PORT_GAINING, port.id).state, STORE_PORT_REFUSED);
+}
+
+static void who_gives_up_asks_the_authority_and_obeys_it(void **state)
+{
+    struct fixture *f = *state;
+    struct store_port port = port_of("opb.example", REQUEST_A, 0);
+    start(f, &port);
+    pass(f, BEGIN_MS + HOUR_MS);
+    struct store_port found = port_get(f, STORE_PORT_GAINING, port.id);
+    assert_int_equal(found.state, STORE_PORT_CANCELLING);
+    assert_int_equal(found.reason, STORE_PORT_NO_ANSWER);
+    assert_int_equal(tell(f, STORE_PORT_GAINING, &port, STORE_PORT_PENDING, 7, BEGIN_MS + HOUR_MS),
+                     0);
+    assert_int_equal(port_get(f, STORE_PORT_GAINING, port.id).state, STORE_PORT_CANCELLING);
+    assert_int_equal(
+        tell(f, STORE_PORT_GAINING, &port, STORE_PORT_COMMITTED, 9, BEGIN_MS + HOUR_MS), 0);
+    assert_int_equal(record_get(f).state, STORE_ADDRESS_PORTED_IN);
+}
+
+static void the_losing_host_leads_on(void **state)
+{
+    struct fixture *f = *state;
+    struct store_port port = port_of("opc.example", REQUEST_A, 0);
+    struct store_command command =
+        command_address(STORE_ADDRESS_ADD, ALICE, STORE_ADDRESS_PORTED_IN, "opb.example");
+    assert_int_equal(submit(f, &command), 0);
+    memcpy(port.losing, "opb.example", sizeof("opb.example"));
+    assert_int_equal(tell(f, STORE_PORT_LOSING, &port, STORE_PORT_PENDING, 5, BEGIN_MS), 0);
+    assert_int_equal(record_get(f).state, STORE_ADDRESS_PORTED_IN);
+    command.op = STORE_ADDRESS_RELEASE;
+    assert_int_equal(submit(f, &command), STATUS_PORTING);
+    assert_int_equal(tell(f, STORE_PORT_LOSING, &port, STORE_PORT_COMMITTED, 6, BEGIN_MS), 0);
+    struct store_record record = record_get(f);
+    assert_int_equal(record.state, STORE_ADDRESS_MOVED);
+    assert_string_equal(record.hosting, "opc.example");
+    assert_int_equal(record.until_ms, BEGIN_MS + 7 * DAY_MS);
+}
+
+static void a_commit_that_is_told_late_changes_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct store_port first = port_of("opb.example", REQUEST_A, 0);
+    struct store_port second = port_of("opc.example", REQUEST_B, 0);
+    start(f, &first);
+    assert_int_equal(tell(f, STORE_PORT_LOSING, &second, STORE_PORT_COMMITTED, 20, BEGIN_MS), 0);
+    assert_string_equal(record_get(f).hosting, "opc.example");
+    assert_int_equal(tell(f, STORE_PORT_GAINING, &first, STORE_PORT_COMMITTED, 10, BEGIN_MS), 0);
+    assert_string_equal(record_get(f).hosting, "opc.example");
+    assert_int_equal(record_get(f).state, STORE_ADDRESS_MOVED);
+}
+
+static void between_two_domains_of_one_host_it_stays_served(void **state)
+{
+    struct fixture *f = *state;
+    struct store_port port = port_of("opd.example", REQUEST_A, 0);
+    struct store_command command =
+        command_address(STORE_ADDRESS_ADD, ALICE, STORE_ADDRESS_PORTED_IN, "opb.example");
+    assert_int_equal(submit(f, &command), 0);
+    start(f, &port);
+    assert_string_equal(record_get(f).hosting, "opb.example");
+    assert_int_equal(tell(f, STORE_PORT_GAINING, &port, STORE_PORT_COMMITTED, 3, BEGIN_MS), 0);
+    assert_int_equal(tell(f, STORE_PORT_LOSING, &port, STORE_PORT_COMMITTED, 3, BEGIN_MS), 0);
+    assert_int_equal(record_get(f).state, STORE_ADDRESS_PORTED_IN);
+    assert_string_equal(record_get(f).hosting, "opd.example");
+}
+
+/* ---- both ---- */
+
+static bool count(const struct store_port *port, void *arg)
+{
+    (void)port;
+    ++*(unsigned *)arg;
+    return true;
+}
+
+static void ports_are_listed_by_address_and_by_what_they_owe(void **state)
+{
+    struct fixture *f = *state;
+    struct store_port port = port_of("opb.example", REQUEST_A, 0);
+    struct store_command paid = order_of(STORE_PORT_PAID, &port, BEGIN_MS);
+    unsigned of_address = 0, owed = 0, all = 0;
+    assert_int_equal(open_port(f, &port, BEGIN_MS), 0);
+    assert_int_equal(store_reader_begin(f->reader), 0);
+    assert_int_equal(store_port_address_list(f->reader, &port.address, 10, count, &of_address), 0);
+    assert_int_equal(store_port_owed_list(f->reader, 10, count, &owed), 0);
+    assert_int_equal(store_port_list(f->reader, NULL, 10, count, &all), 0);
+    store_reader_end(f->reader);
+    assert_int_equal(of_address + owed + all, 3);
+    paid.order.paid = STORE_PORT_OWES_GAINING | STORE_PORT_OWES_LOSING;
+    assert_int_equal(submit(f, &paid), 0);
+    assert_int_equal(store_reader_begin(f->reader), 0);
+    assert_int_equal(store_port_owed_list(f->reader, 10, count, &owed), 0);
+    store_reader_end(f->reader);
+    assert_int_equal(owed, 1);
+}
+
+static void a_command_of_a_port_is_the_same_from_the_log(void **state)
+{
+    struct fixture *f = *state;
+    struct store_port port = port_of("opb.example", REQUEST_A, DAY_S);
+    struct store_command command = order_of(STORE_PORT_OPEN, &port, BEGIN_MS), decoded;
+    struct buf bytes;
+    (void)f;
+    buf_init(&bytes, SIZE_MAX);
+    assert_int_equal(store_command_encode(&command, &bytes), 0);
+    assert_int_equal(store_command_decode(buf_bytes(&bytes), NULL, &decoded), 0);
+    assert_memory_equal(decoded.order.proof, code, STORE_HASH_LEN);
+    assert_memory_equal(decoded.order.port.undo_hash, secret, STORE_HASH_LEN);
+    assert_string_equal(decoded.order.port.id, port.id);
+    assert_int_equal(decoded.order.port.terms.window, DAY_S);
+    assert_int_equal(decoded.order.by, STORE_PORT_BY_GAINING);
+    buf_done(&bytes);
+}
+
+#define AT_AUTHORITY(test) cmocka_unit_test_setup_teardown(test, authority_setup, fixture_teardown)
+#define AT_HOST(test)      cmocka_unit_test_setup_teardown(test, host_setup, fixture_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        AT_AUTHORITY(without_a_window_it_is_committed_at_once),
+        AT_AUTHORITY(asked_again_it_is_the_same_port),
+        AT_AUTHORITY(a_window_ends_with_the_commit),
+        AT_AUTHORITY(the_losing_host_may_approve_or_reject_and_nobody_else),
+        AT_AUTHORITY(codes_are_checked),
+        AT_AUTHORITY(a_lock_holds),
+        AT_AUTHORITY(a_second_port_waits_for_the_first_and_then_for_the_freeze),
+        AT_AUTHORITY(an_undo_takes_it_back_once),
+        AT_AUTHORITY(an_undo_comes_in_its_time_or_not_at_all),
+        AT_AUTHORITY(a_recovery_waits_and_a_new_key_first_ripens),
+        AT_AUTHORITY(an_objection_is_decided_by_the_operator_else_the_key_wins),
+        AT_AUTHORITY(a_release_ends_a_recovery_and_waits_for_a_port_by_code),
+        AT_AUTHORITY(what_was_cancelled_before_it_came_does_not_come),
+        AT_AUTHORITY(what_is_over_goes_after_ninety_days),
+        AT_HOST(the_gaining_host_prepares_and_serves),
+        AT_HOST(a_port_that_fails_leaves_nothing_prepared),
+        AT_HOST(who_gives_up_asks_the_authority_and_obeys_it),
+        AT_HOST(the_losing_host_leads_on),
+        AT_HOST(a_commit_that_is_told_late_changes_nothing),
+        AT_HOST(between_two_domains_of_one_host_it_stays_served),
+        AT_AUTHORITY(ports_are_listed_by_address_and_by_what_they_owe),
+        AT_AUTHORITY(a_command_of_a_port_is_the_same_from_the_log),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
