@@ -37,8 +37,10 @@ api/address_state.h
 api/json.h
 api/problem.h
 api/publisher.h
+peering/judge.h
 peering/probe.h
 peering/proxy/core_view.h
+peering/transport/claims.h
 peering/transport/tls.h
 peering/transport/tls_dane.h
 peering/transport/tls_next.h

@@ -2,6 +2,7 @@
 #include "peering/guard/guard.h"
 #include "peering/guard/internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
@@ -39,6 +40,21 @@ struct guard *guard_free(struct guard *guard)
 const struct guard_conf *guard_conf_get(const struct guard *guard)
 {
     return &guard->conf;
+}
+
+const char *guard_mode_refusal(enum guard_peering mode, bool listed, const char *domain, char *why,
+                               size_t size)
+{
+    if (mode == GUARD_OPEN || (mode == GUARD_LISTED && listed))
+        return NULL;
+    if (mode == GUARD_CLOSED)
+        snprintf(why, size, "this edge talks to no peer (its peering is closed)");
+    else
+        snprintf(why, size,
+                 "%s is not among the peers of this edge, and it talks to those only (its peering "
+                 "is listed)",
+                 domain);
+    return why;
 }
 
 const char *guard_rule_name(enum guard_rule rule)

@@ -63,6 +63,11 @@ enum guard_peering {
     GUARD_CLOSED  /* nobody */
 };
 
+/* Why this mode shuts a peer out, a sentence for people; `listed`: it has an entry. Returns `why`,
+ * or NULL where it does not. */
+const char *guard_mode_refusal(enum guard_peering mode, bool listed, const char *domain, char *why,
+                               size_t size);
+
 struct guard;
 struct guard_slot; /* stays in place for the guard's life; what it counts may change owner */
 

@@ -22,15 +22,12 @@ bool policy_is_exempt(const struct transport_listener *listener, const struct ne
 
 /* ---- the directory's word ---- */
 
-static void refuse_mode(const char *domain, enum guard_peering mode, struct refusal *refusal)
+static void check_mode(const struct proxy *proxy, const char *domain, bool listed,
+                       struct refusal *refusal)
 {
-    if (mode == GUARD_CLOSED)
-        refusal_set(refusal, 403, "this edge talks to no peer (its peering is closed)");
-    else
-        refusal_set(refusal, 403,
-                    "%s is not among the peers of this edge, and it talks to those only (its "
-                    "peering is listed)",
-                    domain);
+    char why[PROXY_WARNING_MAX];
+    if (guard_mode_refusal(proxy->peering, listed, domain, why, sizeof(why)))
+        refusal_set(refusal, 403, "%s", why);
 }
 
 /* Takes what the directory has of one domain into *grant. Returns whether it is blocked. */
@@ -53,9 +50,8 @@ static void look_at_all(struct proxy *proxy, const struct conn *conn, struct gua
     for (size_t i = 0; (domain = conn_identity(conn, i)); i++)
         if (look_at(proxy, domain, grant) && refusal->status == 0)
             refusal_set(refusal, 403, "%s is blocked here", domain);
-    if (refusal->status == 0 &&
-        (proxy->peering == GUARD_CLOSED || (proxy->peering == GUARD_LISTED && !grant->listed)))
-        refuse_mode(conn_proven_domain(conn), proxy->peering, refusal);
+    if (refusal->status == 0)
+        check_mode(proxy, conn_proven_domain(conn), grant->listed, refusal);
     if (refusal->status)
         guard_count(proxy->guard, GUARD_PEERING);
 }
@@ -68,8 +64,8 @@ void policy_to_peer(struct proxy *proxy, struct plan *plan)
     if (look_at(proxy, plan->peer, &grant))
         refusal_set(plan->refusal, 403, "%s is blocked here (junctor peer show %s)", plan->peer,
                     plan->peer);
-    else if (proxy->peering == GUARD_CLOSED || (proxy->peering == GUARD_LISTED && !grant.listed))
-        refuse_mode(plan->peer, proxy->peering, plan->refusal);
+    else
+        check_mode(proxy, plan->peer, grant.listed, plan->refusal);
     if (plan->refusal->status)
         guard_count(proxy->guard, GUARD_PEERING);
 }

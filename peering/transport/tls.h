@@ -100,6 +100,17 @@ int tls_judge(const SSL *ssl, const char *far_domain, const char *peer,
 int tls_judge_by(const struct tls_context *context, const SSL *ssl, const char *far_domain,
                  const char *peer, struct tls_verdict *verdict);
 
+/* The same for a chain that came by other means; reads the clock. `leaf` may be NULL: none was
+ * sent.
+ */
+int tls_judge_sent(const struct tls_context *context, X509 *leaf, STACK_OF(X509) * chain,
+                   const char *far_domain, const char *peer, struct tls_verdict *verdict);
+
+/* For a client of another library that makes its SSL objects from `ctx`: shows our_domain's
+ * certificate, speaks as tls_connect does. Who the server is the caller judges, in a verify
+ * callback of its own. Returns 0, STATUS_NOTFOUND (no certificate for our_domain) or -ENOMEM. */
+int tls_client_prepare(const struct tls_context *context, const char *our_domain, SSL_CTX *ctx);
+
 /* Are cores that connect to us asked for a certificate? */
 bool tls_context_asks_cores(const struct tls_context *context);
 /* The same for a connection with one of our own cores, by the anchors for cores where there are

@@ -88,16 +88,21 @@ static int choose_by_sni(SSL *ssl, int *alert, void *arg)
 }
 
 /* No session can be resumed: each connection proves both ends anew (design section 6). */
+static void ctx_restrict(SSL_CTX *ctx)
+{
+    SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
+    SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+    SSL_CTX_set_num_tickets(ctx, 0);
+    SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+}
+
 static SSL_CTX *ctx_new(struct tls_context *context, const char *domain)
 {
     SSL_CTX *ctx = SSL_CTX_new(TLS_method());
 
     if (!ctx)
         return NULL;
-    SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
-    SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
-    SSL_CTX_set_num_tickets(ctx, 0);
-    SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+    ctx_restrict(ctx);
     SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_read_ahead(ctx, 1);
     SSL_CTX_set1_cert_store(ctx, context->anchors);
@@ -327,11 +332,17 @@ int tls_judge_own(const struct tls_context *context, const char *domain,
                            chain, time(NULL), domain, domain, verdict);
 }
 
+int tls_judge_sent(const struct tls_context *context, X509 *leaf, STACK_OF(X509) * chain,
+                   const char *far_domain, const char *peer, struct tls_verdict *verdict)
+{
+    return tls_judge_chain(context->anchors, leaf, chain, time(NULL), far_domain, peer, verdict);
+}
+
 int tls_judge_by(const struct tls_context *context, const SSL *ssl, const char *far_domain,
                  const char *peer, struct tls_verdict *verdict)
 {
-    return tls_judge_chain(context->anchors, SSL_get0_peer_certificate(ssl),
-                           SSL_get_peer_cert_chain(ssl), time(NULL), far_domain, peer, verdict);
+    return tls_judge_sent(context, SSL_get0_peer_certificate(ssl), SSL_get_peer_cert_chain(ssl),
+                          far_domain, peer, verdict);
 }
 
 SSL *tls_accept(struct tls_context *context, bool want_client)
@@ -368,4 +379,20 @@ SSL *tls_connect(struct tls_context *context, const char *our_domain, const char
 const char *tls_our_domain(const SSL *ssl)
 {
     return SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+}
+
+int tls_client_prepare(const struct tls_context *context, const char *our_domain, SSL_CTX *ctx)
+{
+    const struct served *served = served_find(context, our_domain);
+    STACK_OF(X509) *chain = NULL;
+
+    if (!served)
+        return STATUS_NOTFOUND;
+    ctx_restrict(ctx);
+    SSL_CTX_get0_chain_certs(served->ctx, &chain);
+    if (SSL_CTX_use_cert_and_key(ctx, SSL_CTX_get0_certificate(served->ctx),
+                                 SSL_CTX_get0_privatekey(served->ctx), chain, 1) == 1)
+        return 0;
+    ERR_clear_error();
+    return -ENOMEM;
 }

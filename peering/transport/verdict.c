@@ -1,17 +1,15 @@
-/* Who is the far side? After the handshake, and again when what was found out is over.
+/* Who is the far side of a connection? After the handshake, and again when what was found out is
+ * over. How each SIP domain that its certificate names is judged is in claims.c; here is what that
+ * means for the connection.
  *
- * Belief is per identity (design section 6). Each SIP domain that the certificate names is a claim;
- * of a connection that we opened only the domain called counts. What the operator says of that
- * peer comes first (blocked, pins), then DNS: where it names keys, one of them must be the far
- * side's, and it proves this one domain only; where it provably names none, the chain to a trust
- * anchor decides; where it cannot be asked, nothing is proven.
+ *                  claims ----> each proven or not -> finish: ready, or refused
+ *                         later, from the loop
  *
- *                  claims -> operator -> DNS ----> each proven or not -> finish: ready, or refused
- *                                         later, from the loop
- *
- * What was found out holds for the shortest TTL, TRUST_MAX_S at most. Then it is found out anew
+ * What was found out holds for the shortest TTL, CLAIMS_MAX_S at most. Then it is found out anew
  * before the next message or request passes; those wait. */
-#include "peering/transport/verdict.h"
+#include "peering/transport/claims.h"
+#include "peering/transport/internal.h"
+#include "peering/transport/trust.h"
 
 #include "base/status.h"
 
@@ -20,12 +18,31 @@
 #include <string.h>
 
 #define TRUST_MIN_MS      1000    /* a shorter TTL counts as this */
-#define TRUST_MAX_S       300     /* then a verdict is looked at again, whatever its TTL */
 #define TRUST_AHEAD_PART  10      /* a connection in use is renewed in the last tenth */
 #define TRUST_PATIENCE_MS 3000    /* messages wait so long for a renewal */
 #define TRUST_LAPSED_MS   500     /* so long where the last one did not come either */
 #define TRUST_RETRY_MS    5000    /* between renewals while DNS cannot be asked */
 #define TRUST_GRACE_MS    3600000 /* while DNS cannot be asked calls go on, so long */
+
+/* Owned by its connection until it is finished or dropped. */
+struct verdict {
+    struct conn *conn;
+    bool is_renewal;
+    struct timer patience;
+    struct claims *claims;
+};
+
+static const struct transport_trust *trust_of(const struct conn *conn)
+{
+    return conn->key.side == TRANSPORT_OUTSIDE ? conn->transport->trust : NULL;
+}
+
+static bool asks_dns(const struct conn *conn)
+{
+    const struct transport_trust *trust = trust_of(conn);
+
+    return trust && trust->ask;
+}
 
 static uint64_t now_ms(const struct conn *conn)
 {
@@ -38,9 +55,7 @@ void verdict_drop(struct conn *conn)
 
     if (!verdict)
         return;
-    for (size_t i = 0; i < verdict->count; i++)
-        if (verdict->claims[i].asking)
-            conn->transport->trust->cancel(verdict->claims[i].asking);
+    claims_free(verdict->claims);
     timer_stop(conn->transport->timers, &verdict->patience);
     free(verdict);
     conn->verdict = NULL;
@@ -71,15 +86,15 @@ static enum worth claim_worth(const struct conn *conn, const struct claim *claim
         now_ms(conn) >= before->until_ms + TRUST_GRACE_MS)
         return WORTH_NOTHING;
     if (!before->by_keys)
-        return claim->verdict->anchored ? WORTH_PROVEN : WORTH_NOTHING;
+        return claim->claims->about.anchored ? WORTH_PROVEN : WORTH_NOTHING;
     return now_ms(conn) < before->until_ms ? WORTH_PROVEN : WORTH_LAPSED;
 }
 
-static uint64_t until_ms(const struct conn *conn, const struct verdict *verdict)
+static uint64_t until_ms(const struct conn *conn, const struct claims *claims)
 {
     uint64_t least_ms = now_ms(conn) + TRUST_MIN_MS;
 
-    return verdict->until_ms > least_ms ? verdict->until_ms : least_ms;
+    return claims->until_ms > least_ms ? claims->until_ms : least_ms;
 }
 
 static struct conn_identity identity_of(const struct conn *conn, const struct claim *claim,
@@ -88,7 +103,7 @@ static struct conn_identity identity_of(const struct conn *conn, const struct cl
     const struct conn_identity *before = conn_identity_find(conn, claim->domain);
     bool anew = claim->state == CLAIM_PROVEN;
     struct conn_identity identity = {.until_ms =
-                                         anew ? until_ms(conn, claim->verdict) : before->until_ms,
+                                         anew ? until_ms(conn, claim->claims) : before->until_ms,
                                      .by_keys = anew ? claim->by_keys : before->by_keys,
                                      .lapsed = worth == WORTH_LAPSED};
 
@@ -110,11 +125,11 @@ static void log_lapse(const struct conn *conn, const struct claim *claim)
 }
 
 /* Adds the claims that are worth so much. Returns how many there are now. */
-static size_t identities_add(const struct conn *conn, const struct verdict *verdict,
-                             enum worth worth, struct conn_identity *kept, size_t count)
+static size_t identities_add(const struct conn *conn, const struct claims *claims, enum worth worth,
+                             struct conn_identity *kept, size_t count)
 {
-    for (size_t i = 0; i < verdict->count; i++) {
-        const struct claim *claim = &verdict->claims[i];
+    for (size_t i = 0; i < claims->count; i++) {
+        const struct claim *claim = &claims->claims[i];
 
         if (claim_worth(conn, claim) != worth)
             continue;
@@ -128,13 +143,14 @@ static size_t identities_add(const struct conn *conn, const struct verdict *verd
 /* Returns 0 or -ENOMEM, with everything as it was. */
 static int keep_identities(struct conn *conn, const struct verdict *verdict)
 {
-    struct conn_identity *kept = calloc(verdict->count, sizeof(*kept));
+    const struct claims *claims = verdict->claims;
+    struct conn_identity *kept = calloc(claims->count, sizeof(*kept));
     size_t count;
 
     if (!kept)
         return -ENOMEM;
-    count = identities_add(conn, verdict, WORTH_PROVEN, kept, 0);
-    count = identities_add(conn, verdict, WORTH_LAPSED, kept, count);
+    count = identities_add(conn, claims, WORTH_PROVEN, kept, 0);
+    count = identities_add(conn, claims, WORTH_LAPSED, kept, count);
     conn->transport->stats.peers += (conn->identity_count == 0);
     free(conn->identities);
     conn->identities = kept;
@@ -147,14 +163,14 @@ static int keep_identities(struct conn *conn, const struct verdict *verdict)
 }
 
 /* When it is found out anew: at the end of the shortest TTL; soon where DNS could not be asked. */
-static void keep_times(struct conn *conn, const struct verdict *verdict)
+static void keep_times(struct conn *conn, const struct claims *claims)
 {
-    uint64_t now = now_ms(conn), end_ms = until_ms(conn, verdict);
+    uint64_t now = now_ms(conn), end_ms = until_ms(conn, claims);
 
-    if (!verdict_trust(conn))
+    if (!trust_of(conn))
         return;
-    for (size_t i = 0; i < verdict->count; i++)
-        if (verdict->claims[i].state == CLAIM_UNKNOWN && end_ms > now + TRUST_RETRY_MS)
+    for (size_t i = 0; i < claims->count; i++)
+        if (claims->claims[i].state == CLAIM_UNKNOWN && end_ms > now + TRUST_RETRY_MS)
             end_ms = now + TRUST_RETRY_MS;
     for (size_t i = 0; i < conn->identity_count; i++)
         if (!conn->identities[i].lapsed && conn->identities[i].by_keys &&
@@ -165,24 +181,15 @@ static void keep_times(struct conn *conn, const struct verdict *verdict)
 }
 
 /* What its owner cannot do without: the domain called, or of a caller any. */
-static bool is_enough(const struct conn *conn, const struct verdict *verdict)
+static bool is_enough(const struct conn *conn, const struct claims *claims)
 {
-    for (size_t i = 0; i < verdict->count; i++) {
-        const struct claim *claim = &verdict->claims[i];
+    for (size_t i = 0; i < claims->count; i++) {
+        const struct claim *claim = &claims->claims[i];
 
         if (claim_worth(conn, claim) != WORTH_NOTHING &&
             (conn->accepted || strcmp(claim->domain, conn->key.far_domain) == 0))
             return true;
     }
-    return false;
-}
-
-/* Something could not be found out, which is no fault of the far side. */
-static bool is_unsure(const struct verdict *verdict)
-{
-    for (size_t i = 0; i < verdict->count; i++)
-        if (verdict->claims[i].state == CLAIM_UNKNOWN)
-            return true;
     return false;
 }
 
@@ -219,18 +226,19 @@ static bool has_lapsed(const struct conn *conn)
 /* The connection may end here; its memory stays, for whoever calls has a reference. */
 static void finish(struct verdict *verdict)
 {
+    const struct claims *claims = verdict->claims;
     struct conn *conn = verdict->conn;
     char name[CONN_NAME_MAX], why[TLS_MAX_VERDICT];
-    bool enough = is_enough(conn, verdict), is_renewal = verdict->is_renewal;
+    bool enough = is_enough(conn, claims), is_renewal = verdict->is_renewal;
     int status = enough ? keep_identities(conn, verdict) : 0;
 
-    if (enough && verdict->refusal[0] && !has_lapsed(conn))
+    if (enough && claims->refusal[0] && !has_lapsed(conn))
         log_write(conn->transport->log, LOG_INFO, "transport", "%s: not all is proven: %s",
-                  conn_name(conn, name), verdict->refusal);
+                  conn_name(conn, name), claims->refusal);
     if (enough)
-        keep_times(conn, verdict);
-    memcpy(why, verdict->refusal, sizeof(why));
-    if (!enough && !is_unsure(verdict))
+        keep_times(conn, claims);
+    memcpy(why, claims->refusal, sizeof(why));
+    if (!enough && !claims_are_unsure(claims))
         gate_failed(conn, why);
     verdict_drop(conn);
     if (!enough)
@@ -243,38 +251,55 @@ static void finish(struct verdict *verdict)
         become_ready(conn);
 }
 
-void verdict_pending_drop(struct verdict *verdict)
+/* claims_done_h */
+static void claims_done(void *arg)
 {
-    struct conn *conn = verdict->conn;
+    struct verdict *verdict = arg;
+    struct conn *conn = conn_ref(verdict->conn);
 
-    if (--verdict->pending > 0)
-        return;
-    conn_ref(conn);
     finish(verdict);
     conn_unref(conn);
 }
 
-/* ---- all of them ---- */
+/* ---- the begin ---- */
+
+static struct claims *claims_of(struct conn *conn, struct verdict *verdict,
+                                const struct tls_verdict *judged, bool anchored)
+{
+    char name[CONN_NAME_MAX];
+    const struct claims_case about = {
+        .loop = conn->transport->loop,
+        .trust = trust_of(conn),
+        .leaf = SSL_get0_peer_certificate(conn->ssl),
+        .chain = SSL_get_peer_cert_chain(conn->ssl),
+        .name = conn_name(conn, name),
+        .far_domain = conn->accepted ? NULL : conn->key.far_domain,
+        .far_host = conn->accepted ? "" : conn->key.far_host,
+        .far_port = netaddr_port(&conn->key.addr),
+        .judged = judged,
+        .anchored = anchored,
+    };
+    struct claims *claims = claims_alloc(&about, claims_done, verdict);
+
+    for (size_t i = 0; claims && i < claims->count; i++)
+        claims->claims[i].known = conn_identity_find(conn, claims->claims[i].domain) != NULL;
+    return claims;
+}
 
 static struct verdict *verdict_alloc(struct conn *conn, const struct tls_verdict *judged,
                                      bool anchored)
 {
-    char domains[TLS_MAX_IDENTITIES][256];
-    size_t count = claims_collect(conn, judged, anchored, domains);
-    struct verdict *verdict = calloc(1, sizeof(*verdict) + count * sizeof(verdict->claims[0]));
+    struct verdict *verdict = calloc(1, sizeof(*verdict));
 
     if (!verdict)
         return NULL;
     verdict->conn = conn;
-    verdict->anchored = anchored;
     verdict->is_renewal = conn->state == CONN_READY;
-    verdict->until_ms = now_ms(conn) + TRUST_MAX_S * UINT64_C(1000);
     timer_init(&verdict->patience);
-    memcpy(verdict->unanchored, judged->why, sizeof(verdict->unanchored));
-    verdict->count = count;
-    for (size_t i = 0; i < count; i++) {
-        verdict->claims[i].verdict = verdict;
-        memcpy(verdict->claims[i].domain, domains[i], sizeof(domains[i]));
+    verdict->claims = claims_of(conn, verdict, judged, anchored);
+    if (!verdict->claims) {
+        free(verdict);
+        return NULL;
     }
     return verdict;
 }
@@ -304,7 +329,7 @@ static void verdict_start(struct conn *conn)
         become_ready(conn);
         return;
     }
-    if (!anchored && (!verdict_asks_dns(conn) || judged.is_final)) {
+    if (!anchored && (!asks_dns(conn) || judged.is_final)) {
         gate_failed(conn, judged.why);
         refuse(conn, judged.why);
         return;
@@ -315,23 +340,7 @@ static void verdict_start(struct conn *conn)
         return;
     }
     conn->verdict = verdict;
-    verdict->pending = 1;
-    for (size_t i = 0; i < verdict->count; i++)
-        claim_start(&verdict->claims[i]);
-    if (verdict->count == 0)
-        memcpy(verdict->refusal, verdict->unanchored, sizeof(verdict->refusal));
-    verdict_pending_drop(verdict);
-}
-
-static void verdict_give_up(struct verdict *verdict)
-{
-    struct conn *conn = conn_ref(verdict->conn);
-
-    for (size_t i = 0; i < verdict->count; i++)
-        claim_give_up(&verdict->claims[i]);
-    verdict->pending = 1;
-    verdict_pending_drop(verdict);
-    conn_unref(conn);
+    claims_start(verdict->claims);
 }
 
 /* An accepted inside connection is one of our own core's: it is known by its address, or where
@@ -355,12 +364,14 @@ void verdict_begin(struct conn *conn)
 void verdict_late(struct conn *conn)
 {
     if (conn->verdict)
-        verdict_give_up(conn->verdict);
+        claims_give_up(conn->verdict->claims);
 }
 
 static void patience_over(void *arg)
 {
-    verdict_give_up(arg);
+    struct verdict *verdict = arg;
+
+    claims_give_up(verdict->claims);
 }
 
 /* The messages wait. Without a timer they wait as long as the resolver does. */
@@ -380,7 +391,7 @@ bool verdict_is_over(struct conn *conn)
 
     if (now == 0)
         return false;
-    if (!conn->verdict && (over || (verdict_asks_dns(conn) && now >= conn->renew_ms)))
+    if (!conn->verdict && (over || (asks_dns(conn) && now >= conn->renew_ms)))
         verdict_start(conn);
     if (over && conn->verdict && !conn->paused)
         renewal_awaited(conn);
