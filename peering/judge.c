@@ -264,7 +264,8 @@ static int chain_judge(struct judge *judge, const struct judge_case *about,
 
 /* ---- the operator's word ---- */
 
-/* Drops the domains that are blocked by now, and names the last one; says whether one of the rest has an entry. */
+/* Drops the domains that are blocked by now, and names the last one; says whether one of the rest
+ * has an entry. */
 static int peers_look(struct store_reader *reader, struct tls_verdict *verdict, bool *listed,
                       char blocked[256])
 {

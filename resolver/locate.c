@@ -221,6 +221,19 @@ static const struct ask *ask_with_records(const struct resolver_location *locati
 
 static void srv_of_domain(struct resolver_location *location);
 
+static const char *offered_text(const struct resolver_target *target)
+{
+    switch (target->profile) {
+    case RESOLVER_PEER:
+        return "SIP over TLS";
+    case RESOLVER_PORTING:
+        return "federation API";
+    case RESOLVER_CORE:
+        break;
+    }
+    return "SIP";
+}
+
 /* RFC 3263 section 4.2 goes on with the domain's addresses where no SRV record is found. Where the
  * NAPTR record named another SRV set than the usual one, that may be there. */
 static void srv_missing(struct resolver_location *location)
@@ -229,6 +242,11 @@ static void srv_missing(struct resolver_location *location)
     for (size_t i = 0; i < location->ask_count; i++)
         location->path = worse(location->path, resolver_outcome_path(&location->asks[i].outcome));
     resolver_location_hold(location);
+    if (location->target.profile == RESOLVER_PORTING) {
+        resolver_location_fail(location, STATUS_NOHOP,
+                               "SRV %s: there is none: no federation API is offered", missing);
+        return;
+    }
     if (location->from_naptr) {
         location->from_naptr = false;
         resolver_tell(&location->teller, "NAPTR leads to SRV %s, which does not exist", missing);
@@ -259,9 +277,8 @@ static void srv_done(struct resolver_location *location)
     } else if (with_records) {
         resolver_location_fail(location, STATUS_NOHOP,
                                "SRV %s: its target is \".\", no host name, or has port 0: no "
-                               "SIP%s is offered",
-                               with_records->name,
-                               location->target.profile == RESOLVER_PEER ? " over TLS" : "");
+                               "%s is offered",
+                               with_records->name, offered_text(&location->target));
     } else {
         srv_missing(location);
     }
@@ -303,15 +320,19 @@ static void srv_of_domain(struct resolver_location *location)
         char *name = location->srv_names[transport];
         if (!(wanted & RESOLVER_BIT(transport)))
             continue;
-        int len = snprintf(name, sizeof(location->srv_names[0]), "%s.%s",
-                           resolver_service_label((enum resolver_transport)transport),
-                           location->target.host);
+        int len =
+            snprintf(name, sizeof(location->srv_names[0]), "%s.%s",
+                     resolver_target_label(&location->target, (enum resolver_transport)transport),
+                     location->target.host);
         /* a longer name cannot exist */
         if (len <= RESOLVER_NAME_MAX && !srv_was_asked(location, name))
             srv_ask(location, name, transport);
     }
     if (location->ask_count > 0)
         resolver_location_ask(location, LOCATE_SRV);
+    else if (location->target.profile == RESOLVER_PORTING)
+        resolver_location_fail(location, STATUS_NOHOP,
+                               "SRV: a name so long cannot exist: no federation API is offered");
     else
         addresses_of_domain(location);
 }

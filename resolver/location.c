@@ -247,7 +247,7 @@ static bool is_proving(const struct resolver_location *location)
         trusted = trusted || conf->upstreams[i].trusted;
         others = others || !conf->upstreams[i].trusted;
     }
-    return location->target.profile == RESOLVER_PEER && trusted && others;
+    return location->target.profile != RESOLVER_CORE && trusted && others;
 }
 
 static void ask_start(struct ask *ask)

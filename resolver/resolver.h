@@ -173,11 +173,13 @@ bool resolver_find_needs_dns(const struct resolver_conf *conf, const struct stor
 
 /* Which records may lead to a domain (design section 5). */
 enum resolver_profile {
-    RESOLVER_PEER, /* TLS only: NAPTR SIPS+D2T, else SRV _sips._tcp, else A/AAAA with port 5061.
-                      With `port` set: A/AAAA and that port */
-    RESOLVER_CORE  /* RFC 3263 as configured: a port leads to A/AAAA; else a transport to its SRV,
-                      then A/AAAA with its default port; neither to NAPTR SIP+D2U, SIP+D2T or
-                      SIPS+D2T, then SRV _sip._udp and _sip._tcp, then A/AAAA over UDP */
+    RESOLVER_PEER,    /* TLS only: NAPTR SIPS+D2T, else SRV _sips._tcp, else A/AAAA with port 5061.
+                         With `port` set: A/AAAA and that port */
+    RESOLVER_PORTING, /* the federation API: SRV _address-porting._tcp alone, over TLS; what does
+                         not publish it has none */
+    RESOLVER_CORE /* RFC 3263 as configured: a port leads to A/AAAA; else a transport to its SRV,
+                     then A/AAAA with its default port; neither to NAPTR SIP+D2U, SIP+D2T or
+                     SIPS+D2T, then SRV _sip._udp and _sip._tcp, then A/AAAA over UDP */
 };
 
 /* The numbers of enum sip_transport, which lies above this folder. */

@@ -10,9 +10,11 @@ static const struct service {
 
 #define SERVICES (sizeof(services) / sizeof(services[0]))
 
-const char *resolver_service_label(enum resolver_transport transport)
+const char *resolver_target_label(const struct resolver_target *target,
+                                  enum resolver_transport transport)
 {
-    return services[transport].label;
+    return target->profile == RESOLVER_PORTING ? "_address-porting._tcp"
+                                               : services[transport].label;
 }
 
 uint16_t resolver_service_port(enum resolver_transport transport)
@@ -34,12 +36,12 @@ static bool is_any(const struct resolver_target *target)
 
 bool resolver_target_is_valid(const struct resolver_target *target)
 {
-    return target->profile == RESOLVER_PEER || target->transport < SERVICES || is_any(target);
+    return target->profile != RESOLVER_CORE || target->transport < SERVICES || is_any(target);
 }
 
 unsigned resolver_target_services(const struct resolver_target *target)
 {
-    if (target->profile == RESOLVER_PEER)
+    if (target->profile != RESOLVER_CORE)
         return RESOLVER_SERVICES_PEER;
     return is_any(target) ? RESOLVER_SERVICES_CORE : RESOLVER_BIT(target->transport);
 }
@@ -52,7 +54,7 @@ unsigned resolver_target_srv(const struct resolver_target *target)
 
 enum resolver_transport resolver_target_transport(const struct resolver_target *target)
 {
-    if (target->profile == RESOLVER_PEER)
+    if (target->profile != RESOLVER_CORE)
         return RESOLVER_TLS;
     return is_any(target) ? RESOLVER_UDP : (enum resolver_transport)target->transport;
 }

@@ -15,8 +15,9 @@
 #define RESOLVER_SERVICES_CORE                                                                     \
     (RESOLVER_BIT(RESOLVER_UDP) | RESOLVER_BIT(RESOLVER_TCP) | RESOLVER_BIT(RESOLVER_TLS))
 
-/* "_sips._tcp" */
-const char *resolver_service_label(enum resolver_transport transport);
+/* "_sips._tcp": where the SRV records of this target's transport stand. */
+const char *resolver_target_label(const struct resolver_target *target,
+                                  enum resolver_transport transport);
 /* 5060, or 5061 for TLS. */
 uint16_t resolver_service_port(enum resolver_transport transport);
 /* "TLS" */

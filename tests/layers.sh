@@ -15,7 +15,7 @@ root=${1:-${top_srcdir:-$(dirname "$0")/..}}
 cd "$root" || exit 1
 : "${CC:=cc}" "${top_builddir:=$root}" "${LIB_CFLAGS:=}"
 
-# A library's headers, and who may include them; the first line that fits counts. Tests may anything.
+# A library's headers, and which rooms or files may include them; the first line that fits counts. Tests may anything.
 libraries='
 lmdb[.]h                                  store
 idn2[.]h                                  store
@@ -25,8 +25,9 @@ openssl/(err|pem|x509)[.]h                peering api
 openssl/.*                                peering
 uv([.]h|/.*)                              resolver peering api tools
 microhttpd[.]h                            api
+gnutls/.*                                 api/federation_tls.c
 jansson(_config)?[.]h                     api tools
-curl/.*                                   tools
+curl/.*                                   api tools
 confuse[.]h                               tools
 cmocka.*                                  tests
 '
@@ -38,6 +39,7 @@ api/json.h
 api/problem.h
 api/publisher.h
 peering/judge.h
+peering/judge_client.h
 peering/probe.h
 peering/proxy/core_view.h
 peering/transport/claims.h
@@ -167,7 +169,8 @@ awk -v libraries="$libraries" '
         sub(/\/.*/, "", own)
         for (i = 1; i <= known && $4 !~ header[i]; i++)
             continue
-        if (i <= known && index(" " rooms[i] " ", " " own " ") == 0)
+        if (i <= known && index(" " rooms[i] " ", " " own " ") == 0 &&
+            index(" " rooms[i] " ", " " $1 " ") == 0)
             print $1 ":" $2 ": " $4 " is for " rooms[i] " only"
     }' "$work/includes" >"$work/bad"
 report "each library is included by its rooms only"

@@ -149,7 +149,8 @@ refuses_library uv.h store/store.c "resolver peering api tools"
 refuses_library uv/unix.h base/slice.c "resolver peering api tools"
 refuses_library microhttpd.h tools/main.c api
 refuses_library jansson.h peering/worker.c "api tools"
-refuses_library curl/curl.h api/http.c tools
+refuses_library curl/curl.h peering/worker.c "api tools"
+refuses_library gnutls/gnutls.h api/http.c api/federation_tls.c
 refuses_library confuse.h api/http.c tools
 refuses_library cmocka.h base/slice.c tests
 

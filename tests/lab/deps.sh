@@ -2,7 +2,7 @@
 # `sh tests/lab/deps.sh` prints them.
 
 packages_build="autoconf automake gcc libc6-dev make pkg-config
-  libconfuse-dev libcmocka-dev libcurl4-openssl-dev libidn2-dev libjansson-dev libldns-dev
+  libconfuse-dev libcmocka-dev libcurl4-openssl-dev libgnutls28-dev libidn2-dev libjansson-dev libldns-dev
   liblmdb-dev libmicrohttpd-dev libssl-dev libuv1-dev"
 # the lab: DNS servers, certificates, phones
 packages_lab="baresip-core knot openssl python3 unbound"

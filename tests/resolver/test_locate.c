@@ -720,6 +720,41 @@ static void core_is_found_by_what_is_configured(void **state)
         assert_route(*state, RESOLVER_CORE, core_cases[i].transport, &core_cases[i].route);
 }
 
+/* Its own SRV set alone: neither NAPTR nor the domain's addresses say that there is one. */
+static const struct route_case porting_cases[] = {
+    {"SRV of the federation API",
+     "o.example",
+     0,
+     {ONE_OF("_address-porting._tcp.o.example", "SRV",
+             "_address-porting._tcp.o.example 9 SRV 1 1 8444 e.example"),
+      ONE_OF("e.example", "A", "e.example 9 A 192.0.2.1"), NONE_OF("e.example", "AAAA")},
+     0,
+     "e.example=192.0.2.1:8444"},
+    {"none",
+     "o.example",
+     0,
+     {NO_NAME("_address-porting._tcp.o.example", "SRV"),
+      ONE_OF("o.example", "A", "o.example 9 A 192.0.2.1"), NONE_OF("o.example", "AAAA")},
+     STATUS_NOHOP,
+     "o.example: SRV _address-porting._tcp.o.example: there is none: no federation API is "
+     "offered"},
+    {"decidedly none",
+     "o.example",
+     0,
+     {ONE_OF("_address-porting._tcp.o.example", "SRV",
+             "_address-porting._tcp.o.example 9 SRV 0 0 0 ."),
+      ONE_OF("o.example", "A", "o.example 9 A 192.0.2.1"), NONE_OF("o.example", "AAAA")},
+     STATUS_NOHOP,
+     "o.example: SRV _address-porting._tcp.o.example: its target is \".\", no host name, or has port "
+     "0: no federation API is offered"},
+};
+
+static void federation_api_is_found_by_its_own_srv_records_alone(void **state)
+{
+    for (size_t i = 0; i < COUNT_OF(porting_cases); i++)
+        assert_route(*state, RESOLVER_PORTING, 0, &porting_cases[i]);
+}
+
 static void hops_are_bounded(void **state)
 {
     static struct server_rule rules[] = {{"o.example", "A", SERVER_TRUNCATE, 0, {NULL}, {NULL}},
@@ -1374,6 +1409,7 @@ int main(void)
         WORLD_TEST(naptr_leads_over_srv_to_addresses),
         WORLD_TEST(steps_lead_where_rfc_3263_says),
         WORLD_TEST(core_is_found_by_what_is_configured),
+        WORLD_TEST(federation_api_is_found_by_its_own_srv_records_alone),
         WORLD_TEST(hops_are_bounded),
         WORLD_TEST(a_host_of_many_addresses_leaves_room_for_the_backup),
         WORLD_TEST(hosts_without_address_are_followed_by_the_next),
