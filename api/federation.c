@@ -42,6 +42,39 @@ void federation_answer_done(struct federation_answer *answer)
     *answer = (struct federation_answer){.status = 0};
 }
 
+/* As GET /v1/self of the REST API: who am I for you? Two operators see by it that they can talk. */
+static void self_answer(const struct federation_request *request, struct federation_answer *answer)
+{
+    json_t *proven = json_array();
+    if (strcmp(request->method, "GET") != 0) {
+        json_decref(proven);
+        federation_refuse(answer, 405, "method-not-allowed", "%s: only GET works here",
+                          FEDERATION_SELF);
+        return;
+    }
+    for (size_t i = 0; i < request->proven_count; i++)
+        json_array_append_new(proven, json_string(request->proven[i]));
+    answer->status = 200;
+    answer->body = json_pack("{s:o, s:s}", "proven", proven, "served", request->served);
+}
+
+void federation_answer(federation_handle_h *handler, void *arg,
+                       const struct federation_request *request, struct federation_answer *answer)
+{
+    int status = 0;
+    if (strcmp(request->path, FEDERATION_SELF) == 0)
+        self_answer(request, answer);
+    else if (handler)
+        status = handler(arg, request, answer);
+    else
+        federation_refuse(answer, 404, "no-such-resource", "%.256s: there is nothing at this URL",
+                          request->path);
+    if (status == -EAGAIN || status == STATUS_CLOSED)
+        federation_refuse(answer, 503, "busy", "it cannot be done now; try again later");
+    else if (status)
+        federation_refuse(answer, 500, "internal", "it failed here: %s", status_text(status));
+}
+
 /* ---- what may be replaced ---- */
 
 struct tls_context *federation_context(struct federation *federation)

@@ -32,13 +32,16 @@
 #define FEDERATION_ASK_MS          20000 /* all of an outgoing request */
 #define FEDERATION_SERVICE         "_address-porting._tcp"
 
+#define FEDERATION_SELF "/federation/v1/self"
+
 struct federation;
 
 /* The section `federation` of junctord.conf. */
 struct federation_conf {
     struct netaddr listen; /* AF_UNSPEC: nobody is served; asking works all the same. Port 0: any */
-    char advertise_host[256]; /* what the SRV records name; "": none are published */
-    uint16_t advertise_port;  /* 0: the port of `listen` */
+    char advertise_host[STORE_DOMAIN_MAX +
+                        1];  /* what the SRV records name; "": none are published */
+    uint16_t advertise_port; /* 0: the port of `listen` */
 };
 
 /* All of it must outlive the federation, but for `tls`, which is read. */
@@ -85,7 +88,9 @@ int federation_refuse(struct federation_answer *answer, unsigned status, const c
  * failure. Returns 0, -ENOMEM, STATUS_MALFORMED or -errno of a file. */
 int federation_start(const struct federation_conf *conf, const struct federation_parts *parts,
                      struct federation **federation, char *why);
-/* Opens the listener, if one is configured, and hands what comes to `handler`. Once. Returns 0,
+/* Opens the listener, if one is configured, and hands what comes to `handler`, but for
+ * FEDERATION_SELF, which tells a peer whom he has proven to be. NULL: there is nothing else. Once.
+ * Returns 0,
  * -errno (the address cannot be bound), STATUS_NOTFOUND (there is no certificate to serve with). */
 int federation_serve(struct federation *federation, federation_handle_h *handler, void *arg,
                      char *why);

@@ -33,6 +33,10 @@ struct federation {
 struct tls_context *federation_context(struct federation *federation);
 struct federation_certs *federation_certs(struct federation *federation);
 
+/* The answer to a request: FEDERATION_SELF's, or what `handler` (may be NULL) says. */
+void federation_answer(federation_handle_h *handler, void *arg,
+                       const struct federation_request *request, struct federation_answer *answer);
+
 /* ---- federation_tls.c: GnuTLS, which is libmicrohttpd's; only this file includes its headers ----
  */
 

@@ -249,11 +249,7 @@ static void handler_call(struct federation_server *server, struct exchange *exch
         .body = body,
     };
     federation_line_within(&server->lines, exchange->line, 0);
-    int status = server->handler(server->arg, &request, answer);
-    if (status == -EAGAIN || status == STATUS_CLOSED)
-        federation_refuse(answer, 503, "busy", "it cannot be done now; try again later");
-    else if (status)
-        federation_refuse(answer, 500, "internal", "it failed here: %s", status_text(status));
+    federation_answer(server->handler, server->arg, &request, answer);
 }
 
 static enum MHD_Result exchange_end(struct federation_server *server,

@@ -93,6 +93,18 @@ void zone_targets_take(struct zone_conf *conf, const struct zone_conf *from)
 {
     memcpy(conf->targets, from->targets, sizeof(conf->targets));
     conf->target_count = from->target_count;
+    conf->porting = from->porting;
+}
+
+/* The hosts that are named: those of SIP, and behind them that of the federation API. */
+static size_t host_count(const struct zone_conf *conf)
+{
+    return conf->target_count + (conf->porting.host[0] != '\0');
+}
+
+static const struct zone_target *host_at(const struct zone_conf *conf, size_t index)
+{
+    return index < conf->target_count ? &conf->targets[index] : &conf->porting;
 }
 
 /* ---- one record after the other ---- */
@@ -100,8 +112,8 @@ void zone_targets_take(struct zone_conf *conf, const struct zone_conf *from)
 struct zone_list {
     const struct zone_conf *conf;
     const char *domain;
-    bool inside[ZONE_TARGETS_MAX]; /* by target: its host belongs to this domain's zone */
-    struct zone_record record;     /* the one being made */
+    bool inside[ZONE_TARGETS_MAX + 1]; /* by host: its host belongs to this domain's zone */
+    struct zone_record record;         /* the one being made */
     zone_record_h *each;
     void *arg;
     bool stopped;
@@ -184,8 +196,8 @@ int zone_target_inside(struct store_reader *reader, const struct zone_target *ta
 static bool inside_find(struct zone_list *list, struct store_reader *reader)
 {
     bool any = false;
-    for (size_t i = 0; i < list->conf->target_count && list->status == 0; i++) {
-        int status = zone_target_inside(reader, &list->conf->targets[i], list->domain);
+    for (size_t i = 0; i < host_count(list->conf) && list->status == 0; i++) {
+        int status = zone_target_inside(reader, host_at(list->conf, i), list->domain);
         list->inside[i] = status == 0;
         any = any || status == 0;
         if (status != STATUS_NOTFOUND)
@@ -211,19 +223,30 @@ static void service_add(struct zone_list *list)
     }
 }
 
+/* How other operators find the federation API. */
+static void porting_add(struct zone_list *list)
+{
+    const struct zone_target *porting = &list->conf->porting;
+    if (porting->host[0] == '\0')
+        return;
+    record_begin(list, ZONE_SRV, "_address-porting._tcp.%s", list->domain);
+    record_end(list, "%u %u %u %s.", ORDER, WEIGHT, porting->port, porting->host);
+}
+
 /* Has an earlier target of the same host this address? */
 static bool is_told(const struct zone_list *list, size_t target, const struct netaddr *addr)
 {
-    const struct zone_target *targets = list->conf->targets;
+    const struct zone_target *own = host_at(list->conf, target);
     for (size_t i = 0; i < target; i++)
-        if (strcmp(targets[i].host, targets[target].host) == 0 && target_has(&targets[i], addr))
+        if (strcmp(list->conf->targets[i].host, own->host) == 0 &&
+            target_has(&list->conf->targets[i], addr))
             return true;
     return false;
 }
 
 static void addresses_add(struct zone_list *list, size_t target, enum zone_type type, int family)
 {
-    const struct zone_target *host = &list->conf->targets[target];
+    const struct zone_target *host = host_at(list->conf, target);
     for (size_t i = 0; i < host->address_count; i++) {
         char text[NETADDR_TEXT_MAX];
         const struct netaddr *addr = &host->addresses[i];
@@ -236,7 +259,7 @@ static void addresses_add(struct zone_list *list, size_t target, enum zone_type 
 
 static void hosts_add(struct zone_list *list, enum zone_type type, int family)
 {
-    for (size_t i = 0; i < list->conf->target_count; i++)
+    for (size_t i = 0; i < host_count(list->conf); i++)
         if (list->inside[i])
             addresses_add(list, i, type, family);
 }
@@ -274,8 +297,10 @@ int zone_domain_records(const struct zone_conf *conf, struct store_reader *reade
     if (ours != 0 && (ours != STATUS_NOTFOUND || !has_hosts))
         return ours;
 
-    if (ours == 0)
+    if (ours == 0) {
         service_add(&list);
+        porting_add(&list);
+    }
     if (ours == 0 && zone_publishes_addresses(conf, &record)) {
         record_begin(&list, ZONE_TXT, "_sipaddr.%s", domain);
         record_end(&list, "\"v=sipaddr1\"");

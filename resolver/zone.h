@@ -8,6 +8,7 @@
  *
  *     opa.example.                  NAPTR 10 10 "s" "SIPS+D2T" "" _sips._tcp.opa.example.
  *     _sips._tcp.opa.example.       SRV   10 10 5061 edge.opa.example.
+ *     _address-porting._tcp.opa.example.  SRV  10 10 8444 edge.opa.example.
  *     _sipaddr.opa.example.         TXT   "v=sipaddr1"
  *     edge.opa.example.             A     192.0.2.10
  *     _5061._tcp.edge.opa.example.  TLSA  3 1 1 <SHA-256 of a public key>
@@ -76,6 +77,9 @@ struct zone_conf {
     bool address_records;   /* are they published at all? */
     struct zone_target targets[ZONE_TARGETS_MAX];
     size_t target_count;
+    struct zone_target porting; /* where other operators reach the federation API; host "": nowhere.
+                                   It has no TLSA records of its own: who it is, those of the SIP
+                                   service prove (peering/judge.h) */
     uint8_t keys[ZONE_KEYS_MAX][ZONE_KEY_LEN]; /* SHA-256 of a SubjectPublicKeyInfo each */
     size_t key_count;
 };
@@ -86,7 +90,7 @@ int zone_target_add(struct zone_conf *conf, const char *host, uint16_t port,
                     const struct netaddr *addresses, size_t count);
 int zone_key_add(struct zone_conf *conf, const uint8_t key[ZONE_KEY_LEN]);
 
-/* The targets of `from` in place of its own. */
+/* The targets of `from` in place of its own, that of the federation API too. */
 void zone_targets_take(struct zone_conf *conf, const struct zone_conf *from);
 
 /* ---- the records ---- */
@@ -94,7 +98,7 @@ void zone_targets_take(struct zone_conf *conf, const struct zone_conf *from);
 /* `record` is valid during the call. Returns false to stop early. */
 typedef bool zone_record_h(const struct zone_record *record, void *arg);
 
-/* All but those of single addresses: at most 2 + ZONE_TARGETS_MAX * (1 + ZONE_ADDRESSES_MAX +
+/* All but those of single addresses: at most 2 + (ZONE_TARGETS_MAX + 1) * (1 + ZONE_ADDRESSES_MAX +
  * ZONE_KEYS_MAX) of them, none twice. A domain that is not ours has only
  * those of the hosts inside it that are in none of our domains. Needs a begun reader.
  * Returns 0; STATUS_NOTFOUND where the domain has neither; STATUS_LIMIT where a name would be

@@ -35,6 +35,7 @@ cmocka.*                                  tests
 # The headers that other rooms may include: all of base, of each other room ROOM/ROOM.h, and these.
 public_headers='
 api/address_state.h
+api/federation.h
 api/json.h
 api/problem.h
 api/publisher.h

@@ -11,6 +11,7 @@
 #define JUNCTOR_TOOLS_CONF_H
 
 #include "api/api.h"
+#include "api/federation.h"
 #include "api/publisher.h"
 #include "base/arena.h"
 #include "base/log.h"
@@ -34,6 +35,7 @@ struct junctord_conf {
     enum log_format log_format;
     struct store_conf store;
     struct api_conf api;
+    struct federation_conf federation;
     struct edge_conf edge; /* its padding is zero: edge_reload compares parts of it as bytes */
     struct tls_certificate_conf certificates[TLS_MAX_DOMAINS]; /* edge.tls points here */
     const char *reserved[API_MAX_RESERVED];                    /* api.reserved points here */

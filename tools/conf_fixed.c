@@ -165,6 +165,16 @@ static bool is_reserved_eq(const struct api_conf *a, const struct api_conf *b)
     return a->reserved_count == b->reserved_count;
 }
 
+static void federation_compare(char *text, const struct federation_conf *old,
+                               const struct federation_conf *new)
+{
+    if (!netaddr_eq(&old->listen, &new->listen))
+        changes_add(text, "federation", "listen");
+    if (strcmp(old->advertise_host, new->advertise_host) != 0 ||
+        old->advertise_port != new->advertise_port)
+        changes_add(text, "federation", "advertise");
+}
+
 static void api_compare(char *text, const struct api_conf *old, const struct api_conf *new)
 {
     if (old->mode != new->mode)
@@ -203,6 +213,7 @@ const char *conf_fixed_changes(const struct junctord_conf *old, const struct jun
     if (strcmp(old->edge.resolver.pstn, new->edge.resolver.pstn) != 0)
         changes_add(text, "pstn", "domain");
     api_compare(text, &old->api, &new->api);
+    federation_compare(text, &old->federation, &new->federation);
     listeners_compare(text, &old->edge.transport, &new->edge.transport);
     addresses_compare(text, old, new);
     if (!is_upstreams_eq(&old->edge.resolver, &new->edge.resolver))

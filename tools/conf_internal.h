@@ -155,6 +155,7 @@ conf_take_h conf_take_anchors;
 conf_take_h conf_take_crl;
 conf_take_h conf_take_listen;
 conf_take_h conf_take_health;
+conf_take_h conf_take_federation, conf_take_federation_advertise, conf_end_federation;
 conf_take_h conf_take_peering;
 conf_take_h conf_take_pair;
 conf_take_h conf_take_reserved;

@@ -8,6 +8,9 @@ const struct conf_section conf_sections[] = {
     {"", NULL, NULL, NULL, ""},
     {"store", NULL, NULL, NULL, "the directory on disk"},
     {"api", NULL, NULL, NULL, "where the junctor tool and other REST clients connect"},
+    {"federation", NULL, NULL, conf_end_federation,
+     "where other operators reach us over HTTPS, to move addresses; with the certificates of our "
+     "domains, and who connects is proven as peers are"},
     {"inside", "TRANSPORT:ADDRESS[:PORT]", conf_begin_inside, conf_end_listener,
      "a listener towards our own core: udp, tcp or tls; once per listener, at least one. Without "
      "PORT it is 5060, for tls 5061"},
@@ -110,6 +113,13 @@ const struct conf_setting conf_settings[] = {
     {"api", "reserved", CONF_LIST, 0, API_MAX_RESERVED, NULL, CONF_FIXED, 0, conf_take_reserved,
      "user parts of addresses that nobody may claim for himself, besides those of RFC 2142, such "
      "as {\"sales\"}"},
+
+    {"federation", "listen", CONF_TEXT, 0, 0, NULL, CONF_FIXED, 0, conf_take_federation,
+     "ADDRESS:PORT of HTTPS with mutual TLS; without it no other operator reaches us"},
+    {"federation", "advertise", CONF_TEXT, 0, 0, NULL, CONF_FIXED, 0,
+     conf_take_federation_advertise,
+     "HOST[:PORT] under which other operators find it: published as SRV "
+     "_address-porting._tcp.DOMAIN of each of our domains; without PORT it is that of listen"},
 
     {"inside", "advertise", CONF_TEXT, 0, 0, NULL, CONF_FIXED, 0, conf_take_advertise,
      "HOST[:PORT] under which the core reaches this listener (Via, Record-Route); must be given "

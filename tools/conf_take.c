@@ -318,6 +318,42 @@ int conf_take_health(struct conf_load *load, const char *text)
     return take_tcp(load, text, &load->conf->api.health);
 }
 
+/* ---- the federation API ---- */
+
+int conf_take_federation(struct conf_load *load, const char *text)
+{
+    return take_tcp(load, text, &load->conf->federation.listen);
+}
+
+/* An SRV record leads to a name. */
+int conf_take_federation_advertise(struct conf_load *load, const char *text)
+{
+    struct federation_conf *federation = &load->conf->federation;
+    struct slice host = slice_make(text, slice_find(slice_of(text), ':'));
+    struct netaddr addr;
+    struct store_fault fault;
+    char name[STORE_DOMAIN_MAX + 1];
+    uint64_t port = 0;
+    if ((text[host.len] == ':' &&
+         (slice_to_u64(slice_of(text + host.len + 1), UINT16_MAX, &port) < 0 || port == 0)) ||
+        netaddr_from_ip(&addr, host, 0) == 0)
+        return conf_refuse(load, "expected HOST[:PORT] with the name of a host, not \"%s\"", text);
+    if (store_domain_canonical(host, name, &fault) != 0)
+        return conf_refuse(load, "expected HOST[:PORT], not \"%s\": %s", text, fault.text);
+    snprintf(federation->advertise_host, sizeof(federation->advertise_host), "%s", name);
+    federation->advertise_port = (uint16_t)port;
+    return 0;
+}
+
+int conf_end_federation(struct conf_load *load, const char *title)
+{
+    const struct federation_conf *federation = &load->conf->federation;
+    (void)title;
+    if (federation->advertise_host[0] != '\0' && federation->listen.sa.sa_family == AF_UNSPEC)
+        return conf_refuse(load, "advertise needs listen = \"ADDRESS:PORT\"");
+    return 0;
+}
+
 int conf_take_hep(struct conf_load *load, const char *text)
 {
     struct slice rest = slice_skip(slice_of(text), strlen("udp:"));

@@ -3,6 +3,8 @@
 
 #include "base/status.h"
 
+#include <string.h>
+
 _Static_assert(TLS_KEY_HASH_LEN == ZONE_KEY_LEN, "TLSA records have the hash of a key");
 _Static_assert(2 * TLS_MAX_DOMAINS <= ZONE_KEYS_MAX, "each certificate has two keys");
 _Static_assert(TRANSPORT_MAX_LISTENERS <= ZONE_TARGETS_MAX, "each listener is a target");
@@ -47,12 +49,38 @@ static int add_keys(struct conf_load *load, const struct tls_certificate_conf *c
     return status == 0 ? 0 : conf_refuse(load, "%s", why);
 }
 
+static bool is_host_of_sip(const struct zone_conf *zone, const char *host)
+{
+    for (size_t i = 0; i < zone->target_count; i++)
+        if (strcmp(zone->targets[i].host, host) == 0)
+            return true;
+    return false;
+}
+
+/* A host that peers reach, too, has the addresses that they do. */
+static void set_porting(struct conf_load *load)
+{
+    const struct federation_conf *federation = &load->conf->federation;
+    struct zone_target *porting = &load->conf->zone.porting;
+    if (federation->advertise_host[0] == '\0')
+        return;
+    snprintf(porting->host, sizeof(porting->host), "%s", federation->advertise_host);
+    porting->port =
+        federation->advertise_port ? federation->advertise_port : netaddr_port(&federation->listen);
+    if (netaddr_is_wildcard(&federation->listen) ||
+        is_host_of_sip(&load->conf->zone, porting->host))
+        return;
+    porting->addresses[0] = federation->listen;
+    porting->address_count = 1;
+}
+
 int conf_fill_zone(struct conf_load *load)
 {
     const struct tls_conf *tls = &load->conf->edge.tls;
     int status = 0;
     for (size_t i = 0; status == 0 && i < load->conf->edge.transport.listener_count; i++)
         status = add_target(load, i);
+    set_porting(load);
     for (size_t i = 0; status == 0 && !load->unjudged && i < tls->certificate_count; i++) {
         conf_look_at(load, "certificate", tls->certificates[i].domain, NULL,
                      load->certificate_lines[i]);

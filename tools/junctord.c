@@ -1,10 +1,10 @@
 /* junctord(8): starts everything, waits for signals, ends everything.
  *
- * The order is that of the rooms: configuration, log, store, edge, publisher, API; down again in
- * reverse. The
- * main thread is the control thread of peering.h and runs a small loop of its own: SIGTERM and
- * SIGINT drain, SIGHUP reloads. */
+ * The order is that of the rooms: configuration, log, store, edge, publisher, API, federation; down
+ * again in reverse. The main thread is the control thread of peering.h and runs a small loop of its
+ * own: SIGTERM and SIGINT drain, SIGHUP reloads. */
 #include "api/api.h"
+#include "api/federation.h"
 #include "api/publisher.h"
 #include "base/log.h"
 #include "base/status.h"
@@ -48,6 +48,7 @@ struct daemon {
     struct edge *edge;
     struct publisher *publisher;
     struct api *api;
+    struct federation *federation;
 
     uv_loop_t loop; /* signals and the drain's clock, nothing else */
     uv_signal_t term, interrupt, hangup;
@@ -161,6 +162,10 @@ static void reload_api(struct daemon *daemon, const struct junctord_conf *conf)
     if (conf->api.certificate &&
         api_pair_reload(daemon->api, conf->api.certificate, conf->api.key, why) != 0)
         log_write(daemon->log, LOG_ERROR, SOURCE, "the API keeps its certificate: %s", why);
+    char fault[FEDERATION_MAX_WHY];
+    if (federation_reload(daemon->federation, &conf->edge.tls, conf->edge.peering, fault) != 0)
+        log_write(daemon->log, LOG_ERROR, SOURCE, "the federation API keeps its certificates: %s",
+                  fault);
     if (publisher_reload(daemon->publisher, &conf->publisher, &conf->zone) != 0)
         log_write(daemon->log, LOG_WARNING, SOURCE,
                   "out of memory: what is published is as before");
@@ -385,6 +390,22 @@ static int start_api(struct daemon *daemon)
     return status;
 }
 
+static int start_federation(struct daemon *daemon)
+{
+    const struct federation_parts parts = {.store = daemon->store,
+                                           .resolver = &daemon->conf->edge.resolver,
+                                           .tls = &daemon->conf->edge.tls,
+                                           .peering = daemon->conf->edge.peering,
+                                           .log = daemon->log};
+    char why[FEDERATION_MAX_WHY];
+    int status = federation_start(&daemon->conf->federation, &parts, &daemon->federation, why);
+    if (status == 0)
+        status = federation_serve(daemon->federation, NULL, NULL, why);
+    if (status != 0)
+        log_write(daemon->log, LOG_ERROR, SOURCE, "cannot start the federation API: %s", why);
+    return status;
+}
+
 /* From the first socket to the last; the exit code. */
 static int run(struct daemon *daemon)
 {
@@ -395,6 +416,8 @@ static int run(struct daemon *daemon)
         status = start_publisher(daemon);
     if (status == 0)
         status = start_api(daemon);
+    if (status == 0)
+        status = start_federation(daemon);
     if (status == 0) {
         log_write(daemon->log, LOG_NOTICE, SOURCE,
                   "running version=%s config=%s workers=%u listeners=%zu certificates=%zu api=%s",
@@ -406,6 +429,7 @@ static int run(struct daemon *daemon)
         notify_send("READY=1\nSTATUS=running");
         uv_run(&daemon->loop, UV_RUN_DEFAULT);
     }
+    federation_stop(daemon->federation);
     publisher_stop(daemon->publisher); /* who waits for it in the API ends */
     api_stop(daemon->api);
     publisher_free(daemon->publisher);

@@ -129,10 +129,10 @@ class Dns:
         with open(self.path(name), "w", encoding="ascii") as file:
             file.write(text)
 
-    def configure(self, fingerprints, more="", negative_ttl=60, ttl=60):
+    def configure(self, fingerprints, more="", negative_ttl=60, ttl=60, services=()):
         """`fingerprints`: for each operator's letter, that of its edge's key, which DNS then names
         (DANE), or None. `more`: records of the zone above the operators.
-        `ttl`: of the operators' zones."""
+        `ttl`: of the operators' zones. `services`: further ones of each edge, as port and label."""
         self._write("knot.conf", self._knot_conf())
         self._write("example.zone", PARENT.format(
             nameserver=self.plan.nameserver, negative_ttl=negative_ttl) + more)
@@ -142,7 +142,8 @@ class Dns:
                 port=operator.tls_port,
                 keys=self._keys(operator.tls_port, fingerprints[operator.letter]))
                 + "".join(f"edge {'AAAA' if ':' in address else 'A'} {address}\n"
-                          for address in (operator.published, operator.also_published) if address))
+                          for address in (operator.published, operator.also_published) if address)
+                + "".join(f"{label} SRV 10 10 {port} edge\n" for port, label in services))
             self._make_key(operator.domain)
         self._write("unbound.conf", self._unbound_conf())
 

@@ -208,6 +208,34 @@ static void two_ports_of_one_host_name_its_address_once(void **state)
         "_5062._tcp.edge.opa.example. 3600 IN TLSA 3 1 1 " KEY_11 "\n");
 }
 
+/* Its host stands in its own zone, too, and names each address once; who it is, SIP's keys prove.
+ */
+static void the_federation_api_is_found_by_srv_of_each_domain(void **state)
+{
+    struct world *world = *state;
+    struct zone_target *porting = &world->conf.porting;
+    world->conf.address_records = false;
+    add_target(&world->conf, "edge.opa.example", 5061, "192.0.2.10");
+    snprintf(porting->host, sizeof(porting->host), "edge.opa.example");
+    porting->port = 8444;
+    porting->addresses[0] = ip("192.0.2.10");
+    porting->address_count = 1;
+    assert_domain(
+        world, "opa.example",
+        "opa.example. 3600 IN NAPTR 10 10 \"s\" \"SIPS+D2T\" \"\" _sips._tcp.opa.example.\n"
+        "_sips._tcp.opa.example. 3600 IN SRV 10 10 5061 edge.opa.example.\n"
+        "_address-porting._tcp.opa.example. 3600 IN SRV 10 10 8444 edge.opa.example.\n"
+        "edge.opa.example. 3600 IN A 192.0.2.10\n");
+    snprintf(porting->host, sizeof(porting->host), "move.sub.opa.example");
+    porting->addresses[0] = ip("192.0.2.11");
+    assert_int_equal(domain_status(world, "opa.example"), 0);
+    assert_non_null(strstr(world->text, "_address-porting._tcp.opa.example. 3600 IN SRV 10 10 8444 "
+                                        "move.sub.opa.example.\n"));
+    assert_null(strstr(world->text, "192.0.2.11"));
+    assert_int_equal(domain_status(world, "sub.opa.example"), 0);
+    assert_non_null(strstr(world->text, "\nmove.sub.opa.example. 3600 IN A 192.0.2.11\n"));
+}
+
 static void without_a_target_no_service_is_published(void **state)
 {
     struct world *world = *state;
@@ -435,6 +463,7 @@ int main(void)
         IN_WORLD(a_hosts_records_stand_in_its_own_zone_only),
         IN_WORLD(a_domain_that_is_not_ours_has_its_hosts_or_nothing),
         IN_WORLD(two_ports_of_one_host_name_its_address_once),
+        IN_WORLD(the_federation_api_is_found_by_srv_of_each_domain),
         IN_WORLD(without_a_target_no_service_is_published),
         IN_WORLD(a_name_that_dns_cannot_carry_is_refused),
         IN_WORLD(the_list_ends_where_its_reader_wants),

@@ -246,6 +246,7 @@ static void what_is_published_follows_from_listeners_and_keys(void **state)
     assert_int_equal(zone->targets[1].address_count, 2);
     assert_addr(&zone->targets[1].addresses[0], "192.0.2.10:0");
     assert_int_equal(zone->key_count, 2);
+    assert_string_equal(zone->porting.host, "");
     conf_free(conf);
 
     conf = conf_load_good(GOOD); /* the defaults */
@@ -254,6 +255,30 @@ static void what_is_published_follows_from_listeners_and_keys(void **state)
     assert_true(conf->zone.address_records);
     assert_int_equal(conf->zone.target_count, 0);
     assert_int_equal(conf->zone.key_count, 1);
+    conf_free(conf);
+}
+
+static void the_federation_api_is_published_where_it_is_advertised(void **state)
+{
+    (void)state;
+    struct junctord_conf *conf = conf_load_good(
+        GOOD "federation { listen = \"127.0.20.1:8444\" advertise = \"Move.opa.example\" }\n");
+    assert_addr(&conf->federation.listen, "127.0.20.1:8444");
+    assert_string_equal(conf->zone.porting.host, "move.opa.example");
+    assert_int_equal(conf->zone.porting.port, 8444);
+    assert_int_equal(conf->zone.porting.address_count, 1);
+    conf_free(conf);
+
+    conf = conf_load_good(INSIDE CERTIFICATE TRUST
+                          "outside \"tls:127.0.20.1\" { advertise = \"a.opa.example\" }\n"
+                          "federation { listen = \"127.0.20.1:8444\" "
+                          "advertise = \"a.opa.example:443\" }\n");
+    assert_int_equal(conf->zone.porting.port, 443);
+    assert_int_equal(conf->zone.porting.address_count, 0); /* those of the outside listener */
+    conf_free(conf);
+
+    conf = conf_load_good(GOOD "federation { listen = \"127.0.20.1:8444\" }\n");
+    assert_string_equal(conf->zone.porting.host, "");
     conf_free(conf);
 }
 
@@ -410,6 +435,8 @@ static void changes_that_need_a_restart_are_named(void **state)
         {GOOD "api { listen = \"127.0.0.1:8443\" certificate = \"opa.pem\" key = \"opa.key\" }\n",
          "api: listen"},
         {GOOD "api { health = \"127.0.0.1:9100\" rate = 3 }\n", "api: rate, api: health"},
+        {GOOD "federation { listen = \"127.0.0.1:8444\" advertise = \"a.example\" }\n",
+         "federation: listen, federation: advertise"},
         {GOOD "api { request-timeout-s = 3 reserved = {\"sales\"} }\n",
          "api: request-timeout-s, api: reserved"},
         {GOOD "store { journal-days = 3 journal-size = 2M journal-max = 4M }\n",
@@ -468,6 +495,7 @@ int main(void)
         cmocka_unit_test(what_is_left_out_has_its_default),
         cmocka_unit_test(listeners_have_their_addresses_and_names),
         cmocka_unit_test(what_is_published_follows_from_listeners_and_keys),
+        cmocka_unit_test(the_federation_api_is_published_where_it_is_advertised),
         cmocka_unit_test(trees_of_enum_are_in_order_and_trusted_by_name),
         cmocka_unit_test(zones_have_their_primary_and_key),
         cmocka_unit_test(upstreams_on_loopback_are_trusted_unless_others_are_named),

@@ -59,6 +59,9 @@ static void the_sample_is_correct_and_shows_the_defaults(void **state)
     assert_int_equal(netaddr_port(&all->api.health), 9100);
     assert_int_equal(netaddr_port(&all->edge.hep_server), 9060);
     all->edge.hep_server = plain->edge.hep_server;
+    assert_int_equal(netaddr_port(&all->federation.listen), 8444);
+    assert_string_equal(all->zone.porting.host, "edge.example.org");
+    all->federation = plain->federation;                   /* where other operators reach us, */
     all->api.listen = all->api.health = plain->api.listen; /* and where the API listens */
     for (size_t i = 0; i < COUNT_OF(all->addresses); i++)
         all->addresses[i].count = 0; /* where peers reach it, */
