@@ -82,7 +82,7 @@ int federation_certs_load(const struct tls_conf *conf, struct federation_certs *
         status = STATUS_NOTFOUND;
     }
     if (status)
-        made = federation_certs_unref(made);
+        federation_certs_unref(made);
     else
         *certs = made;
     return status;

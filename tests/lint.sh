@@ -9,7 +9,7 @@ export LC_ALL=C
 
 : "${top_srcdir:=$(cd "$(dirname "$0")/.." && pwd)}" "${JOBS:=2}"
 cd "$top_srcdir" || exit 1
-: "${LIB_CFLAGS:=$(pkg-config --cflags libuv lmdb ldns openssl libmicrohttpd jansson libcurl \
+: "${LIB_CFLAGS:=$(pkg-config --cflags libuv lmdb ldns openssl libmicrohttpd gnutls jansson libcurl \
     libidn2 libconfuse cmocka)}"
 
 for program in clang-format clang-tidy; do
