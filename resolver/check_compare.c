@@ -36,9 +36,18 @@ const char *check_type_text(ldns_rr_type type, char text[16])
     return text;
 }
 
+/* No caller asks for the federation API. */
+static bool is_of_porting(const struct check_subject *subject)
+{
+    static const char label[] = "_address-porting._tcp.";
+    return subject->type == LDNS_RR_TYPE_SRV && strncmp(subject->name, label, strlen(label)) == 0;
+}
+
 /* What follows from a record that is not there, or should not be. */
 static const char *missing_why(const struct check_subject *subject)
 {
+    if (is_of_porting(subject))
+        return "other operators do not find the federation API: no address moves to or from them";
     switch (subject->type) {
     case LDNS_RR_TYPE_SRV:
         return "callers are led nowhere, or to other servers only";
@@ -59,6 +68,8 @@ static const char *missing_why(const struct check_subject *subject)
 
 static const char *extra_why(const struct check_subject *subject)
 {
+    if (is_of_porting(subject))
+        return "some other operators are led where no federation API of this configuration answers";
     switch (subject->type) {
     case LDNS_RR_TYPE_SRV:
     case LDNS_RR_TYPE_A:
@@ -77,8 +88,8 @@ static const char *extra_why(const struct check_subject *subject)
 /* Without these no call comes; the rest has something to fall back on. */
 static enum check_severity missing_severity(const struct check_subject *subject)
 {
-    bool vital = subject->type == LDNS_RR_TYPE_SRV || subject->type == LDNS_RR_TYPE_A ||
-                 subject->type == LDNS_RR_TYPE_AAAA;
+    bool vital = (subject->type == LDNS_RR_TYPE_SRV && !is_of_porting(subject)) ||
+                 subject->type == LDNS_RR_TYPE_A || subject->type == LDNS_RR_TYPE_AAAA;
     return vital ? CHECK_ERROR : CHECK_WARNING;
 }
 

@@ -24,11 +24,12 @@ CAROL = re.compile(r"^[0-9a-f]{56}\._sipaddr\.")
 
 
 class World:
-    def __init__(self, plan, lab):
+    def __init__(self, plan, lab, more=""):
+        """`more`: of the configuration."""
         self.plan, self.lab = plan, lab
         lab.make_pki()
         lab.make_edge(plan.a)
-        edge = lab.make_edge(plan.b)
+        edge = lab.make_edge(plan.b, more=more)
         edge.outside = f'advertise = "{EDGE}"'
         edge.configure()
         lab.start()
