@@ -168,6 +168,18 @@ static void a_peer_that_is_pinned_proves_nothing_with_another_key(void **state)
     assert_int_equal(ask(world, 1, NULL), 0);
 }
 
+/* A new pin counts once that is over. */
+static void who_was_proven_is_not_judged_anew_for_a_while(void **state)
+{
+    struct world *world = *state;
+    const struct store_peer peer = {.domain = "opa.example", .pin_count = 1, .pins = {{1}}};
+    assert_int_equal(ask(world, 1, NULL), 0);
+    peer_put(world, STORE_PEER_ADD, &peer);
+    assert_int_equal(ask(world, 1, NULL), 0);
+    judge_set(world->judge, world->context, GUARD_OPEN);
+    assert_refused(world, ask(world, 1, NULL), STATUS_UNPROVEN, "opa.example is pinned to");
+}
+
 static void what_is_remembered_ends_with_other_anchors_and_lists(void **state)
 {
     struct world *world = *state;
@@ -210,6 +222,7 @@ int main(void)
         IN_WORLD(an_anchored_chain_proves_whom_it_names),
         IN_WORLD(odd_chains_are_refused),
         IN_WORLD(a_peer_that_is_pinned_proves_nothing_with_another_key),
+        IN_WORLD(who_was_proven_is_not_judged_anew_for_a_while),
         IN_WORLD(what_is_remembered_ends_with_other_anchors_and_lists),
         IN_WORLD(the_mode_is_asked_though_the_chain_is_remembered),
         IN_WORLD(while_dns_is_silent_nothing_is_known),
