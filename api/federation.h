@@ -50,7 +50,8 @@ struct federation_parts {
     const struct resolver_conf *resolver; /* at least one upstream */
     const struct tls_conf *tls;           /* certificates of our domains, trust anchors, CRLs */
     enum guard_peering peering;           /* whom we talk to */
-    struct log *log;                      /* may be NULL */
+    struct guard *guard; /* whose bans hold here too (edge_guard); NULL: there are none */
+    struct log *log;     /* may be NULL */
 };
 
 /* One request of another operator. All of it is valid during the handler only. */

@@ -85,18 +85,26 @@ static struct netaddr addr_of(struct MHD_Connection *connection)
     return addr;
 }
 
+/* An address that is banned is not heard, as on SIP listeners. */
+static bool is_banned(const struct federation_server *server, const struct netaddr *addr)
+{
+    struct guard *guard = server->federation->parts.guard;
+    return guard && guard_is_banned(guard, addr, api_monotonic_ms());
+}
+
 static struct federation_line *line_begin(struct federation_server *server,
                                           struct MHD_Connection *connection)
 {
-    struct federation_line *line = calloc(1, sizeof(*line));
+    const struct netaddr addr = addr_of(connection);
     void *tls = tls_of(connection);
-    if (!line || !tls) {
+    struct federation_line *line =
+        tls && !is_banned(server, &addr) ? calloc(1, sizeof(*line)) : NULL;
+    if (!line) {
         shutdown(fd_of(connection), SHUT_RDWR);
-        free(line);
         return NULL;
     }
     line->fd = fd_of(connection);
-    line->addr = addr_of(connection);
+    line->addr = addr;
     line->source = api_source_of(&line->addr);
     line->session.certs = federation_certs(server->federation);
     federation_session_begin(tls, &line->session);

@@ -396,6 +396,7 @@ static int start_federation(struct daemon *daemon)
                                            .resolver = &daemon->conf->edge.resolver,
                                            .tls = &daemon->conf->edge.tls,
                                            .peering = daemon->conf->edge.peering,
+                                           .guard = edge_guard(daemon->edge),
                                            .log = daemon->log};
     char why[FEDERATION_MAX_WHY];
     int status = federation_start(&daemon->conf->federation, &parts, &daemon->federation, why);

@@ -70,6 +70,7 @@ struct world {
     char anchors[128], chain[WHO_COUNT][128], key[WHO_COUNT][128];
     struct tls_certificate_conf certificates[WHO_COUNT];
     struct tls_conf tls[WHO_COUNT];
+    struct guard *guard; /* of opb */
     struct federation *federations[WHO_COUNT];
     struct netaddr bound; /* of opb, the only one that serves */
     atomic_uint handled;
@@ -146,8 +147,10 @@ static void srv_write(const char *domain, uint16_t port, char line[LINE_MAX_LEN]
 static void federation_open(struct world *world, enum who who)
 {
     struct federation_conf conf = {.listen = {.sa = {.sa_family = AF_UNSPEC}}};
-    const struct federation_parts parts = {
-        .store = world->fixture->store, .resolver = &world->resolver, .tls = &world->tls[who]};
+    const struct federation_parts parts = {.store = world->fixture->store,
+                                           .resolver = &world->resolver,
+                                           .tls = &world->tls[who],
+                                           .guard = who == IS_B ? world->guard : NULL};
     char why[FEDERATION_MAX_WHY];
     if (who == IS_B)
         assert_int_equal(netaddr_parse(&conf.listen, SLICE("127.0.0.1:0"), 0), 0);
@@ -158,6 +161,7 @@ static void federation_open(struct world *world, enum who who)
 
 static int world_setup(void **state)
 {
+    static const struct guard_conf bans = {.ban_s = 0};
     struct world *world = calloc(1, sizeof(*world));
     assert_non_null(world);
     fixture_setup((void **)&world->fixture);
@@ -165,6 +169,8 @@ static int world_setup(void **state)
     world->resolver.upstream_count = 1;
     world->resolver.upstreams[0].addr = world->dns.server.addr;
     world->resolver.upstreams[0].trusted = true;
+    world->guard = guard_alloc(&bans);
+    assert_non_null(world->guard);
     certificates_write(world);
     tlsa_write(world, IS_A, tlsa_a);
     tlsa_write(world, IS_B, tlsa_b);
@@ -183,6 +189,7 @@ static int world_teardown(void **state)
     struct world *world = *state;
     for (unsigned who = 0; who < WHO_COUNT; who++)
         federation_stop(world->federations[who]);
+    guard_free(world->guard);
     server_thread_stop(&world->dns);
     fixture_teardown((void **)&world->fixture);
     free(world);
@@ -439,6 +446,22 @@ static void one_source_has_its_share_of_connections_at_most(void **state)
     }
 }
 
+static void a_banned_address_is_not_heard(void **state)
+{
+    const struct world *world = *state;
+    struct guard_ban ban = {.left_ms = 3600000};
+    struct federation_answer answer;
+    char byte;
+    assert_int_equal(netprefix_parse(&ban.source, SLICE("127.0.0.0/8")), 0);
+    assert_int_equal(guard_ban_add(world->guard, &ban, api_monotonic_ms()), 0);
+    int fd = stranger_connect(world);
+    assert_true(recv(fd, &byte, 1, 0) <= 0);
+    close(fd);
+    assert_int_not_equal(ask(world, IS_A, "opb.example", NULL, &answer), 0);
+    assert_int_equal(guard_ban_remove(world->guard, &ban.source, api_monotonic_ms()), 0);
+    expect_heard(world, IS_A);
+}
+
 static void who_is_ending_asks_nobody(void **state)
 {
     struct world *world = *state;
@@ -464,6 +487,7 @@ int main(void)
         TEST(a_client_without_certificate_is_told_what_is_missing),
         TEST(a_body_that_is_no_json_is_refused),
         TEST(one_source_has_its_share_of_connections_at_most),
+        TEST(a_banned_address_is_not_heard),
         TEST(who_is_ending_asks_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
