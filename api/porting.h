@@ -1,0 +1,148 @@
+/* The engine of ports: speaks for this node at every port it has a part in, as the authority of the
+ * address, as the gaining host or as the losing one (store/porting.h, docs/porting.md).
+ *
+ * Its one thread looks at the store whenever something changed, and tells whoever is still owed a
+ * notice: the authority a request, the hosts what the authority decided. A notice is paid when the
+ * other side has acknowledged it; until then it is told again, after 1 s at first and at last once
+ * an hour. Everything that must survive a crash is in the store; what the holder gave to prove his
+ * will is in memory only.
+ *
+ * Where the other domain is hosted by this node too, its handler is called in the process. */
+#ifndef JUNCTOR_API_PORTING_H
+#define JUNCTOR_API_PORTING_H
+
+#include "api/federation.h"
+#include "api/problem.h"
+#include "base/log.h"
+#include "store/store.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PORTING_CODE_MAX       128 /* characters of an auth code or undo secret */
+#define PORTING_SECRET_LEN     43  /* of an undo secret that is made here: 256 bits */
+#define PORTING_SIGNATURE_LEN  64  /* Ed25519 */
+#define PORTING_NONCE_LEN      32
+#define PORTING_NONCE_S        600  /* a nonce of the authority is good for so long */
+#define PORTING_HELD_MAX       1024 /* requests whose secret is held at once */
+#define PORTING_TURN_MAX       256  /* notices of one turn */
+#define PORTING_RETRY_MS       ((uint64_t)1000)
+#define PORTING_RETRY_MAX_MS   ((uint64_t)3600 * 1000)
+#define PORTING_LOOK_MS        200 /* how often the thread looks whether the store changed */
+#define PORTING_WRONG_BURST    10  /* wrong proofs of one peer at once, and then */
+#define PORTING_WRONG_EVERY_US ((uint64_t)60 * 1000000)
+
+struct porting;
+
+/* The section `porting` of junctord.conf; in s. */
+struct porting_conf {
+    struct store_port_terms terms; /* of ports whose authority we are */
+    uint32_t moved;                /* a losing host leads callers on for so long */
+};
+
+/* As federation_ask, with its object last. */
+typedef int porting_ask_h(const char *from_domain, const char *to_domain, const char *method,
+                          const char *path, const json_t *body, struct federation_answer *answer,
+                          void *arg);
+/* Tells the holder of an address, which `domain`, ours, hosts. Must not block for long. Returns 0
+ * where it was taken, else it is tried again. */
+typedef int porting_notice_h(const char *domain, const struct store_address *address,
+                             const char *text, void *arg);
+
+/* All of it must outlive the engine. */
+struct porting_parts {
+    struct store *store;
+    porting_ask_h *ask; /* NULL: no other operator can be reached */
+    void *ask_arg;
+    porting_notice_h *notice; /* NULL: nobody tells holders, and nothing is owed to them */
+    void *notice_arg;
+    store_clock_h *clock; /* NULL: CLOCK_REALTIME */
+    void *clock_arg;
+    struct log *log; /* may be NULL */
+};
+
+/* Makes it; nothing runs yet. Returns 0, STATUS_LIMIT (no reader slot), STATUS_CRYPTO, -ENOMEM. */
+int porting_open(const struct porting_conf *conf, const struct porting_parts *parts,
+                 struct porting **porting);
+/* Starts its thread. Returns 0 or -errno. */
+int porting_start(struct porting *porting);
+/* The thread has ended when it returns; what it was asking may take as long as `ask` does. Nobody
+ * may be inside any other function. Accepts NULL. */
+void porting_stop(struct porting *porting);
+/* Other terms from now on; ports under way keep theirs. Any thread. */
+void porting_reload(struct porting *porting, const struct porting_conf *conf);
+
+/* Tells all who are owed something and whose time has come; what the thread does, for whoever has
+ * none started. Returns how many notices were tried. */
+size_t porting_turn(struct porting *porting);
+
+/* What other operators ask: a federation_handle_h with the engine as its argument. Any thread;
+ * waits for the store. */
+int porting_handle(void *porting, const struct federation_request *request,
+                   struct federation_answer *answer);
+
+/* ---- what holders and operators of this node want ---- */
+
+struct porting_wish {
+    enum store_port_event event;    /* ASK: a new port; CANCEL, APPROVE, REJECT, OBJECT, ALLOW */
+    char id[STORE_PORT_ID_LEN + 1]; /* all but ASK */
+    bool as_operator;               /* REJECT: of a dispute, by the authority's operator */
+    enum store_port_reason reason;  /* CANCEL, REJECT, OBJECT */
+
+    enum store_port_kind kind;          /* ASK, as all below */
+    struct store_address address;       /* not for UNDO */
+    char gaining[STORE_DOMAIN_MAX + 1]; /* ours; not for UNDO */
+    char undoes[STORE_PORT_ID_LEN + 1]; /* UNDO */
+    char owner[STORE_OWNER_MAX + 1];    /* who has it at the gaining host; "": the operator */
+    char display[STORE_DISPLAY_MAX + 1];
+    char code[PORTING_CODE_MAX + 1]; /* the auth code, or UNDO: the undo secret */
+    /* RECOVERY, and UNDO without a secret: what the holder signed (porting_text). */
+    char request[STORE_PORT_ID_LEN + 1]; /* that he signed for; "": a new one */
+    bool by_key;
+    uint8_t signature[PORTING_SIGNATURE_LEN];
+    char nonce[2 * PORTING_NONCE_LEN + 1]; /* hex */
+    uint64_t expires;                      /* Unix time in s */
+};
+
+struct porting_made {
+    char id[STORE_PORT_ID_LEN + 1];
+    char undo_secret[PORTING_SECRET_LEN + 1]; /* of a new port, shown once; "": it has none */
+};
+
+/* Does what is wished, as far as it is for this node to do: a new port is in the store as
+ * `requesting` when it returns, and the engine asks the authority; an approval, a rejection, an
+ * objection or an undo that begins at the host that would lose the address is asked of the
+ * authority at once, so it blocks as long as `ask` does. `made` may be NULL for all but ASK.
+ * Whether the one who wishes may is for the caller to know. Returns 0 or -EPROTO with `problem`. */
+int porting_begin(struct porting *porting, const struct porting_wish *wish,
+                  struct porting_made *made, struct api_problem *problem);
+
+/* A nonce of the authority, for the holder of a recovery key to sign; asks the authority where that
+ * is another. Blocks. Returns 0 or -EPROTO with `problem`. */
+int porting_nonce_get(struct porting *porting, const char *gaining,
+                      const struct store_address *address, char nonce[2 * PORTING_NONCE_LEN + 1],
+                      uint64_t *expires, struct api_problem *problem);
+/* Leaves the hash of an auth code, good until `until_ms` (0: withdraws it) for `gaining` ("": for
+ * any), at the authority, another operator; `hosting`, ours, serves the address. Blocks. Returns 0
+ * or -EPROTO with `problem`. */
+int porting_code_deposit(struct porting *porting, const char *hosting,
+                         const struct store_address *address, const uint8_t hash[STORE_HASH_LEN],
+                         uint64_t until_ms, const char *gaining, struct api_problem *problem);
+
+#define PORTING_TEXT_MAX 1024
+/* The octets that a recovery key signs: seven lines, each ended by LF:
+ *
+ *     junctor-port-v1
+ *     AUTHORITY, the address's domain
+ *     USER@DOMAIN, the address in canonical form
+ *     GAINING domain
+ *     PORT ID
+ *     NONCE, 64 hex digits
+ *     EXPIRES, Unix time in s, decimal
+ *
+ * Returns their number. */
+size_t porting_text(const struct store_address *address, const char *gaining, const char *id,
+                    const char *nonce, uint64_t expires, char text[PORTING_TEXT_MAX]);
+
+#endif
