@@ -224,10 +224,11 @@ int store_port_give_up(struct store_apply *apply, const struct store_port *befor
 
 /* ---- what the authority says ---- */
 
+/* The gaining host does not serve it. UNDONE too: whoever missed the commit hears of its end. */
 static bool state_is_over(enum store_port_state state)
 {
     return state == STORE_PORT_REJECTED || state == STORE_PORT_CANCELLED ||
-           state == STORE_PORT_REFUSED;
+           state == STORE_PORT_REFUSED || state == STORE_PORT_UNDONE;
 }
 
 /* Whoever gives up goes on doing so until he hears that it is over, one way or the other. */
@@ -268,6 +269,13 @@ static struct store_port port_told(const struct store_apply *apply, const struct
     return port;
 }
 
+/* A refusal has no place in the authority's order, for it knows no such port: it is news only where
+ * nothing else was heard of it. */
+static bool is_old_news(const struct store_port *known, const struct store_port *told)
+{
+    return told->state == STORE_PORT_REFUSED ? known->order != 0 : known->order >= told->order;
+}
+
 int store_apply_port_tell(struct store_apply *apply)
 {
     const struct store_port *told = &apply->command->order.port;
@@ -280,7 +288,7 @@ int store_apply_port_tell(struct store_apply *apply)
     if (ret && ret != STATUS_NOTFOUND)
         return ret;
     bool is_known = ret == 0;
-    if (is_known && known.order >= told->order && told->state != STORE_PORT_REFUSED)
+    if (is_known && is_old_news(&known, told))
         return 0;
     bool was_commit = is_known && state_is_commit(known.state);
     port = port_told(apply, is_known ? &known : NULL);

@@ -436,6 +436,27 @@ static void a_port_that_fails_leaves_nothing_prepared(void **state)
     assert_int_equal(port_get(f, STORE_PORT_GAINING, port.id).state, STORE_PORT_REFUSED);
 }
 
+static void who_missed_the_commit_hears_that_it_was_undone(void **state)
+{
+    struct fixture *f = *state;
+    struct store_port port = port_of("opb.example", REQUEST_A, 0);
+    start(f, &port);
+    assert_int_equal(tell(f, STORE_PORT_GAINING, &port, STORE_PORT_UNDONE, 9, BEGIN_MS), 0);
+    assert_int_equal(record_get(f).version, 0);
+    assert_int_equal(port_get(f, STORE_PORT_GAINING, port.id).state, STORE_PORT_UNDONE);
+}
+
+static void a_refusal_that_comes_late_changes_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct store_port port = port_of("opb.example", REQUEST_A, 0);
+    start(f, &port);
+    assert_int_equal(tell(f, STORE_PORT_GAINING, &port, STORE_PORT_COMMITTED, 9, BEGIN_MS), 0);
+    assert_int_equal(tell(f, STORE_PORT_GAINING, &port, STORE_PORT_REFUSED, 0, BEGIN_MS), 0);
+    assert_int_equal(port_get(f, STORE_PORT_GAINING, port.id).state, STORE_PORT_COMMITTED);
+    assert_int_equal(record_get(f).state, STORE_ADDRESS_PORTED_IN);
+}
+
 static void who_gives_up_asks_the_authority_and_obeys_it(void **state)
 {
     struct fixture *f = *state;
@@ -570,6 +591,8 @@ int main(void)
         AT_AUTHORITY(what_is_over_goes_after_ninety_days),
         AT_HOST(the_gaining_host_prepares_and_serves),
         AT_HOST(a_port_that_fails_leaves_nothing_prepared),
+        AT_HOST(who_missed_the_commit_hears_that_it_was_undone),
+        AT_HOST(a_refusal_that_comes_late_changes_nothing),
         AT_HOST(who_gives_up_asks_the_authority_and_obeys_it),
         AT_HOST(the_losing_host_leads_on),
         AT_HOST(a_commit_that_is_told_late_changes_nothing),
