@@ -1,0 +1,262 @@
+/* Who is owed a notice is told; what the far side answers is known here from then on. */
+#include "api/porting_internal.h"
+
+#include "base/status.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define RETRY_KEY  80
+#define PATH_SIZE  (sizeof(PORTING_PATH) + STORE_PORT_ID_LEN + 16)
+#define NOTICE_MAX 600
+
+static const unsigned everybody[] = {STORE_PORT_OWES_AUTHORITY, STORE_PORT_OWES_GAINING,
+                                     STORE_PORT_OWES_LOSING, STORE_PORT_OWES_HOLDER};
+
+/* ---- whom, and whether now ---- */
+
+static const char *target_of(const struct store_port *port, unsigned whom)
+{
+    switch (whom) {
+    case STORE_PORT_OWES_AUTHORITY:
+        return port->address.domain;
+    case STORE_PORT_OWES_GAINING:
+        return port->gaining;
+    case STORE_PORT_OWES_LOSING:
+        return port->losing;
+    default:
+        return "holders";
+    }
+}
+
+static const char *retry_key(const struct store_port *port, unsigned whom, char key[RETRY_KEY])
+{
+    snprintf(key, RETRY_KEY, "%s/%u/%u", port->id, (unsigned)port->role, whom);
+    return key;
+}
+
+static bool is_due(struct porting *porting, const struct store_port *port, unsigned whom)
+{
+    char key[RETRY_KEY];
+    return (port->owed & whom) && porting_retry_is_due(porting, target_of(port, whom)) &&
+           porting_retry_is_due(porting, retry_key(port, whom, key));
+}
+
+bool porting_is_due(struct porting *porting, const struct store_port *port)
+{
+    for (size_t i = 0; i < sizeof(everybody) / sizeof(everybody[0]); i++)
+        if (is_due(porting, port, everybody[i]))
+            return true;
+    return false;
+}
+
+/* Who cannot be reached is left alone for a while, with all that he is owed. */
+static int ask(struct porting *porting, const char *from, const char *to, const char *method,
+               const char *path, const json_t *body, struct federation_answer *answer)
+{
+    int status = porting_ask(porting, from, to, method, path, body, answer);
+    if (status)
+        porting_retry_later(porting, to, PORTING_DOMAIN_MAX_MS);
+    else
+        porting_retry_done(porting, to);
+    return status;
+}
+
+/* ---- what is known from an answer ---- */
+
+int porting_tell(struct porting *porting, enum store_port_role role, struct store_port *told,
+                 const char *actor)
+{
+    struct store_command command = {.op = STORE_PORT_TELL, .expected_version = STORE_ANY_VERSION};
+    told->role = role;
+    command.order.port = *told;
+    command.order.moved = porting_conf_get(porting).moved;
+    int status = porting_submit(porting, actor, &command, NULL);
+    if (status == 0 && told->state != STORE_PORT_REQUESTING)
+        porting_drop(porting, told->id);
+    porting_kick(porting);
+    return status;
+}
+
+/* The authority refuses for good: it gives one of the reasons that are known. */
+static int refused(struct porting *porting, const struct store_port *port,
+                   const struct federation_answer *answer)
+{
+    struct store_port told = *port;
+    told.reason = porting_reason_of(answer->body);
+    if (answer->status < 400 || answer->status >= 500 || told.reason == STORE_PORT_NO_REASON)
+        return STATUS_UNPROVEN;
+    told.state = STORE_PORT_REFUSED;
+    return porting_tell(porting, STORE_PORT_GAINING, &told, port->address.domain);
+}
+
+/* What the authority knows of our port. */
+static int answered(struct porting *porting, const struct store_port *port,
+                    const struct federation_answer *answer)
+{
+    struct store_port told;
+    const char *why;
+    if (answer->status != 200)
+        return refused(porting, port, answer);
+    if (porting_decode(answer->body, &told, &why) || strcmp(told.id, port->id) != 0 ||
+        !porting_is_decision(told.state))
+        return STATUS_MALFORMED;
+    return porting_tell(porting, STORE_PORT_GAINING, &told, port->address.domain);
+}
+
+/* ---- the gaining host asks ---- */
+
+static int give_up(struct porting *porting, const struct store_port *port)
+{
+    struct store_command command = {.op = STORE_PORT_STEP, .expected_version = port->version};
+    command.order.port = *port;
+    command.order.event = STORE_PORT_CANCEL;
+    command.order.by = STORE_PORT_BY_GAINING;
+    command.order.reason = STORE_PORT_NO_ANSWER;
+    return porting_submit(porting, PORTING_SOURCE, &command, NULL);
+}
+
+/* What the holder gave is gone with a restart: did the request come there before? */
+static int ask_whether_known(struct porting *porting, const struct store_port *port)
+{
+    struct federation_answer answer = {.status = 0};
+    char path[PATH_SIZE];
+    snprintf(path, sizeof(path), PORTING_PATH "/%s", port->id);
+    int status = ask(porting, port->gaining, port->address.domain, "GET", path, NULL, &answer);
+    const char *reason = porting_text_of(answer.body, "reason");
+    if (status == 0 && answer.status == 404 && reason && strcmp(reason, PORTING_UNKNOWN) == 0)
+        status = give_up(porting, port);
+    else if (status == 0)
+        status = answered(porting, port, &answer);
+    json_decref(answer.body);
+    return status;
+}
+
+static int ask_with(struct porting *porting, const struct store_port *port,
+                    const struct porting_proof *proof)
+{
+    struct federation_answer answer = {.status = 0};
+    json_t *body = porting_encode(port, porting_now_ms(porting));
+    int status = body ? porting_encode_proof(body, proof, port->undo_hash) : -1;
+    if (status == 0)
+        status =
+            ask(porting, port->gaining, port->address.domain, "POST", PORTING_PATH, body, &answer);
+    if (status == 0)
+        status = answered(porting, port, &answer);
+    json_decref(answer.body);
+    json_decref(body);
+    return status;
+}
+
+static int ask_to_cancel(struct porting *porting, const struct store_port *port)
+{
+    struct federation_answer answer = {.status = 0};
+    char path[PATH_SIZE];
+    snprintf(path, sizeof(path), PORTING_PATH "/%s/cancel", port->id);
+    json_t *body = porting_encode(port, porting_now_ms(porting));
+    int status = ask(porting, port->gaining, port->address.domain, "POST", path, body, &answer);
+    if (status == 0)
+        status = answered(porting, port, &answer);
+    json_decref(answer.body);
+    json_decref(body);
+    return status;
+}
+
+static int pay_authority(struct porting *porting, const struct store_port *port)
+{
+    struct porting_proof proof;
+    if (port->state != STORE_PORT_REQUESTING)
+        return ask_to_cancel(porting, port);
+    if (!porting_held_get(porting, port->id, &proof))
+        return ask_whether_known(porting, port);
+    int status = ask_with(porting, port, &proof);
+    explicit_bzero(&proof, sizeof(proof));
+    return status;
+}
+
+/* ---- the authority tells ---- */
+
+static int paid(struct porting *porting, struct store_port *port, unsigned whom)
+{
+    struct store_command command = {.op = STORE_PORT_PAID, .expected_version = port->version};
+    struct store_verdict verdict;
+    command.order.port.role = port->role;
+    snprintf(command.order.port.id, sizeof(command.order.port.id), "%s", port->id);
+    command.order.paid = whom;
+    int status = porting_submit(porting, PORTING_SOURCE, &command, &verdict);
+    if (status == STATUS_CONFLICT)
+        return 0; /* it has gone on meanwhile, and is owed anew */
+    if (status == 0 && verdict.sequence)
+        port->version = verdict.sequence;
+    return status;
+}
+
+static int pay_host(struct porting *porting, struct store_port *port, unsigned whom)
+{
+    struct federation_answer answer = {.status = 0};
+    char path[PATH_SIZE];
+    snprintf(path, sizeof(path), PORTING_PATH "/%s", port->id);
+    json_t *body = porting_encode(port, porting_now_ms(porting));
+    int status =
+        ask(porting, port->address.domain, target_of(port, whom), "PUT", path, body, &answer);
+    if (status == 0)
+        status = answer.status == 200 ? paid(porting, port, whom) : STATUS_UNPROVEN;
+    json_decref(answer.body);
+    json_decref(body);
+    return status;
+}
+
+/* ---- the host tells the holder ---- */
+
+static const char *notice_format(const struct store_port *port, char text[NOTICE_MAX])
+{
+    char address[API_ADDRESS_TEXT_MAX];
+    const char *reason = store_port_reason_text(port->reason);
+    snprintf(text, NOTICE_MAX, "Moving %s to %s: %s%s%s. Port %s.",
+             api_address_format(&port->address, address), port->gaining,
+             store_port_state_text(port->state), reason[0] ? ", " : "", reason, port->id);
+    return text;
+}
+
+static int pay_holder(struct porting *porting, struct store_port *port)
+{
+    char text[NOTICE_MAX];
+    const char *domain = port->role == STORE_PORT_GAINING ? port->gaining : port->losing;
+    int status = 0;
+    if (porting->parts.notice && domain[0])
+        status = porting->parts.notice(domain, &port->address, notice_format(port, text),
+                                       porting->parts.notice_arg);
+    return status ? status : paid(porting, port, STORE_PORT_OWES_HOLDER);
+}
+
+/* ---- all of a port ---- */
+
+static int pay(struct porting *porting, struct store_port *port, unsigned whom)
+{
+    if (whom == STORE_PORT_OWES_AUTHORITY)
+        return pay_authority(porting, port);
+    return whom == STORE_PORT_OWES_HOLDER ? pay_holder(porting, port)
+                                          : pay_host(porting, port, whom);
+}
+
+size_t porting_pay(struct porting *porting, struct store_port *port)
+{
+    char key[RETRY_KEY];
+    size_t tried = 0;
+    for (size_t i = 0; i < sizeof(everybody) / sizeof(everybody[0]); i++) {
+        unsigned whom = everybody[i];
+        if (!is_due(porting, port, whom))
+            continue;
+        tried++;
+        int status = pay(porting, port, whom);
+        if (status == 0) {
+            porting_retry_done(porting, retry_key(port, whom, key));
+            continue;
+        }
+        porting_retry_later(porting, retry_key(port, whom, key), PORTING_RETRY_MAX_MS);
+        log_write(porting->parts.log, LOG_INFO, PORTING_SOURCE,
+                  "not told yet: port=%s role=%s to=%s: %s", port->id,
+                  store_port_role_text(port->role), target_of(port, whom), status_text(status));
+    }
+    return tried;
+}
