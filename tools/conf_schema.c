@@ -11,6 +11,7 @@ const struct conf_section conf_sections[] = {
     {"federation", NULL, NULL, conf_end_federation,
      "where other operators reach us over HTTPS, to move addresses; with the certificates of our "
      "domains, and who connects is proven as peers are"},
+    {"porting", NULL, NULL, NULL, "the rules for addresses that move"},
     {"inside", "TRANSPORT:ADDRESS[:PORT]", conf_begin_inside, conf_end_listener,
      "a listener towards our own core: udp, tcp or tls; once per listener, at least one. Without "
      "PORT it is 5060, for tls 5061"},
@@ -47,6 +48,7 @@ const size_t conf_section_count = sizeof(conf_sections) / sizeof(conf_sections[0
 #define MIB ((uint64_t)1 << 20)
 #define TIB ((uint64_t)1 << 40)
 
+#define MONTH_S ((uint64_t)2592000) /* 30 days */
 #define WEEK_S  ((uint64_t)604800)  /* longer, and a mistake takes too long to mend */
 #define HOUR_MS ((uint64_t)3600000) /* to wait longer is a typing error */
 
@@ -120,6 +122,21 @@ const struct conf_setting conf_settings[] = {
      conf_take_federation_advertise,
      "HOST[:PORT] under which other operators find it: published as SRV "
      "_address-porting._tcp.DOMAIN of each of our domains; without PORT it is that of listen"},
+
+    {"porting", "window-s", CONF_NUMBER, 0, MONTH_S, "0", 0, CONF(porting.terms.window), NULL,
+     "seconds in which the host that loses an address of ours may approve or reject its port; it is "
+     "approved when they are over; 0: at once"},
+    {"porting", "grace-s", CONF_NUMBER, 0, MONTH_S, "259200", 0, CONF(porting.terms.grace), NULL,
+     "seconds after it in which the holder may undo a port of an address of ours"},
+    {"porting", "freeze-s", CONF_NUMBER, 0, MONTH_S, "259200", 0, CONF(porting.terms.freeze), NULL,
+     "seconds after it in which an address of ours may not be ported again"},
+    {"porting", "wait-s", CONF_NUMBER, WEEK_S, MONTH_S, "1209600", 0, CONF(porting.terms.wait),
+     NULL, "seconds until a port by recovery key is done, if nobody objects"},
+    {"porting", "dispute-s", CONF_NUMBER, WEEK_S, MONTH_S, "1209600", 0,
+     CONF(porting.terms.dispute), NULL,
+     "seconds in which the operator decides about an objection; the key wins when they are over"},
+    {"porting", "moved-s", CONF_NUMBER, 0, MONTH_S, "604800", 0, CONF(porting.moved), NULL,
+     "seconds for which an address that was served here is remembered, and its callers are led on"},
 
     {"inside", "advertise", CONF_TEXT, 0, 0, NULL, CONF_FIXED, 0, conf_take_advertise,
      "HOST[:PORT] under which the core reaches this listener (Via, Record-Route); must be given "

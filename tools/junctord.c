@@ -1,10 +1,11 @@
 /* junctord(8): starts everything, waits for signals, ends everything.
  *
- * The order is that of the rooms: configuration, log, store, edge, publisher, API, federation; down
- * again in reverse. The main thread is the control thread of peering.h and runs a small loop of its
- * own: SIGTERM and SIGINT drain, SIGHUP reloads. */
+ * The order is that of the rooms: configuration, log, store, edge, publisher, API, porting,
+ * federation; down again in reverse. The main thread is the control thread of peering.h and runs a
+ * small loop of its own: SIGTERM and SIGINT drain, SIGHUP reloads. */
 #include "api/api.h"
 #include "api/federation.h"
+#include "api/porting.h"
 #include "api/publisher.h"
 #include "base/log.h"
 #include "base/status.h"
@@ -49,6 +50,7 @@ struct daemon {
     struct publisher *publisher;
     struct api *api;
     struct federation *federation;
+    struct porting *porting;
 
     uv_loop_t loop; /* signals and the drain's clock, nothing else */
     uv_signal_t term, interrupt, hangup;
@@ -162,6 +164,7 @@ static void reload_api(struct daemon *daemon, const struct junctord_conf *conf)
     if (conf->api.certificate &&
         api_pair_reload(daemon->api, conf->api.certificate, conf->api.key, why) != 0)
         log_write(daemon->log, LOG_ERROR, SOURCE, "the API keeps its certificate: %s", why);
+    porting_reload(daemon->porting, &conf->porting);
     char fault[FEDERATION_MAX_WHY];
     if (federation_reload(daemon->federation, &conf->edge.tls, conf->edge.peering, fault) != 0)
         log_write(daemon->log, LOG_ERROR, SOURCE, "the federation API keeps its certificates: %s",
@@ -390,6 +393,26 @@ static int start_api(struct daemon *daemon)
     return status;
 }
 
+/* porting_ask_h */
+static int ask_operator(const char *from_domain, const char *to_domain, const char *method,
+                        const char *path, const json_t *body, struct federation_answer *answer,
+                        void *arg)
+{
+    struct daemon *daemon = arg;
+    return federation_ask(daemon->federation, from_domain, to_domain, method, path, body, answer);
+}
+
+/* Able to take wishes and to answer; nobody is told anything before start_federation. */
+static int open_porting(struct daemon *daemon)
+{
+    const struct porting_parts parts = {
+        .store = daemon->store, .ask = ask_operator, .ask_arg = daemon, .log = daemon->log};
+    int status = porting_open(&daemon->conf->porting, &parts, &daemon->porting);
+    if (status != 0)
+        log_write(daemon->log, LOG_ERROR, SOURCE, "cannot start porting: %s", status_text(status));
+    return status;
+}
+
 static int start_federation(struct daemon *daemon)
 {
     const struct federation_parts parts = {.store = daemon->store,
@@ -401,7 +424,7 @@ static int start_federation(struct daemon *daemon)
     char why[FEDERATION_MAX_WHY];
     int status = federation_start(&daemon->conf->federation, &parts, &daemon->federation, why);
     if (status == 0)
-        status = federation_serve(daemon->federation, NULL, NULL, why);
+        status = federation_serve(daemon->federation, porting_handle, daemon->porting, why);
     if (status != 0)
         log_write(daemon->log, LOG_ERROR, SOURCE, "cannot start the federation API: %s", why);
     return status;
@@ -418,7 +441,11 @@ static int run(struct daemon *daemon)
     if (status == 0)
         status = start_api(daemon);
     if (status == 0)
+        status = open_porting(daemon);
+    if (status == 0)
         status = start_federation(daemon);
+    if (status == 0)
+        status = porting_start(daemon->porting);
     if (status == 0) {
         log_write(daemon->log, LOG_NOTICE, SOURCE,
                   "running version=%s config=%s workers=%u listeners=%zu certificates=%zu api=%s",
@@ -430,6 +457,8 @@ static int run(struct daemon *daemon)
         notify_send("READY=1\nSTATUS=running");
         uv_run(&daemon->loop, UV_RUN_DEFAULT);
     }
+    federation_close(daemon->federation); /* nobody is inside of what follows any more */
+    porting_stop(daemon->porting);
     federation_stop(daemon->federation);
     publisher_stop(daemon->publisher); /* who waits for it in the API ends */
     api_stop(daemon->api);

@@ -258,6 +258,28 @@ static void what_is_published_follows_from_listeners_and_keys(void **state)
     conf_free(conf);
 }
 
+static void the_rules_of_ports_reach_their_place(void **state)
+{
+    (void)state;
+    struct junctord_conf *conf = conf_load_good(GOOD);
+    assert_int_equal(conf->porting.terms.window, 0);
+    assert_int_equal(conf->porting.terms.grace, 3 * 86400);
+    assert_int_equal(conf->porting.terms.freeze, 3 * 86400);
+    assert_int_equal(conf->porting.terms.wait, 14 * 86400);
+    assert_int_equal(conf->porting.terms.dispute, 14 * 86400);
+    assert_int_equal(conf->porting.moved, 7 * 86400);
+    conf_free(conf);
+    conf = conf_load_good(GOOD "porting { window-s = 1 grace-s = 2 freeze-s = 3 wait-s = 604800 "
+                               "dispute-s = 604801 moved-s = 4 }\n");
+    assert_int_equal(conf->porting.terms.window, 1);
+    assert_int_equal(conf->porting.terms.grace, 2);
+    assert_int_equal(conf->porting.terms.freeze, 3);
+    assert_int_equal(conf->porting.terms.wait, 604800);
+    assert_int_equal(conf->porting.terms.dispute, 604801);
+    assert_int_equal(conf->porting.moved, 4);
+    conf_free(conf);
+}
+
 static void the_federation_api_is_published_where_it_is_advertised(void **state)
 {
     (void)state;
@@ -495,6 +517,7 @@ int main(void)
         cmocka_unit_test(what_is_left_out_has_its_default),
         cmocka_unit_test(listeners_have_their_addresses_and_names),
         cmocka_unit_test(what_is_published_follows_from_listeners_and_keys),
+        cmocka_unit_test(the_rules_of_ports_reach_their_place),
         cmocka_unit_test(the_federation_api_is_published_where_it_is_advertised),
         cmocka_unit_test(trees_of_enum_are_in_order_and_trusted_by_name),
         cmocka_unit_test(zones_have_their_primary_and_key),
