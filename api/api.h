@@ -83,6 +83,7 @@ struct api_parts {
     const struct tls_conf *tls;   /* whose certificates the edge has; NULL: unknown, no warnings */
     const struct zone_conf *zone; /* what is to be published; NULL: nothing */
     struct publisher *publisher;  /* NULL: none; stopped before the API is, and freed after it */
+    struct porting *porting;      /* NULL: there are no ports; freed after the API */
     struct log *log;              /* may be NULL */
 };
 

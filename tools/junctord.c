@@ -1,8 +1,8 @@
 /* junctord(8): starts everything, waits for signals, ends everything.
  *
- * The order is that of the rooms: configuration, log, store, edge, publisher, API, porting,
- * federation; down again in reverse. The main thread is the control thread of peering.h and runs a
- * small loop of its own: SIGTERM and SIGINT drain, SIGHUP reloads. */
+ * The order is that of the rooms: configuration, log, store, edge, publisher, federation,
+ * porting, API; down again in reverse. The main thread is the control thread of peering.h and runs
+ * a small loop of its own: SIGTERM and SIGINT drain, SIGHUP reloads. */
 #include "api/api.h"
 #include "api/federation.h"
 #include "api/porting.h"
@@ -385,6 +385,7 @@ static int start_api(struct daemon *daemon)
                                     .tls = &daemon->conf->edge.tls,
                                     .zone = &daemon->conf->zone,
                                     .publisher = daemon->publisher,
+                                    .porting = daemon->porting,
                                     .log = daemon->log};
     char why[API_MAX_WHY];
     int status = api_start(&daemon->conf->api, &parts, &daemon->api, why);
@@ -402,7 +403,7 @@ static int ask_operator(const char *from_domain, const char *to_domain, const ch
     return federation_ask(daemon->federation, from_domain, to_domain, method, path, body, answer);
 }
 
-/* Able to take wishes and to answer; nobody is told anything before start_federation. */
+/* Able to take wishes and to answer; nobody is told anything before serve_federation. */
 static int open_porting(struct daemon *daemon)
 {
     const struct porting_parts parts = {
@@ -423,11 +424,19 @@ static int start_federation(struct daemon *daemon)
                                            .log = daemon->log};
     char why[FEDERATION_MAX_WHY];
     int status = federation_start(&daemon->conf->federation, &parts, &daemon->federation, why);
-    if (status == 0)
-        status = federation_serve(daemon->federation, porting_handle, daemon->porting, why);
     if (status != 0)
         log_write(daemon->log, LOG_ERROR, SOURCE, "cannot start the federation API: %s", why);
     return status;
+}
+
+/* Other operators are answered, and told what they are owed. */
+static int serve_federation(struct daemon *daemon)
+{
+    char why[FEDERATION_MAX_WHY];
+    int status = federation_serve(daemon->federation, porting_handle, daemon->porting, why);
+    if (status != 0)
+        log_write(daemon->log, LOG_ERROR, SOURCE, "cannot start the federation API: %s", why);
+    return status ? status : porting_start(daemon->porting);
 }
 
 /* From the first socket to the last; the exit code. */
@@ -439,13 +448,13 @@ static int run(struct daemon *daemon)
     if (status == 0)
         status = start_publisher(daemon);
     if (status == 0)
-        status = start_api(daemon);
+        status = start_federation(daemon);
     if (status == 0)
         status = open_porting(daemon);
     if (status == 0)
-        status = start_federation(daemon);
+        status = start_api(daemon);
     if (status == 0)
-        status = porting_start(daemon->porting);
+        status = serve_federation(daemon);
     if (status == 0) {
         log_write(daemon->log, LOG_NOTICE, SOURCE,
                   "running version=%s config=%s workers=%u listeners=%zu certificates=%zu api=%s",
@@ -457,11 +466,11 @@ static int run(struct daemon *daemon)
         notify_send("READY=1\nSTATUS=running");
         uv_run(&daemon->loop, UV_RUN_DEFAULT);
     }
-    federation_close(daemon->federation); /* nobody is inside of what follows any more */
+    federation_close(daemon->federation); /* nobody waits for another operator any more */
+    publisher_stop(daemon->publisher);    /* who waits for it in the API ends */
+    api_stop(daemon->api);
     porting_stop(daemon->porting);
     federation_stop(daemon->federation);
-    publisher_stop(daemon->publisher); /* who waits for it in the API ends */
-    api_stop(daemon->api);
     publisher_free(daemon->publisher);
     edge_stop(daemon->edge);
     store_close(daemon->store);
