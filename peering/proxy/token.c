@@ -9,6 +9,7 @@
  * tag, each with its length in front. */
 #include "peering/proxy/token.h"
 
+#include "base/base64.h"
 #include "base/status.h"
 
 #include <openssl/core_names.h>
@@ -27,65 +28,8 @@
 #define FLAG_SPEAKER  8
 #define FLAGS_ALL     (FLAG_OUTSIDE | FLAG_FAR_CORE | FLAG_CALLER | FLAG_SPEAKER)
 
-_Static_assert((RAW_MAX * 4 + 2) / 3 < TOKEN_TEXT_MAX, "the longest token must fit");
+_Static_assert(BASE64_LEN(RAW_MAX) < TOKEN_TEXT_MAX, "the longest token must fit");
 _Static_assert(STORE_DOMAIN_MAX <= UINT8_MAX, "the length of a domain is one octet");
-
-/* ---- base64url without padding (RFC 4648, section 5) ---- */
-
-static const char base64_digits[] =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-
-static size_t base64_encode(const uint8_t *raw, size_t len, char *text)
-{
-    char *p = text;
-    unsigned bits = 0, bit_count = 0;
-    for (size_t i = 0; i < len; i++) {
-        bits = bits << 8 | raw[i];
-        for (bit_count += 8; bit_count >= 6; bit_count -= 6)
-            *p++ = base64_digits[(bits >> (bit_count - 6)) & 0x3f];
-    }
-    if (bit_count > 0)
-        *p++ = base64_digits[(bits << (6 - bit_count)) & 0x3f];
-    *p = '\0';
-    return (size_t)(p - text);
-}
-
-static int base64_value(char c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    if (c == '-')
-        return 62;
-    return c == '_' ? 63 : -1;
-}
-
-/* Returns the length, or STATUS_MALFORMED; what is left over at the end must be zero bits, so that
- * a token has one text only. */
-static int base64_decode(struct slice text, uint8_t *raw, size_t size)
-{
-    size_t len = 0;
-    unsigned bits = 0, bit_count = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        int value = base64_value(text.p[i]);
-        if (value < 0)
-            return STATUS_MALFORMED;
-        bits = bits << 6 | (unsigned)value;
-        bit_count += 6;
-        if (bit_count < 8)
-            continue;
-        bit_count -= 8;
-        if (len == size)
-            return STATUS_MALFORMED;
-        raw[len++] = (uint8_t)(bits >> bit_count);
-    }
-    if (bit_count == 6 || (bits & ((1U << bit_count) - 1)) != 0)
-        return STATUS_MALFORMED;
-    return (int)len;
-}
 
 /* ---- the HMAC ---- */
 
