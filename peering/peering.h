@@ -109,6 +109,25 @@ int edge_peers_get(struct edge *edge, struct watch_peer *list, size_t max, struc
 int edge_connections_get(struct edge *edge, const char *domain, struct transport_view *list,
                          size_t max, size_t *total, unsigned *silent);
 
+/* Sends a SIP MESSAGE (RFC 3428) to an address that we serve, at the core of `domain`, our hosting
+ * domain, which it is from as well (From <sip:DOMAIN>). `text` is plain UTF-8 of at most
+ * EDGE_MESSAGE_MAX bytes. Tried at one target of the core after the other; what comes of it is
+ * logged, and nothing is kept for later. Any thread but a worker's; waits for the workers,
+ * milliseconds. Returns 0 (it is on its way), STATUS_NOTFOUND (the domain is not ours, or its core
+ * has no next hop), STATUS_LIMIT (EDGE_MESSAGES_MAX are), STATUS_MALFORMED or -ENOMEM. */
+#define EDGE_MESSAGE_MAX  1000
+#define EDGE_MESSAGES_MAX 64
+int edge_message(struct edge *edge, const char *domain, const struct store_address *address,
+                 const char *text);
+
+/* The addresses that stand as prepared here and that their authority told us, asked for the sake of
+ * a call, to be ours by now: each call went to our core at once, and whoever follows ports asks the
+ * authority for the rest. Takes out at most `max`. What finds no room (EDGE_ARRIVED_MAX in each
+ * worker) is not kept: the next call tells it again. One thread at a time, any but a worker's;
+ * waits for nobody. Returns how many. */
+#define EDGE_ARRIVED_MAX 64
+size_t edge_arrived_take(struct edge *edge, struct store_address *list, size_t max);
+
 /* Ends the workers and frees everything. Accepts NULL. */
 void edge_stop(struct edge *edge);
 
