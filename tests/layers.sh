@@ -40,6 +40,7 @@ api/json.h
 api/porting.h
 api/problem.h
 api/publisher.h
+api/receipt.h
 peering/judge.h
 peering/judge_client.h
 peering/probe.h

@@ -1,0 +1,17 @@
+/* What receipt.c and receipt_keys.c share (private to them). */
+#ifndef JUNCTOR_API_RECEIPT_INTERNAL_H
+#define JUNCTOR_API_RECEIPT_INTERNAL_H
+
+#include "api/receipt.h"
+
+#define RECEIPT_SEED_LEN      32 /* of a private key (RFC 8032 section 5.1.5) */
+#define RECEIPT_SIGNATURE_LEN 64
+#define RECEIPT_X_LEN         BASE64_LEN((size_t)RECEIPT_KEY_LEN)
+
+/* Signs with the key of a domain, which is made where there is none; the caller names the key by
+ * `kid` inside of what is signed, so it gets the key first. Returns 0, STATUS_NOTFOUND (that key is
+ * the domain's no more), STATUS_CRYPTO. */
+int receipt_sign(struct receipt_keys *keys, const char *domain, const uint8_t key[RECEIPT_KEY_LEN],
+                 struct slice text, uint8_t signature[RECEIPT_SIGNATURE_LEN]);
+
+#endif

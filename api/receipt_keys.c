@@ -1,0 +1,412 @@
+/* The receipt keys of our domains: a directory of PEM files, read once and kept in memory. */
+#include "api/receipt_internal.h"
+
+#include "base/status.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define SUFFIX   ".pem"
+#define PATH_LEN 4096
+
+struct entry {
+    char domain[STORE_DOMAIN_MAX + 1];
+    bool signs; /* and has a seed */
+    uint8_t key[RECEIPT_KEY_LEN];
+    uint8_t seed[RECEIPT_SEED_LEN];
+};
+
+/* As one reading of the directory found them; `signs` before the others of a domain. */
+struct shelf {
+    struct entry *entries;
+    size_t count, size;
+};
+
+struct receipt_keys {
+    char *dir;
+    pthread_mutex_t lock; /* guards the shelf, and the making of keys */
+    struct shelf shelf;
+};
+
+static void shelf_free(struct shelf *shelf)
+{
+    if (shelf->entries)
+        explicit_bzero(shelf->entries, shelf->size * sizeof(*shelf->entries));
+    free(shelf->entries);
+    *shelf = (struct shelf){.count = 0};
+}
+
+static int shelf_grow(struct shelf *shelf)
+{
+    size_t size = shelf->size ? 2 * shelf->size : 16;
+    struct entry *entries = calloc(size, sizeof(*entries));
+    if (!entries)
+        return -ENOMEM;
+    if (shelf->count)
+        memcpy(entries, shelf->entries, shelf->count * sizeof(*entries));
+    size_t count = shelf->count;
+    shelf_free(shelf);
+    *shelf = (struct shelf){entries, count, size};
+    return 0;
+}
+
+static int entry_order(const void *a, const void *b)
+{
+    const struct entry *one = a, *other = b;
+    int order = strcmp(one->domain, other->domain);
+    return order ? order : other->signs - one->signs;
+}
+
+static int shelf_add(struct shelf *shelf, const struct entry *entry)
+{
+    if (shelf->count == RECEIPT_KEYS_MAX)
+        return STATUS_LIMIT;
+    if (shelf->count == shelf->size && shelf_grow(shelf))
+        return -ENOMEM;
+    shelf->entries[shelf->count++] = *entry;
+    qsort(shelf->entries, shelf->count, sizeof(*entry), entry_order);
+    return 0;
+}
+
+/* ---- files ---- */
+
+static int refuse(char why[RECEIPT_WHY_MAX], int status, const char *file, const char *what)
+{
+    snprintf(why, RECEIPT_WHY_MAX, "%.250s: %s", file, what);
+    return status;
+}
+
+/* A key with a passphrase is none that a daemon can use: nobody is asked for it. */
+static int no_passphrase(char *buffer, int size, int is_for_writing, void *arg)
+{
+    (void)buffer, (void)size, (void)is_for_writing, (void)arg;
+    return 0;
+}
+
+/* The domain that a file name stands for, and whether its key signs; false: it is no key's. */
+static bool name_read(const char *name, struct entry *entry)
+{
+    size_t len = strlen(name), domain_len = strcspn(name, "+");
+    if (len < sizeof(SUFFIX) || strcmp(name + len - (sizeof(SUFFIX) - 1), SUFFIX) != 0)
+        return false;
+    entry->signs = domain_len == len;
+    if (entry->signs)
+        domain_len -= sizeof(SUFFIX) - 1;
+    struct slice text = slice_make(name, domain_len);
+    return store_domain_canonical(text, entry->domain, NULL) == 0 &&
+           slice_eq(text, slice_of(entry->domain));
+}
+
+static int key_take(EVP_PKEY *pkey, struct entry *entry, const char *path,
+                    char why[RECEIPT_WHY_MAX])
+{
+    size_t len = sizeof(entry->key), seed_len = sizeof(entry->seed);
+    if (!pkey)
+        return refuse(why, STATUS_MALFORMED, path,
+                      entry->signs ? "is no private key in PEM without passphrase"
+                                   : "is no key in PEM without passphrase");
+    if (EVP_PKEY_get_id(pkey) != EVP_PKEY_ED25519 ||
+        EVP_PKEY_get_raw_public_key(pkey, entry->key, &len) != 1)
+        return refuse(why, STATUS_MALFORMED, path,
+                      "is not of Ed25519; make one with: openssl genpkey -algorithm ed25519");
+    if (entry->signs && EVP_PKEY_get_raw_private_key(pkey, entry->seed, &seed_len) != 1)
+        return refuse(why, STATUS_CRYPTO, path, status_text(STATUS_CRYPTO));
+    return 0;
+}
+
+static int file_read(const char *path, struct entry *entry, char why[RECEIPT_WHY_MAX])
+{
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return refuse(why, -errno, path, strerror(errno));
+    EVP_PKEY *pkey = PEM_read_PrivateKey(file, NULL, no_passphrase, NULL);
+    if (!pkey && !entry->signs) { /* of an old key the public half is all that is needed */
+        rewind(file);
+        pkey = PEM_read_PUBKEY(file, NULL, no_passphrase, NULL);
+    }
+    fclose(file);
+    ERR_clear_error();
+    int status = key_take(pkey, entry, path, why);
+    EVP_PKEY_free(pkey);
+    return status;
+}
+
+static int dir_read(const char *dir, DIR *list, struct shelf *shelf, char why[RECEIPT_WHY_MAX])
+{
+    char path[PATH_LEN];
+    int status = 0;
+    for (struct dirent *item; status == 0 && (item = readdir(list));) {
+        struct entry entry = {.signs = false};
+        if (!name_read(item->d_name, &entry))
+            continue;
+        snprintf(path, sizeof(path), "%s/%s", dir, item->d_name);
+        status = file_read(path, &entry, why);
+        if (status == 0 && (status = shelf_add(shelf, &entry)))
+            refuse(why, status, dir, status_text(status));
+        explicit_bzero(&entry, sizeof(entry));
+    }
+    return status;
+}
+
+int receipt_keys_reload(struct receipt_keys *keys, char why[RECEIPT_WHY_MAX])
+{
+    struct shelf fresh = {.count = 0};
+    pthread_mutex_lock(&keys->lock);
+    DIR *list = opendir(keys->dir);
+    int status = list ? dir_read(keys->dir, list, &fresh, why)
+                      : refuse(why, -errno, keys->dir, strerror(errno));
+    if (list)
+        closedir(list);
+    if (status == 0) {
+        shelf_free(&keys->shelf);
+        keys->shelf = fresh;
+    } else {
+        shelf_free(&fresh);
+    }
+    pthread_mutex_unlock(&keys->lock);
+    return status;
+}
+
+int receipt_keys_open(const char *dir, struct receipt_keys **keys, char why[RECEIPT_WHY_MAX])
+{
+    if (mkdir(dir, 0700) != 0 && errno != EEXIST)
+        return refuse(why, -errno, dir, strerror(errno));
+    struct receipt_keys *made = calloc(1, sizeof(*made));
+    if (made)
+        made->dir = strdup(dir);
+    if (!made || !made->dir) {
+        free(made);
+        return refuse(why, -ENOMEM, dir, status_text(-ENOMEM));
+    }
+    pthread_mutex_init(&made->lock, NULL); /* cannot fail */
+    int status = receipt_keys_reload(made, why);
+    if (status)
+        receipt_keys_close(made);
+    else
+        *keys = made;
+    return status;
+}
+
+void receipt_keys_close(struct receipt_keys *keys)
+{
+    if (!keys)
+        return;
+    shelf_free(&keys->shelf);
+    pthread_mutex_destroy(&keys->lock);
+    free(keys->dir);
+    free(keys);
+}
+
+/* ---- a new key ---- */
+
+static int pem_write(int fd, EVP_PKEY *pkey)
+{
+    FILE *file = fdopen(fd, "w");
+    if (!file) {
+        close(fd);
+        return -errno;
+    }
+    bool written = PEM_write_PrivateKey(file, pkey, NULL, NULL, 0, NULL, NULL) == 1 &&
+                   fflush(file) == 0 && fsync(fileno(file)) == 0;
+    written = fclose(file) == 0 && written;
+    return written ? 0 : -EIO;
+}
+
+/* That the file is there must last as long as receipts that are signed with it. */
+static int dir_sync(const char *dir)
+{
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int status = fd >= 0 && fsync(fd) == 0 ? 0 : -errno;
+    if (fd >= 0)
+        close(fd);
+    return status;
+}
+
+static int file_make(const char *dir, const char *domain, EVP_PKEY *pkey)
+{
+    char path[PATH_LEN], fresh[PATH_LEN];
+    snprintf(path, sizeof(path), "%s/%s" SUFFIX, dir, domain);
+    if (snprintf(fresh, sizeof(fresh), "%s/.new", dir) >= (int)sizeof(fresh))
+        return -ENAMETOOLONG;
+    unlink(fresh); /* of a start that was cut off; the lock keeps others of ours away */
+    int fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return -errno;
+    int status = pem_write(fd, pkey);
+    if (status == 0 && link(fresh, path) != 0) /* never over a key that came meanwhile */
+        status = -errno;
+    unlink(fresh);
+    return status ? status : dir_sync(dir);
+}
+
+static int key_make(struct receipt_keys *keys, const char *domain, struct entry *entry)
+{
+    char why[RECEIPT_WHY_MAX];
+    struct entry made = {.signs = true};
+    EVP_PKEY *pkey = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+    int status = pkey ? key_take(pkey, &made, domain, why) : STATUS_CRYPTO;
+    if (status == 0)
+        status = file_make(keys->dir, domain, pkey);
+    EVP_PKEY_free(pkey);
+    snprintf(made.domain, sizeof(made.domain), "%s", domain);
+    if (status == 0)
+        status = shelf_add(&keys->shelf, &made);
+    if (status == 0)
+        *entry = made;
+    explicit_bzero(&made, sizeof(made));
+    return status;
+}
+
+/* ---- finding ---- */
+
+/* The `index`th key of a domain; NULL: it has fewer. The lock is held. */
+static const struct entry *entry_find(const struct receipt_keys *keys, const char *domain,
+                                      size_t index)
+{
+    const struct shelf *shelf = &keys->shelf;
+    for (size_t i = 0; i < shelf->count; i++)
+        if (strcmp(shelf->entries[i].domain, domain) == 0 && index-- == 0)
+            return &shelf->entries[i];
+    return NULL;
+}
+
+/* The one that signs, made where there is none. */
+static int signing_find(struct receipt_keys *keys, const char *domain, struct entry *entry)
+{
+    pthread_mutex_lock(&keys->lock);
+    const struct entry *found = entry_find(keys, domain, 0);
+    int status = 0;
+    if (found && found->signs)
+        *entry = *found;
+    else
+        status = key_make(keys, domain, entry);
+    pthread_mutex_unlock(&keys->lock);
+    return status;
+}
+
+int receipt_key_get(struct receipt_keys *keys, const char *domain, uint8_t key[RECEIPT_KEY_LEN])
+{
+    struct entry entry;
+    int status = signing_find(keys, domain, &entry);
+    if (status)
+        return status;
+    memcpy(key, entry.key, RECEIPT_KEY_LEN);
+    explicit_bzero(&entry, sizeof(entry));
+    return 0;
+}
+
+bool receipt_key_txt(const char *domain, size_t index, char *text, size_t size, void *arg)
+{
+    struct receipt_keys *keys = arg;
+    uint8_t key[RECEIPT_KEY_LEN];
+    char thumbprint[RECEIPT_HASH_LEN + 1];
+    if (index == 0 && receipt_key_get(keys, domain, key))
+        return false;
+    pthread_mutex_lock(&keys->lock);
+    const struct entry *entry = entry_find(keys, domain, index);
+    if (entry)
+        memcpy(key, entry->key, sizeof(key));
+    pthread_mutex_unlock(&keys->lock);
+    if (!entry || receipt_thumbprint(key, thumbprint))
+        return false;
+    snprintf(text, size, "v=sipkey1; kid=%.*s; h=%s", RECEIPT_KID_LEN, thumbprint, thumbprint);
+    return true;
+}
+
+int receipt_sign(struct receipt_keys *keys, const char *domain, const uint8_t key[RECEIPT_KEY_LEN],
+                 struct slice text, uint8_t signature[RECEIPT_SIGNATURE_LEN])
+{
+    struct entry entry;
+    size_t len = RECEIPT_SIGNATURE_LEN;
+    int status = signing_find(keys, domain, &entry);
+    if (status)
+        return status;
+    EVP_PKEY *pkey =
+        EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, entry.seed, sizeof(entry.seed));
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    if (memcmp(entry.key, key, RECEIPT_KEY_LEN) != 0)
+        status = STATUS_NOTFOUND; /* rotated between the two calls */
+    else if (!pkey || !ctx || EVP_DigestSignInit(ctx, NULL, NULL, NULL, pkey) != 1 ||
+             EVP_DigestSign(ctx, signature, &len, (const uint8_t *)text.p, text.len) != 1)
+        status = STATUS_CRYPTO;
+    EVP_MD_CTX_free(ctx);
+    EVP_PKEY_free(pkey);
+    explicit_bzero(&entry, sizeof(entry));
+    return status;
+}
+
+/* ---- JWKS (RFC 7517) ---- */
+
+static json_t *entry_encode(const struct entry *entry)
+{
+    char x[RECEIPT_X_LEN + 1], thumbprint[RECEIPT_HASH_LEN + 1];
+    if (receipt_thumbprint(entry->key, thumbprint))
+        return NULL;
+    thumbprint[RECEIPT_KID_LEN] = '\0';
+    base64_encode(entry->key, sizeof(entry->key), x);
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "kty", "OKP", "crv", "Ed25519", "x", x,
+                     "kid", thumbprint, "use", "sig", "alg", "EdDSA", "domain", entry->domain);
+}
+
+json_t *receipt_keys_encode(struct receipt_keys *keys)
+{
+    json_t *array = json_array();
+    int failed = array ? 0 : -1;
+    pthread_mutex_lock(&keys->lock);
+    for (size_t i = 0; !failed && i < keys->shelf.count; i++)
+        failed = json_array_append_new(array, entry_encode(&keys->shelf.entries[i]));
+    pthread_mutex_unlock(&keys->lock);
+    if (failed) {
+        json_decref(array);
+        return NULL;
+    }
+    return json_pack("{s:o}", "keys", array);
+}
+
+static struct slice text_of(const json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+    return slice_of(text ? text : "");
+}
+
+/* Is it a key of this domain? What it is for, and of what curve, is looked at afterwards. */
+static bool is_wanted(const json_t *jwk, const char *domain, const char *kid)
+{
+    return slice_eq(text_of(jwk, "domain"), slice_of(domain)) &&
+           (!kid || slice_eq(text_of(jwk, "kid"), slice_of(kid)));
+}
+
+int receipt_jwks_find(const json_t *jwks, const char *domain, const char *kid,
+                      uint8_t key[RECEIPT_KEY_LEN], char why[RECEIPT_WHY_MAX])
+{
+    const json_t *array = json_object_get(jwks, "keys");
+    uint8_t x[RECEIPT_KEY_LEN];
+    size_t i;
+    json_t *jwk;
+    if (!json_is_array(array))
+        return refuse(why, STATUS_MALFORMED, domain, "what it publishes is no JWKS (RFC 7517)");
+    json_array_foreach(array, i, jwk)
+    {
+        if (!is_wanted(jwk, domain, kid))
+            continue;
+        if (!slice_eq(text_of(jwk, "kty"), SLICE("OKP")) ||
+            !slice_eq(text_of(jwk, "crv"), SLICE("Ed25519")) ||
+            base64_decode(text_of(jwk, "x"), x, sizeof(x)) != RECEIPT_KEY_LEN)
+            return refuse(why, STATUS_MALFORMED, domain, "its key is not of Ed25519 (RFC 8037)");
+        memcpy(key, x, sizeof(x));
+        return 0;
+    }
+    return refuse(why, STATUS_NOTFOUND, domain,
+                  kid ? "it publishes no key with the id that is asked for"
+                      : "it publishes no receipt key");
+}
