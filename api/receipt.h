@@ -24,7 +24,6 @@
 #include "base/base64.h"
 #include "base/slice.h"
 #include "store/store.h"
-#include "store/porting.h"
 
 #include <jansson.h>
 #include <stddef.h>
