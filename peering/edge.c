@@ -304,6 +304,21 @@ int edge_connections_get(struct edge *edge, const char *domain, struct transport
     return (int)n;
 }
 
+size_t edge_arrived_take(struct edge *edge, struct store_address *list, size_t max)
+{
+    size_t count = 0;
+    for (unsigned i = 0; i < edge->conf.workers; i++) {
+        struct ring *ring = edge->workers[i].proxy.arrived;
+        const struct store_address *address;
+        size_t len;
+        while (count < max && (address = ring_peek(ring, &len))) {
+            list[count++] = *address;
+            ring_release(ring);
+        }
+    }
+    return count;
+}
+
 bool edge_idle(const struct edge *edge)
 {
     for (unsigned i = 0; i < edge->conf.workers; i++)

@@ -122,10 +122,9 @@ int edge_message(struct edge *edge, const char *domain, const struct store_addre
 
 /* The addresses that stand as prepared here and that their authority told us, asked for the sake of
  * a call, to be ours by now: each call went to our core at once, and whoever follows ports asks the
- * authority for the rest. Takes out at most `max`. What finds no room (EDGE_ARRIVED_MAX in each
- * worker) is not kept: the next call tells it again. One thread at a time, any but a worker's;
- * waits for nobody. Returns how many. */
-#define EDGE_ARRIVED_MAX 64
+ * authority for the rest. Takes out at most `max`, the same address perhaps several times. A worker
+ * keeps some 80; what finds no room is told again by the next call. One thread at a time, any but a
+ * worker's; waits for nobody. Returns how many. */
 size_t edge_arrived_take(struct edge *edge, struct store_address *list, size_t max);
 
 /* Ends the workers and frees everything. Accepts NULL. */

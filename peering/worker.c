@@ -298,6 +298,7 @@ static void free_memory(struct worker *worker)
         ring_free(worker->inbox[i]);
     free(worker->inbox);
     worker->inbox = NULL;
+    ring_free(proxy->arrived);
 }
 
 static int alloc_memory(struct worker *worker, const struct edge_conf *conf, struct store *store)
@@ -310,8 +311,9 @@ static int alloc_memory(struct worker *worker, const struct edge_conf *conf, str
             return -ENOMEM;
     proxy->pool = arena_pool_alloc(PROXY_BLOCK_SIZE, 2 * max);
     proxy->told = told_alloc(TOLD_MAX);
+    proxy->arrived = ring_alloc(WORKER_ARRIVED_SIZE);
     proxy->timers = timers_alloc(TIMERS_PER_TRANSACTION * max);
-    if (!worker->inbox || !proxy->pool || !proxy->told || !proxy->timers)
+    if (!worker->inbox || !proxy->pool || !proxy->told || !proxy->timers || !proxy->arrived)
         return -ENOMEM;
     log_limit_start(&proxy->strangers, proxy->log, proxy->timers, "proxy", "refusals to strangers");
     log_limit_start(&proxy->excess, proxy->log, proxy->timers, "proxy",

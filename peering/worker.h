@@ -11,7 +11,8 @@
 #include <stdatomic.h>
 #include <uv.h>
 
-#define WORKER_INBOX_SIZE 1048576 /* bytes on their way from one worker to one other */
+#define WORKER_INBOX_SIZE   1048576 /* bytes on their way from one worker to one other */
+#define WORKER_ARRIVED_SIZE 32768   /* bytes of addresses for edge_arrived_take */
 
 /* What the edge wants. It waits until the worker has done it, so orders never queue. */
 struct worker_order {

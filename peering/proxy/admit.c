@@ -292,17 +292,16 @@ static void plan_from_peer(struct proxy *proxy, const struct origin *origin,
     struct called called;
     if (!called_look_up(proxy, &request->uri, &called, plan->refusal))
         return;
-    if (called.answer.rule == RESOLVER_AUTHORITY) {
-        refusal_set(plan->refusal, 403, "%s is not hosted here, and this edge does not relay",
-                    called.address.domain);
+    if (called.answer.rule == RESOLVER_AUTHORITY)
+        arrive_plan(proxy, request, &called.address, plan);
+    if (plan->refusal->status)
         return;
-    }
     admit_peer_caller(proxy, origin, request, plan);
     if (plan->refusal->status)
         return;
-    if (plan->verify && request->method == SIP_ACK) /* it waits for nobody */
+    if ((plan->verify || plan->arrives) && request->method == SIP_ACK) /* it waits for nobody */
         refusal_set(plan->refusal, 403, "an ACK comes from a caller who is known");
-    else if (called_is_served(request, &called, plan->refusal))
+    else if (!plan->arrives && called_is_served(request, &called, plan->refusal))
         plan_core(request, &called, plan);
 }
 

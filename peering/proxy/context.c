@@ -64,6 +64,7 @@ static void lookups_stop(struct context *context)
 {
     find_stop(context);
     verify_stop(context);
+    arrive_stop(context);
     if (context->location)
         resolver_locate_cancel(context->location);
     context->location = NULL;
@@ -279,6 +280,16 @@ void context_try_targets(struct context *context)
     try_next(context);
 }
 
+void context_admitted(struct context *context)
+{
+    if (context->plan->in_dns)
+        find_start(context);
+    else if (context->plan->arrives)
+        arrive_start(context);
+    else
+        try_next(context);
+}
+
 void context_refuse(struct context *context, const struct refusal *refusal)
 {
     if (context->server && !context->final_sent) {
@@ -467,9 +478,26 @@ static struct context *context_alloc(struct proxy *proxy, const struct origin *o
     list_init(&context->link);
     list_init(&context->clients);
     ask_wait_init(&context->verify.wait);
+    ask_wait_init(&context->arrival);
     list_append(&proxy->contexts, &context->link);
     search_time_init(&context->search_time, proxy->search_ms);
     return context;
+}
+
+int context_replan(struct context *context)
+{
+    struct plan *plan = arena_get(context->arena, sizeof(*plan));
+    struct resolver_search *searches =
+        arena_zero(context->arena, PLAN_MAX_TARGETS * sizeof(*searches));
+    if (!plan || !searches)
+        return -ENOMEM;
+    context_searches_drop(context);
+    memcpy(plan, context->plan, offsetof(struct plan, targets));
+    plan->target_count = 0;
+    context->plan = plan;
+    context->searches = searches;
+    context->hop_again = context->retried = false;
+    return context_search_runs(context);
 }
 
 static int start_server(struct context *context)
@@ -515,9 +543,7 @@ void context_start(struct proxy *proxy, const struct origin *origin, const struc
     }
     if (context->plan->verify)
         verify_start(context);
-    else if (context->plan->in_dns)
-        find_start(context);
     else
-        try_next(context);
+        context_admitted(context);
     context_leave(context);
 }

@@ -9,6 +9,7 @@
  *   admit.c    may this source speak for this caller, and is the called address ours to route?
  *   called.c   what the directory says of the called address, and what peers are told
  *   verify.c   who the caller is, where the peer has not proven it: asks DNS, then the authority
+ *   arrive.c   an address that is about to come to us: has it been committed?
  *   find.c     where DNS knows more than the directory: whom a number names, who serves an address
  *   context.c  the response context: one server transaction, its targets in turn, the best answer
  *   redirect.c port data in a redirect is followed, every other one is not
@@ -84,6 +85,7 @@ typedef void proxy_tell_h(const struct told_news *news, void *arg);
 
 struct board;
 struct cores;
+struct ring;
 
 struct proxy {
     unsigned index, workers;
@@ -125,8 +127,9 @@ struct proxy {
     proxy_lost_h *tell_lost;
     void *handover_arg;
 
-    struct cores *cores;                        /* what is known of our own; cores.h */
-    bool reading;                               /* the reader is begun; proxy_end_batch ends it */
+    struct ring *arrived; /* struct store_address: what arrive.c found to be ours by now */
+    struct cores *cores;  /* what is known of our own; cores.h */
+    bool reading;         /* the reader is begun; proxy_end_batch ends it */
     struct sip_header scratch[SIP_MAX_HEADERS]; /* index of the message being taken in */
 };
 

@@ -59,6 +59,8 @@ static bool authority_said(struct context *context, const struct sip_msg *respon
     struct refusal refusal;
     if (!port_form_read(response, whom, sips, &form) || strcmp(form.host, whom->domain) == 0)
         return false;
+    if (proxy_hosts(proxy, form.host) && arrive_turn(context, form.host))
+        return true;
     if (proxy_hosts(proxy, form.host)) {
         refusal_set(&refusal, 480, "%s says that %s serves %s@%s, but our directory does not",
                     whom->domain, form.host, whom->user, whom->domain);

@@ -249,7 +249,7 @@ static void accept_caller(struct context *context, const struct verified *verifi
 {
     verify_over(context, true);
     memcpy(context->plan->peer, verified->host, sizeof(verified->host));
-    context_try_targets(context);
+    context_admitted(context);
 }
 
 static void refuse_caller(struct context *context, const char *why)
