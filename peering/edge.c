@@ -2,6 +2,7 @@
 #include "peering/worker.h"
 
 #include "base/status.h"
+#include "base/utf8.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -302,6 +303,21 @@ int edge_connections_get(struct edge *edge, const char *domain, struct transport
     }
     free(all);
     return (int)n;
+}
+
+_Static_assert(EDGE_MESSAGE_MAX == NOTICE_TEXT_MAX, "the two are the same");
+
+int edge_message(struct edge *edge, const char *domain, const struct store_address *address,
+                 const char *text)
+{
+    const struct notice_words words = {.domain = domain, .address = address, .text = text};
+    int status = 0;
+    if (strnlen(text, EDGE_MESSAGE_MAX + 1) > EDGE_MESSAGE_MAX || !utf8_is_printable(text))
+        return STATUS_MALFORMED;
+    const struct worker_order order = {
+        .what = WORKER_NOTICE, .notice = &words, .notice_status = &status};
+    order_all(edge, &order);
+    return status;
 }
 
 size_t edge_arrived_take(struct edge *edge, struct store_address *list, size_t max)

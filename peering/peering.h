@@ -110,13 +110,12 @@ int edge_connections_get(struct edge *edge, const char *domain, struct transport
                          size_t max, size_t *total, unsigned *silent);
 
 /* Sends a SIP MESSAGE (RFC 3428) to an address that we serve, at the core of `domain`, our hosting
- * domain, which it is from as well (From <sip:DOMAIN>). `text` is plain UTF-8 of at most
- * EDGE_MESSAGE_MAX bytes. Tried at one target of the core after the other; what comes of it is
+ * domain, which it is from as well (From <sip:DOMAIN>). `text` is one line of printable UTF-8 of at
+ * most EDGE_MESSAGE_MAX bytes. Tried at one target of the core after the other; what comes of it is
  * logged, and nothing is kept for later. Any thread but a worker's; waits for the workers,
  * milliseconds. Returns 0 (it is on its way), STATUS_NOTFOUND (the domain is not ours, or its core
- * has no next hop), STATUS_LIMIT (EDGE_MESSAGES_MAX are), STATUS_MALFORMED or -ENOMEM. */
-#define EDGE_MESSAGE_MAX  1000
-#define EDGE_MESSAGES_MAX 64
+ * has no next hop), STATUS_LIMIT (64 are), STATUS_MALFORMED (the text) or -ENOMEM. */
+#define EDGE_MESSAGE_MAX 500
 int edge_message(struct edge *edge, const char *domain, const struct store_address *address,
                  const char *text);
 

@@ -197,6 +197,10 @@ static void carry_out(struct worker *worker, const struct worker_order *order)
         if (worker->index == 0) /* who asks them */
             *order->core_count = cores_view(proxy, order->cores, order->core_max);
         return;
+    case WORKER_NOTICE:
+        if (worker->index == 0)
+            *order->notice_status = notice_send(proxy, order->notice);
+        return;
     case WORKER_WATCH:
         memcpy(proxy->watch.taps, order->taps, order->tap_count * sizeof(*order->taps));
         proxy->watch.tap_count = order->tap_count;
@@ -354,6 +358,7 @@ static void set_up_proxy(struct worker *worker, const struct edge_conf *conf, st
     proxy->handover_arg = worker;
     list_init(&proxy->contexts);
     list_init(&proxy->asks);
+    list_init(&proxy->notices);
 }
 
 static struct store_reader *reader_of(void *arg)

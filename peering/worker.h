@@ -5,6 +5,7 @@
 
 #include "base/ring.h"
 #include "peering/peering.h"
+#include "peering/proxy/notice.h"
 #include "peering/proxy/proxy.h"
 #include "peering/trust.h"
 
@@ -21,6 +22,7 @@ struct worker_order {
         WORKER_DRAIN,
         WORKER_PURGE,
         WORKER_CORES,
+        WORKER_NOTICE,
         WORKER_WATCH,
         WORKER_PEERS,
         WORKER_VIEW,
@@ -36,6 +38,8 @@ struct worker_order {
     const char *name;        /* WORKER_PURGE */
     struct core_view *cores; /* WORKER_CORES: room for `core_max`; worker 0 fills it */
     size_t core_max, *core_count;
+    const struct notice_words *notice; /* WORKER_NOTICE: worker 0 sends it */
+    int *notice_status;
     struct watch_tap *const *taps; /* WORKER_WATCH: all that look from now on */
     size_t tap_count;
     struct watch_peers *peers; /* WORKER_PEERS: one for each worker */

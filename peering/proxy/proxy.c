@@ -1,6 +1,7 @@
 /* What every step of the proxy needs: the snapshot, our names, traces, and the way back. */
 #include "peering/proxy/context.h"
 #include "peering/proxy/cores.h"
+#include "peering/proxy/notice.h"
 
 #include "base/status.h"
 
@@ -33,6 +34,7 @@ void proxy_end_all(struct proxy *proxy)
     while ((first = list_first(&proxy->contexts)))
         context_abort(container_of(first, struct context, link));
     ask_end_all(proxy);
+    notice_end_all(proxy);
     proxy_end_batch(proxy);
 }
 

@@ -22,6 +22,7 @@
  * And beside it:
  *   origin.c   what the source of a message has proven: may it answer, or cancel?
  *   sources.c  which sources are cores?
+ *   notice.c   a word of ours to somebody whom we serve
  *   cores.c    where the cores' names lead, and how the cores are (core_check.c, board.c)
  * Everything of one request lives in the arena of its context.
  * Further headers: plan.h where a request goes, context.h its way there, forward.h what is written,
@@ -118,6 +119,8 @@ struct proxy {
     struct budgets *budgets; /* shared by all workers */
     struct list asks;        /* questions to authorities under way */
     size_t ask_count;
+    struct list notices; /* messages of our own under way; notice.h */
+    size_t notice_count;
     struct watch watch;
     size_t undecided;     /* requests that wait for their final response */
     struct list contexts; /* every living one, for the end of the worker */
