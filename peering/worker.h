@@ -5,7 +5,6 @@
 
 #include "base/ring.h"
 #include "peering/peering.h"
-#include "peering/proxy/notice.h"
 #include "peering/proxy/proxy.h"
 #include "peering/trust.h"
 

@@ -1,7 +1,6 @@
 /* What every step of the proxy needs: the snapshot, our names, traces, and the way back. */
 #include "peering/proxy/context.h"
 #include "peering/proxy/cores.h"
-#include "peering/proxy/notice.h"
 
 #include "base/status.h"
 

@@ -41,6 +41,7 @@
 #include "peering/proxy/budget.h"
 #include "peering/proxy/origin.h"
 #include "peering/proxy/search_time.h"
+#include "peering/proxy/notice.h"
 #include "peering/proxy/told.h"
 #include "peering/proxy/token.h"
 #include "peering/sip/sip.h"
