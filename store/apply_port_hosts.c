@@ -254,6 +254,8 @@ static struct store_port port_told(const struct store_apply *apply, const struct
     port.commit_order = told->commit_order;
     port.committed_ms = told->committed_ms;
     memcpy(port.losing, told->losing, sizeof(port.losing));
+    if (!store_id_is_set(port.key_seen))
+        memcpy(port.key_seen, told->key_seen, sizeof(port.key_seen));
     if (port.state != STORE_PORT_CANCELLING)
         port.owed &= ~(unsigned)STORE_PORT_OWES_AUTHORITY;
     port.deadline_ms = store_port_is_open(port.state) || told->state == STORE_PORT_COMMITTED

@@ -106,6 +106,9 @@ struct store_port {
     char undoes[STORE_PORT_ID_LEN + 1]; /* UNDO: which port */
     uint8_t undo_hash[STORE_HASH_LEN];  /* SHA-256 of the undo secret; all zero: there is none */
     struct store_port_terms terms;      /* at the authority */
+    uint8_t key_seen[STORE_HASH_LEN]; /* at a host: the authority's receipt key (Ed25519) as it was
+                                         published at the start; all zero: none was seen. Once known
+                                         it never changes: later receipts are held against it */
     /* at the gaining host: who has it there */
     char owner[STORE_OWNER_MAX + 1];
     char display[STORE_DISPLAY_MAX + 1];

@@ -10,11 +10,12 @@
 #define PORT_FORM 1
 #define PORT_SIZE_MAX                                                                              \
     (256 + 2 * STORE_PORT_ID_LEN + 3 * STORE_DOMAIN_MAX + STORE_USER_MAX + STORE_OWNER_MAX +       \
-     STORE_DISPLAY_MAX + STORE_HASH_LEN)
+     STORE_DISPLAY_MAX + 2 * STORE_HASH_LEN)
 
 /* ---- the record; role and id are the key ---- */
 
 #define FLAG_HASH 1u /* the undo hash is there */
+#define FLAG_KEY  2u /* and the receipt key that was seen */
 
 static bool hash_is_set(const uint8_t hash[STORE_HASH_LEN])
 {
@@ -50,11 +51,12 @@ static void terms_unpack(struct store_unpack *unpack, struct store_port_terms *t
 void store_port_pack(struct store_pack *pack, const struct store_port *port, bool secrets)
 {
     bool has_hash = secrets && hash_is_set(port->undo_hash);
+    bool has_key = hash_is_set(port->key_seen);
     store_pack_u8(pack, PORT_FORM);
     store_pack_u8(pack, (uint8_t)port->kind);
     store_pack_u8(pack, (uint8_t)port->state);
     store_pack_u8(pack, (uint8_t)port->reason);
-    store_pack_u8(pack, has_hash ? FLAG_HASH : 0);
+    store_pack_u8(pack, (has_hash ? FLAG_HASH : 0) | (has_key ? FLAG_KEY : 0));
     store_pack_string(pack, port->request);
     store_pack_string(pack, port->address.user);
     store_pack_string(pack, port->address.domain);
@@ -68,6 +70,8 @@ void store_port_pack(struct store_pack *pack, const struct store_port *port, boo
     store_pack_string(pack, port->undoes);
     if (has_hash)
         store_pack_bytes(pack, port->undo_hash, STORE_HASH_LEN);
+    if (has_key)
+        store_pack_bytes(pack, port->key_seen, STORE_HASH_LEN);
     terms_pack(pack, &port->terms);
     store_pack_string(pack, port->owner);
     store_pack_string(pack, port->display);
@@ -92,13 +96,20 @@ static void names_unpack(struct store_unpack *unpack, struct store_port *port)
     store_unpack_string(unpack, port->losing, sizeof(port->losing));
 }
 
+static void hash_unpack(struct store_unpack *unpack, bool is_there, uint8_t hash[STORE_HASH_LEN])
+{
+    memset(hash, 0, STORE_HASH_LEN);
+    if (is_there)
+        store_unpack_bytes(unpack, hash, STORE_HASH_LEN);
+}
+
 void store_port_unpack(struct store_unpack *unpack, struct store_port *port)
 {
     store_unpack_version(unpack, PORT_FORM);
     port->kind = (enum store_port_kind)unpack_below(unpack, STORE_PORT_KIND_COUNT);
     port->state = (enum store_port_state)unpack_below(unpack, STORE_PORT_STATE_COUNT);
     port->reason = (enum store_port_reason)unpack_below(unpack, STORE_PORT_REASON_COUNT);
-    bool has_hash = unpack_below(unpack, FLAG_HASH + 1) == FLAG_HASH;
+    unsigned flags = unpack_below(unpack, (FLAG_HASH | FLAG_KEY) + 1);
     names_unpack(unpack, port);
     uint64_t owed = store_unpack_number(unpack);
     if (owed > STORE_PORT_OWED_ALL)
@@ -109,9 +120,8 @@ void store_port_unpack(struct store_unpack *unpack, struct store_port *port)
     port->order = store_unpack_number(unpack);
     port->commit_order = store_unpack_number(unpack);
     store_unpack_string(unpack, port->undoes, sizeof(port->undoes));
-    memset(port->undo_hash, 0, sizeof(port->undo_hash));
-    if (has_hash)
-        store_unpack_bytes(unpack, port->undo_hash, STORE_HASH_LEN);
+    hash_unpack(unpack, flags & FLAG_HASH, port->undo_hash);
+    hash_unpack(unpack, flags & FLAG_KEY, port->key_seen);
     terms_unpack(unpack, &port->terms);
     store_unpack_string(unpack, port->owner, sizeof(port->owner));
     store_unpack_string(unpack, port->display, sizeof(port->display));

@@ -493,6 +493,27 @@ static void the_losing_host_leads_on(void **state)
     assert_int_equal(record.until_ms, BEGIN_MS + 7 * DAY_MS);
 }
 
+static void the_receipt_key_that_was_seen_first_stays(void **state)
+{
+    static const uint8_t other[STORE_HASH_LEN] = "another receipt key";
+    struct fixture *f = *state;
+    struct store_port port = port_of("opc.example", REQUEST_A, 0);
+    memcpy(port.losing, "opb.example", sizeof("opb.example"));
+    assert_int_equal(tell(f, STORE_PORT_LOSING, &port, STORE_PORT_PENDING, 5, BEGIN_MS), 0);
+    memcpy(port.key_seen, key, STORE_HASH_LEN); /* it could not be read before */
+    assert_int_equal(tell(f, STORE_PORT_LOSING, &port, STORE_PORT_PENDING, 6, BEGIN_MS), 0);
+    memcpy(port.key_seen, other, STORE_HASH_LEN);
+    assert_int_equal(tell(f, STORE_PORT_LOSING, &port, STORE_PORT_COMMITTED, 7, BEGIN_MS), 0);
+    assert_memory_equal(port_get(f, STORE_PORT_LOSING, port.id).key_seen, key, STORE_HASH_LEN);
+
+    port = port_of("opb.example", REQUEST_B, 0);
+    memcpy(port.key_seen, key, STORE_HASH_LEN);
+    struct store_command command = order_of(STORE_PORT_START, &port, BEGIN_MS);
+    command.order.port.address.user[0] = 'b';
+    assert_int_equal(submit(f, &command), 0);
+    assert_memory_equal(port_get(f, STORE_PORT_GAINING, port.id).key_seen, key, STORE_HASH_LEN);
+}
+
 static void a_commit_that_is_told_late_changes_nothing(void **state)
 {
     struct fixture *f = *state;
@@ -595,6 +616,7 @@ int main(void)
         AT_HOST(a_refusal_that_comes_late_changes_nothing),
         AT_HOST(who_gives_up_asks_the_authority_and_obeys_it),
         AT_HOST(the_losing_host_leads_on),
+        AT_HOST(the_receipt_key_that_was_seen_first_stays),
         AT_HOST(a_commit_that_is_told_late_changes_nothing),
         AT_HOST(between_two_domains_of_one_host_it_stays_served),
         AT_AUTHORITY(ports_are_listed_by_address_and_by_what_they_owe),
