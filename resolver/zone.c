@@ -9,9 +9,10 @@
 #include <string.h>
 
 /* One place is as good as another: an even choice by weight among all targets. */
-#define ORDER      10u
-#define WEIGHT     10u
-#define TLSA_3_1_1 "3 1 1 " /* DANE-EE, SubjectPublicKeyInfo, SHA-256 (RFC 6698, RFC 7671) */
+#define ORDER          10u
+#define WEIGHT         10u
+#define RECEIPT_PARENT "_sipaddr-key."
+#define TLSA_3_1_1     "3 1 1 " /* DANE-EE, SubjectPublicKeyInfo, SHA-256 (RFC 6698, RFC 7671) */
 
 const char *zone_type_name(enum zone_type type)
 {
@@ -94,6 +95,8 @@ void zone_targets_take(struct zone_conf *conf, const struct zone_conf *from)
     memcpy(conf->targets, from->targets, sizeof(conf->targets));
     conf->target_count = from->target_count;
     conf->porting = from->porting;
+    conf->receipt = from->receipt;
+    conf->receipt_arg = from->receipt_arg;
 }
 
 /* The hosts that are named: those of SIP, and behind them that of the federation API. */
@@ -285,6 +288,21 @@ static void keys_add(struct zone_list *list)
     }
 }
 
+/* By which keys receipts of ports are signed (design section 8). */
+static void receipts_add(struct zone_list *list)
+{
+    const struct zone_conf *conf = list->conf;
+    char text[ZONE_RECEIPT_MAX];
+    if (!conf->receipt || sizeof(RECEIPT_PARENT) - 1 + strlen(list->domain) > ZONE_NAME_MAX)
+        return;
+    for (size_t i = 0; i < ZONE_RECEIPTS_MAX && list_goes_on(list); i++) {
+        if (!conf->receipt(list->domain, i, text, sizeof(text), conf->receipt_arg))
+            return;
+        record_begin(list, ZONE_TXT, RECEIPT_PARENT "%s", list->domain);
+        record_end(list, "\"%s\"", text);
+    }
+}
+
 int zone_domain_records(const struct zone_conf *conf, struct store_reader *reader,
                         const char *domain, zone_record_h *each, void *arg)
 {
@@ -305,6 +323,8 @@ int zone_domain_records(const struct zone_conf *conf, struct store_reader *reade
         record_begin(&list, ZONE_TXT, "_sipaddr.%s", domain);
         record_end(&list, "\"v=sipaddr1\"");
     }
+    if (ours == 0)
+        receipts_add(&list);
     hosts_add(&list, ZONE_A, AF_INET);
     hosts_add(&list, ZONE_AAAA, AF_INET6);
     keys_add(&list);

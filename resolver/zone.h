@@ -10,6 +10,7 @@
  *     _sips._tcp.opa.example.       SRV   10 10 5061 edge.opa.example.
  *     _address-porting._tcp.opa.example.  SRV  10 10 8444 edge.opa.example.
  *     _sipaddr.opa.example.         TXT   "v=sipaddr1"
+ *     _sipaddr-key.opa.example.     TXT   "v=sipkey1; kid=<id>; h=<hash of a receipt key>"
  *     edge.opa.example.             A     192.0.2.10
  *     _5061._tcp.edge.opa.example.  TLSA  3 1 1 <SHA-256 of a public key>
  *     <h>._sipaddr.opa.example.     NAPTR 10 10 "" "SIP+host" "" opb.example.
@@ -70,6 +71,13 @@ struct zone_target {
     size_t address_count;                         /* 0: not known */
 };
 
+/* What the `index`th TXT record at _sipaddr-key.DOMAIN says about a key that signs the domain's
+ * receipts of ports: printable ASCII without quotation marks; false: there are no more. Any thread.
+ */
+typedef bool zone_receipt_h(const char *domain, size_t index, char *text, size_t size, void *arg);
+#define ZONE_RECEIPTS_MAX 8   /* keys of one domain that are published */
+#define ZONE_RECEIPT_MAX  200 /* bytes of such a text */
+
 /* The same for all our domains. A plain value: fill the rest, then add targets and keys. */
 struct zone_conf {
     uint32_t ttl_s;
@@ -82,6 +90,8 @@ struct zone_conf {
                                    service prove (peering/judge.h) */
     uint8_t keys[ZONE_KEYS_MAX][ZONE_KEY_LEN]; /* SHA-256 of a SubjectPublicKeyInfo each */
     size_t key_count;
+    zone_receipt_h *receipt; /* NULL: no receipt keys are published */
+    void *receipt_arg;
 };
 
 /* What is there already is not added twice; the addresses of one host and port are put together.
@@ -90,7 +100,7 @@ int zone_target_add(struct zone_conf *conf, const char *host, uint16_t port,
                     const struct netaddr *addresses, size_t count);
 int zone_key_add(struct zone_conf *conf, const uint8_t key[ZONE_KEY_LEN]);
 
-/* The targets of `from` in place of its own, that of the federation API too. */
+/* The targets of `from` in place of its own, that of the federation API and its receipt keys too. */
 void zone_targets_take(struct zone_conf *conf, const struct zone_conf *from);
 
 /* ---- the records ---- */
@@ -98,11 +108,11 @@ void zone_targets_take(struct zone_conf *conf, const struct zone_conf *from);
 /* `record` is valid during the call. Returns false to stop early. */
 typedef bool zone_record_h(const struct zone_record *record, void *arg);
 
-/* All but those of single addresses: at most 2 + (ZONE_TARGETS_MAX + 1) * (1 + ZONE_ADDRESSES_MAX +
- * ZONE_KEYS_MAX) of them, none twice. A domain that is not ours has only
- * those of the hosts inside it that are in none of our domains. Needs a begun reader.
- * Returns 0; STATUS_NOTFOUND where the domain has neither; STATUS_LIMIT where a name would be
- * longer than DNS allows; or a store status. */
+/* All but those of single addresses: at most 2 + ZONE_RECEIPTS_MAX + (ZONE_TARGETS_MAX + 1) * (1 +
+ * ZONE_ADDRESSES_MAX + ZONE_KEYS_MAX) of them, none twice. A domain that is not ours has only those
+ * of the hosts inside it that are in none of our domains. Needs a begun reader. Returns 0;
+ * STATUS_NOTFOUND where the domain has neither; STATUS_LIMIT where a name would be longer than DNS
+ * allows; or a store status. */
 int zone_domain_records(const struct zone_conf *conf, struct store_reader *reader,
                         const char *domain, zone_record_h *each, void *arg);
 

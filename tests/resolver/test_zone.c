@@ -304,6 +304,30 @@ static void targets_addresses_and_keys_are_bounded(void **state)
 
 /* ---- addresses ---- */
 
+/* Two keys, of opa.example only. */
+static bool receipt_of(const char *domain, size_t index, char *text, size_t size, void *arg)
+{
+    if (strcmp(domain, arg) != 0 || index > 1)
+        return false;
+    snprintf(text, size, "v=sipkey1; kid=%zu; h=x", index);
+    return true;
+}
+
+static void receipt_keys_are_published_at_a_name_of_their_own(void **state)
+{
+    struct world *world = *state;
+    char ours[] = "opa.example";
+    struct zone_conf later = {.ttl_s = 3600};
+    world->conf.receipt = receipt_of;
+    world->conf.receipt_arg = ours;
+    zone_targets_take(&later, &world->conf); /* a reload keeps them */
+    world->conf = later;
+    assert_domain(world, "opa.example",
+                  "_sipaddr-key.opa.example. 3600 IN TXT \"v=sipkey1; kid=0; h=x\"\n"
+                  "_sipaddr-key.opa.example. 3600 IN TXT \"v=sipkey1; kid=1; h=x\"\n");
+    assert_domain(world, "opb.example", "");
+}
+
 #define CAROL CAROL_LABEL "._sipaddr.opa.example"
 
 static void the_label_is_of_the_canonical_user_part(void **state)
@@ -460,6 +484,7 @@ int main(void)
 #define IN_WORLD(test) cmocka_unit_test_setup_teardown(test, world_setup, world_teardown)
     const struct CMUnitTest tests[] = {
         IN_WORLD(a_domain_has_exactly_these_records),
+        IN_WORLD(receipt_keys_are_published_at_a_name_of_their_own),
         IN_WORLD(a_hosts_records_stand_in_its_own_zone_only),
         IN_WORLD(a_domain_that_is_not_ours_has_its_hosts_or_nothing),
         IN_WORLD(two_ports_of_one_host_name_its_address_once),
