@@ -80,11 +80,12 @@ struct api_parts {
                            size_t max, size_t *total, unsigned *silent);
     struct guard *guard;                  /* edge_guard; NULL with `edge`: there are no bans */
     const struct resolver_conf *resolver; /* how the edge looks calls up; at least one upstream */
-    const struct tls_conf *tls;   /* whose certificates the edge has; NULL: unknown, no warnings */
-    const struct zone_conf *zone; /* what is to be published; NULL: nothing */
-    struct publisher *publisher;  /* NULL: none; stopped before the API is, and freed after it */
-    struct porting *porting;      /* NULL: there are no ports; freed after the API */
-    struct log *log;              /* may be NULL */
+    const struct tls_conf *tls;    /* whose certificates the edge has; NULL: unknown, no warnings */
+    const struct zone_conf *zone;  /* what is to be published; NULL: nothing */
+    struct receipt_keys *receipts; /* api/receipt.h; NULL: none are made */
+    struct publisher *publisher;   /* NULL: none; stopped before the API is, and freed after it */
+    struct porting *porting;       /* NULL: there are no ports; freed after the API */
+    struct log *log;               /* may be NULL */
 };
 
 struct api;

@@ -362,7 +362,7 @@ int api_repeat_answer(struct api_call *call);
 struct core_view *api_cores_read(const struct api_parts *parts, size_t *count);
 const char *api_core_state_text(enum core_state state); /* "up", "down", "unknown" */
 api_handler_h api_walk_get, api_status_get, api_health_get, api_ready_get, api_self_get;
-api_handler_h api_metrics_get, api_openapi_get;
+api_handler_h api_metrics_get, api_openapi_get, api_keys_get;
 api_handler_h api_bans_get, api_ban_get, api_ban_post, api_ban_delete;
 api_handler_h api_token_key_post;
 

@@ -16,6 +16,7 @@
 #define PAGE "cursor limit"
 
 static const struct api_route routes[] = {
+    {API_GET, "/v1/keys", "", api_keys_get, API_ANYONE, NULL},
     {API_GET, "/v1/self", "", api_self_get, API_ALL, NULL},
 
     {API_GET, "/v1/domains", PAGE, api_records_get, OPERATOR, &api_kind_domain},

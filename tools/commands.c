@@ -38,6 +38,9 @@ static const struct operand peer = {"PEER", "a peer's domain such as opb.example
 static const struct operand traced = {
     "ADDRESS|PEER", "an address such as bob@opb.example or a peer's domain", VALUE_TEXT, NULL};
 
+static const struct operand receipt = {"RECEIPT", "a receipt, or - to read one from standard input",
+                                       VALUE_TEXT, NULL};
+
 const struct command commands[] = {
     {"domain add",
      {&domain},
@@ -196,6 +199,13 @@ const struct command commands[] = {
      .options = B(FULL) | B(LIMIT),
      .help =
          "show the messages of calls as they pass, as a ladder: of one address or peer, or all"},
+
+    {"port verify",
+     {&receipt},
+     .min = 1,
+     .run = tool_port_verify,
+     .options = B(JWKS) | B(STORE) | B(MAP_SIZE),
+     .help = "is this receipt of a port what it says? Needs no daemon"},
 
     {"backup",
      {&file},

@@ -46,6 +46,8 @@ struct junctord_conf {
     struct conf_addresses addresses[TRANSPORT_MAX_LISTENERS]; /* by listener */
     struct zone_conf zone;                                    /* what is to be published */
     struct publisher_conf publisher;                          /* and where */
+    const char
+        *receipt_keys;     /* folder of the keys that sign receipts of ports; NULL: none are made */
     unsigned look_s;       /* between looks at certificates, keys, anchors and lists; 0: none */
     unsigned journal_days; /* in `store` as journal_age_ms; so are the sizes below */
     size_t journal_size, journal_max;

@@ -10,6 +10,12 @@ static void changes_add(char *text, const char *section, const char *name)
              section[0] != '\0' && name[0] != '\0' ? ": " : "", name);
 }
 
+/* NULL: the file has none. */
+static bool is_file_changed(const char *old, const char *new)
+{
+    return old && new ? strcmp(old, new) != 0 : old != new;
+}
+
 /* Of the settings that their type keeps at an offset in the conf. */
 static bool is_changed(const struct conf_setting *setting, const void *old, const void *new)
 {
@@ -22,7 +28,7 @@ static bool is_changed(const struct conf_setting *setting, const void *old, cons
     case CONF_SWITCH:
         return *(const bool *)a != *(const bool *)b;
     case CONF_FILE:
-        return strcmp(*(const char *const *)a, *(const char *const *)b) != 0;
+        return is_file_changed(*(const char *const *)a, *(const char *const *)b);
     case CONF_TEXT:
     case CONF_LIST:
         break;

@@ -28,6 +28,7 @@ const struct conf_section conf_sections[] = {
     {"publish", NULL, NULL, NULL, "the records that should exist in DNS (junctor dns records)"},
     {"zone", "ZONE", conf_begin_zone, NULL,
      "a zone whose primary server takes these records as signed updates; once per zone"},
+    {"porting", NULL, NULL, NULL, "how addresses move from and to other operators"},
     {"timers", NULL, NULL, NULL, "how long to wait"},
     {"hep", NULL, NULL, NULL,
      "a capture server that gets a copy of every SIP message, decrypted (HEP version 3)"},
@@ -214,6 +215,10 @@ const struct conf_setting conf_settings[] = {
      "ADDRESS[:PORT] of the zone's primary server; without PORT it is 53"},
     {"zone", "tsig", CONF_FILE, 0, 0, NULL, CONF_MUST, ZONE(key_file), conf_take_tsig,
      "file with the key that may update it (hmac-sha256), as tsig-keygen or keymgr writes it"},
+
+    {"porting", "receipt-keys", CONF_FILE, 0, 0, NULL, CONF_FIXED, CONF(receipt_keys), NULL,
+     "folder of the keys that sign receipts of ports, DOMAIN.pem; made, as the keys are, where it is "
+     "missing. Without it there are no receipts"},
 
     {"timers", "connect-ms", CONF_NUMBER, 50, 60000, "3000", CONF_FIXED,
      CONF(edge.transport.connect_timeout_ms), NULL, "connecting and TLS handshake, per target"},

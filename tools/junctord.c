@@ -7,6 +7,7 @@
 #include "api/federation.h"
 #include "api/porting.h"
 #include "api/publisher.h"
+#include "api/receipt.h"
 #include "base/log.h"
 #include "base/status.h"
 #include "peering/peering.h"
@@ -47,6 +48,7 @@ struct daemon {
     struct log *log;
     struct store *store;
     struct edge *edge;
+    struct receipt_keys *receipts; /* NULL: none are made */
     struct publisher *publisher;
     struct api *api;
     struct federation *federation;
@@ -194,6 +196,13 @@ static void watch_files(struct daemon *daemon)
         uv_timer_start(&daemon->look, on_look, ms, ms);
 }
 
+static void reload_receipts(const struct daemon *daemon)
+{
+    char why[RECEIPT_WHY_MAX];
+    if (daemon->receipts && receipt_keys_reload(daemon->receipts, why) != 0)
+        log_write(daemon->log, LOG_ERROR, SOURCE, "receipt keys stay as they were: %s", why);
+}
+
 /* Returns 0, or a status with everything as it was. */
 static int reload(struct daemon *daemon)
 {
@@ -220,6 +229,7 @@ static int reload(struct daemon *daemon)
                   daemon->path, why);
     log_write(daemon->log, LOG_NOTICE, SOURCE, "reloaded config=%s certificates=%zu", daemon->path,
               conf->edge.tls.certificate_count);
+    reload_receipts(daemon);
     reload_api(daemon, conf);
     conf_keep(daemon, conf);
     watch_files(daemon);
@@ -359,6 +369,22 @@ static int start_edge(struct daemon *daemon)
     return status;
 }
 
+/* What signs receipts is published too. */
+static int start_receipts(struct daemon *daemon)
+{
+    char why[RECEIPT_WHY_MAX];
+    if (!daemon->conf->receipt_keys)
+        return 0;
+    int status = receipt_keys_open(daemon->conf->receipt_keys, &daemon->receipts, why);
+    if (status != 0) {
+        log_write(daemon->log, LOG_ERROR, SOURCE, "porting: receipt-keys: %s", why);
+        return status;
+    }
+    daemon->conf->zone.receipt = receipt_key_txt;
+    daemon->conf->zone.receipt_arg = daemon->receipts;
+    return 0;
+}
+
 static int start_publisher(struct daemon *daemon)
 {
     const struct junctord_conf *conf = daemon->conf;
@@ -384,6 +410,7 @@ static int start_api(struct daemon *daemon)
                                     .resolver = &daemon->conf->edge.resolver,
                                     .tls = &daemon->conf->edge.tls,
                                     .zone = &daemon->conf->zone,
+                                    .receipts = daemon->receipts,
                                     .publisher = daemon->publisher,
                                     .porting = daemon->porting,
                                     .log = daemon->log};
@@ -446,6 +473,8 @@ static int run(struct daemon *daemon)
     if (status == 0)
         status = start_edge(daemon);
     if (status == 0)
+        status = start_receipts(daemon);
+    if (status == 0)
         status = start_publisher(daemon);
     if (status == 0)
         status = start_federation(daemon);
@@ -472,6 +501,7 @@ static int run(struct daemon *daemon)
     porting_stop(daemon->porting);
     federation_stop(daemon->federation);
     publisher_free(daemon->publisher);
+    receipt_keys_close(daemon->receipts);
     edge_stop(daemon->edge);
     store_close(daemon->store);
     if (status == 0)

@@ -105,6 +105,8 @@ const struct option_row option_rows[OPT_COUNT] = {
     [OPT_REASON] = {"reason", "TEXT", VALUE_TEXT, .help = "why, for those who read it later"},
     [OPT_SWITCH] = {"switch", .help = "serve the next key from now on, if that is safe"},
     [OPT_FULL] = {"full", .help = "each message whole, too"},
+    [OPT_JWKS] = {"jwks", "FILE", VALUE_FILE,
+                  .help = "what the authority publishes at /v1/keys, as it was saved"},
 };
 
 bool tool_has(const struct tool *tool, enum tool_option option)

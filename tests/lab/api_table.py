@@ -205,10 +205,11 @@ TABLE = [
     case("GET /healthz", "200"),
     case("GET /readyz", "200"),
     case("GET /v1/openapi.json", "200"),
+    case("GET /v1/keys", "200"),
 ]
 NO_DRY_RUN = ("POST /v1/backups", "POST /v1/dns/purge")
 ENDLESS = ("/v1/journal/events", "/v1/trace")  # answers without end
-OPEN = ("GET /healthz", "GET /readyz", "GET /v1/openapi.json")
+OPEN = ("GET /healthz", "GET /readyz", "GET /v1/openapi.json", "GET /v1/keys")
 WHO = ("local", "admin", "operator", "user", "stranger")
 
 

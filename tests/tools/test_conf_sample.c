@@ -48,6 +48,8 @@ static void the_sample_is_correct_and_shows_the_defaults(void **state)
     all->api.group = (gid_t)-1; /* an example there; so are the networks of `allow`, */
     assert_int_equal(all->api.reserved_count, 2);
     all->api.reserved_count = 0; /* these, */
+    assert_non_null(all->receipt_keys);
+    all->receipt_keys = NULL; /* this folder, */
     assert_int_equal(all->edge.resolver.suffix_count, 2);
     assert_true(all->edge.resolver.suffixes[1].trusted);
     assert_string_equal(all->edge.resolver.pstn, "pstn.example.org");
