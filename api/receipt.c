@@ -163,7 +163,7 @@ static int header_read(struct slice part, char kid[RECEIPT_KID_LEN + 1], char wh
                                               {"kid", JSON_STRING, API_REQUIRED},
                                               {"typ", JSON_STRING, API_REQUIRED},
                                               {NULL, JSON_NULL, 0}};
-    json_t *json;
+    json_t *json = NULL;
     int status = object_read(part, "header", fields, &json, why);
     if (status)
         return status;
@@ -253,7 +253,7 @@ static int payload_read(struct slice part, struct receipt *receipt, char why[REC
                                               {"time", JSON_STRING, API_REQUIRED},
                                               {"commit_order", JSON_INTEGER, API_REQUIRED},
                                               {NULL, JSON_NULL, 0}};
-    json_t *json;
+    json_t *json = NULL;
     int status = object_read(part, "payload", fields, &json, why);
     if (status)
         return status;
@@ -280,7 +280,7 @@ static int parts_read(const struct parts *parts, struct receipt *receipt, char w
 
 int receipt_read(struct slice jws, struct receipt *receipt, char why[RECEIPT_WHY_MAX])
 {
-    struct parts parts;
+    struct parts parts = {.input = {NULL, 0}};
     int status = parts_split(jws, &parts, why);
     return status ? status : parts_read(&parts, receipt, why);
 }
@@ -309,7 +309,7 @@ int receipt_verify(struct slice jws, const uint8_t key[RECEIPT_KEY_LEN], struct 
 {
     uint8_t signature[RECEIPT_SIGNATURE_LEN];
     char thumbprint[RECEIPT_HASH_LEN + 1];
-    struct parts parts;
+    struct parts parts = {.input = {NULL, 0}};
     struct receipt read;
     int status = parts_split(jws, &parts, why);
     if (status == 0)
