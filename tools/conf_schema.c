@@ -11,7 +11,7 @@ const struct conf_section conf_sections[] = {
     {"federation", NULL, NULL, conf_end_federation,
      "where other operators reach us over HTTPS, to move addresses; with the certificates of our "
      "domains, and who connects is proven as peers are"},
-    {"porting", NULL, NULL, NULL, "the rules for addresses that move"},
+    {"porting", NULL, NULL, NULL, "how addresses move from and to other operators"},
     {"inside", "TRANSPORT:ADDRESS[:PORT]", conf_begin_inside, conf_end_listener,
      "a listener towards our own core: udp, tcp or tls; once per listener, at least one. Without "
      "PORT it is 5060, for tls 5061"},
@@ -28,7 +28,6 @@ const struct conf_section conf_sections[] = {
     {"publish", NULL, NULL, NULL, "the records that should exist in DNS (junctor dns records)"},
     {"zone", "ZONE", conf_begin_zone, NULL,
      "a zone whose primary server takes these records as signed updates; once per zone"},
-    {"porting", NULL, NULL, NULL, "how addresses move from and to other operators"},
     {"timers", NULL, NULL, NULL, "how long to wait"},
     {"hep", NULL, NULL, NULL,
      "a capture server that gets a copy of every SIP message, decrypted (HEP version 3)"},
@@ -138,6 +137,9 @@ const struct conf_setting conf_settings[] = {
      "seconds in which the operator decides about an objection; the key wins when they are over"},
     {"porting", "moved-s", CONF_NUMBER, 0, MONTH_S, "604800", 0, CONF(porting.moved), NULL,
      "seconds for which an address that was served here is remembered, and its callers are led on"},
+    {"porting", "receipt-keys", CONF_FILE, 0, 0, NULL, CONF_FIXED, CONF(receipt_keys), NULL,
+     "folder of the keys that sign receipts of ports, DOMAIN.pem; made, as the keys are, where it is "
+     "missing. Without it there are no receipts"},
 
     {"inside", "advertise", CONF_TEXT, 0, 0, NULL, CONF_FIXED, 0, conf_take_advertise,
      "HOST[:PORT] under which the core reaches this listener (Via, Record-Route); must be given "
@@ -215,10 +217,6 @@ const struct conf_setting conf_settings[] = {
      "ADDRESS[:PORT] of the zone's primary server; without PORT it is 53"},
     {"zone", "tsig", CONF_FILE, 0, 0, NULL, CONF_MUST, ZONE(key_file), conf_take_tsig,
      "file with the key that may update it (hmac-sha256), as tsig-keygen or keymgr writes it"},
-
-    {"porting", "receipt-keys", CONF_FILE, 0, 0, NULL, CONF_FIXED, CONF(receipt_keys), NULL,
-     "folder of the keys that sign receipts of ports, DOMAIN.pem; made, as the keys are, where it is "
-     "missing. Without it there are no receipts"},
 
     {"timers", "connect-ms", CONF_NUMBER, 50, 60000, "3000", CONF_FIXED,
      CONF(edge.transport.connect_timeout_ms), NULL, "connecting and TLS handshake, per target"},
