@@ -18,6 +18,7 @@
 #ifndef JUNCTOR_API_API_H
 #define JUNCTOR_API_API_H
 
+#include "api/porting.h"
 #include "api/publisher.h"
 #include "base/log.h"
 #include "base/netaddr.h"

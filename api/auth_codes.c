@@ -1,28 +1,43 @@
 /* /v1/addresses/{address}/auth-code: what proves, at another operator, that the holder of an
- * address wants to port it (RFC 9154). It is shown once; a new one replaces it. */
+ * address wants to port it (RFC 9154). It is shown once; a new one replaces it. It is good for any
+ * gaining domain, or for the one that was named. */
 #include "api/records.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
-static int days_decode(struct api_call *call, unsigned *days)
+/* `only` gets the gaining domain that it is to be good for; "": any. */
+static int body_decode(struct api_call *call, unsigned *days, char only[STORE_DOMAIN_MAX + 1])
 {
     static const struct api_field fields[] = {
         {"days", JSON_INTEGER, 0},
+        {"for", JSON_STRING, 0},
         {NULL, JSON_NULL, 0},
     };
-    if (api_json_check(call->body, fields, false, &call->problem))
+    struct store_fault fault;
+    only[0] = '\0';
+    if (api_json_check(call->body, fields, false, &call->problem) ||
+        api_json_number(call->body, "days", 1, API_AUTH_DAYS_MAX, API_AUTH_DAYS, days,
+                        &call->problem))
         return -EPROTO;
-    return api_json_number(call->body, "days", 1, API_AUTH_DAYS_MAX, API_AUTH_DAYS, days,
-                           &call->problem);
+    struct slice text = api_json_text(call->body, "for");
+    if (text.len && store_domain_canonical(text, only, &fault))
+        return api_problem_set(&call->problem, API_PROBLEM_FIELD, "for", "for: %s", fault.text);
+    return 0;
+}
+
+static uint64_t *until_of(struct api_call *call)
+{
+    return call->command.op == STORE_GUARD_CODE ? &call->command.guard.code_until_ms
+                                                : &call->command.record.auth_until_ms;
 }
 
 /* A repeated request hears when the first one's code ends. */
 static int code_made(struct api_call *call, const struct store_verdict *verdict)
 {
-    const struct store_record *record = api_command_record(call);
     union store_any made;
-    uint64_t until_ms = record->auth_until_ms;
+    uint64_t until_ms = *until_of(call);
     if (verdict->repeated) {
         int status = api_outcome_read(call, verdict->sequence, &made);
         if (status)
@@ -43,17 +58,34 @@ static int holder_find(struct api_call *call, struct store_record *record,
                           : api_record_find(call, &api_kind_address, record, key);
 }
 
+/* The whole command but its secret: bound codes are kept beside what protects the address. */
+static void order_fill(struct api_call *call, const struct store_record *record, const char *only,
+                       uint64_t until_ms)
+{
+    struct store_command *command = &call->command;
+    command->expected_version = record->version;
+    if (!*only) {
+        command->op = STORE_ADDRESS_AUTH;
+        command->record = *record;
+    } else {
+        command->op = STORE_GUARD_CODE;
+        command->guard = (struct store_guard){.address = record->address};
+        snprintf(command->guard.code_for, sizeof(command->guard.code_for), "%s", only);
+    }
+    *until_of(call) = until_ms;
+}
+
 int api_auth_code_post(struct api_call *call)
 {
-    struct store_record *record = api_command_record(call);
-    char key[API_MAX_KEY_TEXT];
+    struct store_record record = {.version = 0};
+    char key[API_MAX_KEY_TEXT], only[STORE_DOMAIN_MAX + 1];
     unsigned days;
-    if (holder_find(call, record, key) || days_decode(call, &days) ||
-        api_auth_code_make(call, record->auth_hash))
+    if (holder_find(call, &record, key) || body_decode(call, &days, only))
         return -EPROTO;
-    record->auth_until_ms = api_now_ms() + days * API_DAY_MS;
-    call->command.op = STORE_ADDRESS_AUTH;
-    call->command.expected_version = record->version;
+    order_fill(call, &record, only, api_now_ms() + days * API_DAY_MS);
+    if (api_auth_code_make(call,
+                           *only ? call->command.guard.code_hash : call->command.record.auth_hash))
+        return -EPROTO;
     return api_submit(call, key, code_made);
 }
 

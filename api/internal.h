@@ -19,7 +19,7 @@
 
 #define API_MAX_PARAM  2048 /* bytes of a decoded path or query parameter */
 #define API_MAX_ARGS   8    /* query parameters of one request */
-#define API_MAX_ROUTES 64   /* rows of the table of routes */
+#define API_MAX_ROUTES 96   /* rows of the table of routes */
 #define API_MAX_KEY    255  /* bytes of an Idempotency-Key */
 #define API_MAX_SECRET 80   /* a token or auth code as it is shown, with terminator */
 #define API_READERS    (2 * API_THREADS + 2) /* requests that read the directory at once */
@@ -179,6 +179,7 @@ struct api_call;
 /* May it see and change what belongs to this domain? Administrators all, operators their own,
  * users none. `domain` is canonical. */
 bool api_may_domain(const struct api_call *call, const char *domain);
+bool api_principal_has(const struct api_principal *who, const char *domain);
 /* The same for an address: operators where its domain is theirs, or the one that serves it as a
  * guest of a foreign one; users where they are its owner. */
 bool api_may_record(const struct api_call *call, const struct store_record *record);

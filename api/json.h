@@ -18,7 +18,7 @@
 #define API_BUDGET_MAX     1000000 /* requests per second, or calls at once, of one peer */
 #define API_TOKEN_DAYS_MAX 3650
 #define API_DAY_MS         ((uint64_t)86400 * 1000)
-#define API_AUTH_DAYS      14 /* default */
+#define API_AUTH_DAYS      7 /* default */
 #define API_AUTH_DAYS_MAX  90
 
 /* The bytes of a body -> an object. */

@@ -17,6 +17,7 @@
     X(UNAUTHORIZED, 401, "unauthorized", "A valid token is required")                              \
     X(FORBIDDEN, 403, "forbidden", "You may not do this")                                          \
     X(DENIED, 403, "claim-denied", "The address may not be claimed")                               \
+    X(PROOF, 403, "bad-proof", "The auth code, secret or signature is not good")                   \
     X(NO_RESOURCE, 404, "no-such-resource", "There is nothing at this URL")                        \
     X(NO_RECORD, 404, "no-such-record", "There is no such record")                                 \
     X(METHOD, 405, "method-not-allowed", "This method does not work here")                         \
@@ -25,6 +26,9 @@
     X(QUARANTINED, 409, "quarantined", "The address was released and is not free yet")             \
     X(LOCKED, 409, "locked", "The address is locked")                                              \
     X(LOOP, 409, "alias-loop", "The alias would lead back to itself")                              \
+    X(PORTING, 409, "port-pending", "A port of the address is under way")                          \
+    X(FROZEN, 409, "frozen", "The address may not be ported now")                                  \
+    X(STATE, 409, "port-state", "The port is in no state for that")                                \
     X(CLAIM_LIMIT, 409, "claim-limit", "No further address may be claimed")                        \
     X(TRIMMED, 410, "trimmed", "This part of the journal is gone")                                 \
     X(CHANGED, 412, "changed", "The record changed in the meantime")                               \

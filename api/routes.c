@@ -1,4 +1,5 @@
 /* The one table of routes, and how a path finds its row. */
+#include "api/ports.h"
 #include "api/records.h"
 
 #include "base/chars.h"
@@ -11,6 +12,8 @@
 #define ADMIN    API_ADMIN
 #define OPERATOR (API_ADMIN | API_OPERATOR)
 #define IMPORT   (OPERATOR | API_LARGE)
+#define MOVE     (API_ALL | API_NO_DRY_RUN)
+#define DECIDE   (OPERATOR | API_NO_DRY_RUN)
 #define PROBE    (API_ANYONE | API_HEALTH)
 
 #define PAGE "cursor limit"
@@ -32,6 +35,24 @@ static const struct api_route routes[] = {
     {API_DELETE, "/v1/addresses/{address}", "purge", api_address_delete, API_ALL, NULL},
     {API_POST, "/v1/addresses/{address}/auth-code", "", api_auth_code_post, API_ALL, NULL},
     {API_DELETE, "/v1/addresses/{address}/auth-code", "", api_auth_code_delete, API_ALL, NULL},
+
+    {API_POST, "/v1/addresses/{address}/port-check", "", api_port_check_post, MOVE, NULL},
+    {API_GET, "/v1/addresses/{address}/protection", "", api_protection_get, API_ALL, NULL},
+    {API_PUT, "/v1/addresses/{address}/recovery-key", "", api_recovery_key_put, API_ALL, NULL},
+    {API_DELETE, "/v1/addresses/{address}/recovery-key", "", api_recovery_key_delete, API_ALL,
+     NULL},
+    {API_PUT, "/v1/addresses/{address}/freeze", "", api_freeze_put, OPERATOR, NULL},
+
+    {API_GET, "/v1/ports", "address state role cursor limit", api_ports_get, API_ALL, NULL},
+    {API_POST, "/v1/ports", "", api_port_post, MOVE, NULL},
+    {API_GET, "/v1/ports/{id}", "", api_port_get, API_ALL, NULL},
+    {API_POST, "/v1/ports/{id}/cancel", "", api_port_cancel_post, MOVE, NULL},
+    {API_POST, "/v1/ports/{id}/undo", "", api_port_undo_post, MOVE, NULL},
+    {API_POST, "/v1/ports/{id}/object", "", api_port_object_post, MOVE, NULL},
+    {API_POST, "/v1/ports/{id}/approve", "", api_port_approve_post, DECIDE, NULL},
+    {API_POST, "/v1/ports/{id}/reject", "", api_port_reject_post, DECIDE, NULL},
+    {API_POST, "/v1/ports/{id}/allow", "", api_port_allow_post, DECIDE, NULL},
+    {API_GET, "/v1/ports/{id}/events", "", api_port_events_get, API_ALL, NULL},
 
     {API_POST, "/v1/import", "", api_import_post, IMPORT, NULL},
     {API_POST, "/v1/import/undo", "", api_import_undo_post, IMPORT, NULL},

@@ -6,9 +6,8 @@
 #include <errno.h>
 #include <string.h>
 
-bool api_may_domain(const struct api_call *call, const char *domain)
+bool api_principal_has(const struct api_principal *who, const char *domain)
 {
-    const struct api_principal *who = &call->who;
     if (who->bits & API_ADMIN)
         return true;
     if (!(who->bits & API_OPERATOR))
@@ -17,6 +16,11 @@ bool api_may_domain(const struct api_call *call, const char *domain)
         if (strcmp(who->domains[i], domain) == 0)
             return true;
     return false;
+}
+
+bool api_may_domain(const struct api_call *call, const char *domain)
+{
+    return api_principal_has(&call->who, domain);
 }
 
 /* Does the domain that hosts it serve an address of another authority's? Then it is its too. */

@@ -103,6 +103,32 @@ int store_links_any(const struct store_txn *txn, const struct store_address *add
     return ret ? ret : store_any_under(txn, TABLE_LINKS, table_key_bytes(&prefix));
 }
 
+struct link_visit {
+    store_link_h *each;
+    void *arg;
+};
+
+static int link_list_visit(struct slice key, struct slice value, void *arg)
+{
+    const struct link_visit *visit = arg;
+    char text[LINK_TEXT_MAX];
+    (void)key;
+    if (slice_to_cstr(value, text, sizeof(text)))
+        return STATUS_CORRUPT;
+    return !visit->each(text, visit->arg);
+}
+
+int store_link_list(struct store_reader *reader, const struct store_address *address, size_t max,
+                    store_link_h *each, void *arg)
+{
+    struct link_visit visit = {.each = each, .arg = arg};
+    struct table_key prefix;
+    int ret = link_prefix(&prefix, address);
+    return ret ? ret
+               : store_list(&reader->txn, TABLE_LINKS, table_key_bytes(&prefix), SLICE(""), max,
+                            link_list_visit, &visit);
+}
+
 /* The aliases that lead to one address, and those that lead to them. */
 struct depth_visit {
     const struct store_txn *txn;

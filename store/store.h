@@ -205,6 +205,11 @@ int store_number_list(struct store_reader *reader, const char *after, size_t max
 int store_domain_number_list(struct store_reader *reader, const char *domain, const char *after,
                              size_t max, store_number_h *each, void *arg);
 
+/* What leads to an address: each alias as "user@domain", each number as "+digits", in no order. */
+typedef bool store_link_h(const char *text, void *arg);
+int store_link_list(struct store_reader *reader, const struct store_address *address, size_t max,
+                    store_link_h *each, void *arg);
+
 /* Another operator's edge, by the SIP domain it proves. */
 struct store_peer {
     char domain[STORE_DOMAIN_MAX + 1];
