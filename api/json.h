@@ -158,6 +158,8 @@ json_t *api_cursor_encode(const struct store_cursor *cursor);
 /* {"id", "role", "kind", "state", "reason", "address", "gaining", "losing", "deadline",
  * "committed", "undoes", "owner"}; null where there is none. No secret and no hash of one. */
 json_t *api_port_encode(const struct store_port *port);
+/* When its state ends by itself, at a host as the authority told it; 0: it does not. */
+uint64_t api_port_deadline(const struct store_port *port);
 /* {"address", "frozen", "frozen_until", "code_for", "recovery_key", "next_recovery_key",
  * "next_recovery_key_from"}; keys in hex, they are public. */
 json_t *api_guard_encode(const struct store_guard *guard);

@@ -14,6 +14,14 @@ json_t *api_left_encode(uint64_t deadline_ms, uint64_t now_ms)
     return json_integer(deadline_ms > now_ms ? (json_int_t)((deadline_ms - now_ms) / 1000) : 0);
 }
 
+uint64_t api_port_deadline(const struct store_port *port)
+{
+    if (!store_port_is_open(port->state) && port->state != STORE_PORT_COMMITTED)
+        return 0; /* then it is only forgotten */
+    bool is_host = port->role != STORE_PORT_AUTHORITY && port->order != 0;
+    return is_host ? port->told_ms : port->deadline_ms;
+}
+
 json_t *api_port_encode(const struct store_port *port)
 {
     char address[API_ADDRESS_TEXT_MAX];
@@ -22,7 +30,7 @@ json_t *api_port_encode(const struct store_port *port)
         store_port_role_text(port->role), "kind", store_port_kind_text(port->kind), "state",
         store_port_state_text(port->state), "reason", or_null(store_port_reason_text(port->reason)),
         "address", api_address_format(&port->address, address), "gaining", port->gaining, "losing",
-        or_null(port->losing), "deadline", api_time_encode(port->deadline_ms), "committed",
+        or_null(port->losing), "deadline", api_time_encode(api_port_deadline(port)), "committed",
         api_time_encode(port->committed_ms), "undoes", or_null(port->undoes), "owner",
         or_null(port->owner));
     return api_json_stamp(json, port->created_ms, port->version);

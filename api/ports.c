@@ -84,7 +84,7 @@ json_t *api_port_show(const struct store_port *port)
 {
     json_t *json = api_port_encode(port);
     if (json)
-        json_object_set_new(json, "left", api_left_encode(port->deadline_ms, api_now_ms()));
+        json_object_set_new(json, "left", api_left_encode(api_port_deadline(port), api_now_ms()));
     return json;
 }
 

@@ -253,6 +253,7 @@ static struct store_port port_told(const struct store_apply *apply, const struct
     port.order = told->order;
     port.commit_order = told->commit_order;
     port.committed_ms = told->committed_ms;
+    port.told_ms = told->deadline_ms;
     memcpy(port.losing, told->losing, sizeof(port.losing));
     if (!store_id_is_set(port.key_seen))
         memcpy(port.key_seen, told->key_seen, sizeof(port.key_seen));

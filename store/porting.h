@@ -98,7 +98,9 @@ struct store_port {
     char losing[STORE_DOMAIN_MAX + 1]; /* "" while only the gaining host knows of it */
     unsigned owed;                     /* of enum store_port_owed */
     uint64_t deadline_ms;              /* when its state ends by itself; 0: does not */
-    uint64_t committed_ms;             /* 0: is not */
+    uint64_t told_ms;      /* at a host: the deadline as the authority told it; nothing ends by it
+                              here. 0: none */
+    uint64_t committed_ms; /* 0: is not */
     uint64_t
         order; /* at a host: the authority's version of the port when it told; never goes back */
     uint64_t commit_order; /* the authority's version when it committed: of two ports of an address

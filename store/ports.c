@@ -64,6 +64,7 @@ void store_port_pack(struct store_pack *pack, const struct store_port *port, boo
     store_pack_string(pack, port->losing);
     store_pack_number(pack, port->owed);
     store_pack_number(pack, port->deadline_ms);
+    store_pack_number(pack, port->told_ms);
     store_pack_number(pack, port->committed_ms);
     store_pack_number(pack, port->order);
     store_pack_number(pack, port->commit_order);
@@ -116,6 +117,7 @@ void store_port_unpack(struct store_unpack *unpack, struct store_port *port)
         unpack->failed = true;
     port->owed = (unsigned)(owed & STORE_PORT_OWED_ALL);
     port->deadline_ms = store_unpack_number(unpack);
+    port->told_ms = store_unpack_number(unpack);
     port->committed_ms = store_unpack_number(unpack);
     port->order = store_unpack_number(unpack);
     port->commit_order = store_unpack_number(unpack);

@@ -263,6 +263,7 @@ static void each_sees_his_own_roles(void **state)
     struct response response;
     http(fixture, as(op_b, GET(port.path)), &response);
     assert_string_equal(text_of(response.json, "role"), "gaining");
+    assert_true(number_of(response.json, "left") > 0);
     response_done(&response);
     http(fixture, as(op_a, GET(port.path)), &response);
     assert_string_equal(text_of(response.json, "role"), "authority");
@@ -307,6 +308,32 @@ static void its_events_end_behind_the_last_state(void **state)
     assert_non_null(strstr(text, "event: state\ndata: {"));
     assert_non_null(strstr(text, "\"state\":\"rejected\""));
     close(fd);
+}
+
+static bool route_says(const struct fixture *fixture, const char *text)
+{
+    struct response response;
+    bool found = false;
+    size_t i;
+    json_t *item;
+    http(fixture, as(op_a, GET("/v1/route/bob@opa.example")), &response);
+    json_array_foreach(json_object_get(response.json, "steps"), i, item)
+    {
+        found = found || (strcmp(text_of(item, "what"), "port") == 0 &&
+                          strstr(text_of(item, "why"), text) != NULL);
+    }
+    response_done(&response);
+    return found;
+}
+
+static void a_route_names_the_port_that_led_there(void **state)
+{
+    const struct fixture *fixture = *state;
+    struct made port = port_of_bob(fixture, "{}");
+    assert_true(route_says(fixture, "to opb.example is pending, until 2"));
+    expect_status(fixture, as(op_a, POST(below(port.path, "approve"), "{}")), 200);
+    assert_true(route_says(fixture, "brought it from opa.example to opb.example at 2"));
+    assert_false(route_says(fixture, "nothing has moved yet"));
 }
 
 /* ---- before a port ---- */
@@ -444,6 +471,7 @@ int main(void)
         PORTS_TEST(each_sees_his_own_roles),
         PORTS_TEST(pages_go_over_all_of_them),
         PORTS_TEST(its_events_end_behind_the_last_state),
+        PORTS_TEST(a_route_names_the_port_that_led_there),
         PORTS_TEST(a_check_says_what_stands_against_it),
         PORTS_TEST(a_check_tells_others_nothing_of_the_address),
         PORTS_TEST(a_frozen_address_is_refused),
