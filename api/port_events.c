@@ -17,7 +17,9 @@ struct port_events {
     char actor[STORE_ACTOR_MAX + 1];
     enum store_port_role role;
     char id[STORE_PORT_ID_LEN + 1];
-    uint64_t told; /* the version of the port that was told last */
+    uint64_t told; /* the version of the port that was looked at last; 0: none */
+    bool has_last;
+    struct store_port last; /* as it was told */
 };
 
 static bool is_last(enum store_port_state state)
@@ -57,14 +59,31 @@ static int state_read(const struct port_events *events, struct store_reader *rea
     return status;
 }
 
+/* The record also changes where others have been told of it, which is nothing to see. */
+static bool is_news(const struct port_events *events, const struct store_port *port)
+{
+    if (port->version == events->told)
+        return false;
+    return !events->has_last || port->state != events->last.state ||
+           port->reason != events->last.reason ||
+           api_port_deadline(port) != api_port_deadline(&events->last);
+}
+
+static int news_tell(struct port_events *events, struct buf *out, const struct store_port *port)
+{
+    events->has_last = true;
+    events->last = *port;
+    return event_append(out, port);
+}
+
 /* Ends behind the last state, and where the port or the right to see it is gone. */
 static int events_more(struct api_stream *stream, struct store_reader *reader, struct buf *out)
 {
     struct port_events *events = stream->arg;
     struct store_port port;
     int status = state_read(events, reader, &port);
-    if (!status && port.version != events->told)
-        status = event_append(out, &port);
+    if (!status && is_news(events, &port))
+        status = news_tell(events, out, &port);
     else if (!status && stream->tick)
         status = buf_append(out, SLICE(": still here\n\n"));
     if (status)

@@ -171,6 +171,8 @@ static int records_explain(struct walk *walk)
         int status = address_see(walk, &address, &record, &sight);
         if (!status && sight == SIGHT_HIDDEN)
             answer_hide(walk, &address, hop > 0);
+        if (!status && sight == SIGHT_RECORD)
+            status = walk_ports(walk, &address);
         if (status || sight != SIGHT_RECORD || !record_explain(walk, &record))
             return status;
         address = record.target;

@@ -43,6 +43,20 @@ static struct zone_conf zone_of_an_edge(void)
     return zone;
 }
 
+/* Ports between domains of the directory alone. */
+static struct porting *porting_of(struct store *store)
+{
+    const struct porting_conf conf = {.terms = {.window = 86400, .grace = 86400, .freeze = 86400}};
+    const struct porting_parts parts = {.store = store};
+    struct porting *porting;
+    if (porting_open(&conf, &parts, &porting))
+        return NULL;
+    if (porting_start(porting) == 0)
+        return porting;
+    porting_stop(porting);
+    return NULL;
+}
+
 int main(int argc, char **argv)
 {
     struct resolver_conf resolver = {
@@ -69,7 +83,9 @@ int main(int argc, char **argv)
     struct guard *guard = guard_alloc(&(struct guard_conf){.ban_s = 0});
     struct api_parts parts = {
         .store = store, .guard = guard, .resolver = &resolver, .zone = &zone, .log = log};
+    parts.porting = porting_of(store);
     int result = serve(argv[2], &parts);
+    porting_stop(parts.porting);
     guard_free(guard);
     store_close(store);
     log_free(log);
