@@ -4,6 +4,7 @@
 
 #include "api/porting.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,26 @@
 static char op_a[TOKEN_MAX], op_b[TOKEN_MAX], user_1[TOKEN_MAX], user_2[TOKEN_MAX];
 static struct porting *engine;
 
+/* What another operator was asked last. */
+static struct {
+    char from[64], to[64], path[128], only[64];
+    size_t hash_len;
+    bool is_down;
+} asked;
+
+static int ask(const char *from_domain, const char *to_domain, const char *method, const char *path,
+               const json_t *body, struct federation_answer *answer, void *arg)
+{
+    (void)arg;
+    snprintf(asked.from, sizeof(asked.from), "%s", from_domain);
+    snprintf(asked.to, sizeof(asked.to), "%s", to_domain);
+    snprintf(asked.path, sizeof(asked.path), "%s %s", method, path);
+    snprintf(asked.only, sizeof(asked.only), "%s", text_of(body, "for"));
+    asked.hash_len = strlen(text_of(body, "hash"));
+    answer->status = 200;
+    return asked.is_down ? -ETIMEDOUT : 0;
+}
+
 static void engine_open(struct fixture *fixture)
 {
     const struct porting_conf conf = {.terms = {.window = DAY_S,
@@ -27,7 +48,7 @@ static void engine_open(struct fixture *fixture)
                                                 .grace = 3 * DAY_S,
                                                 .freeze = 3 * DAY_S},
                                       .moved = 7 * DAY_S};
-    const struct porting_parts parts = {.store = fixture->store};
+    const struct porting_parts parts = {.store = fixture->store, .ask = ask};
     assert_int_equal(porting_open(&conf, &parts, &engine), 0);
 }
 
@@ -38,6 +59,7 @@ static int ports_setup(void **state)
     struct api_conf conf = fixture_conf_https(fixture);
     struct api_parts parts = {.store = fixture->store, .resolver = &fixture->resolver};
     char why[API_MAX_WHY] = "";
+    memset(&asked, 0, sizeof(asked));
     engine_open(fixture);
     parts.porting = engine;
     api_stop(fixture->api);
@@ -194,6 +216,30 @@ static void a_code_for_another_host_is_no_code(void **state)
     const struct fixture *fixture = *state;
     struct made port = port_of_bob(fixture, "{\"for\": \"opc.example\"}");
     expect_state(fixture, user_1, port.path, "refused", "bad-code");
+}
+
+static void a_guests_code_is_left_at_its_authority(void **state)
+{
+    const struct fixture *fixture = *state;
+    struct response response;
+    const char *code = "/v1/addresses/dave@far.example/auth-code";
+    add(fixture, "/v1/addresses",
+        "{\"address\": \"dave@far.example\", \"hosting\": \"opb.example\"}");
+    asked.is_down = true;
+    expect_status(fixture, as(op_b, POST(code, "{}")), 503);
+    http(fixture, GET("/v1/addresses/dave@far.example"), &response);
+    assert_true(json_is_null(json_object_get(response.json, "auth_until")));
+    response_done(&response);
+    asked.is_down = false;
+    expect_status(fixture, as(op_b, POST(code, "{\"for\": \"opc.example\"}")), 201);
+    assert_string_equal(asked.from, "opb.example");
+    assert_string_equal(asked.to, "far.example");
+    assert_string_equal(asked.path, "PUT /federation/v1/addresses/dave%40far.example/auth-code");
+    assert_string_equal(asked.only, "opc.example");
+    assert_int_equal(asked.hash_len, 64);
+    asked.path[0] = '\0';
+    expect_status(fixture, as(op_b, DELETE(code, ANY)), 204);
+    assert_string_not_equal(asked.path, "");
 }
 
 static void the_same_key_begins_no_second_port(void **state)
@@ -466,6 +512,7 @@ int main(void)
         PORTS_TEST(the_holder_gives_it_up),
         PORTS_TEST(the_old_host_refuses_with_a_reason),
         PORTS_TEST(a_code_for_another_host_is_no_code),
+        PORTS_TEST(a_guests_code_is_left_at_its_authority),
         PORTS_TEST(the_same_key_begins_no_second_port),
         PORTS_TEST(what_cannot_begin_is_refused),
         PORTS_TEST(each_sees_his_own_roles),
