@@ -149,6 +149,8 @@ static int code_make(struct tool *tool, const char *path, const struct client_an
     json_t *body = json_object();
     if (tool_has(tool, OPT_DAYS))
         json_object_set_new(body, "days", json_integer((json_int_t)tool_number(tool, OPT_DAYS, 0)));
+    if (tool_has(tool, OPT_FOR))
+        json_object_set_new(body, "for", json_string(tool_value(tool, OPT_FOR)));
     int code = tool_change(tool, "POST", path, NULL, body, &answer);
     if (code)
         return code;
@@ -162,9 +164,10 @@ int tool_address_code(struct tool *tool)
     struct client_answer seen;
     char *path = NULL;
     bool withdraw = tool_has(tool, OPT_WITHDRAW);
-    if (withdraw ? tool_has(tool, OPT_DAYS) : tool_has(tool, OPT_IF_VERSION))
-        return tool_fail(TOOL_USAGE, "address auth-code: --days goes with a new code, --if-version "
-                                     "with --withdraw");
+    if (withdraw ? tool_has(tool, OPT_DAYS) || tool_has(tool, OPT_FOR)
+                 : tool_has(tool, OPT_IF_VERSION))
+        return tool_fail(TOOL_USAGE, "address auth-code: --days goes with a new code, as --for "
+                                     "does, --if-version with --withdraw");
     int code = tool_resource_get(tool, &addresses, &seen);
     if (code)
         return code;
@@ -178,5 +181,48 @@ int tool_address_code(struct tool *tool)
     free(path);
     free(record);
     json_decref(seen.json);
+    return code;
+}
+
+/* ---- recovery-key ---- */
+
+static int key_change(struct tool *tool, const char *path)
+{
+    struct client_answer answer;
+    char secret[130];
+    bool withdraw = tool_has(tool, OPT_WITHDRAW);
+    json_t *body = NULL;
+    int code = withdraw ? TOOL_DONE : tool_secret_read("auth code", secret, sizeof(secret));
+    if (code)
+        return code;
+    if (!withdraw)
+        body = json_pack("{s:s, s:s}", "key", tool->operands[1], "code", secret);
+    explicit_bzero(secret, sizeof(secret));
+    if (!withdraw && !body)
+        return tool_fail(TOOL_USAGE, "the key or the code is not UTF-8 text");
+    code = tool_change(tool, withdraw ? "DELETE" : "PUT", path, "*", body, &answer);
+    if (code)
+        return code;
+    if (tool->json)
+        tool_json_print(answer.json);
+    else if (withdraw)
+        tool_done_print(tool, tool_string(answer.json, "address"), "without the new recovery key");
+    else
+        printf("%s has a recovery key that works from %s on\n", tool_string(answer.json, "address"),
+               tool_string(answer.json, "next_recovery_key_from"));
+    json_decref(answer.json);
+    return TOOL_DONE;
+}
+
+int tool_address_key(struct tool *tool)
+{
+    char *path = NULL;
+    if (tool_has(tool, OPT_WITHDRAW) == (tool->operand_count > 1))
+        return tool_fail(TOOL_USAGE, "address recovery-key: takes a key, or --withdraw");
+    char *record = tool_path(addresses.folder, tool->operands[0]);
+    int code = record && asprintf(&path, "%s/recovery-key", record) >= 0 ? key_change(tool, path)
+                                                                         : TOOL_REFUSED;
+    free(path);
+    free(record);
     return code;
 }

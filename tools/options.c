@@ -107,6 +107,7 @@ const struct option_row option_rows[OPT_COUNT] = {
     [OPT_FULL] = {"full", .help = "each message whole, too"},
     [OPT_JWKS] = {"jwks", "FILE", VALUE_FILE,
                   .help = "what the authority publishes at /v1/keys, as it was saved"},
+    [OPT_FOR] = {"for", "DOMAIN", VALUE_TEXT, .help = "the new host for which alone it is good"},
 };
 
 bool tool_has(const struct tool *tool, enum tool_option option)

@@ -77,6 +77,7 @@ enum tool_option {
     OPT_SWITCH,
     OPT_FULL,
     OPT_JWKS,
+    OPT_FOR,
     OPT_COUNT
 };
 #define TOOL_BIT(option) (UINT64_C(1) << (option))
@@ -103,6 +104,10 @@ tool_command_h tool_domain_add, tool_domain_list, tool_domain_show, tool_domain_
     tool_domain_del;
 tool_command_h tool_address_add, tool_address_list, tool_address_show, tool_address_set,
     tool_address_del, tool_address_purge, tool_address_code;
+tool_command_h tool_address_key;
+tool_command_h tool_port_check, tool_port_start, tool_port_list, tool_port_show, tool_port_watch,
+    tool_port_cancel, tool_port_undo, tool_port_approve, tool_port_reject, tool_port_object,
+    tool_port_allow;
 tool_command_h tool_number_add, tool_number_list, tool_number_show, tool_number_set,
     tool_number_del;
 tool_command_h tool_peer_add, tool_peer_list, tool_peer_show, tool_peer_set, tool_peer_del;
@@ -159,6 +164,10 @@ int tool_change(struct tool *tool, const char *method, const char *path, const c
 char *tool_path(const char *folder, const char *name);
 /* The path with one more query argument, escaped; frees `path`, accepts NULL. As tool_path. */
 char *tool_path_with(char *path, const char *name, const char *value);
+
+/* One line of standard input, without its end: a secret, named `what`. Returns TOOL_DONE, or
+ * TOOL_USAGE after saying that there is none. */
+int tool_secret_read(const char *what, char *secret, size_t size);
 
 /* ---- signals ---- */
 

@@ -1,0 +1,117 @@
+#!/usr/bin/env python3
+"""The command-line tool: an address moves between two domains of one directory. Prints TAP."""
+import subprocess
+import sys
+
+from harness import CORE, DONE, LIMIT_S, REFUSED, TOOL, USAGE, main
+
+KEY = 64 * "5"
+
+
+def two_domains(daemon):
+    for name in ("opa.example", "opb.example"):
+        daemon.run("domain", "add", name, "--core", CORE)
+    daemon.run("address", "add", "bob@opa.example")
+
+
+def code_of(daemon, *words):
+    out, _ = daemon.run("address", "auth-code", "bob@opa.example", "--quiet", *words)
+    return out.encode()
+
+
+def watch(daemon, port):
+    return subprocess.Popen([TOOL, "--socket", daemon.socket, "port", "watch", port],
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def start(daemon, code):
+    """A port that its authority has accepted and told; its id and undo secret."""
+    made = daemon.json("port", "start", "bob@opa.example", "opb.example", stdin=code)
+    while True:  # the old host and the new one have to hear of it
+        ports = daemon.json("port", "list", "bob@opa.example")["ports"]
+        if [port["state"] for port in ports].count("pending") == 3:
+            break
+    return made["id"], made["undo_secret"]
+
+
+def check_says_no_and_yes(daemon):
+    two_domains(daemon)
+    words = ("port", "check", "bob@opa.example", "opb.example")
+    checked = daemon.json(*words, code=REFUSED)
+    assert not checked["possible"], checked
+    code_of(daemon)
+    out, _ = daemon.run(*words)
+    assert "lock       ok   no lock is set" in out and "NO" not in out, out
+    assert "stays      The address keeps its name" in out, out
+
+
+def a_port_is_watched_to_its_end(daemon):
+    two_domains(daemon)
+    port, _ = start(daemon, code_of(daemon, "--for", "opb.example"))
+    assert port in daemon.run("port", "list", "bob@opa.example")[0]
+    watcher = watch(daemon, port)
+    assert watcher.stdout.readline().startswith("pending, until 2")
+    out, _ = daemon.run("port", "reject", port, "--reason", "fraud")
+    assert out == port + " rejected\n", out
+    out, err = watcher.communicate(timeout=LIMIT_S)
+    assert (out, err, watcher.returncode) == ("rejected, fraud\n", "", DONE), (out, err)
+    assert daemon.json("port", "show", port)["state"] == "rejected"
+
+
+def an_approved_one_can_be_taken_back(daemon):
+    two_domains(daemon)
+    port, secret = start(daemon, code_of(daemon))
+    assert daemon.run("port", "approve", port)[0] == port + " approved\n"
+    assert daemon.json("address", "show", "bob@opa.example")["hosting"] == "opb.example"
+    watcher = watch(daemon, port)
+    assert watcher.stdout.readline().startswith("committed, until 2")
+    while True:  # the old host has to have heard of it, too
+        done = subprocess.run([TOOL, "--socket", daemon.socket, "port", "undo", port], check=False,
+                              input=secret.encode(), capture_output=True, timeout=LIMIT_S)
+        if done.returncode == DONE:
+            break
+    assert watcher.communicate(timeout=LIMIT_S)[0].startswith("undone")
+    assert daemon.json("address", "show", "bob@opa.example")["hosting"] == "opa.example"
+
+
+def a_started_one_can_be_given_up(daemon):
+    two_domains(daemon)
+    port, _ = start(daemon, code_of(daemon))
+    assert daemon.run("port", "cancel", port)[0] == port + " cancelled\n"
+    out, _ = watch(daemon, port).communicate(timeout=LIMIT_S)
+    assert out.endswith("cancelled, by-holder\n"), out
+    _, err = daemon.run("port", "allow", port, code=REFUSED)
+    assert err.startswith("junctor: "), err
+
+
+def codes_come_from_standard_input(daemon):
+    two_domains(daemon)
+    for words in (("port", "start", "bob@opa.example", "opb.example"),
+                  ("port", "undo", 32 * "0"),
+                  ("address", "recovery-key", "bob@opa.example", KEY)):
+        _, err = daemon.run(*words, code=USAGE, stdin=b"\n")
+        assert "standard input: has no" in err, err
+
+
+def a_recovery_key_is_left_and_taken_back(daemon):
+    two_domains(daemon)
+    words = ("address", "recovery-key", "bob@opa.example")
+    _, err = daemon.run(*words, KEY, stdin=b"wrong", code=REFUSED)
+    assert "the auth code is wrong" in err, err
+    out, _ = daemon.run(*words, KEY, stdin=code_of(daemon))
+    assert out.startswith("bob@opa.example has a recovery key that works from 2"), out
+    out, _ = daemon.run(*words, "--withdraw")
+    assert out == "bob@opa.example without the new recovery key\n", out
+
+
+TESTS = [
+    check_says_no_and_yes,
+    a_port_is_watched_to_its_end,
+    an_approved_one_can_be_taken_back,
+    a_started_one_can_be_given_up,
+    codes_come_from_standard_input,
+    a_recovery_key_is_left_and_taken_back,
+]
+
+if __name__ == "__main__":
+    sys.exit(main(TESTS))
