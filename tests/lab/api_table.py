@@ -12,6 +12,8 @@ F = "403 forbidden"
 N = "404 no-such-record"
 ALICE, BOB, CAROL = "alice@opa.example", "bob@opa.example", "carol@opb.example"
 
+NO_PORT = 32 * "0"
+
 Case = namedtuple("Case", "route param query body headers expected")
 
 
@@ -127,6 +129,31 @@ TABLE = [
     case("DELETE /v1/addresses/{address}/auth-code", N, ALICE, headers=ANY),
     case("DELETE /v1/addresses/{address}/auth-code", "428 if-match-required", "coded@opa.example"),
 
+    case("POST /v1/addresses/{address}/port-check", "200", ALICE, body={"gaining": "opb.example"}),
+    case("POST /v1/addresses/{address}/port-check", "200", CAROL, body={}),
+    case("GET /v1/addresses/{address}/protection", ("200", "200", "200", N), BOB),
+    case("PUT /v1/addresses/{address}/freeze", staff("200"), ALICE, body={"frozen": True},
+         headers=ANY),
+    case("PUT /v1/addresses/{address}/freeze", apart("200"), CAROL, body={"frozen": True},
+         headers=ANY),
+    case("PUT /v1/addresses/{address}/freeze", staff("428 if-match-required"), ALICE,
+         body={"frozen": True}),
+    case("PUT /v1/addresses/{address}/recovery-key", "403 bad-proof", "coded@opa.example",
+         body={"key": 64 * "0", "code": "wrong"}, headers=ANY),
+    case("PUT /v1/addresses/{address}/recovery-key", ("403 bad-proof",) * 3 + (N,), BOB,
+         body={"key": 64 * "0", "code": "wrong"}, headers=ANY),
+    case("DELETE /v1/addresses/{address}/recovery-key", N, ALICE, headers=ANY),
+
+    case("GET /v1/ports", "200", query="role=gaining&state=pending"),
+    case("GET /v1/ports/{id}", N, NO_PORT),
+    case("GET /v1/ports/{id}/events", N, NO_PORT),
+    case("POST /v1/ports", "400 invalid-field",
+         body={"address": ALICE, "gaining": "none.example", "code": "x"}),
+    *[case("POST /v1/ports/{id}/" + step, N, NO_PORT, body={}) for step in ("cancel", "object")],
+    *[case("POST /v1/ports/{id}/" + step, staff(N), NO_PORT, body={})
+      for step in ("approve", "reject", "allow")],
+    case("POST /v1/ports/{id}/undo", N, NO_PORT, body={"secret": "x"}),
+
     case("POST /v1/import", staff("200"), body={"addresses": [{"address": "new@opa.example"}]}),
     case("POST /v1/import", staff("400 invalid-field"), body={"addresses": []}),
     case("POST /v1/import/undo", staff("200"),
@@ -207,7 +234,10 @@ TABLE = [
     case("GET /v1/openapi.json", "200"),
     case("GET /v1/keys", "200"),
 ]
-NO_DRY_RUN = ("POST /v1/backups", "POST /v1/dns/purge")
+NO_DRY_RUN = ("POST /v1/backups", "POST /v1/dns/purge",
+              "POST /v1/addresses/{address}/port-check", "POST /v1/ports",
+              *["POST /v1/ports/{id}/" + step
+                for step in ("cancel", "undo", "object", "approve", "reject", "allow")])
 ENDLESS = ("/v1/journal/events", "/v1/trace")  # answers without end
 OPEN = ("GET /healthz", "GET /readyz", "GET /v1/openapi.json", "GET /v1/keys")
 WHO = ("local", "admin", "operator", "user", "stranger")
