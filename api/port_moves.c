@@ -262,7 +262,7 @@ int api_port_allow_post(struct api_call *call)
 /* A disputed one is its authority's to decide, every other the losing host's. */
 int api_port_reject_post(struct api_call *call)
 {
-    struct store_port port;
+    struct store_port port = {.version = 0};
     bool is_disputed =
         role_find(call, STORE_PORT_AUTHORITY, &port) == 0 && port.state == STORE_PORT_DISPUTED;
     return step_run(call, STORE_PORT_REJECT, is_disputed ? STORE_PORT_AUTHORITY : STORE_PORT_LOSING,

@@ -137,7 +137,7 @@ int api_port_find(struct api_call *call, struct store_port *port)
 
 int api_port_get(struct api_call *call)
 {
-    struct store_port port;
+    struct store_port port = {.version = 0};
     if (api_port_find(call, &port))
         return -EPROTO;
     return api_call_reply(call, 200, api_port_show(&port), port.version);

@@ -449,7 +449,8 @@ def test_tokens(root, admin, over_https):
 NOBODY = {"/v1/domains/{name}": "nobody.example", "/v1/peers/{domain}": "nobody.example",
           "/v1/numbers/{number}": "%2B491111", "/v1/tokens/{id}": "000000000000",
           "/v1/ports/{id}": 32 * "0",
-          "/v1/bans/{source}": "192.0.2.77", "/v1/cursors/{name}": "nobody", "/v1/dns/records/{domain}": "nobody.example"}
+          "/v1/bans/{source}": "192.0.2.77", "/v1/cursors/{name}": "nobody",
+          "/v1/dns/records/{domain}": "nobody.example"}
 
 
 def path_of(template):
