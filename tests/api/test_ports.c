@@ -486,6 +486,7 @@ static void a_recovery_key_takes_a_code_and_waits(void **state)
     code_make(fixture, "{\"for\": \"opb.example\"}", code);
     key_put(fixture, code, 403);
     code_make(fixture, "{}", code);
+    key_put(fixture, "wrong", 403);
     key_put(fixture, code, 200);
     key_put(fixture, code, 403); /* it is used up */
     http(fixture, as(user_1, GET(BOB "/protection")), &response);
