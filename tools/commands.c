@@ -168,6 +168,12 @@ const struct command commands[] = {
      .min = 1,
      .run = tool_port_allow,
      .help = "overrule an objection, as the operator of the address's domain"},
+    {"port verify",
+     {&receipt},
+     .min = 1,
+     .run = tool_port_verify,
+     .options = B(JWKS) | B(STORE) | B(MAP_SIZE),
+     .help = "is this receipt of a port what it says? Needs no daemon"},
 
     {"number add",
      {&number, &address},
@@ -264,13 +270,6 @@ const struct command commands[] = {
      .options = B(FULL) | B(LIMIT),
      .help =
          "show the messages of calls as they pass, as a ladder: of one address or peer, or all"},
-
-    {"port verify",
-     {&receipt},
-     .min = 1,
-     .run = tool_port_verify,
-     .options = B(JWKS) | B(STORE) | B(MAP_SIZE),
-     .help = "is this receipt of a port what it says? Needs no daemon"},
 
     {"backup",
      {&file},
