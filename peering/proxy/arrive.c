@@ -3,7 +3,7 @@
  * authority is asked, once for all calls that come together, and where it says that the address is
  * ours by now the call goes to our core at once. Whoever follows ports is told, and does the
  * rest. */
-#include "peering/proxy/proxy.h"
+#include "peering/proxy/context.h"
 
 #include "base/ring.h"
 #include "base/status.h"

@@ -49,6 +49,7 @@ struct context {
     struct list clients;       /* struct client: client transactions that have not ended */
 
     struct verify verify;
+    struct ask_wait arrival; /* the authority is asked whether `called` is ours by now */
     struct redirect redirect;
     struct resolver_finding *finding;   /* a search under way, before there are targets */
     size_t target_next;                 /* of plan.targets: the first not turned to yet */
@@ -106,6 +107,10 @@ void context_search_waits(struct context *context);
 void context_searches_drop(struct context *context);
 /* The targets of the plan in turn, from the first. */
 void context_try_targets(struct context *context);
+/* The caller is known: what else must be found out, then the targets. */
+void context_admitted(struct context *context);
+/* The search begins anew, with room in the plan for any targets. Returns 0 or -ENOMEM. */
+int context_replan(struct context *context);
 /* Answers with what was found to be the matter. */
 void context_refuse(struct context *context, const struct refusal *refusal);
 
@@ -119,6 +124,14 @@ void verify_stop(struct context *context);
 bool redirect_take(struct context *context, const struct sip_msg *response);
 /* No target of this peer could be reached: is another to be turned to? Then the context goes on. */
 bool redirect_lost(struct context *context);
+
+/* arrive.c (design section 8) */
+/* Asks the authority where that is not known, then the targets or the refusal. */
+void arrive_start(struct context *context);
+void arrive_stop(struct context *context);
+/* The authority leads a request of our own core to `host`, ours: is the address prepared for it?
+ * Then the context goes on to its core, or was answered. */
+bool arrive_turn(struct context *context, const char *host);
 
 /* find.c: asks DNS, then goes on with the targets or the refusal. */
 void find_start(struct context *context);

@@ -1,7 +1,7 @@
 #include "peering/proxy/notice.h"
 
 #include "base/status.h"
-#include "peering/proxy/proxy.h"
+#include "peering/proxy/plan.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -29,7 +29,8 @@ struct plan {
                                   as its host: whose authority may redirect; else user "" */
     uint16_t whom_port;        /* where that authority is asked; 0: DNS knows */
     bool verify;               /* the peer must be found to speak for this `caller` first */
-    struct resolver_asked caller;               /* then: an address or a number */
+    struct resolver_asked caller; /* then: an address or a number */
+    bool arrives; /* `called` is about to come to us: its authority must say first that it has */
     char assert_identity[STORE_DOMAIN_MAX + 1]; /* P-Asserted-Identity to add towards the core for
                                                    an anonymous caller; "" for none */
     struct guard_slot *budget; /* of the peer it came from: counts it as under way; or NULL */
@@ -126,5 +127,13 @@ void plan_keep_tls(const struct sip_msg *request, struct plan *plan);
  * first. */
 void plan_core_targets(struct plan *plan, const struct store_domain *domain,
                        const struct sip_uri *next);
+
+/* arrive.c (design section 8) */
+/* Is this address prepared here, for `hosting`, which is ours? */
+bool arrive_expected(struct proxy *proxy, const struct store_address *address,
+                     struct store_domain *hosting);
+/* The plan for a peer's request to an address of a foreign domain: with `arrives`, or refused. */
+void arrive_plan(struct proxy *proxy, const struct sip_msg *request,
+                 const struct store_address *address, struct plan *plan);
 
 #endif
