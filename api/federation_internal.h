@@ -54,6 +54,8 @@ struct federation_session {
 /* Before the handshake of `tls`, a gnutls_session_t: the client is asked for a certificate, of
  * whatever issuer. */
 void federation_session_begin(void *tls, struct federation_session *session);
+/* The same for one that is not to be: it gets no certificate, should its handshake have begun. */
+void federation_session_refuse(void *tls);
 /* After it: what the client has sent, at most JUDGE_MAX_CERTIFICATES + 1 certificates, valid as
  * long as the session. Returns how many; 0: none. */
 size_t federation_session_chain(void *tls,

@@ -100,6 +100,8 @@ static struct federation_line *line_begin(struct federation_server *server,
     struct federation_line *line =
         tls && !is_banned(server, &addr) ? calloc(1, sizeof(*line)) : NULL;
     if (!line) {
+        if (tls)
+            federation_session_refuse(tls);
         shutdown(fd_of(connection), SHUT_RDWR);
         return NULL;
     }

@@ -122,6 +122,11 @@ void federation_session_begin(void *tls, struct federation_session *session)
     gnutls_certificate_send_x509_rdn_sequence(tls, 1); /* 1: the list of CAs is not sent */
 }
 
+void federation_session_refuse(void *tls)
+{
+    gnutls_session_set_ptr(tls, NULL); /* libmicrohttpd's own pointer was there */
+}
+
 /* The first one for names that are none of ours, as on SIP listeners. */
 static struct served *served_choose(struct federation_certs *certs, gnutls_session_t tls)
 {
