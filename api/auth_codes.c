@@ -34,6 +34,24 @@ static uint64_t *until_of(struct api_call *call)
                                                 : &call->command.record.auth_until_ms;
 }
 
+/* Its holder hears of it, whoever asked for it. */
+static void holder_tell(struct api_call *call)
+{
+    const struct store_command *command = &call->command;
+    bool is_bound = command->op == STORE_GUARD_CODE;
+    const struct store_address *address =
+        is_bound ? &command->guard.address : &command->record.address;
+    struct porting *porting = call->api->parts.porting;
+    struct store_record record;
+    if (!porting || store_reader_begin(call->reader))
+        return;
+    int status = store_address_get(call->reader, address, &record);
+    store_reader_end(call->reader);
+    if (status == 0 && record.hosting[0])
+        porting_code_made(porting, record.hosting, address,
+                          is_bound ? command->guard.code_for : "");
+}
+
 /* A repeated request hears when the first one's code ends. */
 static int code_made(struct api_call *call, const struct store_verdict *verdict)
 {
@@ -44,6 +62,8 @@ static int code_made(struct api_call *call, const struct store_verdict *verdict)
         if (status)
             return api_outcome_gone(call, status, verdict->sequence);
         until_ms = made.address.auth_until_ms;
+    } else {
+        holder_tell(call);
     }
     return api_call_reply(call, 201,
                           json_pack("{s:o, s:o}", "auth_code", api_secret_encode(call, verdict),

@@ -286,6 +286,7 @@ size_t porting_turn(struct porting *porting)
     bool is_idle = false;
     size_t tried = 0;
     porting->turn_now_ms = retry_now_ms(porting);
+    porting_codes_tell(porting);
     int status = turn_collect(porting, &is_idle);
     if (status) {
         log_write(porting->parts.log, LOG_ERROR, PORTING_SOURCE, "cannot read what is owed: %s",
@@ -341,7 +342,8 @@ static int parts_make(struct porting *porting)
     porting->retries = calloc(PORTING_RETRY_COUNT, sizeof(*porting->retries));
     porting->turn = calloc(PORTING_TURN_MAX, sizeof(*porting->turn));
     porting->wrong = api_rate_alloc(PORTING_PEERS_MAX, PORTING_WRONG_BURST, PORTING_WRONG_EVERY_US);
-    if (!porting->held || !porting->retries || !porting->turn || !porting->wrong)
+    porting->codes = calloc(PORTING_CODES_MAX, sizeof(*porting->codes));
+    if (!porting->codes || !porting->held || !porting->retries || !porting->turn || !porting->wrong)
         return -ENOMEM;
     if (getrandom(porting->nonce_key, sizeof(porting->nonce_key), 0) !=
         (ssize_t)sizeof(porting->nonce_key))
@@ -395,6 +397,7 @@ void porting_stop(struct porting *porting)
     explicit_bzero(porting->nonce_key, sizeof(porting->nonce_key));
     free(porting->held);
     free(porting->retries);
+    free(porting->codes);
     free(porting->turn);
     pthread_cond_destroy(&porting->news);
     pthread_mutex_destroy(&porting->lock);

@@ -130,6 +130,11 @@ int porting_code_deposit(struct porting *porting, const char *hosting,
                          const struct store_address *address, const uint8_t hash[STORE_HASH_LEN],
                          uint64_t until_ms, const char *gaining, struct api_problem *problem);
 
+/* An auth code was made of an address that `hosting`, ours, serves; good for `gaining` ("": any).
+ * Its holder is told soon, once; nothing survives a restart. Any thread; waits for nobody. */
+void porting_code_made(struct porting *porting, const char *hosting,
+                       const struct store_address *address, const char *gaining);
+
 #define PORTING_TEXT_MAX 1024
 /* The octets that a recovery key signs: seven lines, each ended by LF:
  *

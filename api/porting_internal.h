@@ -16,7 +16,9 @@
 #define PORTING_RETRY_COUNT   1024 /* others and ports that failed, remembered at once */
 #define PORTING_PEERS_MAX     1024 /* whose wrong proofs are counted at once */
 #define PORTING_DOMAIN_MAX_MS ((uint64_t)60 * 1000) /* until an operator is tried again */
-#define PORTING_UNKNOWN       "no-port"             /* reason: there is no such port */
+#define PORTING_NOTICE_MAX    (EDGE_MESSAGE_MAX + 1)
+#define PORTING_CODES_MAX     64        /* auth codes whose holders are to be told */
+#define PORTING_UNKNOWN       "no-port" /* reason: there is no such port */
 
 /* What the holder gave to prove his will, for one request. */
 struct porting_proof {
@@ -37,6 +39,12 @@ struct porting_retry {
     uint64_t due_ms, wait_ms;
 };
 
+/* An auth code was made; its holder is to be told. */
+struct porting_code {
+    struct store_address address;
+    char hosting[STORE_DOMAIN_MAX + 1], gaining[STORE_DOMAIN_MAX + 1];
+};
+
 struct porting {
     struct porting_parts parts;
     struct store_reader *reader; /* of porting_turn */
@@ -52,7 +60,9 @@ struct porting {
     struct porting_held *held;     /* PORTING_HELD_MAX */
     struct porting_retry *retries; /* PORTING_RETRY_COUNT */
     struct api_rate *wrong;        /* proofs, by peer */
-    uint64_t next_ms;              /* the first retry that is due */
+    struct porting_code *codes;    /* PORTING_CODES_MAX */
+    size_t code_count;
+    uint64_t next_ms; /* the first retry that is due */
     bool kicked, stopping, started;
     pthread_t thread;
 };
@@ -151,6 +161,13 @@ int porting_nonce_post(struct porting *porting, const struct federation_request 
 int porting_step(struct porting *porting, const struct store_port *port,
                  enum store_port_event event, unsigned by, enum store_port_reason reason,
                  const char *actor, struct federation_answer *answer);
+
+/* ---- porting_notice.c ---- */
+
+/* What a host tells the holder of the state of a port; at most EDGE_MESSAGE_MAX bytes. */
+const char *porting_notice_format(const struct store_port *port, char text[PORTING_NOTICE_MAX]);
+/* Tells those whose auth codes were made since; the engine's thread. */
+void porting_codes_tell(struct porting *porting);
 
 /* ---- porting_pay.c ---- */
 

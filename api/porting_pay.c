@@ -6,9 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define RETRY_KEY  80
-#define PATH_SIZE  (sizeof(PORTING_PATH) + STORE_PORT_ID_LEN + 16)
-#define NOTICE_MAX 600
+#define RETRY_KEY 80
+#define PATH_SIZE (sizeof(PORTING_PATH) + STORE_PORT_ID_LEN + 16)
 
 static const unsigned everybody[] = {STORE_PORT_OWES_AUTHORITY, STORE_PORT_OWES_GAINING,
                                      STORE_PORT_OWES_LOSING, STORE_PORT_OWES_HOLDER};
@@ -208,23 +207,13 @@ static int pay_host(struct porting *porting, struct store_port *port, unsigned w
 
 /* ---- the host tells the holder ---- */
 
-static const char *notice_format(const struct store_port *port, char text[NOTICE_MAX])
-{
-    char address[API_ADDRESS_TEXT_MAX];
-    const char *reason = store_port_reason_text(port->reason);
-    snprintf(text, NOTICE_MAX, "Moving %s to %s: %s%s%s. Port %s.",
-             api_address_format(&port->address, address), port->gaining,
-             store_port_state_text(port->state), reason[0] ? ", " : "", reason, port->id);
-    return text;
-}
-
 static int pay_holder(struct porting *porting, struct store_port *port)
 {
-    char text[NOTICE_MAX];
+    char text[PORTING_NOTICE_MAX];
     const char *domain = port->role == STORE_PORT_GAINING ? port->gaining : port->losing;
     int status = 0;
     if (porting->parts.notice && domain[0])
-        status = porting->parts.notice(domain, &port->address, notice_format(port, text),
+        status = porting->parts.notice(domain, &port->address, porting_notice_format(port, text),
                                        porting->parts.notice_arg);
     return status ? status : paid(porting, port, STORE_PORT_OWES_HOLDER);
 }

@@ -430,11 +430,30 @@ static int ask_operator(const char *from_domain, const char *to_domain, const ch
     return federation_ask(daemon->federation, from_domain, to_domain, method, path, body, answer);
 }
 
+/* porting_notice_h. Who cannot be told at all is not owed it for ever. */
+static int tell_holder(const char *domain, const struct store_address *address, const char *text,
+                       void *arg)
+{
+    const struct daemon *daemon = arg;
+    int status = edge_message(daemon->edge, domain, address, text);
+    if (status != STATUS_NOTFOUND && status != STATUS_MALFORMED)
+        return status;
+    log_write(daemon->log, LOG_WARNING, "porting", "holder not told by %s: %s@%s: %s", domain,
+              address->user, address->domain,
+              status == STATUS_NOTFOUND ? "the domain has no core to send it to"
+                                        : status_text(status));
+    return 0;
+}
+
 /* Able to take wishes and to answer; nobody is told anything before serve_federation. */
 static int open_porting(struct daemon *daemon)
 {
-    const struct porting_parts parts = {
-        .store = daemon->store, .ask = ask_operator, .ask_arg = daemon, .log = daemon->log};
+    const struct porting_parts parts = {.store = daemon->store,
+                                        .ask = ask_operator,
+                                        .ask_arg = daemon,
+                                        .notice = tell_holder,
+                                        .notice_arg = daemon,
+                                        .log = daemon->log};
     int status = porting_open(&daemon->conf->porting, &parts, &daemon->porting);
     if (status != 0)
         log_write(daemon->log, LOG_ERROR, SOURCE, "cannot start porting: %s", status_text(status));

@@ -2,6 +2,7 @@
  * restarted; whatever happens, an address ends at exactly one host, the one that its authority
  * names. */
 #include "api/porting.h"
+#include "api/porting_internal.h"
 #include "base/status.h"
 #include "tests/store/fixture.h"
 
@@ -718,10 +719,53 @@ static void many_messages_may_fail(void **state)
     }
 }
 
+/* ---- what holders are told ---- */
+
+static void test_every_state_is_told_in_words_of_its_own(void **state)
+{
+    static const struct {
+        enum store_port_state state;
+        enum store_port_reason reason;
+        const char *at_losing;
+    } rows[] = {
+        {STORE_PORT_PENDING, STORE_PORT_NO_REASON,
+         "ann@opa.example: a move to opb.example was started; it happens at 2026-11-25 19:20 UTC. "
+         "If you did not ask for it, have it rejected at once at opa.example."},
+        {STORE_PORT_WAITING, STORE_PORT_NO_REASON,
+         "ann@opa.example: a move to opb.example was started; it happens at 2026-11-25 19:20 UTC. "
+         "If you did not ask for it, object to it at once at opa.example."},
+        {STORE_PORT_DISPUTED, STORE_PORT_NO_REASON,
+         "ann@opa.example: somebody objected to its move to opb.example; the operator of its "
+         "domain decides."},
+        {STORE_PORT_COMMITTED, STORE_PORT_NO_REASON,
+         "ann@opa.example: it has moved to opb.example, which serves it from now on. If you did "
+         "not ask for that, have it undone at opa.example until 2026-11-25 19:20 UTC."},
+        {STORE_PORT_UNDONE, STORE_PORT_NO_REASON,
+         "ann@opa.example: its move to opb.example was undone."},
+        {STORE_PORT_REJECTED, STORE_PORT_FRAUD,
+         "ann@opa.example: its move to opb.example was rejected: it looks like fraud."},
+        {STORE_PORT_CANCELLED, STORE_PORT_BY_HOLDER,
+         "ann@opa.example: its move to opb.example was cancelled: its holder asked for that."},
+    };
+    char text[PORTING_NOTICE_MAX];
+    struct store_port port = {.role = STORE_PORT_LOSING,
+                              .address = address_of("ann@opa.example"),
+                              .gaining = "opb.example",
+                              .losing = "opa.example",
+                              .told_ms = 1795634400000};
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        port.state = rows[i].state;
+        port.reason = rows[i].reason;
+        assert_string_equal(porting_notice_format(&port, text), rows[i].at_losing);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
+        cmocka_unit_test(test_every_state_is_told_in_words_of_its_own),
         TEST(a_port_arrives_with_its_holder),
         TEST(a_second_port_and_the_way_home),
         TEST(a_wrong_code_is_refused_and_says_so),

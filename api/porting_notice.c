@@ -1,0 +1,172 @@
+/* What the holder of an address is told of its ports, in one line of plain words, by whoever hosts
+ * it: so that he hears of what he did not ask for while it can still be stopped. */
+#include "api/porting_internal.h"
+
+#include "base/status.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define WHEN_MAX       32
+#define NAME_MAX_SHOWN 200 /* characters of an address; a longer one is not named */
+
+static const char *const reasons[STORE_PORT_REASON_COUNT] = {
+    [STORE_PORT_NO_REASON] = "no reason was given",
+    [STORE_PORT_BY_HOLDER] = "its holder asked for that",
+    [STORE_PORT_NO_ANSWER] = "the operator of the address's domain did not answer",
+    [STORE_PORT_BAD_CODE] = "the auth code was not right",
+    [STORE_PORT_BAD_PROOF] = "the proof was not right",
+    [STORE_PORT_LOCKED_BY_HOLDER] = "its holder has locked it",
+    [STORE_PORT_FROZEN] = "it has moved a short time ago, or is frozen",
+    [STORE_PORT_ALREADY_PENDING] = "another move of it is under way",
+    [STORE_PORT_ALREADY_THERE] = "it is there already",
+    [STORE_PORT_NO_ADDRESS] = "there is no such address",
+    [STORE_PORT_NOT_UNDOABLE] = "it cannot be undone any more",
+    [STORE_PORT_RELEASED] = "the address was released, or has another holder",
+    [STORE_PORT_FRAUD] = "it looks like fraud",
+    [STORE_PORT_NOT_THE_HOLDER] = "it was not asked for by its holder",
+    [STORE_PORT_CONTRACT] = "a contract stands against it",
+    [STORE_PORT_LEGAL] = "the law stands against it",
+    [STORE_PORT_OPERATOR] = "its operator decided so",
+};
+
+/* "2026-11-28 19:20 UTC", or "" for none. */
+static const char *when_format(uint64_t ms, char when[WHEN_MAX])
+{
+    json_t *time = api_time_encode(ms);
+    const char *text = json_string_value(time);
+    when[0] = '\0';
+    if (ms && text)
+        snprintf(when, WHEN_MAX, "%.10s %.5s UTC", text, text + 11);
+    json_decref(time);
+    return when;
+}
+
+/* Ends where the room does: every part is ASCII. */
+static void __attribute__((format(printf, 2, 3))) put(char *text, const char *format, ...)
+{
+    va_list args;
+    size_t len = strlen(text);
+    va_start(args, format);
+    vsnprintf(text + len, PORTING_NOTICE_MAX - len, format, args);
+    va_end(args);
+}
+
+static const char *name_format(const struct store_address *address, char name[API_ADDRESS_TEXT_MAX])
+{
+    api_address_format(address, name);
+    return strlen(name) > NAME_MAX_SHOWN ? "your address" : name;
+}
+
+static void pending_format(const struct store_port *port, const char *address, char *text)
+{
+    char when[WHEN_MAX];
+    when_format(port->told_ms, when);
+    put(text, "%s: a move to %s was started%s%s.", address, port->gaining,
+        when[0] ? "; it happens at " : "", when);
+    if (port->role == STORE_PORT_LOSING)
+        put(text, " If you did not ask for it, %s at once at %s.",
+            port->state == STORE_PORT_WAITING ? "object to it" : "have it rejected", port->losing);
+}
+
+static void committed_format(const struct store_port *port, const char *address, char *text)
+{
+    char when[WHEN_MAX];
+    when_format(port->told_ms, when);
+    put(text, "%s: it has moved to %s, which serves it from now on.", address, port->gaining);
+    if (port->role == STORE_PORT_LOSING && port->kind != STORE_PORT_UNDO)
+        put(text, " If you did not ask for that, have it undone at %s%s%s.", port->losing,
+            when[0] ? " until " : "", when);
+}
+
+static void plain_format(const struct store_port *port, const char *address, char *text)
+{
+    static const char *const words[STORE_PORT_STATE_COUNT] = {
+        [STORE_PORT_DISPUTED] = "somebody objected to its move to %s; the operator of its domain "
+                                "decides",
+        [STORE_PORT_COMPLETED] = "its move to %s is complete and cannot be undone any more",
+        [STORE_PORT_UNDONE] = "its move to %s was undone",
+        [STORE_PORT_REJECTED] = "its move to %s was rejected",
+        [STORE_PORT_CANCELLED] = "its move to %s was cancelled",
+        [STORE_PORT_REFUSED] = "its move to %s was refused",
+    };
+    bool has_reason = port->state == STORE_PORT_REJECTED || port->state == STORE_PORT_CANCELLED ||
+                      port->state == STORE_PORT_REFUSED;
+    const char *said = words[port->state] ? words[port->state] : "its move to %s goes on";
+    size_t before = (size_t)(strstr(said, "%s") - said);
+    put(text, "%s: %.*s%s%s%s%s.", address, (int)before, said, port->gaining, said + before + 2,
+        has_reason ? ": " : "", has_reason ? reasons[port->reason] : "");
+}
+
+const char *porting_notice_format(const struct store_port *port, char text[PORTING_NOTICE_MAX])
+{
+    char name[API_ADDRESS_TEXT_MAX];
+    const char *address = name_format(&port->address, name);
+    text[0] = '\0';
+    if (port->state == STORE_PORT_PENDING || port->state == STORE_PORT_WAITING)
+        pending_format(port, address, text);
+    else if (port->state == STORE_PORT_COMMITTED)
+        committed_format(port, address, text);
+    else
+        plain_format(port, address, text);
+    return text;
+}
+
+/* ---- codes ---- */
+
+void porting_code_made(struct porting *porting, const char *hosting,
+                       const struct store_address *address, const char *gaining)
+{
+    struct porting_code *code = NULL;
+    pthread_mutex_lock(&porting->lock);
+    if (porting->code_count < PORTING_CODES_MAX)
+        code = &porting->codes[porting->code_count++];
+    if (code) {
+        code->address = *address;
+        snprintf(code->hosting, sizeof(code->hosting), "%s", hosting);
+        snprintf(code->gaining, sizeof(code->gaining), "%s", gaining);
+        porting->kicked = true;
+        pthread_cond_signal(&porting->news);
+    }
+    pthread_mutex_unlock(&porting->lock);
+    if (!code)
+        log_write(porting->parts.log, LOG_WARNING, PORTING_SOURCE,
+                  "the holder is not told of his auth code: %d others wait to be told",
+                  PORTING_CODES_MAX);
+}
+
+static bool code_take(struct porting *porting, struct porting_code *code)
+{
+    pthread_mutex_lock(&porting->lock);
+    bool is_there = porting->code_count > 0;
+    if (is_there) {
+        *code = porting->codes[0];
+        porting->code_count--;
+        memmove(porting->codes, porting->codes + 1, porting->code_count * sizeof(*code));
+    }
+    pthread_mutex_unlock(&porting->lock);
+    return is_there;
+}
+
+void porting_codes_tell(struct porting *porting)
+{
+    struct porting_code code;
+    char text[PORTING_NOTICE_MAX], name[API_ADDRESS_TEXT_MAX];
+    while (code_take(porting, &code)) {
+        if (!porting->parts.notice)
+            continue;
+        text[0] = '\0';
+        put(text,
+            "%s: an auth code to move it to %s was asked for. If you did not do that, have it "
+            "withdrawn at once at %s.",
+            name_format(&code.address, name), code.gaining[0] ? code.gaining : "another operator",
+            code.hosting);
+        int status =
+            porting->parts.notice(code.hosting, &code.address, text, porting->parts.notice_arg);
+        if (status)
+            log_write(porting->parts.log, LOG_WARNING, PORTING_SOURCE,
+                      "the holder is not told of his auth code: address=%s: %s",
+                      api_address_format(&code.address, name), status_text(status));
+    }
+}
