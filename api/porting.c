@@ -287,6 +287,7 @@ size_t porting_turn(struct porting *porting)
     size_t tried = 0;
     porting->turn_now_ms = retry_now_ms(porting);
     porting_codes_tell(porting);
+    porting_arrived_ask(porting);
     int status = turn_collect(porting, &is_idle);
     if (status) {
         log_write(porting->parts.log, LOG_ERROR, PORTING_SOURCE, "cannot read what is owed: %s",

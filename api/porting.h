@@ -50,6 +50,10 @@ typedef int porting_ask_h(const char *from_domain, const char *to_domain, const 
 typedef int porting_notice_h(const char *domain, const struct store_address *address,
                              const char *text, void *arg);
 
+/* As edge_arrived_take: addresses for which calls came, and that their authority told us to be ours
+ * by now. */
+typedef size_t porting_arrived_h(struct store_address *list, size_t max, void *arg);
+
 /* All of it must outlive the engine. */
 struct porting_parts {
     struct store *store;
@@ -57,6 +61,8 @@ struct porting_parts {
     void *ask_arg;
     porting_notice_h *notice; /* NULL: nobody tells holders, and nothing is owed to them */
     void *notice_arg;
+    porting_arrived_h *arrived; /* NULL: nobody knows of calls */
+    void *arrived_arg;
     store_clock_h *clock; /* NULL: CLOCK_REALTIME */
     void *clock_arg;
     struct log *log; /* may be NULL */

@@ -18,6 +18,7 @@
 #define PORTING_DOMAIN_MAX_MS ((uint64_t)60 * 1000) /* until an operator is tried again */
 #define PORTING_NOTICE_MAX    (EDGE_MESSAGE_MAX + 1)
 #define PORTING_CODES_MAX     64        /* auth codes whose holders are to be told */
+#define PORTING_ARRIVED_MAX   64        /* addresses taken at once */
 #define PORTING_UNKNOWN       "no-port" /* reason: there is no such port */
 
 /* What the holder gave to prove his will, for one request. */
@@ -162,6 +163,11 @@ int porting_step(struct porting *porting, const struct store_port *port,
                  enum store_port_event event, unsigned by, enum store_port_reason reason,
                  const char *actor, struct federation_answer *answer);
 
+/* ---- porting_arrived.c ---- */
+
+/* Asks the authority of every prepared address that calls came for; the engine's thread. */
+void porting_arrived_ask(struct porting *porting);
+
 /* ---- porting_notice.c ---- */
 
 /* What a host tells the holder of the state of a port; at most EDGE_MESSAGE_MAX bytes. */
@@ -173,6 +179,8 @@ void porting_codes_tell(struct porting *porting);
 
 /* Is there anybody whom it is owed to and who is to be told now? */
 bool porting_is_due(struct porting *porting, const struct store_port *port);
+/* Asks the authority what it knows of a port of ours as the gaining host, and follows it. */
+int porting_ask_known(struct porting *porting, const struct store_port *port);
 /* Tells whom this port is owed to; how many were tried. */
 size_t porting_pay(struct porting *porting, struct store_port *port);
 /* What the authority said of a port is known here from now on. Returns a status. */

@@ -115,6 +115,19 @@ static int give_up(struct porting *porting, const struct store_port *port)
     return porting_submit(porting, PORTING_SOURCE, &command, NULL);
 }
 
+int porting_ask_known(struct porting *porting, const struct store_port *port)
+{
+    struct federation_answer answer = {.status = 0};
+    char path[PATH_SIZE];
+    snprintf(path, sizeof(path), PORTING_PATH "/%s", port->id);
+    int status =
+        porting_ask(porting, port->gaining, port->address.domain, "GET", path, NULL, &answer);
+    if (status == 0)
+        status = answered(porting, port, &answer);
+    json_decref(answer.body);
+    return status;
+}
+
 /* What the holder gave is gone with a restart: did the request come there before? */
 static int ask_whether_known(struct porting *porting, const struct store_port *port)
 {

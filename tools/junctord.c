@@ -445,6 +445,13 @@ static int tell_holder(const char *domain, const struct store_address *address, 
     return 0;
 }
 
+/* porting_arrived_h */
+static size_t take_arrived(struct store_address *list, size_t max, void *arg)
+{
+    const struct daemon *daemon = arg;
+    return edge_arrived_take(daemon->edge, list, max);
+}
+
 /* Able to take wishes and to answer; nobody is told anything before serve_federation. */
 static int open_porting(struct daemon *daemon)
 {
@@ -453,6 +460,8 @@ static int open_porting(struct daemon *daemon)
                                         .ask_arg = daemon,
                                         .notice = tell_holder,
                                         .notice_arg = daemon,
+                                        .arrived = take_arrived,
+                                        .arrived_arg = daemon,
                                         .log = daemon->log};
     int status = porting_open(&daemon->conf->porting, &parts, &daemon->porting);
     if (status != 0)

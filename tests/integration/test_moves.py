@@ -1,6 +1,7 @@
 """An address moves between real operators, from the holder's wish to the calls: opb.example is its
 authority, opa.example and opc.example are other hosts."""
 
+import contextlib
 import json
 import subprocess
 
@@ -9,38 +10,46 @@ import pytest
 from lab.lab import Lab
 from lab.pki import Leaf
 from lab.plan import SIP_PORT, TLS_PORT, Operator
-from lab.sip import UdpAgent
+from lab.process import wait_until
+from lab.sip import UdpAgent, ack_for, request
 
 PORT = 8444
-THIRD = """\
-opc                       NAPTR 10 10 "s" "SIPS+D2T" "" _sips._tcp.opc
-_sips._tcp.opc            SRV 10 10 {tls} edge.opc
-_address-porting._tcp.opc SRV 10 10 {port} edge.opc
-edge.opc                  A {edge}
+FURTHER = """\
+{name}            NAPTR 10 10 "s" "SIPS+D2T" "" _sips._tcp.{name}
+_sips._tcp.{name} SRV 10 10 {tls} edge.{name}
+edge.{name}       A {edge}
 """
 MORE = """
 federation {{ listen = "{edge}:{port}" advertise = "edge.{domain}" }}
-porting {{ freeze-s = 0 receipt-keys = "{keys}" }}
+porting {{ window-s = {window} freeze-s = 0 receipt-keys = "{keys}" }}
 """
+ALICE = "sip:alice@opa.example"
 
 
-def third(plan):
-    return Operator("c", "opc.example", "carol", plan.a.network.replace(".31.", ".33."), 660)
+def further(plan, letter, user, net, hertz):
+    return Operator(letter, f"op{letter}.example", user, plan.a.network.replace(".31.", net), hertz)
+
+
+def sides(plan):
+    """opd.example does not say in DNS where it can be told of ports."""
+    return (plan.a, plan.b, further(plan, "c", "carol", ".33.", 660),
+            further(plan, "d", "dora", ".34.", 550))
 
 
 @pytest.fixture(scope="module")
 def lab(plan, request):  # pylint: disable=redefined-outer-name
-    operator = third(plan)
     with Lab(plan) as made:
         request.node.lab = made
         made.make_pki()
-        made.pki.make(Leaf("edge-c", sip=(operator.domain,),
-                           dns=(operator.domain, operator.edge_host)))
-        made.make_dns(services=((PORT, "_address-porting._tcp"),),
-                      more=THIRD.format(tls=TLS_PORT, port=PORT, edge=operator.edge))
-        for side in (plan.a, plan.b, operator):
+        zone = f"_address-porting._tcp.opc SRV 10 10 {PORT} edge.opc\n"
+        for side in sides(plan)[2:]:
+            made.pki.make(Leaf(f"edge-{side.letter}", sip=(side.domain,),
+                               dns=(side.domain, side.edge_host)))
+            zone += FURTHER.format(name=f"op{side.letter}", tls=TLS_PORT, edge=side.edge)
+        made.make_dns(services=((PORT, "_address-porting._tcp"),), more=zone)
+        for side in sides(plan):
             edge = made.make_edge(side, workers=1)
-            edge.more = MORE.format(edge=side.edge, domain=side.domain, port=PORT,
+            edge.more = MORE.format(edge=side.edge, domain=side.domain, port=PORT, window=3600,
                                     keys=edge.path("receipt-keys"))
             edge.configure()
         made.start()
@@ -51,9 +60,9 @@ def lab(plan, request):  # pylint: disable=redefined-outer-name
 @pytest.fixture(name="phones")
 def fixture_phones(plan):
     """Each operator's core, with its holders' phones, by its letter."""
-    with UdpAgent(plan.a.phone, SIP_PORT) as a, UdpAgent(plan.b.phone, SIP_PORT) as b, \
-            UdpAgent(third(plan).phone, SIP_PORT) as c:
-        yield {"a": a, "b": b, "c": c}
+    with contextlib.ExitStack() as stack:
+        yield {side.letter: stack.enter_context(UdpAgent(side.phone, SIP_PORT))
+               for side in sides(plan)}
 
 
 def domain(letter):
@@ -81,11 +90,62 @@ def start(lab, address, here, there):
     return json.loads(done.stdout)
 
 
+def state(lab, letter, port):
+    done = lab.edges[letter].tool("port", "show", port, "--json", check=False)
+    return json.loads(done.stdout)["state"] if done.returncode == 0 else None
+
+
+def reaches(lab, letter, port, wanted):
+    wait_until(lambda: state(lab, letter, port) == wanted,
+               f"port {port} is {wanted} at op{letter}.example", 20)
+
+
+def move(lab, address, here, there):
+    """From one host to another, with the old one's consent."""
+    made = start(lab, address, here, there)
+    for letter in (here, there):
+        reaches(lab, letter, made["id"], "pending")
+    lab.edges[here].tool("port", "approve", made["id"])
+    for letter in (here, there):
+        reaches(lab, letter, made["id"], "committed")
+    return made
+
+
+def call(lab, phones, address, there):
+    """Alice's call arrives there and is refused: the shortest one."""
+    edge, alice = (lab.plan.a.edge, SIP_PORT), phones["a"]
+    invite = request("INVITE", f"sip:{address}", alice, ALICE)
+    alice.send(invite, edge)
+    got = phones[there].expect("INVITE", 10, call_id=invite.get("Call-ID"))
+    phones[there].answer(got, 486, "Busy", tag="c1")
+    alice.send(ack_for(invite, alice.expect(486, 10, call_id=invite.get("Call-ID"))), edge)
+
+
+def record(lab, letter, address):
+    return lab.edges[letter].tool_json("address", "show", address)["state"]
+
+
 def test_the_holder_hears_of_every_step_at_his_phone(lab, phones):
     address = "nora@opb.example"
     lab.edges["b"].tool("address", "add", address)
-    start(lab, address, "b", "c")
-    assert "an auth code to move it to opc.example was asked for" in \
-        told(phones["b"], f"{address}: an auth code")
-    told(phones["b"], f"{address}: it has moved to opc.example")
-    told(phones["c"], f"{address}: it has moved to opc.example")
+    port = start(lab, address, "b", "c")["id"]
+    told(phones["b"], f"{address}: an auth code to move it to opc.example was asked for")
+    told(phones["b"], f"{address}: a move to opc.example was started; it happens at 2")
+    told(phones["c"], f"{address}: a move to opc.example was started; it happens at 2")
+    lab.edges["b"].tool("port", "reject", port, "--reason", "fraud")
+    for letter in ("b", "c"):
+        told(phones[letter], f"{address}: its move to opc.example was rejected: it looks like fraud")
+
+
+def test_a_call_brings_what_the_authority_could_not_tell(lab, phones):
+    """The commit is not told, for nobody finds opd.example's federation API."""
+    address = "paul@opb.example"
+    lab.edges["b"].tool("address", "add", address)
+    port = start(lab, address, "b", "d")["id"]
+    reaches(lab, "d", port, "pending")
+    lab.edges["b"].tool("port", "approve", port)
+    lab.edges["b"].wait_log(f"not told yet: port={port} role=authority to=opd.example", 0, 20)
+    assert (state(lab, "d", port), record(lab, "d", address)) == ("pending", "prepared")
+    call(lab, phones, address, "d")
+    reaches(lab, "d", port, "committed")
+    assert record(lab, "d", address) == "ported-in"
