@@ -13,6 +13,7 @@
 
 #include "api/federation.h"
 #include "api/problem.h"
+#include "api/receipt.h"
 #include "base/log.h"
 #include "store/store.h"
 
@@ -61,7 +62,8 @@ struct porting_parts {
     void *ask_arg;
     porting_notice_h *notice; /* NULL: nobody tells holders, and nothing is owed to them */
     void *notice_arg;
-    porting_arrived_h *arrived; /* NULL: nobody knows of calls */
+    struct receipt_keys *receipts; /* NULL: no receipts are made */
+    porting_arrived_h *arrived;    /* NULL: nobody knows of calls */
     void *arrived_arg;
     store_clock_h *clock; /* NULL: CLOCK_REALTIME */
     void *clock_arg;

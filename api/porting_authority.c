@@ -44,7 +44,7 @@ static int port_reply(struct porting *porting, const char *id, struct federation
 {
     struct store_port port;
     int status = porting_port_get(porting, STORE_PORT_AUTHORITY, id, &port);
-    return status ? status : porting_reply(answer, porting_encode(&port, porting_now_ms(porting)));
+    return status ? status : porting_reply(answer, porting_encode_signed(porting, &port));
 }
 
 /* The proof as the store compares it. What is known already needs none: the store says what it is.
@@ -232,7 +232,7 @@ int porting_known_get(struct porting *porting, const struct federation_request *
         return status;
     if (status || (!porting_proves(request, port.gaining) && !porting_proves(request, port.losing)))
         return unknown_refuse(answer);
-    return porting_reply(answer, porting_encode(&port, porting_now_ms(porting)));
+    return porting_reply(answer, porting_encode_signed(porting, &port));
 }
 
 /* ---- addresses ---- */

@@ -17,8 +17,9 @@
 #define PORTING_PEERS_MAX     1024 /* whose wrong proofs are counted at once */
 #define PORTING_DOMAIN_MAX_MS ((uint64_t)60 * 1000) /* until an operator is tried again */
 #define PORTING_NOTICE_MAX    (EDGE_MESSAGE_MAX + 1)
-#define PORTING_CODES_MAX     64        /* auth codes whose holders are to be told */
-#define PORTING_ARRIVED_MAX   64        /* addresses taken at once */
+#define PORTING_CODES_MAX     64 /* auth codes whose holders are to be told */
+#define PORTING_ARRIVED_MAX   64 /* addresses taken at once */
+#define PORTING_KEYS_PATH     "/v1/keys"
 #define PORTING_UNKNOWN       "no-port" /* reason: there is no such port */
 
 /* What the holder gave to prove his will, for one request. */
@@ -183,8 +184,24 @@ bool porting_is_due(struct porting *porting, const struct store_port *port);
 int porting_ask_known(struct porting *porting, const struct store_port *port);
 /* Tells whom this port is owed to; how many were tried. */
 size_t porting_pay(struct porting *porting, struct store_port *port);
-/* What the authority said of a port is known here from now on. Returns a status. */
+/* What the authority said of a port is known here from now on, unless its receipt does not hold:
+ * STATUS_UNPROVEN. `document`: what it said; NULL for a refusal. Returns a status. */
 int porting_tell(struct porting *porting, enum store_port_role role, struct store_port *told,
-                 const char *actor);
+                 const json_t *document, const char *actor);
+
+/* ---- porting_receipt.c ---- */
+
+/* porting_encode of a port at the authority, with a receipt once it is decided. */
+json_t *porting_encode_signed(struct porting *porting, const struct store_port *port);
+/* At a host: told->key_seen becomes the authority's receipt key, the one of the start where one was
+ * seen. Blocks as porting_ask. */
+void porting_key_see(struct porting *porting, enum store_port_role role, struct store_port *told);
+/* Does the document's receipt hold against told->key_seen, and say what the document says? 0 too
+ * where no key was seen, or there is no receipt. */
+int porting_receipt_check(struct porting *porting, const struct store_port *told,
+                          const json_t *document);
+/* The keys of our receipts, as a federation_handle_h. */
+int porting_keys_get(struct porting *porting, const struct federation_request *request,
+                     struct federation_answer *answer);
 
 #endif

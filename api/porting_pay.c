@@ -64,10 +64,15 @@ static int ask(struct porting *porting, const char *from, const char *to, const 
 /* ---- what is known from an answer ---- */
 
 int porting_tell(struct porting *porting, enum store_port_role role, struct store_port *told,
-                 const char *actor)
+                 const json_t *document, const char *actor)
 {
     struct store_command command = {.op = STORE_PORT_TELL, .expected_version = STORE_ANY_VERSION};
     told->role = role;
+    if (document) {
+        porting_key_see(porting, role, told);
+        if (porting_receipt_check(porting, told, document))
+            return STATUS_UNPROVEN;
+    }
     command.order.port = *told;
     command.order.moved = porting_conf_get(porting).moved;
     int status = porting_submit(porting, actor, &command, NULL);
@@ -86,7 +91,7 @@ static int refused(struct porting *porting, const struct store_port *port,
     if (answer->status < 400 || answer->status >= 500 || told.reason == STORE_PORT_NO_REASON)
         return STATUS_UNPROVEN;
     told.state = STORE_PORT_REFUSED;
-    return porting_tell(porting, STORE_PORT_GAINING, &told, port->address.domain);
+    return porting_tell(porting, STORE_PORT_GAINING, &told, NULL, port->address.domain);
 }
 
 /* What the authority knows of our port. */
@@ -100,7 +105,7 @@ static int answered(struct porting *porting, const struct store_port *port,
     if (porting_decode(answer->body, &told, &why) || strcmp(told.id, port->id) != 0 ||
         !porting_is_decision(told.state))
         return STATUS_MALFORMED;
-    return porting_tell(porting, STORE_PORT_GAINING, &told, port->address.domain);
+    return porting_tell(porting, STORE_PORT_GAINING, &told, answer->body, port->address.domain);
 }
 
 /* ---- the gaining host asks ---- */
@@ -208,7 +213,7 @@ static int pay_host(struct porting *porting, struct store_port *port, unsigned w
     struct federation_answer answer = {.status = 0};
     char path[PATH_SIZE];
     snprintf(path, sizeof(path), PORTING_PATH "/%s", port->id);
-    json_t *body = porting_encode(port, porting_now_ms(porting));
+    json_t *body = porting_encode_signed(porting, port);
     int status =
         ask(porting, port->address.domain, target_of(port, whom), "PUT", path, body, &answer);
     if (status == 0)

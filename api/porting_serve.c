@@ -49,7 +49,11 @@ static int told_put(struct porting *porting, const struct federation_request *re
     if (role_of(request, &told, &told.role) || !porting_domain_is_ours(porting, request->served) ||
         !is_expected(porting, &told))
         return porting_refuse(answer, 404, PORTING_UNKNOWN, "we have no part in this port");
-    int status = porting_tell(porting, told.role, &told, request->proven[0]);
+    int status = porting_tell(porting, told.role, &told, request->body, request->proven[0]);
+    if (status == STATUS_UNPROVEN)
+        return porting_refuse(answer, 422, "bad-receipt",
+                              "the receipt is not signed with the key that was published at the "
+                              "start, or does not say what the document says");
     return status ? porting_refuse_status(answer, status, told.kind)
                   : porting_reply(answer, json_object());
 }
@@ -146,6 +150,9 @@ int porting_handle(void *arg, const struct federation_request *request,
         return ports_handle(porting, request, rest, answer);
     if ((rest = behind(request->path, PORTING_ADDRESS_PATH)) != NULL)
         return address_handle(porting, request, rest, answer);
+    if (strcmp(request->path, PORTING_KEYS_PATH) == 0)
+        return strcmp(request->method, "GET") == 0 ? porting_keys_get(porting, request, answer)
+                                                   : wrong_method(answer);
     if (strcmp(request->path, PORTING_NONCE_PATH) == 0)
         return strcmp(request->method, "POST") == 0 ? porting_nonce_post(porting, request, answer)
                                                     : wrong_method(answer);

@@ -460,6 +460,7 @@ static int open_porting(struct daemon *daemon)
                                         .ask_arg = daemon,
                                         .notice = tell_holder,
                                         .notice_arg = daemon,
+                                        .receipts = daemon->receipts,
                                         .arrived = take_arrived,
                                         .arrived_arg = daemon,
                                         .log = daemon->log};
