@@ -698,6 +698,10 @@ def test_bans(root, operator):
     assert root.get("/v1/bans") == {"bans": [], "next": None}
 
 
+def test_the_keys_of_receipts_are_for_everybody(root):
+    assert root.get("/v1/keys") == {"keys": []}  # no folder for them is configured
+
+
 def test_a_reader_of_the_journal_is_forgotten(root, publisher):
     path = "/v1/cursors/publisher"
     root.refused("DELETE", path, 412, "changed", headers=OLD)
