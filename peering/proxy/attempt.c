@@ -113,6 +113,10 @@ static void on_ended(struct txn_client *txn, void *arg)
 void attempt_abandon(struct attempt *attempt)
 {
     attempt->abandoned = true;
+    if (attempt->sent->method == SIP_ACK) {
+        attempt_drop_ack(attempt);
+        return;
+    }
     if (attempt->cancel_sent) /* its guard sees to the end */
         return;
     timer_stop(attempt_proxy(attempt)->timers, &attempt->timer);
@@ -373,13 +377,12 @@ int attempt_start(struct context *context, const struct resolver_hop *hop)
     timer_init(&attempt->timer);
     conn_watch_init(&attempt->watch);
     int status = prepare(attempt);
-    if (status == 0 && (is_ready(attempt) || attempt->sent->method == SIP_ACK))
+    if (status == 0 && is_ready(attempt))
         attempt_note_sent(attempt);
-    if (status == 0 && attempt->sent->method == SIP_ACK)
-        attempt_send_ack(attempt);
-    else if (status == 0)
-        status = start_client(attempt);
-    if (status != 0 || attempt->sent->method == SIP_ACK)
+    if (status == 0)
+        status =
+            attempt->sent->method == SIP_ACK ? attempt_start_ack(attempt) : start_client(attempt);
+    if (status != 0)
         attempt->conn = conn_unref(attempt->conn);
     return status;
 }

@@ -67,8 +67,11 @@ void attempt_fail(struct attempt *attempt);
 int attempt_connect(struct attempt *attempt);
 /* Sends what a client transaction of the attempt wants sent: its `send`. */
 void attempt_send(struct slice bytes, void *arg);
-/* Sends the request, an ACK, which has no transaction. */
-void attempt_send_ack(struct attempt *attempt);
+/* Sends the request, an ACK, which has no transaction; or the context waits for its connection, and
+ * turns to another hop where that fails. Returns 0 or -ENOMEM. */
+int attempt_start_ack(struct attempt *attempt);
+/* It was sent, or is not waited for any more. */
+void attempt_drop_ack(struct attempt *attempt);
 /* May the target have the request, or a part of it? */
 bool attempt_may_have_arrived(const struct attempt *attempt);
 /* What becomes of the connection: a conn_watch_h whose arg is the attempt. */

@@ -66,17 +66,6 @@ void attempt_send(struct slice bytes, void *arg)
         trace_sent(attempt, bytes);
 }
 
-void attempt_send_ack(struct attempt *attempt)
-{
-    struct slice bytes = attempt->sent->bytes;
-    if (attempt->conn)
-        conn_send(attempt->conn, bytes);
-    else
-        transport_send_udp(attempt_proxy(attempt)->transport, attempt->out, &attempt->hop.addr,
-                           bytes);
-    trace_sent(attempt, bytes);
-}
-
 /* While we waited for a verdict to be renewed it may have taken away what we called for. */
 static bool is_proven(const struct attempt *attempt, const struct conn *conn)
 {
@@ -202,6 +191,68 @@ void attempt_on_conn(struct conn *conn, enum conn_state state, const char *why, 
     else
         on_closed(attempt, why);
 }
+
+/* ---- an ACK ---- */
+
+static void send_ack(struct attempt *attempt)
+{
+    struct slice bytes = attempt->sent->bytes;
+    if (attempt->conn)
+        conn_send(attempt->conn, bytes);
+    else
+        transport_send_udp(attempt_proxy(attempt)->transport, attempt->out, &attempt->hop.addr,
+                           bytes);
+    trace_sent(attempt, bytes);
+}
+
+void attempt_drop_ack(struct attempt *attempt)
+{
+    conn_watch_remove(&attempt->watch);
+    attempt->conn = conn_unref(attempt->conn);
+}
+
+static void ack_on_conn(struct conn *conn, enum conn_state state, const char *why, void *arg)
+{
+    struct attempt *attempt = arg;
+    struct context *context = attempt->context;
+    bool is_ready = state == CONN_READY;
+    bool goes = is_ready && is_proven(attempt, conn);
+    if (!is_ready && state != CONN_CLOSED)
+        return;
+    context_enter(context);
+    if (goes) {
+        attempt_note_sent(attempt);
+        send_ack(attempt);
+        context->current = NULL;
+    } else {
+        context_add_cause(context, "%s", is_ready ? "its domain is not proven any more" : why);
+        attempt_hop_failed(attempt);
+    }
+    attempt_drop_ack(attempt);
+    if (!goes)
+        context_attempt_failed(context);
+    context_leave(context);
+}
+
+/* A far side whose ACK is lost with a connection that does not come about ends the call: another
+ * worker may know that the hop is dead, and we do not. */
+int attempt_start_ack(struct attempt *attempt)
+{
+    struct context *context = attempt->context;
+    if (!attempt->conn || conn_is_open(attempt->conn)) {
+        send_ack(attempt);
+        attempt_drop_ack(attempt);
+        return 0;
+    }
+    int status = context_search_runs(context);
+    if (status != 0)
+        return status;
+    context->current = attempt;
+    conn_watch_add(attempt->conn, &attempt->watch, ack_on_conn, attempt);
+    return 0;
+}
+
+/* ---- opening ---- */
 
 int attempt_connect(struct attempt *attempt)
 {

@@ -85,6 +85,8 @@ void context_abort(struct context *context)
     lookups_stop(context);
     if (context->server)
         end_unanswered(context, "the edge ended before there was an answer");
+    if (context->current && context->request->method == SIP_ACK)
+        attempt_abandon(context->current);
     context->current = NULL;
     struct list *first;
     while ((first = list_first(&context->clients)))

@@ -18,7 +18,7 @@ WAIT_S = 10  # edge B comes upon the black hole too, for the answers to what it 
 def add_edge(lab, operator, host, core):
     edge = FamilyEdge(operator, lab.plan, f"{lab.directory}/edge-{operator.letter}", lab.pki,
                       "edge-" + operator.letter, core=f"sip:{core}:{SIP_PORT};transport=udp",
-                      workers=1)  # each remembers for itself which hops failed
+                      workers=2)  # one may not know what the other has found dead
     edge.inside_at = Place(6 if ":" in host else 4, host, SIP_PORT)
     edge.inside_tls_port = SIP_PORT + 10
     edge.outside_hosts = (operator.edge, operator.also_published)
