@@ -2,6 +2,7 @@
  * id may stand there three times. */
 #include "api/ports.h"
 
+#include "api/receipt.h"
 #include "base/chars.h"
 #include "base/status.h"
 
@@ -88,10 +89,21 @@ json_t *api_port_show(const struct store_port *port)
     return json;
 }
 
+/* The authority signs what it has decided, anew for everyone who asks. */
+static json_t *port_signed(const struct api_call *call, const struct store_port *port)
+{
+    char jws[RECEIPT_MAX];
+    struct receipt_keys *receipts = call->api->parts.receipts;
+    json_t *json = api_port_show(port);
+    if (json && receipts && port->role == STORE_PORT_AUTHORITY &&
+        receipt_make(receipts, port, api_now_ms(), jws) == 0)
+        json_object_set_new(json, "receipt", json_string(jws));
+    return json;
+}
+
 static json_t *port_encode(struct api_call *call, const void *record)
 {
-    (void)call;
-    return api_port_show(record);
+    return port_signed(call, record);
 }
 
 const struct api_kind api_kind_port = {
@@ -140,7 +152,7 @@ int api_port_get(struct api_call *call)
     struct store_port port = {.version = 0};
     if (api_port_find(call, &port))
         return -EPROTO;
-    return api_call_reply(call, 200, api_port_show(&port), port.version);
+    return api_call_reply(call, 200, port_signed(call, &port), port.version);
 }
 
 /* ---- the list ---- */

@@ -34,6 +34,7 @@ static const struct tool_resource ports = {
                {"committed", "committed"},
                {"undoes", "undoes"},
                {"owner", "owner"},
+               {"receipt", "receipt"},
                {"created", "created"},
                {"version", "version"}},
     .settings = {{OPT_OWNER, "owner", SETTING_TEXT}, {OPT_REASON, "reason", SETTING_TEXT}},

@@ -3,14 +3,16 @@ authority, opa.example and opc.example are other hosts."""
 
 import contextlib
 import json
+import os
 import subprocess
 
 import pytest
 
+from lab.edge import tool_path
 from lab.lab import Lab
 from lab.pki import Leaf
 from lab.plan import SIP_PORT, TLS_PORT, Operator
-from lab.process import wait_until
+from lab.process import run, wait_until
 from lab.sip import UdpAgent, ack_for, request
 
 PORT = 8444
@@ -23,7 +25,6 @@ MORE = """
 federation {{ listen = "{edge}:{port}" advertise = "edge.{domain}" }}
 porting {{ window-s = {window} freeze-s = 0 receipt-keys = "{keys}" }}
 """
-ALICE = "sip:alice@opa.example"
 
 
 def further(plan, letter, user, net, hertz):
@@ -111,14 +112,27 @@ def move(lab, address, here, there):
     return made
 
 
-def call(lab, phones, address, there):
-    """Alice's call arrives there and is refused: the shortest one."""
-    edge, alice = (lab.plan.a.edge, SIP_PORT), phones["a"]
-    invite = request("INVITE", f"sip:{address}", alice, ALICE)
-    alice.send(invite, edge)
+def call(lab, phones, address, there, caller="a"):
+    """The call of another operator's user arrives there and is refused: the shortest one."""
+    side = next(side for side in sides(lab.plan) if side.letter == caller)
+    edge, phone = (side.edge, SIP_PORT), phones[caller]
+    invite = request("INVITE", f"sip:{address}", phone, f"sip:{side.address}")
+    phone.send(invite, edge)
     got = phones[there].expect("INVITE", 10, call_id=invite.get("Call-ID"))
     phones[there].answer(got, 486, "Busy", tag="c1")
-    alice.send(ack_for(invite, alice.expect(486, 10, call_id=invite.get("Call-ID"))), edge)
+    phone.send(ack_for(invite, phone.expect(486, 10, call_id=invite.get("Call-ID"))), edge)
+
+
+def next_key(edge, name):
+    """The operator's key for receipts becomes another one, or is put back."""
+    signing = edge.path("receipt-keys/opb.example.pem")
+    if os.path.exists(signing + "." + name):
+        os.rename(signing + "." + name, signing)
+    else:
+        os.rename(signing, signing + "." + name)
+    mark = edge.mark()
+    edge.reload()
+    edge.wait_log("reload", mark)
 
 
 def record(lab, letter, address):
@@ -149,3 +163,33 @@ def test_a_call_brings_what_the_authority_could_not_tell(lab, phones):
     call(lab, phones, address, "d")
     reaches(lab, "d", port, "committed")
     assert record(lab, "d", address) == "ported-in"
+
+
+def test_hosts_hold_the_receipt_to_the_key_they_saw(lab, phones):
+    del phones
+    address = "theo@opb.example"
+    lab.edges["b"].tool("address", "add", address)
+    port = move(lab, address, "b", "c")["id"]
+    receipt = lab.edges["b"].tool_json("port", "show", port)["receipt"]
+    store = ("--store", lab.edges["c"].path("store"), "--json")
+    said = json.loads(run([tool_path("junctor"), "port", "verify", receipt, *store]).stdout)
+    assert (said["port"], said["decision"], said["gaining"]) == (port, "committed", "opc.example")
+    changed = receipt[:-4] + ("AAAA" if receipt[-4:] != "AAAA" else "BBBB")
+    done = run([tool_path("junctor"), "port", "verify", changed, *store], check=False)
+    assert done.returncode != 0 and "its signature" in done.stderr
+
+
+def test_a_receipt_is_held_against_the_key_of_the_start(lab, phones):
+    """Who has got hold of another key of the authority, or changed it, moves nothing."""
+    del phones
+    address = "rita@opb.example"
+    lab.edges["b"].tool("address", "add", address)
+    port = start(lab, address, "b", "c")["id"]
+    reaches(lab, "c", port, "pending")
+    next_key(lab.edges["b"], "old")
+    lab.edges["b"].tool("port", "approve", port)
+    lab.edges["c"].wait_log(f"a receipt does not hold, so the port stays as it was: port={port} "
+                            "authority=opb.example: it names key", 0, 20)
+    assert (state(lab, "c", port), record(lab, "c", address)) == ("pending", "prepared")
+    next_key(lab.edges["b"], "old")
+    reaches(lab, "c", port, "committed")
