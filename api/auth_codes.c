@@ -168,8 +168,9 @@ int api_auth_code_post(struct api_call *call)
         return -EPROTO;
     bool is_foreign = is_deposited(call, record.state); /* then its authority binds it */
     order_fill(call, &record, is_foreign ? "" : only, api_now_ms() + days * API_DAY_MS);
-    if (api_auth_code_make(call,
-                           *only ? call->command.guard.code_hash : call->command.record.auth_hash))
+    bool is_bound = call->command.op == STORE_GUARD_CODE;
+    if (api_auth_code_make(call, is_bound ? call->command.guard.code_hash
+                                          : call->command.record.auth_hash))
         return -EPROTO;
     return code_submit(call, record.state, key, only, code_made);
 }

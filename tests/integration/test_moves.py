@@ -193,3 +193,25 @@ def test_a_receipt_is_held_against_the_key_of_the_start(lab, phones):
     assert (state(lab, "c", port), record(lab, "c", address)) == ("pending", "prepared")
     next_key(lab.edges["b"], "old")
     reaches(lab, "c", port, "committed")
+
+
+def test_addresses_move_on_and_home_and_calls_follow(lab, phones):
+    """From the authority to a host, to another host, and home; opd.example remembers each."""
+    address = "walt@opb.example"
+    lab.edges["b"].tool("address", "add", address)
+    call(lab, phones, address, "b", "d")
+    for here, there in (("b", "a"), ("a", "c"), ("c", "b")):
+        move(lab, address, here, there)
+        call(lab, phones, address, there, "d")
+
+
+def test_a_move_is_undone_and_calls_follow(lab, phones):
+    address = "yves@opb.example"
+    lab.edges["b"].tool("address", "add", address)
+    made = move(lab, address, "b", "c")
+    call(lab, phones, address, "c")
+    subprocess.run(lab.edges["c"].tool_argv("port", "undo", made["id"]), input=made["undo_secret"],
+                   capture_output=True, text=True, timeout=20, check=True)
+    for letter in ("b", "c"):
+        reaches(lab, letter, made["id"], "undone")
+    call(lab, phones, address, "b")
