@@ -75,7 +75,7 @@ refuses()
     good_tree
 }
 
-echo 1..42
+echo 1..43
 
 good_tree
 run_layers && accepted=yes || accepted=no
