@@ -101,8 +101,9 @@ static void session_close(struct session *session)
     uv_close((uv_handle_t *)&session->prepare, NULL);
     uv_close((uv_handle_t *)&session->timer, NULL);
     uv_close((uv_handle_t *)&session->limit, NULL);
-    uv_run(&session->loop, UV_RUN_DEFAULT);
-    uv_loop_close(&session->loop);
+    do /* a verdict that was there at once has stopped a loop that did not run */
+        uv_run(&session->loop, UV_RUN_DEFAULT);
+    while (uv_loop_close(&session->loop) == UV_EBUSY);
     store_reader_free(session->reader);
     if (session->timers)
         timers_free(session->timers);
