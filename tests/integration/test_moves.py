@@ -214,4 +214,7 @@ def test_a_move_is_undone_and_calls_follow(lab, phones):
                    capture_output=True, text=True, timeout=20, check=True)
     for letter in ("b", "c"):
         reaches(lab, letter, made["id"], "undone")
+    # what undoes it is a port of its own; until c has heard of that, too, c may serve the address
+    wait_until(lambda: lab.edges["c"].tool_json("address", "show", address)["state"] == "moved",
+               "c knows that it does not serve it any more", 20)
     call(lab, phones, address, "b")
