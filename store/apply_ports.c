@@ -47,8 +47,8 @@ static uint64_t deadline_of(const struct store_port *port, uint64_t now_ms)
         return now_ms + (uint64_t)port->terms.dispute * 1000;
     case STORE_PORT_COMMITTED:
         return now_ms + (uint64_t)port->terms.grace * 1000;
-    default:
-        return now_ms + STORE_PORT_KEEP_MS;
+    default: /* one that was cancelled before it came has no losing host */
+        return now_ms + (port->losing[0] ? STORE_PORT_KEEP_MS : STORE_PORT_UNKNOWN_MS);
     }
 }
 

@@ -36,6 +36,9 @@
 #define STORE_USAGE_KEEP_S                                                                         \
     ((uint64_t)400 * 24 * 3600) /* statistics of a year, and of its month before */
 #define STORE_VERDICT_KEEP_MS ((uint64_t)24 * 3600 * 1000)
+/* A request that never came: as long as it may yet come, and any peer may fill the store with it.
+ */
+#define STORE_PORT_UNKNOWN_MS ((uint64_t)24 * 3600 * 1000)
 #define STORE_PORT_KEEP_MS    ((uint64_t)90 * 24 * 3600 * 1000) /* a port that is over */
 
 /* Pages that one command may need at worst: copies of a path in each of the tables, with splits. */

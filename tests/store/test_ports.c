@@ -385,6 +385,10 @@ static void what_was_cancelled_before_it_came_does_not_come(void **state)
     assert_int_equal(open_port(f, &port, BEGIN_MS), 0);
     must_be(f, &port, STORE_PORT_CANCELLED, "opa.example");
     assert_true(record_get(f).has_auth);
+    pass(f, BEGIN_MS + DAY_MS - 1);
+    assert_int_not_equal(port_get(f, STORE_PORT_AUTHORITY, port.id).version, 0);
+    pass(f, BEGIN_MS + DAY_MS);
+    assert_int_equal(port_get(f, STORE_PORT_AUTHORITY, port.id).version, 0);
 }
 
 static void what_is_over_goes_after_ninety_days(void **state)
