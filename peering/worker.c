@@ -15,10 +15,10 @@
 
 /* ---- inbox ---- */
 
-/* A message on its way to its owner: this header, then its bytes. Or after it a struct told_news,
- * or the beginning of a datagram that was lost. */
+/* A message on its way to its owner: this header, then its bytes. Or after it a struct told_news, a
+ * struct failed_hop, or the beginning of a datagram that was lost. */
 struct handed {
-    enum { HANDED_MESSAGE, HANDED_NEWS, HANDED_LOST } what;
+    enum { HANDED_MESSAGE, HANDED_NEWS, HANDED_FAILED, HANDED_LOST } what;
     int error; /* LOST */
     const struct transport_listener *listener;
     struct netaddr peer;
@@ -40,19 +40,29 @@ static bool hand_over(unsigned owner, const struct origin *origin, const struct 
     return true;
 }
 
-static void tell(const struct told_news *news, void *arg)
+/* To all others, as far as their inboxes have room. */
+static void spread(struct worker *self, int what, const void *bytes, size_t len)
 {
-    struct worker *self = arg;
     for (unsigned i = 0; i < self->count; i++) {
         struct ring *ring = i == self->index ? NULL : self->team[i].inbox[self->index];
-        struct handed *record = ring ? ring_reserve(ring, sizeof(*record) + sizeof(*news)) : NULL;
+        struct handed *record = ring ? ring_reserve(ring, sizeof(*record) + len) : NULL;
         if (!record)
             continue;
-        record->what = HANDED_NEWS;
-        memcpy(record + 1, news, sizeof(*news));
-        ring_commit(ring, sizeof(*record) + sizeof(*news));
+        record->what = what;
+        memcpy(record + 1, bytes, len);
+        ring_commit(ring, sizeof(*record) + len);
         self->wake[i] = true;
     }
+}
+
+static void tell(const struct told_news *news, void *arg)
+{
+    spread(arg, HANDED_NEWS, news, sizeof(*news));
+}
+
+static void tell_failed(const struct failed_hop *failed, void *arg)
+{
+    spread(arg, HANDED_FAILED, failed, sizeof(*failed));
 }
 
 static void tell_lost(unsigned owner, struct slice bytes, int error, void *arg)
@@ -69,16 +79,28 @@ static void tell_lost(unsigned owner, struct slice bytes, int error, void *arg)
     self->wake[owner] = true;
 }
 
-static void read_record(struct worker *worker, const struct handed *record, size_t len)
+static void read_news(struct worker *worker, const struct handed *record)
 {
     struct told_news news;
-    if (record->what == HANDED_NEWS) {
-        memcpy(&news, record + 1, sizeof(news));
-        news_receive(&worker->proxy, &news);
-        return;
-    }
+    memcpy(&news, record + 1, sizeof(news));
+    news_receive(&worker->proxy, &news);
+}
+
+static void read_failed(struct worker *worker, const struct handed *record)
+{
+    struct failed_hop failed;
+    memcpy(&failed, record + 1, sizeof(failed));
+    news_receive_failed(&worker->proxy, &failed);
+}
+
+static void read_record(struct worker *worker, const struct handed *record, size_t len)
+{
     const struct slice bytes = {(const char *)(record + 1), len - sizeof(*record)};
-    if (record->what == HANDED_LOST)
+    if (record->what == HANDED_NEWS)
+        read_news(worker, record);
+    else if (record->what == HANDED_FAILED)
+        read_failed(worker, record);
+    else if (record->what == HANDED_LOST)
         lost_receive(&worker->proxy, bytes, record->error);
     else
         proxy_receive_handed(&worker->proxy, record->listener, &record->peer, &record->proven,
@@ -355,6 +377,7 @@ static void set_up_proxy(struct worker *worker, const struct edge_conf *conf, st
     proxy->handover = hand_over;
     proxy->tell = tell;
     proxy->tell_lost = tell_lost;
+    proxy->tell_failed = tell_failed;
     proxy->handover_arg = worker;
     list_init(&proxy->contexts);
     list_init(&proxy->asks);

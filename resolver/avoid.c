@@ -138,20 +138,21 @@ static uint64_t avoid_ms(unsigned failures)
 
 /* Of many requests that meet the same failure, and of one that had no other choice while it was
  * avoided, none makes it worse: only a test does. */
-void resolver_avoid_failed(struct resolver_avoid *avoid, const struct resolver_avoid_key *key,
+bool resolver_avoid_failed(struct resolver_avoid *avoid, const struct resolver_avoid_key *key,
                            uint64_t now_ms)
 {
     struct entry *entry = entry_find(avoid, key);
     if (entry && !entry->testing && now_ms < entry->until_ms)
-        return;
+        return false;
     if (!entry)
         entry = entry_add(avoid, key);
     if (!entry)
-        return;
+        return false;
     entry->testing = false;
     entry->until_ms = now_ms + avoid_ms(++entry->failures);
     list_remove(&entry->failed);
     list_append(&avoid->failed, &entry->failed);
+    return true;
 }
 
 void resolver_avoid_worked(struct resolver_avoid *avoid, const struct resolver_avoid_key *key)

@@ -39,7 +39,8 @@ struct resolver_avoid_key {
 /* Is it to be avoided now? false for one that is due for its test: the caller makes it. */
 bool resolver_avoid_is(struct resolver_avoid *avoid, const struct resolver_avoid_key *key,
                        uint64_t now_ms);
-void resolver_avoid_failed(struct resolver_avoid *avoid, const struct resolver_avoid_key *key,
+/* Returns whether that is news: it was not avoided, or this was its test. */
+bool resolver_avoid_failed(struct resolver_avoid *avoid, const struct resolver_avoid_key *key,
                            uint64_t now_ms);
 void resolver_avoid_worked(struct resolver_avoid *avoid, const struct resolver_avoid_key *key);
 

@@ -166,11 +166,11 @@ int resolver_purge_name(struct slice text, char name[RESOLVER_PURGE_MAX + 1])
 
 /* ---- hops ---- */
 
-void resolver_hop_failed(struct resolver *resolver, const struct resolver_hop *hop,
+bool resolver_hop_failed(struct resolver *resolver, const struct resolver_hop *hop,
                          const char *domain)
 {
     const struct resolver_avoid_key key = {&hop->addr, hop->transport, domain};
-    resolver_avoid_failed(resolver->avoid, &key, resolver_now_ms(resolver));
+    return resolver_avoid_failed(resolver->avoid, &key, resolver_now_ms(resolver));
 }
 
 void resolver_hop_worked(struct resolver *resolver, const struct resolver_hop *hop,

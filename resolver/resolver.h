@@ -317,8 +317,9 @@ bool resolver_search_more(const struct resolver_search *search);
 void resolver_search_done(struct resolver_search *search);
 
 /* What became of a hop, so that the searches to come know: it was not reached, did not prove
- * `domain`, did not answer or said that it is out of service; or it answered. */
-void resolver_hop_failed(struct resolver *resolver, const struct resolver_hop *hop,
+ * `domain`, did not answer or said that it is out of service; or it answered. That it failed is
+ * news (true) where it was not avoided until now. */
+bool resolver_hop_failed(struct resolver *resolver, const struct resolver_hop *hop,
                          const char *domain);
 void resolver_hop_worked(struct resolver *resolver, const struct resolver_hop *hop,
                          const char *domain);

@@ -209,7 +209,7 @@ static void on_conn(struct conn *conn, enum conn_state state, const char *why, v
         return;
     bool once_more = (ask->reused || unproven) && !ask->again;
     if (!once_more)
-        resolver_hop_failed(ask->proxy->resolver, &ask->hop, ask->address.domain);
+        news_hop_failed(ask->proxy, &ask->hop, ask->address.domain);
     conn_drop(ask);
     ask->again = once_more;
     try_hops(ask);

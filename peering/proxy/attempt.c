@@ -38,7 +38,7 @@ void attempt_note_sent(const struct attempt *attempt)
 /* The calls to come shall know. */
 void attempt_hop_failed(const struct attempt *attempt)
 {
-    resolver_hop_failed(attempt_proxy(attempt)->resolver, &attempt->hop, attempt->far_domain);
+    news_hop_failed(attempt_proxy(attempt), &attempt->hop, attempt->far_domain);
 }
 
 static void hop_worked(const struct attempt *attempt)

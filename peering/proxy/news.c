@@ -1,10 +1,12 @@
-/* What an authority told one worker, all workers of the edge know: the next call or caller may be
- * another one's. Each has a table of its own, and the news goes through the inboxes, so nobody
- * waits for anybody. Where an inbox is full that worker does not hear of it, and asks by itself;
- * what it ought to have forgotten it forgets at its own next call. */
+/* What an authority told one worker, and which hop failed there, all workers of the edge know: the
+ * next call or caller may be another one's. Each has a table of its own, and the news goes through
+ * the inboxes, so nobody waits for anybody. Where an inbox is full that worker does not hear of it,
+ * and asks by itself; what it ought to have forgotten it forgets at its own next call. */
 #include "peering/proxy/proxy.h"
 
 #include "resolver/zone.h"
+
+#include <stdio.h>
 
 static void forget(struct proxy *proxy, const struct store_address *address)
 {
@@ -47,4 +49,18 @@ void news_receive(struct proxy *proxy, const struct told_news *news)
               : news->told.unknown ? "not told"
               : news->told.host[0] ? news->told.host
                                    : "its own domain");
+}
+
+void news_hop_failed(struct proxy *proxy, const struct resolver_hop *hop, const char *domain)
+{
+    struct failed_hop failed = {.hop = *hop};
+    if (!resolver_hop_failed(proxy->resolver, hop, domain))
+        return;
+    snprintf(failed.domain, sizeof(failed.domain), "%s", domain);
+    proxy->tell_failed(&failed, proxy->handover_arg);
+}
+
+void news_receive_failed(struct proxy *proxy, const struct failed_hop *failed)
+{
+    resolver_hop_failed(proxy->resolver, &failed->hop, failed->domain);
 }

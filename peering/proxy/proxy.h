@@ -85,6 +85,14 @@ typedef void proxy_lost_h(unsigned owner, struct slice bytes, int error, void *a
 /* Gives what an authority told to all other workers, as far as their inboxes have room. */
 typedef void proxy_tell_h(const struct told_news *news, void *arg);
 
+/* A hop that failed, and what it had to prove. */
+struct failed_hop {
+    struct resolver_hop hop;
+    char domain[STORE_DOMAIN_MAX + 1];
+};
+/* Tells all other workers of it, likewise. */
+typedef void proxy_failed_h(const struct failed_hop *failed, void *arg);
+
 struct board;
 struct cores;
 struct ring;
@@ -129,6 +137,7 @@ struct proxy {
     proxy_handover_h *handover;
     proxy_tell_h *tell;
     proxy_lost_h *tell_lost;
+    proxy_failed_h *tell_failed;
     void *handover_arg;
 
     struct ring *arrived; /* struct store_address: what arrive.c found to be ours by now */
@@ -158,6 +167,8 @@ void proxy_receive_handed(struct proxy *proxy, const struct transport_listener *
 void lost_receive(struct proxy *proxy, struct slice bytes, int error);
 /* Remembers, or forgets, what another worker was told. */
 void news_receive(struct proxy *proxy, const struct told_news *news);
+/* A hop failed at another worker: this one avoids it too. */
+void news_receive_failed(struct proxy *proxy, const struct failed_hop *failed);
 /* Before the loop sleeps: ends the read snapshot of this turn. */
 void proxy_end_batch(struct proxy *proxy);
 /* Which hops of cores are down, for all workers of an edge to see. `key` is random. NULL without
@@ -240,6 +251,9 @@ bool proxy_is_own_ack(const struct proxy *proxy, const struct sip_msg *ack);
 /* Remembers what an authority told, or forgets it and what DNS said of the address, here and at the
  * other workers. That it told nothing does not replace whom it named before. */
 void news_spread(struct proxy *proxy, const struct told_news *news);
+/* A hop failed, which all workers avoid from now on: one that has a connection there would send an
+ * ACK into it and never know. `domain` as for resolver_hop_failed. */
+void news_hop_failed(struct proxy *proxy, const struct resolver_hop *hop, const char *domain);
 
 /* ---- line.c ---- */
 

@@ -41,6 +41,16 @@ static void failed_hop_is_avoided_for_a_while(void **state)
     assert_false(is_avoided(1000 + RESOLVER_AVOID_MS));
 }
 
+static void failure_is_news_where_it_was_not_avoided_and_at_the_end_of_a_test(void **state)
+{
+    (void)state;
+    assert_true(resolver_avoid_failed(avoid, &key, 0));
+    assert_false(resolver_avoid_failed(avoid, &key, 1));
+    assert_false(is_avoided(RESOLVER_AVOID_MS)); /* the test */
+    assert_true(resolver_avoid_failed(avoid, &key, RESOLVER_AVOID_MS));
+    assert_false(resolver_avoid_failed(avoid, &key, RESOLVER_AVOID_MS));
+}
+
 static void one_request_tests_it_and_the_others_go_on_avoiding_it(void **state)
 {
     (void)state;
@@ -155,6 +165,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         AVOID_TEST(failed_hop_is_avoided_for_a_while),
+        AVOID_TEST(failure_is_news_where_it_was_not_avoided_and_at_the_end_of_a_test),
         AVOID_TEST(one_request_tests_it_and_the_others_go_on_avoiding_it),
         AVOID_TEST(test_that_works_restores_it),
         AVOID_TEST(test_that_is_never_heard_of_is_made_again),
