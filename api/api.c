@@ -153,14 +153,14 @@ int api_start(const struct api_conf *conf, const struct api_parts *parts, struct
     if (!self)
         return memory_fail(why);
     int status = readers_alloc(self, why);
+    /* Before anybody can ask: the first answer needs them as much as the last. */
+    if (!status && ((parts->tls && api_certificates_set(self, parts->tls) != 0) ||
+                    (parts->zone && api_zone_set(self, parts->zone) != 0)))
+        status = memory_fail(why);
     if (!status)
         status = listeners_start(self, conf, why);
-    if (!status) {
+    if (!status)
         log_write(parts->log, LOG_NOTICE, "api", "listening: socket=%s", self->socket);
-        if ((parts->tls && api_certificates_set(self, parts->tls) != 0) ||
-            (parts->zone && api_zone_set(self, parts->zone) != 0))
-            status = memory_fail(why);
-    }
     if (status)
         api_stop(self);
     else
