@@ -28,11 +28,49 @@ struct porting_conf porting_conf_get(struct porting *porting)
     return conf;
 }
 
+static uint64_t day_ms(const struct porting_conf *conf)
+{
+    return conf->test_day_ms ? conf->test_day_ms : PORTING_DAY_MS;
+}
+
+/* Real seconds -> those of days that last so long; no term that is there becomes none. */
+static uint32_t in_days_of(const struct porting_conf *conf, uint32_t seconds)
+{
+    return (uint32_t)((seconds * day_ms(conf) + PORTING_DAY_MS - 1) / PORTING_DAY_MS);
+}
+
+struct store_port_terms porting_terms_get(struct porting *porting)
+{
+    struct porting_conf conf = porting_conf_get(porting);
+    struct store_port_terms terms = conf.terms;
+    terms.wait = in_days_of(&conf, terms.wait);
+    terms.dispute = in_days_of(&conf, terms.dispute);
+    terms.remind = in_days_of(&conf, (uint32_t)(PORTING_DAY_MS / 1000));
+    return terms;
+}
+
+uint64_t porting_key_delay_ms(struct porting *porting)
+{
+    struct porting_conf conf = porting_conf_get(porting);
+    return PORTING_KEY_DAYS * day_ms(&conf);
+}
+
+static void conf_warn(const struct porting *porting, const struct porting_conf *conf)
+{
+    if (day_ms(conf) != PORTING_DAY_MS)
+        log_write(
+            porting->parts.log, LOG_WARNING, PORTING_SOURCE,
+            "test-day-ms is for tests alone: who has stolen an address has %u ms instead of a "
+            "day until its holder can object no more",
+            conf->test_day_ms);
+}
+
 void porting_reload(struct porting *porting, const struct porting_conf *conf)
 {
     pthread_mutex_lock(&porting->lock);
     porting->conf = *conf;
     pthread_mutex_unlock(&porting->lock);
+    conf_warn(porting, conf);
 }
 
 void porting_kick(struct porting *porting)
@@ -232,6 +270,18 @@ void porting_retry_later(struct porting *porting, const char *key, uint64_t max_
     pthread_mutex_unlock(&porting->lock);
 }
 
+void porting_retry_after(struct porting *porting, const char *key, uint64_t wait_ms)
+{
+    pthread_mutex_lock(&porting->lock);
+    struct porting_retry *retry = retry_find(porting, key);
+    if (!retry)
+        retry = retry_make(porting, key);
+    retry->due_ms = porting->turn_now_ms + wait_ms;
+    if (retry->due_ms < porting->next_ms)
+        porting->next_ms = retry->due_ms;
+    pthread_mutex_unlock(&porting->lock);
+}
+
 void porting_retry_done(struct porting *porting, const char *key)
 {
     pthread_mutex_lock(&porting->lock);
@@ -370,6 +420,7 @@ int porting_open(const struct porting_conf *conf, const struct porting_parts *pa
         porting_stop(made);
         return status;
     }
+    conf_warn(made, conf);
     *porting = made;
     return 0;
 }

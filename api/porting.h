@@ -25,6 +25,8 @@
 #define PORTING_SECRET_LEN     43  /* of an undo secret that is made here: 256 bits */
 #define PORTING_SIGNATURE_LEN  64  /* Ed25519 */
 #define PORTING_NONCE_LEN      32
+#define PORTING_DAY_MS         ((uint64_t)86400 * 1000)
+#define PORTING_KEY_DAYS       14   /* until a new recovery key works */
 #define PORTING_NONCE_S        600  /* a nonce of the authority is good for so long */
 #define PORTING_HELD_MAX       1024 /* requests whose secret is held at once */
 #define PORTING_TURN_MAX       256  /* notices of one turn */
@@ -40,6 +42,9 @@ struct porting;
 struct porting_conf {
     struct store_port_terms terms; /* of ports whose authority we are */
     uint32_t moved;                /* a losing host leads callers on for so long */
+    unsigned test_day_ms; /* for tests alone: of so many ms is a day where holders wait: until a key
+                             works, until a recovery or a dispute ends, until the next reminder. 0:
+                             a real day. `terms` are told as for real days */
 };
 
 /* As federation_ask, with its object last. */
@@ -104,9 +109,10 @@ struct porting_wish {
     char undoes[STORE_PORT_ID_LEN + 1]; /* UNDO */
     char owner[STORE_OWNER_MAX + 1];    /* who has it at the gaining host; "": the operator */
     char display[STORE_DISPLAY_MAX + 1];
-    char code[PORTING_CODE_MAX + 1]; /* the auth code, or UNDO: the undo secret */
-    /* RECOVERY, and UNDO without a secret: what the holder signed (porting_text). */
-    char request[STORE_PORT_ID_LEN + 1]; /* that he signed for; "": a new one */
+    char code[PORTING_CODE_MAX + 1];     /* the auth code, or UNDO: the undo secret */
+    char request[STORE_PORT_ID_LEN + 1]; /* the gaining host's own number; "": a new one */
+    /* RECOVERY, and UNDO without a secret: what the holder signed (porting_text). Then `request` is
+     * porting_request_of(nonce). */
     bool by_key;
     uint8_t signature[PORTING_SIGNATURE_LEN];
     char nonce[2 * PORTING_NONCE_LEN + 1]; /* hex */
@@ -126,11 +132,27 @@ struct porting_made {
 int porting_begin(struct porting *porting, const struct porting_wish *wish,
                   struct porting_made *made, struct api_problem *problem);
 
-/* A nonce of the authority, for the holder of a recovery key to sign; asks the authority where that
- * is another. Blocks. Returns 0 or -EPROTO with `problem`. */
-int porting_nonce_get(struct porting *porting, const char *gaining,
-                      const struct store_address *address, char nonce[2 * PORTING_NONCE_LEN + 1],
-                      uint64_t *expires, struct api_problem *problem);
+#define PORTING_TEXT_MAX 1024
+/* What the holder of a recovery key is to sign. */
+struct porting_draw {
+    struct store_address address;
+    char gaining[STORE_DOMAIN_MAX + 1];
+    char id[STORE_PORT_ID_LEN + 1]; /* that the port will have */
+    char nonce[2 * PORTING_NONCE_LEN + 1];
+    uint64_t expires;            /* Unix time in s: to be asked for before */
+    char text[PORTING_TEXT_MAX]; /* porting_text */
+};
+/* Draws a nonce of the authority for `wish`, of which only the kind (RECOVERY or UNDO), address and
+ * gaining domain, or `undoes`, are looked at; asks the authority where that is another. Nothing is
+ * kept of it. Blocks. Returns 0 or -EPROTO with `problem`. */
+int porting_draw(struct porting *porting, const struct porting_wish *wish,
+                 struct porting_draw *draw, struct api_problem *problem);
+/* The gaining host's own number of a port that is asked for with this nonce: so whoever signs
+ * elsewhere has no more to keep than what he signed. */
+void porting_request_of(const char nonce[2 * PORTING_NONCE_LEN + 1],
+                        char request[STORE_PORT_ID_LEN + 1]);
+/* So long after it was left a recovery key begins to work. Any thread. */
+uint64_t porting_key_delay_ms(struct porting *porting);
 /* Leaves the hash of an auth code, good until `until_ms` (0: withdraws it) for `gaining` ("": for
  * any), at the authority, another operator; `hosting`, ours, serves the address. Blocks. Returns 0
  * or -EPROTO with `problem`. */
@@ -143,10 +165,9 @@ int porting_code_deposit(struct porting *porting, const char *hosting,
 void porting_code_made(struct porting *porting, const char *hosting,
                        const struct store_address *address, const char *gaining);
 
-#define PORTING_TEXT_MAX 1024
 /* The octets that a recovery key signs: seven lines, each ended by LF:
  *
- *     junctor-port-v1
+ *     junctor-port-v1, or junctor-undo-v1 where it takes a port back
  *     AUTHORITY, the address's domain
  *     USER@DOMAIN, the address in canonical form
  *     GAINING domain
@@ -155,7 +176,8 @@ void porting_code_made(struct porting *porting, const char *hosting,
  *     EXPIRES, Unix time in s, decimal
  *
  * Returns their number. */
-size_t porting_text(const struct store_address *address, const char *gaining, const char *id,
-                    const char *nonce, uint64_t expires, char text[PORTING_TEXT_MAX]);
+size_t porting_text(enum store_port_kind kind, const struct store_address *address,
+                    const char *gaining, const char *id, const char *nonce, uint64_t expires,
+                    char text[PORTING_TEXT_MAX]);
 
 #endif

@@ -97,7 +97,7 @@ static int open_submit(struct porting *porting, const struct federation_request 
     if (!wrong_take(porting, request))
         return porting_refuse(answer, 429, "too-many-wrong-proofs",
                               "this peer has given too many wrong proofs: try again in a minute");
-    order->port.terms = porting_conf_get(porting).terms;
+    order->port.terms = porting_terms_get(porting);
     int status = proof_fill(porting, proof, order);
     if (status == 0)
         status = porting_submit(porting, request->proven[0], command, NULL);
@@ -202,7 +202,7 @@ static int step_find(struct porting *porting, const struct federation_request *r
     if (porting_decode(request->body, port, &why) || strcmp(port->id, id) != 0 ||
         !porting_domain_is_ours(porting, port->address.domain))
         return STATUS_NOTFOUND;
-    port->terms = porting_conf_get(porting).terms;
+    port->terms = porting_terms_get(porting);
     return 0;
 }
 
@@ -335,6 +335,15 @@ int porting_code_put(struct porting *porting, const struct federation_request *r
                   : porting_reply(answer, json_object());
 }
 
+/* An undo may begin at the host that would lose the address. */
+static bool is_its_host(struct porting *porting, const struct federation_request *request,
+                        const struct store_address *address)
+{
+    struct store_record record;
+    return porting_record_get(porting, address, &record) == 0 &&
+           porting_proves(request, record.hosting);
+}
+
 int porting_nonce_post(struct porting *porting, const struct federation_request *request,
                        struct federation_answer *answer)
 {
@@ -346,7 +355,8 @@ int porting_nonce_post(struct porting *porting, const struct federation_request 
         store_domain_canonical(slice_of(domain), gaining, NULL))
         return porting_refuse(answer, 400, "malformed",
                               "address, gaining: they must be user@domain and a domain");
-    if (!porting_domain_is_ours(porting, address.domain) || !porting_proves(request, gaining))
+    if (!porting_domain_is_ours(porting, address.domain) ||
+        (!porting_proves(request, gaining) && !is_its_host(porting, request, &address)))
         return porting_refuse(answer, 404, "no-address",
                               "we are not the authority, or you did not prove the gaining domain");
     uint64_t expires = porting_now_ms(porting) / 1000 + PORTING_NONCE_S;

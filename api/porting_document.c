@@ -48,16 +48,17 @@ static json_t *text_or_null(const char *text)
 json_t *porting_encode(const struct store_port *port, uint64_t now_ms)
 {
     char address[API_ADDRESS_TEXT_MAX];
-    return json_pack(
-        "{s:s, s:s, s:s, s:s, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:I, s:I, s:o}", "id", port->id,
-        "request", port->request, "kind", store_port_kind_text(port->kind), "state",
-        store_port_state_text(port->state), "reason",
-        text_or_null(store_port_reason_text(port->reason)), "address",
-        api_address_format(&port->address, address), "gaining", port->gaining, "losing",
-        text_or_null(port->losing), "deadline", api_time_encode(port->deadline_ms), "left",
-        api_left_encode(port->deadline_ms, now_ms), "committed",
-        api_time_encode(port->committed_ms), "order", (json_int_t)port->version, "commit_order",
-        (json_int_t)port->commit_order, "undoes", text_or_null(port->undoes));
+    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:I, s:I, s:o, s:I}",
+                     "id", port->id, "request", port->request, "kind",
+                     store_port_kind_text(port->kind), "state", store_port_state_text(port->state),
+                     "reason", text_or_null(store_port_reason_text(port->reason)), "address",
+                     api_address_format(&port->address, address), "gaining", port->gaining,
+                     "losing", text_or_null(port->losing), "deadline",
+                     api_time_encode(port->deadline_ms), "left",
+                     api_left_encode(port->deadline_ms, now_ms), "committed",
+                     api_time_encode(port->committed_ms), "order", (json_int_t)port->version,
+                     "commit_order", (json_int_t)port->commit_order, "undoes",
+                     text_or_null(port->undoes), "reminder", (json_int_t)port->reminder);
 }
 
 static int member_set(json_t *document, const char *name, json_t *value)
@@ -131,6 +132,7 @@ static const char *decode_decision(const json_t *document, struct store_port *po
 {
     const char *state = porting_text_of(document, "state");
     const char *reason = porting_text_of(document, "reason");
+    uint64_t reminder;
     if (state && store_port_state_parse(state, &port->state))
         return "state: it is none of those that are known";
     if (reason && store_port_reason_parse(reason, &port->reason))
@@ -142,6 +144,8 @@ static const char *decode_decision(const json_t *document, struct store_port *po
         return "committed, deadline: they must be times as of RFC 3339 in UTC";
     number_copy(document, "order", &port->order);
     number_copy(document, "commit_order", &port->commit_order);
+    if (number_copy(document, "reminder", &reminder) && reminder <= UINT32_MAX)
+        port->reminder = (uint32_t)reminder;
     return NULL;
 }
 

@@ -73,6 +73,8 @@ struct porting {
 
 uint64_t porting_now_ms(const struct porting *porting); /* Unix time */
 struct porting_conf porting_conf_get(struct porting *porting);
+/* Those of a port that begins now. */
+struct store_port_terms porting_terms_get(struct porting *porting);
 /* The thread looks at once. */
 void porting_kick(struct porting *porting);
 /* As store_submit with actor and time filled in; the status of the verdict, or why there is none.
@@ -98,6 +100,8 @@ void porting_drop(struct porting *porting, const char *id);
 bool porting_retry_is_due(struct porting *porting, const char *key);
 /* It failed: not before a while, twice as long as before, at most max_ms. */
 void porting_retry_later(struct porting *porting, const char *key, uint64_t max_ms);
+/* Not before so long, whatever was before. */
+void porting_retry_after(struct porting *porting, const char *key, uint64_t wait_ms);
 void porting_retry_done(struct porting *porting, const char *key);
 
 /* ---- porting_document.c ---- */

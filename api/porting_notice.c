@@ -63,8 +63,9 @@ static void pending_format(const struct store_port *port, const char *address, c
 {
     char when[WHEN_MAX];
     when_format(port->told_ms, when);
-    put(text, "%s: a move to %s was started%s%s.", address, port->gaining,
-        when[0] ? "; it happens at " : "", when);
+    put(text, "%s: a move to %s %s%s%s.", address, port->gaining,
+        port->reminder ? "is still under way" : "was started", when[0] ? "; it happens at " : "",
+        when);
     if (port->role == STORE_PORT_LOSING)
         put(text, " If you did not ask for it, %s at once at %s.",
             port->state == STORE_PORT_WAITING ? "object to it" : "have it rejected", port->losing);

@@ -10,7 +10,8 @@
 #define PATH_SIZE (sizeof(PORTING_PATH) + STORE_PORT_ID_LEN + 16)
 
 static const unsigned everybody[] = {STORE_PORT_OWES_AUTHORITY, STORE_PORT_OWES_GAINING,
-                                     STORE_PORT_OWES_LOSING, STORE_PORT_OWES_HOLDER};
+                                     STORE_PORT_OWES_LOSING, STORE_PORT_OWES_HOLDER,
+                                     STORE_PORT_OWES_OPERATOR};
 
 /* ---- whom, and whether now ---- */
 
@@ -23,6 +24,8 @@ static const char *target_of(const struct store_port *port, unsigned whom)
         return port->gaining;
     case STORE_PORT_OWES_LOSING:
         return port->losing;
+    case STORE_PORT_OWES_OPERATOR:
+        return "operator";
     default:
         return "holders";
     }
@@ -236,6 +239,25 @@ static int pay_holder(struct porting *porting, struct store_port *port)
     return status ? status : paid(porting, port, STORE_PORT_OWES_HOLDER);
 }
 
+/* ---- the authority's operator decides ---- */
+
+/* What he owes is paid by his decision alone; until then it is said each day, and again after a
+ * restart. */
+static void alarm_raise(struct porting *porting, const struct store_port *port)
+{
+    char key[RETRY_KEY], address[API_ADDRESS_TEXT_MAX];
+    json_t *until = api_time_encode(port->deadline_ms);
+    const char *when = json_string_value(until);
+    log_write(
+        porting->parts.log, LOG_ERROR, PORTING_SOURCE,
+        "a recovery is disputed, decide by %s: junctor port allow %s, or reject; else the key "
+        "wins: address=%s gaining=%s losing=%s port=%s",
+        when ? when : "its deadline", port->id, api_address_format(&port->address, address),
+        port->gaining, port->losing, port->id);
+    json_decref(until);
+    porting_retry_after(porting, retry_key(port, STORE_PORT_OWES_OPERATOR, key), PORTING_DAY_MS);
+}
+
 /* ---- all of a port ---- */
 
 static int pay(struct porting *porting, struct store_port *port, unsigned whom)
@@ -255,6 +277,10 @@ size_t porting_pay(struct porting *porting, struct store_port *port)
         if (!is_due(porting, port, whom))
             continue;
         tried++;
+        if (whom == STORE_PORT_OWES_OPERATOR) {
+            alarm_raise(porting, port);
+            continue;
+        }
         int status = pay(porting, port, whom);
         if (status == 0) {
             porting_retry_done(porting, retry_key(port, whom, key));

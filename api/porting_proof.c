@@ -56,12 +56,20 @@ int porting_nonce_make(const struct porting *porting, const struct store_address
     return 0;
 }
 
-size_t porting_text(const struct store_address *address, const char *gaining, const char *id,
-                    const char *nonce, uint64_t expires, char text[PORTING_TEXT_MAX])
+size_t porting_text(enum store_port_kind kind, const struct store_address *address,
+                    const char *gaining, const char *id, const char *nonce, uint64_t expires,
+                    char text[PORTING_TEXT_MAX])
 {
-    return (size_t)snprintf(
-        text, PORTING_TEXT_MAX, "junctor-port-v1\n%s\n%s@%s\n%s\n%s\n%s\n%" PRIu64 "\n",
-        address->domain, address->user, address->domain, gaining, id, nonce, expires);
+    return (size_t)snprintf(text, PORTING_TEXT_MAX,
+                            "junctor-%s-v1\n%s\n%s@%s\n%s\n%s\n%s\n%" PRIu64 "\n",
+                            kind == STORE_PORT_UNDO ? "undo" : "port", address->domain,
+                            address->user, address->domain, gaining, id, nonce, expires);
+}
+
+void porting_request_of(const char nonce[2 * PORTING_NONCE_LEN + 1],
+                        char request[STORE_PORT_ID_LEN + 1])
+{
+    snprintf(request, STORE_PORT_ID_LEN + 1, "%.*s", STORE_PORT_ID_LEN, nonce);
 }
 
 static bool nonce_is_good(const struct porting *porting, const struct store_port *port,
@@ -79,8 +87,8 @@ static bool is_signed(const struct store_port *port, const struct porting_proof 
                       const uint8_t key[STORE_HASH_LEN])
 {
     char text[PORTING_TEXT_MAX];
-    size_t len =
-        porting_text(&port->address, port->gaining, port->id, proof->nonce, proof->expires, text);
+    size_t len = porting_text(port->kind, &port->address, port->gaining, port->id, proof->nonce,
+                              proof->expires, text);
     EVP_PKEY *public = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, key, STORE_HASH_LEN);
     EVP_MD_CTX *context = EVP_MD_CTX_new();
     bool holds = public && context &&

@@ -242,28 +242,50 @@ int porting_begin(struct porting *porting, const struct porting_wish *wish,
 
 /* ---- questions to the authority ---- */
 
-int porting_nonce_get(struct porting *porting, const char *gaining,
-                      const struct store_address *address, char nonce[2 * PORTING_NONCE_LEN + 1],
-                      uint64_t *expires, struct api_problem *problem)
+static int nonce_get(struct porting *porting, const char *from, struct porting_draw *draw,
+                     struct api_problem *problem)
 {
     struct federation_answer answer = {.status = 0};
     char text[API_ADDRESS_TEXT_MAX];
-    json_t *body =
-        json_pack("{s:s, s:s}", "address", api_address_format(address, text), "gaining", gaining);
-    int status =
-        ask(porting, gaining, address->domain, "POST", PORTING_NONCE_PATH, body, &answer, problem);
+    const char *authority = draw->address.domain;
+    json_t *body = json_pack("{s:s, s:s}", "address", api_address_format(&draw->address, text),
+                             "gaining", draw->gaining);
+    int status = ask(porting, from, authority, "POST", PORTING_NONCE_PATH, body, &answer, problem);
     const char *made = porting_text_of(answer.body, "nonce");
     uint8_t octets[PORTING_NONCE_LEN];
     if (status == 0 && (!made || !porting_hex_decode(made, octets, sizeof(octets))))
         status = api_problem_set(problem, API_PROBLEM_BUSY, NULL,
-                                 "%s answers with what is no nonce", address->domain);
+                                 "%s answers with what is no nonce", authority);
     if (status == 0) {
-        snprintf(nonce, 2 * PORTING_NONCE_LEN + 1, "%s", made);
-        *expires = (uint64_t)json_integer_value(json_object_get(answer.body, "expires"));
+        snprintf(draw->nonce, sizeof(draw->nonce), "%s", made);
+        draw->expires = (uint64_t)json_integer_value(json_object_get(answer.body, "expires"));
     }
     json_decref(answer.body);
     json_decref(body);
     return status;
+}
+
+int porting_draw(struct porting *porting, const struct porting_wish *wish,
+                 struct porting_draw *draw, struct api_problem *problem)
+{
+    struct store_port undone;
+    char from[STORE_DOMAIN_MAX + 1], request[STORE_PORT_ID_LEN + 1];
+    bool is_undo = wish->kind == STORE_PORT_UNDO;
+    if (is_undo && undone_find(porting, wish, &undone, problem))
+        return -EPROTO;
+    draw->address = is_undo ? undone.address : wish->address;
+    snprintf(draw->gaining, sizeof(draw->gaining), "%s", is_undo ? undone.losing : wish->gaining);
+    snprintf(from, sizeof(from), "%s",
+             is_undo && undone.role == STORE_PORT_GAINING ? undone.gaining : draw->gaining);
+    if (nonce_get(porting, from, draw, problem))
+        return -EPROTO;
+    porting_request_of(draw->nonce, request);
+    int status = store_port_id(draw->gaining, request, draw->id);
+    if (status)
+        return api_problem_from_status(problem, status, "port");
+    porting_text(wish->kind, &draw->address, draw->gaining, draw->id, draw->nonce, draw->expires,
+                 draw->text);
+    return 0;
 }
 
 int porting_code_deposit(struct porting *porting, const char *hosting,

@@ -62,6 +62,12 @@ store_apply_h store_apply_port_open, store_apply_port_step;
 store_apply_h store_apply_guard_put, store_apply_guard_code;
 /* Its deadline is over. */
 int store_port_due(struct store_apply *apply, const struct store_port *port);
+/* It is not over, but both hosts are to be told again that it waits. A day that was missed is not
+ * made up for. */
+int store_port_remind(struct store_apply *apply, const struct store_port *before);
+/* It has entered its state by a transition with these effects: when that ends, when its reminders
+ * come, and whom it owes what. */
+void store_port_times_set(struct store_port *port, unsigned effects, uint64_t now_ms);
 /* The address is released or changes its owner: 0 (what was under way has ended), or
  * STATUS_PORTING, with nothing written: it must stay. */
 int store_port_gone(struct store_apply *apply, const struct store_address *address);

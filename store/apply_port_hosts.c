@@ -267,7 +267,8 @@ static struct store_port port_told(const struct store_apply *apply, const struct
         port.owner[0] = port.display[0] = '\0';
         port.created_ms = apply->position.time_ms;
     }
-    if (!known || known->state != port.state)
+    port.reminder = told->reminder;
+    if (!known || known->state != port.state || known->reminder < port.reminder)
         port.owed |= STORE_PORT_OWES_HOLDER;
     return port;
 }

@@ -36,28 +36,6 @@ static const struct store_port_row *row_find_ask(const struct store_port *port, 
 
 /* ---- what a transition does ---- */
 
-static uint64_t deadline_of(const struct store_port *port, uint64_t now_ms)
-{
-    switch (port->state) {
-    case STORE_PORT_PENDING:
-        return now_ms + (uint64_t)port->terms.window * 1000;
-    case STORE_PORT_WAITING:
-        return now_ms + (uint64_t)port->terms.wait * 1000;
-    case STORE_PORT_DISPUTED:
-        return now_ms + (uint64_t)port->terms.dispute * 1000;
-    case STORE_PORT_COMMITTED:
-        return now_ms + (uint64_t)port->terms.grace * 1000;
-    default: /* one that was cancelled before it came has no losing host */
-        return now_ms + (port->losing[0] ? STORE_PORT_KEEP_MS : STORE_PORT_UNKNOWN_MS);
-    }
-}
-
-static unsigned owed_by(unsigned effects)
-{
-    return (effects & STORE_PORT_TELLS_GAINING ? STORE_PORT_OWES_GAINING : 0) |
-           (effects & STORE_PORT_TELLS_LOSING ? STORE_PORT_OWES_LOSING : 0);
-}
-
 static int guard_read_or_new(const struct store_apply *apply, const struct store_address *address,
                              struct store_guard *guard, bool *is_new)
 {
@@ -89,11 +67,13 @@ static int freeze(struct store_apply *apply, const struct store_port *port)
     return guard_write(apply, is_new ? NULL : &before, &guard);
 }
 
-/* The address's record as it is when the gaining domain hosts it. */
+/* The address's record as it is when the gaining domain hosts it. A lock that the holder had set
+ * ends there as at both hosts: a recovery goes over it, and he would not see it any more. */
 static void record_move(struct store_record *record, const struct store_port *port)
 {
     bool is_home = strcmp(port->gaining, record->address.domain) == 0;
     record->state = is_home ? STORE_ADDRESS_HOSTED : STORE_ADDRESS_PORTED_OUT;
+    record->locked = false;
     memcpy(record->hosting, port->gaining, sizeof(record->hosting));
 }
 
@@ -132,8 +112,7 @@ static int port_enter(struct store_apply *apply, const struct store_port_row *ro
     if (ret)
         return ret;
     port->state = row->to;
-    port->deadline_ms = deadline_of(port, now_ms);
-    port->owed |= owed_by(row->effects);
+    store_port_times_set(port, row->effects, now_ms);
     port->version = store_apply_version(apply);
     if (row->effects & STORE_PORT_MOVES) {
         port->committed_ms = now_ms;
@@ -287,8 +266,8 @@ static struct store_port port_asked(const struct store_apply *apply, enum store_
     struct store_port port = apply->command->order.port;
     port.role = role;
     port.reason = STORE_PORT_NO_REASON;
-    port.owed = 0;
-    port.deadline_ms = port.committed_ms = port.order = port.commit_order = 0;
+    port.owed = port.reminder = 0;
+    port.deadline_ms = port.committed_ms = port.order = port.commit_order = port.remind_ms = 0;
     port.created_ms = apply->position.time_ms;
     return port;
 }
@@ -365,6 +344,8 @@ int store_port_due(struct store_apply *apply, const struct store_port *port)
 {
     if (port->role == STORE_PORT_GAINING && port->state == STORE_PORT_REQUESTING)
         return store_port_give_up(apply, port, STORE_PORT_NO_ANSWER);
+    if (port->deadline_ms > apply->position.time_ms)
+        return store_port_remind(apply, port);
     if (port->role == STORE_PORT_AUTHORITY &&
         row_find((int)port->state, STORE_PORT_DUE, STORE_PORT_BY_TIMER, port->kind))
         return port_step(apply, port, STORE_PORT_DUE, STORE_PORT_BY_TIMER, port->reason);

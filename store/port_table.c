@@ -37,8 +37,9 @@ static const struct store_port_row rows[] = {
 
     {STORE_PORT_WAITING, STORE_PORT_APPROVE, STORE_PORT_BY_LOSING, RECOVERY, STORE_PORT_COMMITTED,
      COMMITS},
-    {STORE_PORT_WAITING, STORE_PORT_OBJECT, STORE_PORT_BY_LOSING, RECOVERY, STORE_PORT_DISPUTED,
-     TELLS_ALL},
+    {STORE_PORT_WAITING, STORE_PORT_OBJECT,
+     STORE_PORT_BY_LOSING | STORE_PORT_BY_OPERATOR | STORE_PORT_BY_OWNER, RECOVERY,
+     STORE_PORT_DISPUTED, TELLS_ALL},
     {STORE_PORT_WAITING, STORE_PORT_CANCEL, STORE_PORT_BY_GAINING, RECOVERY, STORE_PORT_CANCELLED,
      TELLS_ALL},
     {STORE_PORT_WAITING, STORE_PORT_GO, STORE_PORT_BY_PORT, RECOVERY, STORE_PORT_CANCELLED,
@@ -201,6 +202,12 @@ int store_port_event_parse(const char *text, enum store_port_event *event)
         return STATUS_MALFORMED;
     *event = (enum store_port_event)number;
     return 0;
+}
+
+uint64_t store_port_due_ms(const struct store_port *port)
+{
+    bool is_before = port->remind_ms && port->remind_ms < port->deadline_ms;
+    return is_before ? port->remind_ms : port->deadline_ms;
 }
 
 bool store_port_is_open(enum store_port_state state)

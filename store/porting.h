@@ -71,8 +71,9 @@ enum store_port_owed {
     STORE_PORT_OWES_AUTHORITY = 1, /* gaining: the request, or its cancelling */
     STORE_PORT_OWES_GAINING = 2,
     STORE_PORT_OWES_LOSING = 4,
-    STORE_PORT_OWES_HOLDER = 8, /* a message to the address, by whoever hosts it */
-    STORE_PORT_OWED_ALL = 15
+    STORE_PORT_OWES_HOLDER = 8,    /* a message to the address, by whoever hosts it */
+    STORE_PORT_OWES_OPERATOR = 16, /* disputed: the authority's own has to decide */
+    STORE_PORT_OWED_ALL = 31
 };
 
 #define STORE_PORT_ID_LEN 32 /* hex digits */
@@ -84,6 +85,7 @@ struct store_port_terms {
     uint32_t dispute; /* RECOVERY */
     uint32_t grace;   /* undo is possible after commit */
     uint32_t freeze;  /* no other port after commit */
+    uint32_t remind;  /* waiting: from one reminder to the next; 0: there are none */
 };
 
 struct store_port {
@@ -108,6 +110,8 @@ struct store_port {
     char undoes[STORE_PORT_ID_LEN + 1]; /* UNDO: which port */
     uint8_t undo_hash[STORE_HASH_LEN];  /* SHA-256 of the undo secret; all zero: there is none */
     struct store_port_terms terms;      /* at the authority */
+    uint32_t reminder;  /* how often both hosts were reminded that it waits; at a host: as told */
+    uint64_t remind_ms; /* at the authority: when they are again; 0: they are not */
     uint8_t key_seen[STORE_HASH_LEN]; /* at a host: the authority's receipt key (Ed25519) as it was
                                          published at the start; all zero: none was seen. Once known
                                          it never changes: later receipts are held against it */
@@ -127,6 +131,8 @@ int store_port_role_parse(const char *text, enum store_port_role *role);
 int store_port_kind_parse(const char *text, enum store_port_kind *kind);
 int store_port_state_parse(const char *text, enum store_port_state *state);
 int store_port_reason_parse(const char *text, enum store_port_reason *reason);
+/* When the store's timer looks at it: its deadline, or a reminder that comes before; 0: never. */
+uint64_t store_port_due_ms(const struct store_port *port);
 /* Is something still to come? Only one such port may be of an address. Committed is no such state:
  * it can be ported again when it is not frozen any more. */
 bool store_port_is_open(enum store_port_state state);
@@ -145,7 +151,8 @@ enum store_port_event {
     STORE_PORT_REJECT,  /* the losing host does not; disputed: the authority's operator upholds the
                            objection */
     STORE_PORT_CANCEL,  /* the holder, by the gaining host */
-    STORE_PORT_OBJECT,  /* RECOVERY: the losing host, or the holder by it */
+    STORE_PORT_OBJECT,  /* RECOVERY: the losing host, the holder by it or at the authority, or the
+                           authority's operator */
     STORE_PORT_ALLOW,   /* disputed: the authority's operator overrules the objection */
     STORE_PORT_DUE,     /* its deadline is over */
     STORE_PORT_TAKE_BACK, /* a port that undoes it is committed */
@@ -159,8 +166,9 @@ enum store_port_party {
     STORE_PORT_BY_LOSING = 2,   /* the proven losing domain */
     STORE_PORT_BY_OPERATOR = 4, /* the authority's */
     STORE_PORT_BY_TIMER = 8,
-    STORE_PORT_BY_PORT = 16, /* another command of the authority */
-    STORE_PORT_BY_ALL = 31
+    STORE_PORT_BY_PORT = 16,   /* another command of the authority */
+    STORE_PORT_BY_OWNER = 32, /* whose address it is at the authority */
+    STORE_PORT_BY_ALL = 63
 };
 
 /* What a transition at the authority does besides; all of it in one transaction. */

@@ -9,13 +9,15 @@
 
 #define PORT_FORM 1
 #define PORT_SIZE_MAX                                                                              \
-    (256 + 2 * STORE_PORT_ID_LEN + 3 * STORE_DOMAIN_MAX + STORE_USER_MAX + STORE_OWNER_MAX +       \
+    (288 + 2 * STORE_PORT_ID_LEN + 3 * STORE_DOMAIN_MAX + STORE_USER_MAX + STORE_OWNER_MAX +       \
      STORE_DISPLAY_MAX + 2 * STORE_HASH_LEN)
 
 /* ---- the record; role and id are the key ---- */
 
 #define FLAG_HASH 1u /* the undo hash is there */
 #define FLAG_KEY  2u /* and the receipt key that was seen */
+#define FLAG_TOLD 4u /* and what is known of reminders */
+#define FLAG_ALL  7u
 
 static bool hash_is_set(const uint8_t hash[STORE_HASH_LEN])
 {
@@ -29,6 +31,18 @@ static void terms_pack(struct store_pack *pack, const struct store_port_terms *t
     store_pack_number(pack, terms->dispute);
     store_pack_number(pack, terms->grace);
     store_pack_number(pack, terms->freeze);
+}
+
+static bool has_reminders(const struct store_port *port)
+{
+    return port->terms.remind || port->reminder || port->remind_ms;
+}
+
+static void reminders_pack(struct store_pack *pack, const struct store_port *port)
+{
+    store_pack_number(pack, port->terms.remind);
+    store_pack_number(pack, port->reminder);
+    store_pack_number(pack, port->remind_ms);
 }
 
 static uint32_t unpack_term(struct store_unpack *unpack)
@@ -56,7 +70,8 @@ void store_port_pack(struct store_pack *pack, const struct store_port *port, boo
     store_pack_u8(pack, (uint8_t)port->kind);
     store_pack_u8(pack, (uint8_t)port->state);
     store_pack_u8(pack, (uint8_t)port->reason);
-    store_pack_u8(pack, (has_hash ? FLAG_HASH : 0) | (has_key ? FLAG_KEY : 0));
+    store_pack_u8(pack, (has_hash ? FLAG_HASH : 0) | (has_key ? FLAG_KEY : 0) |
+                            (has_reminders(port) ? FLAG_TOLD : 0));
     store_pack_string(pack, port->request);
     store_pack_string(pack, port->address.user);
     store_pack_string(pack, port->address.domain);
@@ -78,6 +93,8 @@ void store_port_pack(struct store_pack *pack, const struct store_port *port, boo
     store_pack_string(pack, port->display);
     store_pack_number(pack, port->version);
     store_pack_number(pack, port->created_ms);
+    if (has_reminders(port))
+        reminders_pack(pack, port);
 }
 
 static unsigned unpack_below(struct store_unpack *unpack, unsigned count)
@@ -97,6 +114,13 @@ static void names_unpack(struct store_unpack *unpack, struct store_port *port)
     store_unpack_string(unpack, port->losing, sizeof(port->losing));
 }
 
+static void reminders_unpack(struct store_unpack *unpack, bool are_there, struct store_port *port)
+{
+    port->terms.remind = are_there ? unpack_term(unpack) : 0;
+    port->reminder = are_there ? unpack_term(unpack) : 0;
+    port->remind_ms = are_there ? store_unpack_number(unpack) : 0;
+}
+
 static void hash_unpack(struct store_unpack *unpack, bool is_there, uint8_t hash[STORE_HASH_LEN])
 {
     memset(hash, 0, STORE_HASH_LEN);
@@ -110,7 +134,7 @@ void store_port_unpack(struct store_unpack *unpack, struct store_port *port)
     port->kind = (enum store_port_kind)unpack_below(unpack, STORE_PORT_KIND_COUNT);
     port->state = (enum store_port_state)unpack_below(unpack, STORE_PORT_STATE_COUNT);
     port->reason = (enum store_port_reason)unpack_below(unpack, STORE_PORT_REASON_COUNT);
-    unsigned flags = unpack_below(unpack, (FLAG_HASH | FLAG_KEY) + 1);
+    unsigned flags = unpack_below(unpack, FLAG_ALL + 1);
     names_unpack(unpack, port);
     uint64_t owed = store_unpack_number(unpack);
     if (owed > STORE_PORT_OWED_ALL)
@@ -129,6 +153,7 @@ void store_port_unpack(struct store_unpack *unpack, struct store_port *port)
     store_unpack_string(unpack, port->display, sizeof(port->display));
     port->version = store_unpack_number(unpack);
     port->created_ms = store_unpack_number(unpack);
+    reminders_unpack(unpack, flags & FLAG_TOLD, port);
 }
 
 static int port_decode(struct slice key, struct slice value, struct store_port *port)
@@ -249,11 +274,12 @@ static int owed_set(const struct store_txn *txn, const struct store_port *port, 
 static int deadline_set(const struct store_txn *txn, const struct store_port *port, bool is_there)
 {
     struct table_key name, key;
-    if (!port->deadline_ms)
+    uint64_t due_ms = store_port_due_ms(port);
+    if (!due_ms)
         return 0;
     int ret = table_key_port(&name, port->role, port->id);
     if (ret == 0)
-        ret = table_key_deadline(&key, port->deadline_ms, STORE_DUE_PORT, table_key_bytes(&name));
+        ret = table_key_deadline(&key, due_ms, STORE_DUE_PORT, table_key_bytes(&name));
     if (ret)
         return ret;
     return is_there ? store_put(txn, TABLE_DEADLINES, table_key_bytes(&key), SLICE(""))

@@ -105,7 +105,7 @@ static bool port_see(const struct store_port *port, void *arg)
     struct verify *verify = arg;
     verify->ports++;
     verify->owed += port->owed != 0;
-    verify->deadlines += port->deadline_ms != 0;
+    verify->deadlines += store_port_due_ms(port) != 0;
     return result_keep(verify, store_port_check(port));
 }
 

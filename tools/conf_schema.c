@@ -50,6 +50,7 @@ const size_t conf_section_count = sizeof(conf_sections) / sizeof(conf_sections[0
 
 #define MONTH_S ((uint64_t)2592000) /* 30 days */
 #define WEEK_S  ((uint64_t)604800)  /* longer, and a mistake takes too long to mend */
+#define DAY_MS  ((uint64_t)86400000)
 #define HOUR_MS ((uint64_t)3600000) /* to wait longer is a typing error */
 
 /* section, name, type, min, max, default, flags, offset, take, help */
@@ -135,6 +136,10 @@ const struct conf_setting conf_settings[] = {
     {"porting", "dispute-s", CONF_NUMBER, WEEK_S, MONTH_S, "1209600", 0,
      CONF(porting.terms.dispute), NULL,
      "seconds in which the operator decides about an objection; the key wins when they are over"},
+    {"porting", "test-day-ms", CONF_NUMBER, 1, DAY_MS, "86400000", 0, CONF(porting.test_day_ms),
+     NULL,
+     "for tests alone: a day has so many milliseconds where wait-s, dispute-s, the daily reminders "
+     "and the 14 days of a new recovery key are counted"},
     {"porting", "moved-s", CONF_NUMBER, 0, MONTH_S, "604800", 0, CONF(porting.moved), NULL,
      "seconds for which an address that was served here is remembered, and its callers are led on"},
     {"porting", "receipt-keys", CONF_FILE, 0, 0, NULL, CONF_FIXED, CONF(receipt_keys), NULL,

@@ -22,6 +22,7 @@
 #define DAY_S    86400u
 #define CODE     "tr7k-9mzx-2b4q-8h6d-c1pw-0v5n-3jsf"
 #define LATE_MAX 16
+#define SAID_MAX 64
 #define SEEDS    300
 #define ROUNDS   16 /* of two hours: until everything must be quiet */
 
@@ -29,6 +30,12 @@ enum place { A, B, C, PLACES };
 static const char *const domains[PLACES] = {"opa.example", "opb.example", "opc.example"};
 
 enum fault { LOSE, LOSE_ANSWER, DOUBLE, DELAY, FAULTS };
+
+/* What a holder was told. */
+struct said {
+    int place;
+    char text[PORTING_NOTICE_MAX];
+};
 
 /* A message that comes later. */
 struct late {
@@ -39,6 +46,7 @@ struct late {
 struct world {
     struct fixture stores[PLACES];
     struct porting *engines[PLACES];
+    struct log *logs[PLACES]; /* NULL: nobody reads what it logs */
     struct porting_conf conf;
     uint64_t now_ms;
     unsigned address; /* the number of the one at hand */
@@ -51,6 +59,8 @@ struct world {
     unsigned dice;  /* per cent of further messages that go wrong */
     uint64_t state; /* of the dice */
     bool quiet;     /* nothing goes wrong any more */
+    struct said said[SAID_MAX];
+    unsigned said_count;
     struct late late[LATE_MAX];
     unsigned late_count;
 };
@@ -155,11 +165,27 @@ static uint64_t world_clock(void *arg)
     return ((struct world *)arg)->now_ms;
 }
 
+static int notice(const char *domain, const struct store_address *address, const char *text,
+                  void *arg)
+{
+    struct world *w = arg;
+    (void)address;
+    if (w->said_count == SAID_MAX)
+        return 0;
+    struct said *said = &w->said[w->said_count++];
+    said->place = place_of(domain);
+    snprintf(said->text, sizeof(said->text), "%s", text);
+    return 0;
+}
+
 static void engine_open(struct world *w, int place)
 {
     const struct porting_parts parts = {.store = w->stores[place].store,
                                         .ask = ask,
                                         .ask_arg = w,
+                                        .notice = notice,
+                                        .notice_arg = w,
+                                        .log = w->logs[place],
                                         .clock = world_clock,
                                         .clock_arg = w};
     assert_int_equal(porting_open(&w->conf, &parts, &w->engines[place]), 0);
@@ -558,29 +584,52 @@ static EVP_PKEY *key_leave(struct world *w)
     return key;
 }
 
-static struct porting_made recover(struct world *w, int gaining, EVP_PKEY *key, bool wrong)
+/* The wish with what the holder signs for it, drawn here. */
+static void wish_sign(struct world *w, int place, EVP_PKEY *key, struct porting_wish *wish)
 {
-    struct porting_wish wish = {.event = STORE_PORT_ASK,
-                                .kind = STORE_PORT_RECOVERY,
-                                .request = "000102030405060708090a0b0c0d0e0f"};
-    struct porting_made made;
+    struct porting_draw draw;
     struct api_problem problem;
-    char text[PORTING_TEXT_MAX], id[STORE_PORT_ID_LEN + 1];
-    size_t len = sizeof(wish.signature);
-    wish.address = address_at_hand(w);
-    snprintf(wish.gaining, sizeof(wish.gaining), "%s", domains[gaining]);
-    snprintf(wish.request, sizeof(wish.request), "%032x", w->address);
-    store_port_id(wish.gaining, wish.request, id);
-    assert_int_equal(porting_nonce_get(w->engines[gaining], wish.gaining, &wish.address, wish.nonce,
-                                       &wish.expires, &problem),
-                     0);
-    size_t text_len = porting_text(&wish.address, wish.gaining, id, wish.nonce, wish.expires, text);
+    size_t len = sizeof(wish->signature);
+    if (porting_draw(w->engines[place], wish, &draw, &problem))
+        fail_msg("%s", problem.detail);
+    wish->by_key = true;
+    wish->expires = draw.expires;
+    snprintf(wish->nonce, sizeof(wish->nonce), "%s", draw.nonce);
+    porting_request_of(draw.nonce, wish->request);
     EVP_MD_CTX *context = EVP_MD_CTX_new();
     EVP_DigestSignInit(context, NULL, NULL, NULL, key);
-    EVP_DigestSign(context, wish.signature, &len, (const unsigned char *)text, text_len);
+    EVP_DigestSign(context, wish->signature, &len, (const unsigned char *)draw.text,
+                   strlen(draw.text));
     EVP_MD_CTX_free(context);
+}
+
+static struct porting_wish recovery_of(const struct world *w, int gaining)
+{
+    struct porting_wish wish = {.event = STORE_PORT_ASK, .kind = STORE_PORT_RECOVERY};
+    wish.address = address_at_hand(w);
+    snprintf(wish.gaining, sizeof(wish.gaining), "%s", domains[gaining]);
+    return wish;
+}
+
+static struct porting_made recover(struct world *w, int gaining, EVP_PKEY *key, bool wrong)
+{
+    struct porting_wish wish = recovery_of(w, gaining);
+    struct porting_made made;
+    struct api_problem problem;
+    wish_sign(w, gaining, key, &wish);
     wish.signature[0] ^= wrong;
     assert_int_equal(porting_begin(w->engines[gaining], &wish, &made, &problem), 0);
+    return made;
+}
+
+static struct porting_made undo_by_key(struct world *w, int place, EVP_PKEY *key, const char *id)
+{
+    struct porting_wish wish = {.event = STORE_PORT_ASK, .kind = STORE_PORT_UNDO};
+    struct porting_made made = {.id = ""};
+    struct api_problem problem;
+    snprintf(wish.undoes, sizeof(wish.undoes), "%s", id);
+    wish_sign(w, place, key, &wish);
+    porting_begin(w->engines[place], &wish, &made, &problem);
     return made;
 }
 
@@ -596,6 +645,104 @@ static void a_recovery_key_moves_it_after_the_wait(void **state)
     pass(w, 13 * DAY_MS);
     assert_string_equal(record_at(w, A).hosting, "opa.example");
     pass(w, DAY_MS);
+    must_end_at(w, B);
+    EVP_PKEY_free(key);
+}
+
+static void the_key_takes_a_port_back_at_once_at_either_host(void **state)
+{
+    struct world *w = *state;
+    for (int place = A; place <= B; place++) {
+        address_next(w);
+        EVP_PKEY *key = key_leave(w);
+        code_give(w);
+        struct porting_made made = start(w, B, CODE);
+        turns(w, 3);
+        struct porting_made undo = undo_by_key(w, place, key, made.id);
+        assert_string_equal(undo.undo_secret, "");
+        must_end_at(w, A);
+        assert_int_equal(port_at(w, A, STORE_PORT_AUTHORITY, made.id).state, STORE_PORT_UNDONE);
+        assert_int_equal(port_at(w, A, STORE_PORT_AUTHORITY, undo.id).state, STORE_PORT_COMPLETED);
+        /* neither twice, nor the undo itself */
+        struct porting_made again = undo_by_key(w, A, key, made.id);
+        calm_down(w);
+        assert_int_equal(port_at(w, A, STORE_PORT_AUTHORITY, again.id).version, 0);
+        again = undo_by_key(w, B, key, undo.id);
+        calm_down(w);
+        assert_int_equal(port_at(w, B, STORE_PORT_GAINING, again.id).reason,
+                         STORE_PORT_NOT_UNDOABLE);
+        must_end_at(w, A);
+        EVP_PKEY_free(key);
+    }
+}
+
+/* Who gets a signature for a port must not be able to take another one back with it, without wait.
+ */
+static void a_signature_for_a_port_is_none_for_an_undo(void **state)
+{
+    struct world *w = *state;
+    address_next(w);
+    EVP_PKEY *key = key_leave(w);
+    code_give(w);
+    struct porting_made made = start(w, B, CODE), undo;
+    struct porting_wish wish = recovery_of(w, A);
+    struct api_problem problem;
+    turns(w, 3);
+    wish_sign(w, A, key, &wish);
+    wish.kind = STORE_PORT_UNDO;
+    snprintf(wish.undoes, sizeof(wish.undoes), "%s", made.id);
+    assert_int_equal(porting_begin(w->engines[A], &wish, &undo, &problem), 0);
+    must_end_at(w, B);
+    assert_int_equal(port_at(w, A, STORE_PORT_GAINING, undo.id).reason, STORE_PORT_BAD_PROOF);
+    EVP_PKEY_free(key);
+}
+
+static void a_nonce_is_drawn_for_a_gaining_host_or_the_present_one(void **state)
+{
+    struct world *w = *state;
+    static const char *const from[] = {"opb.example", "opa.example", "opc.example"};
+    address_next(w);
+    for (unsigned i = 0; i < PLACES; i++) {
+        char address[64];
+        snprintf(address, sizeof(address), "a%u@opa.example", w->address);
+        json_t *body = json_pack("{s:s, s:s}", "address", address, "gaining", "opb.example");
+        struct federation_answer answer = {.status = 0};
+        deliver(w, from[i], "opa.example", "POST", "/federation/v1/nonce", body, &answer);
+        assert_int_equal(answer.status, i == C ? 404 : 200);
+        json_decref(answer.body);
+        json_decref(body);
+    }
+}
+
+/* ---- what holders hear while it waits ---- */
+
+static unsigned told_of(const struct world *w, int place, const char *words)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < w->said_count; i++)
+        count += w->said[i].place == place && strstr(w->said[i].text, words) != NULL;
+    return count;
+}
+
+static void both_holders_are_told_at_the_start_and_daily(void **state)
+{
+    struct world *w = *state;
+    address_next(w);
+    EVP_PKEY *key = key_leave(w);
+    recover(w, B, key, false);
+    w->said_count = 0;
+    for (int hour = 0; hour < 13 * 24 + 12; hour++) {
+        if (hour % 5 == 4) /* not before the proof, which is in memory only, has come */
+            engine_restart(w, hour % PLACES);
+        for (int place = 0; place < PLACES; place++)
+            porting_turn(w->engines[place]);
+        pass(w, HOUR_MS);
+    }
+    for (int place = A; place <= B; place++) {
+        assert_int_equal(told_of(w, place, "a move to opb.example was started"), 1);
+        assert_int_equal(told_of(w, place, "a move to opb.example is still under way"), 13);
+    }
+    assert_int_equal(w->said_count, 2 * 14);
     must_end_at(w, B);
     EVP_PKEY_free(key);
 }
@@ -631,6 +778,66 @@ static void an_objection_goes_to_the_authoritys_operator(void **state)
         must_end_at(w, allowed ? B : A);
         EVP_PKEY_free(key);
     }
+}
+
+static unsigned alarms(FILE *file)
+{
+    char line[1024];
+    unsigned count = 0;
+    rewind(file);
+    while (fgets(line, sizeof(line), file))
+        count += strstr(line, "a recovery is disputed, decide by 19") != NULL;
+    return count;
+}
+
+static void a_disputed_case_is_an_alarm_each_day_until_it_is_decided(void **state)
+{
+    struct world *w = *state;
+    FILE *file = tmpfile();
+    assert_non_null(file);
+    w->logs[A] = log_alloc(fileno(file), LOG_ERROR);
+    engine_restart(w, A);
+    address_next(w);
+    EVP_PKEY *key = key_leave(w);
+    struct porting_made made = recover(w, B, key, false);
+    turns(w, 3);
+    assert_int_equal(alarms(file), 0);
+    assert_int_equal(wish(w, A, STORE_PORT_OBJECT, made.id), 0);
+    for (int hour = 0; hour <= 48; hour++) {
+        porting_turn(w->engines[A]);
+        pass(w, HOUR_MS);
+    }
+    assert_int_equal(alarms(file), 3);
+    pass(w, 14 * DAY_MS); /* he did not */
+    must_end_at(w, B);
+    assert_int_equal(alarms(file), 3);
+    w->logs[A] = log_free(w->logs[A]); /* the engine that has it ends with the world */
+    engine_restart(w, A);
+    fclose(file);
+    EVP_PKEY_free(key);
+}
+
+static void a_day_of_tests_is_short_where_holders_wait(void **state)
+{
+    struct world *w = *state;
+    assert_int_equal(porting_key_delay_ms(w->engines[A]), 14 * DAY_MS);
+    w->conf.test_day_ms = 1000;
+    terms_set(w, 0);
+    assert_int_equal(porting_key_delay_ms(w->engines[A]), 14 * 1000);
+    address_next(w);
+    EVP_PKEY *key = key_leave(w);
+    struct porting_made made = recover(w, B, key, false);
+    struct store_port port;
+    turns(w, 0);
+    porting_turn(w->engines[B]);
+    port = port_at(w, A, STORE_PORT_AUTHORITY, made.id);
+    assert_int_equal(port.terms.wait, 14);
+    assert_int_equal(port.terms.dispute, 14);
+    assert_int_equal(port.terms.remind, 1);
+    assert_int_equal(port.terms.grace, 3 * DAY_S);
+    must_end_at(w, B);
+    w->conf.test_day_ms = 0;
+    EVP_PKEY_free(key);
 }
 
 /* ---- whatever goes wrong ---- */
@@ -775,6 +982,12 @@ int main(void)
         TEST(it_can_be_undone_at_either_host),
         TEST(nobody_speaks_for_another),
         TEST(a_recovery_key_moves_it_after_the_wait),
+        TEST(the_key_takes_a_port_back_at_once_at_either_host),
+        TEST(a_signature_for_a_port_is_none_for_an_undo),
+        TEST(a_nonce_is_drawn_for_a_gaining_host_or_the_present_one),
+        TEST(both_holders_are_told_at_the_start_and_daily),
+        TEST(a_disputed_case_is_an_alarm_each_day_until_it_is_decided),
+        TEST(a_day_of_tests_is_short_where_holders_wait),
         TEST(a_wrong_signature_moves_nothing),
         TEST(an_objection_goes_to_the_authoritys_operator),
         TEST(every_message_may_fail_once_and_anybody_be_restarted),

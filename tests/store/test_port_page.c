@@ -18,9 +18,13 @@ struct name {
 };
 
 static const struct name parties[] = {
-    {STORE_PORT_BY_GAINING, "gaining host"}, {STORE_PORT_BY_LOSING, "losing host"},
-    {STORE_PORT_BY_OPERATOR, "operator"},    {STORE_PORT_BY_TIMER, "time"},
-    {STORE_PORT_BY_PORT, "the authority"},   {0, NULL},
+    {STORE_PORT_BY_GAINING, "gaining host"},
+    {STORE_PORT_BY_LOSING, "losing host"},
+    {STORE_PORT_BY_OPERATOR, "operator"},
+    {STORE_PORT_BY_TIMER, "time"},
+    {STORE_PORT_BY_PORT, "the authority"},
+    {STORE_PORT_BY_OWNER, "holder"},
+    {0, NULL},
 };
 static const struct name kinds[] = {
     {1u << STORE_PORT_CODE, "code"},

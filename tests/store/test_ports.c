@@ -1,6 +1,7 @@
 /* Ports at their authority and at both hosts: what may happen, what follows, what is refused. */
 #include "base/status.h"
 #include "store/internal.h"
+#include "tests/store/files.h"
 #include "tests/store/fixture.h"
 
 #include <setjmp.h>
@@ -338,6 +339,112 @@ static void a_recovery_waits_and_a_new_key_first_ripens(void **state)
     must_be(f, &port, STORE_PORT_COMMITTED, "opb.example");
 }
 
+/* How often were the hosts reminded, when are they next, and are they owed it? */
+static void must_remind(struct fixture *f, const char *id, uint32_t reminder, uint64_t next_ms,
+                        bool is_owed)
+{
+    struct store_port port = port_get(f, STORE_PORT_AUTHORITY, id);
+    assert_int_equal(port.state, STORE_PORT_WAITING);
+    assert_int_equal(port.reminder, reminder);
+    assert_int_equal(port.remind_ms, next_ms);
+    assert_int_equal(port.owed, is_owed ? STORE_PORT_OWES_GAINING | STORE_PORT_OWES_LOSING : 0u);
+}
+
+static void who_waits_is_told_each_day_and_no_missed_day_twice(void **state)
+{
+    struct fixture *f = *state;
+    struct store_port port = port_of("opb.example", REQUEST_A, 0);
+    uint64_t begin_ms = BEGIN_MS + 2;
+    port.terms.remind = DAY_S;
+    struct store_command command = recovery(&port, begin_ms);
+    struct store_command paid = order_of(STORE_PORT_PAID, &port, begin_ms);
+    paid.order.paid = STORE_PORT_OWES_GAINING | STORE_PORT_OWES_LOSING;
+    key_give(f, BEGIN_MS + 1);
+    assert_int_equal(submit(f, &command), 0);
+    must_remind(f, port.id, 0, begin_ms + DAY_MS, true);
+    assert_int_equal(submit(f, &paid), 0);
+    pass(f, begin_ms + DAY_MS - 1);
+    must_remind(f, port.id, 0, begin_ms + DAY_MS, false);
+    pass(f, begin_ms + DAY_MS);
+    must_remind(f, port.id, 1, begin_ms + 2 * DAY_MS, true);
+    assert_int_equal(submit(f, &paid), 0);
+    pass(f, begin_ms + DAY_MS + HOUR_MS);
+    must_remind(f, port.id, 1, begin_ms + 2 * DAY_MS, false);
+    pass(f, begin_ms + 5 * DAY_MS + HOUR_MS); /* nobody was there for days */
+    must_remind(f, port.id, 2, begin_ms + 6 * DAY_MS, true);
+    for (uint64_t day = 6; day < 14; day++)
+        pass(f, begin_ms + day * DAY_MS);
+    must_remind(f, port.id, 10, 0, true); /* the end is told as such */
+    pass(f, begin_ms + 14 * DAY_MS);
+    must_be(f, &port, STORE_PORT_COMMITTED, "opb.example");
+    struct store_fault fault;
+    fixture_close(f);
+    assert_int_equal(store_verify(file_in(f, "data.mdb"), &fault), 0);
+    fixture_open(f);
+}
+
+static void a_host_owes_its_holder_each_reminder_once(void **state)
+{
+    struct fixture *f = *state;
+    struct store_port port = port_of("opc.example", REQUEST_A, 0);
+    struct store_command paid = order_of(STORE_PORT_PAID, &port, BEGIN_MS);
+    port.kind = STORE_PORT_RECOVERY;
+    memcpy(port.losing, "opb.example", sizeof("opb.example"));
+    paid.order.port.role = STORE_PORT_LOSING;
+    paid.order.paid = STORE_PORT_OWES_HOLDER;
+    for (uint32_t reminder = 0; reminder < 3; reminder++) {
+        port.reminder = reminder;
+        for (unsigned twice = 0; twice < 2; twice++) {
+            uint64_t order = 5 + 2 * reminder + twice;
+            assert_int_equal(tell(f, STORE_PORT_LOSING, &port, STORE_PORT_WAITING, order, BEGIN_MS),
+                             0);
+            assert_int_equal(port_get(f, STORE_PORT_LOSING, port.id).owed,
+                             twice ? 0 : STORE_PORT_OWES_HOLDER);
+            assert_int_equal(submit(f, &paid), 0);
+        }
+    }
+    assert_int_equal(port_get(f, STORE_PORT_LOSING, port.id).reminder, 2);
+}
+
+static void the_holder_or_the_operator_may_object_too(void **state)
+{
+    struct fixture *f = *state;
+    static const unsigned parties[] = {STORE_PORT_BY_OWNER, STORE_PORT_BY_OPERATOR};
+    key_give(f, BEGIN_MS + 1);
+    for (size_t i = 0; i < sizeof(parties) / sizeof(parties[0]); i++) {
+        struct store_port port = port_of("opb.example", i ? REQUEST_B : REQUEST_A, 0);
+        struct store_command command = recovery(&port, BEGIN_MS + 2);
+        assert_int_equal(submit(f, &command), 0);
+        assert_int_equal(step(f, &port, STORE_PORT_OBJECT, STORE_PORT_BY_GAINING, BEGIN_MS + 3),
+                         STATUS_STATE);
+        assert_int_equal(step(f, &port, STORE_PORT_OBJECT, parties[i], BEGIN_MS + 3), 0);
+        assert_true(port_get(f, STORE_PORT_AUTHORITY, port.id).owed & STORE_PORT_OWES_OPERATOR);
+        assert_int_equal(step(f, &port, STORE_PORT_REJECT, STORE_PORT_BY_OPERATOR, BEGIN_MS + 4),
+                         0);
+        assert_false(port_get(f, STORE_PORT_AUTHORITY, port.id).owed & STORE_PORT_OWES_OPERATOR);
+    }
+}
+
+static void a_move_ends_the_lock(void **state)
+{
+    struct fixture *f = *state;
+    struct store_port port = port_of("opb.example", REQUEST_A, 0);
+    struct store_command command = recovery(&port, BEGIN_MS + 2);
+    struct store_command lock = {.op = STORE_ADDRESS_PUT,
+                                 .expected_version = STORE_ANY_VERSION,
+                                 .actor = "test",
+                                 .time_ms = BEGIN_MS + 2};
+    key_give(f, BEGIN_MS + 1);
+    lock.record = record_get(f);
+    lock.record.locked = true;
+    assert_int_equal(submit(f, &lock), 0);
+    assert_true(record_get(f).locked);
+    assert_int_equal(submit(f, &command), 0);
+    pass(f, BEGIN_MS + 2 + 14 * DAY_MS);
+    must_be(f, &port, STORE_PORT_COMMITTED, "opb.example");
+    assert_false(record_get(f).locked);
+}
+
 static void an_objection_is_decided_by_the_operator_else_the_key_wins(void **state)
 {
     struct fixture *f = *state;
@@ -610,6 +717,10 @@ int main(void)
         AT_AUTHORITY(an_undo_takes_it_back_once),
         AT_AUTHORITY(an_undo_comes_in_its_time_or_not_at_all),
         AT_AUTHORITY(a_recovery_waits_and_a_new_key_first_ripens),
+        AT_AUTHORITY(who_waits_is_told_each_day_and_no_missed_day_twice),
+        AT_AUTHORITY(the_holder_or_the_operator_may_object_too),
+        AT_AUTHORITY(a_move_ends_the_lock),
+        AT_HOST(a_host_owes_its_holder_each_reminder_once),
         AT_AUTHORITY(an_objection_is_decided_by_the_operator_else_the_key_wins),
         AT_AUTHORITY(a_release_ends_a_recovery_and_waits_for_a_port_by_code),
         AT_AUTHORITY(what_was_cancelled_before_it_came_does_not_come),

@@ -268,6 +268,7 @@ static void the_rules_of_ports_reach_their_place(void **state)
     assert_int_equal(conf->porting.terms.wait, 14 * 86400);
     assert_int_equal(conf->porting.terms.dispute, 14 * 86400);
     assert_int_equal(conf->porting.moved, 7 * 86400);
+    assert_int_equal(conf->porting.test_day_ms, PORTING_DAY_MS);
     conf_free(conf);
     conf = conf_load_good(GOOD "porting { window-s = 1 grace-s = 2 freeze-s = 3 wait-s = 604800 "
                                "dispute-s = 604801 moved-s = 4 }\n");
