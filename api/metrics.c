@@ -158,8 +158,15 @@ static void cursors_add(struct metrics *metrics, const struct cursors *cursors,
                  cursors->list[i].lost);
 }
 
+static bool disputed_count(const struct store_port *port, void *arg)
+{
+    *(uint64_t *)arg += (port->owed & STORE_PORT_OWES_OPERATOR) != 0;
+    return true;
+}
+
 static int directory_add(struct api_call *call, struct metrics *metrics)
 {
+    uint64_t disputed = 0;
     struct store_stats stats;
     struct cursors cursors = {.count = 0};
     int status = store_reader_begin(call->reader);
@@ -167,12 +174,16 @@ static int directory_add(struct api_call *call, struct metrics *metrics)
         status = store_stats_get(call->reader, &stats);
         if (!status)
             status = store_cursor_list(call->reader, cursor_keep, &cursors);
+        if (!status)
+            status = store_port_owed_list(call->reader, SIZE_MAX, disputed_count, &disputed);
         store_reader_end(call->reader);
     }
     if (status)
         return api_problem_from_status(&call->problem, status, "directory");
     store_add(metrics, &stats);
     cursors_add(metrics, &cursors, &stats);
+    number_add(metrics, "junctor_ports_disputed", "gauge",
+               "Recoveries of our addresses that somebody objected to: ours to decide.", disputed);
     return 0;
 }
 

@@ -13,8 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define KEY_DELAY_MS ((uint64_t)14 * API_DAY_MS)
-
 /* ---- what there is ---- */
 
 /* An address that the caller may see, and its protection: an empty one where it has none yet. */
@@ -107,25 +105,9 @@ struct key_order {
     struct store_command use, put;
 };
 
-static int nibble(char c)
-{
-    const char *digits = "0123456789abcdef", *at = c ? strchr(digits, c) : NULL;
-    return at ? (int)(at - digits) : -1;
-}
-
 static int key_decode(struct api_call *call, uint8_t key[STORE_HASH_LEN])
 {
-    struct slice text = api_json_text(call->body, "key");
-    bool is_good = text.len == (size_t)2 * STORE_HASH_LEN;
-    for (size_t i = 0; is_good && i < STORE_HASH_LEN; i++) {
-        int high = nibble(text.p[2 * i]), low = nibble(text.p[2 * i + 1]);
-        is_good = high >= 0 && low >= 0;
-        key[i] = is_good ? (uint8_t)(high * 16 + low) : 0;
-    }
-    if (is_good)
-        return 0;
-    return api_problem_set(&call->problem, API_PROBLEM_FIELD, "key",
-                           "key: must be an Ed25519 public key, 64 lower-case hex digits");
+    return api_hex_take(call, "key", "an Ed25519 public key", key, STORE_HASH_LEN);
 }
 
 /* A code for one gaining domain is no code for this. */
@@ -146,14 +128,15 @@ static int code_check(struct api_call *call, const struct store_record *record,
 }
 
 /* The key before stays in force until the new one is. */
-static void key_set(struct store_guard *guard, const uint8_t key[STORE_HASH_LEN], uint64_t now_ms)
+static void key_set(struct store_guard *guard, const uint8_t key[STORE_HASH_LEN], uint64_t now_ms,
+                    uint64_t delay_ms)
 {
     guard->has_key = store_guard_key(guard, now_ms, guard->key);
     if (!guard->has_key)
         memset(guard->key, 0, sizeof(guard->key));
     guard->has_next_key = true;
     memcpy(guard->next_key, key, STORE_HASH_LEN);
-    guard->next_key_ms = now_ms + KEY_DELAY_MS;
+    guard->next_key_ms = now_ms + delay_ms;
 }
 
 static void command_begin(struct api_call *call, struct store_command *command, enum store_op op,
@@ -195,7 +178,9 @@ static int key_order_fill(struct api_call *call, const struct store_record *reco
     order->use.guard.address = record->address;
     command_begin(call, &order->put, STORE_GUARD_PUT, guard->version);
     order->put.guard = *guard;
-    key_set(&order->put.guard, key, order->put.time_ms);
+    struct porting *porting = call->api->parts.porting;
+    key_set(&order->put.guard, key, order->put.time_ms,
+            porting ? porting_key_delay_ms(porting) : PORTING_KEY_DAYS * PORTING_DAY_MS);
     return 0;
 }
 

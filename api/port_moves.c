@@ -84,7 +84,7 @@ static int secret_take(struct api_call *call, const char *name, char code[PORTIN
                            "%s: must have 1 to %d characters", name, PORTING_CODE_MAX);
 }
 
-static int gaining_take(struct api_call *call, char gaining[STORE_DOMAIN_MAX + 1])
+int api_gaining_take(struct api_call *call, char gaining[STORE_DOMAIN_MAX + 1])
 {
     struct slice text = api_json_text(call->body, "gaining");
     struct store_domain domain;
@@ -125,27 +125,33 @@ static int start_decode(struct api_call *call, struct porting_wish *wish)
     static const struct api_field fields[] = {
         {"address", JSON_STRING, API_REQUIRED},
         {"gaining", JSON_STRING, API_REQUIRED},
-        {"code", JSON_STRING, API_REQUIRED},
+        {"code", JSON_STRING, 0},
+        {"signature", JSON_STRING, 0},
+        {"nonce", JSON_STRING, 0},
+        {"expires", JSON_INTEGER, 0},
         {"owner", JSON_STRING, API_NULLABLE},
         {NULL, JSON_NULL, 0},
     };
-    wish->kind = STORE_PORT_CODE;
+    bool is_signed;
     if (api_json_check(call->body, fields, false, &call->problem) ||
         api_address_field(call->body, "address", &wish->address, &call->problem) ||
-        secret_take(call, "code", wish->code) || gaining_take(call, wish->gaining) ||
-        owner_take(call, wish->owner))
+        api_proof_choose(call, "code", &is_signed) ||
+        (is_signed ? api_signature_take(call, wish) : secret_take(call, "code", wish->code)) ||
+        api_gaining_take(call, wish->gaining) || owner_take(call, wish->owner))
         return -EPROTO;
+    wish->kind = is_signed ? STORE_PORT_RECOVERY : STORE_PORT_CODE;
     struct slice typed = api_json_text(call->body, "address");
     if (slice_to_cstr(typed, wish->display, sizeof(wish->display)))
         api_address_format(&wish->address, wish->display);
     return 0;
 }
 
-/* The same key is the same request, so that one whose answer was lost begins no second port. */
+/* The same key is the same request, so that one whose answer was lost begins no second port. What
+ * was signed is for one request anyway. */
 static int request_of_key(struct api_call *call, struct porting_wish *wish)
 {
     uint8_t id[32];
-    if (!call->idempotency_key)
+    if (!call->idempotency_key || wish->by_key)
         return 0;
     if (api_command_id(call, id))
         return api_problem_set(&call->problem, API_PROBLEM_INTERNAL, NULL,
@@ -186,15 +192,21 @@ int api_port_post(struct api_call *call)
 
 /* ---- what is done with one ---- */
 
-/* The port in this role, as far as the caller may move it there. */
-static int role_find(struct api_call *call, enum store_port_role role, struct store_port *port)
+int api_port_role_find(struct api_call *call, enum store_port_role role, const char *id,
+                       struct store_port *port)
 {
     int status = store_reader_begin(call->reader);
     if (!status) {
-        status = api_port_read(&call->who, call->reader, role, call->param, port);
+        status = api_port_read(&call->who, call->reader, role, id, port);
         store_reader_end(call->reader);
     }
-    return status ? api_problem_from_status(&call->problem, status, call->param) : 0;
+    return status ? api_problem_from_status(&call->problem, status, id) : 0;
+}
+
+/* That of the path. */
+static int role_find(struct api_call *call, enum store_port_role role, struct store_port *port)
+{
+    return api_port_role_find(call, role, call->param, port);
 }
 
 static int port_stepped(struct api_call *call, const struct store_verdict *verdict)
@@ -236,6 +248,7 @@ static int step_run(struct api_call *call, enum store_port_event event, enum sto
     memcpy(move->wish.id, port.id, sizeof(move->wish.id));
     move->wish.reason = reason;
     move->wish.as_operator = role == STORE_PORT_AUTHORITY;
+    move->wish.as_owner = (call->who.bits & API_USER) != 0;
     return api_run(call, port.id, move_do, port_stepped);
 }
 
@@ -249,9 +262,15 @@ int api_port_approve_post(struct api_call *call)
     return step_run(call, STORE_PORT_APPROVE, STORE_PORT_LOSING, STORE_PORT_NO_REASON);
 }
 
+/* By the host that would lose it, or by whoever has it there; else by who has it at the authority,
+ * and the authority's operator. */
 int api_port_object_post(struct api_call *call)
 {
-    return step_run(call, STORE_PORT_OBJECT, STORE_PORT_LOSING, STORE_PORT_OPERATOR);
+    struct store_port port;
+    bool is_user = (call->who.bits & API_USER) != 0;
+    bool is_losing = role_find(call, STORE_PORT_LOSING, &port) == 0;
+    return step_run(call, STORE_PORT_OBJECT, is_losing ? STORE_PORT_LOSING : STORE_PORT_AUTHORITY,
+                    is_user ? STORE_PORT_NOT_THE_HOLDER : STORE_PORT_OPERATOR);
 }
 
 int api_port_allow_post(struct api_call *call)
@@ -272,15 +291,18 @@ int api_port_reject_post(struct api_call *call)
 int api_port_undo_post(struct api_call *call)
 {
     static const struct api_field fields[] = {
-        {"secret", JSON_STRING, API_REQUIRED},
-        {NULL, JSON_NULL, 0},
+        {"secret", JSON_STRING, 0},   {"signature", JSON_STRING, 0}, {"nonce", JSON_STRING, 0},
+        {"expires", JSON_INTEGER, 0}, {NULL, JSON_NULL, 0},
     };
     struct store_port port;
+    bool is_signed;
     if (role_find(call, STORE_PORT_LOSING, &port) && role_find(call, STORE_PORT_GAINING, &port))
         return -EPROTO;
     struct move *move = move_begin(call, STORE_PORT_ASK);
     if (!move || api_json_check(call->body, fields, false, &call->problem) ||
-        secret_take(call, "secret", move->wish.code))
+        api_proof_choose(call, "secret", &is_signed) ||
+        (is_signed ? api_signature_take(call, &move->wish)
+                   : secret_take(call, "secret", move->wish.code)))
         return -EPROTO;
     move->wish.kind = STORE_PORT_UNDO;
     memcpy(move->wish.undoes, port.id, sizeof(move->wish.undoes));

@@ -100,7 +100,8 @@ int porting_handle(void *porting, const struct federation_request *request,
 struct porting_wish {
     enum store_port_event event;    /* ASK: a new port; CANCEL, APPROVE, REJECT, OBJECT, ALLOW */
     char id[STORE_PORT_ID_LEN + 1]; /* all but ASK */
-    bool as_operator;               /* REJECT: of a dispute, by the authority's operator */
+    bool as_operator;               /* REJECT, OBJECT: at the authority, not the losing host */
+    bool as_owner;                  /* of that: not its operator, but who has the address there */
     enum store_port_reason reason;  /* CANCEL, REJECT, OBJECT */
 
     enum store_port_kind kind;          /* ASK, as all below */

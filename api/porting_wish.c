@@ -205,8 +205,9 @@ static int operator_begin(struct porting *porting, const struct porting_wish *wi
     struct store_port port;
     if (port_find(porting, STORE_PORT_AUTHORITY, wish->id, &port, problem))
         return -EPROTO;
-    int status = porting_step(porting, &port, wish->event, STORE_PORT_BY_OPERATOR, wish->reason,
-                              PORTING_SOURCE, &answer);
+    int status = porting_step(porting, &port, wish->event,
+                              wish->as_owner ? STORE_PORT_BY_OWNER : STORE_PORT_BY_OPERATOR,
+                              wish->reason, PORTING_SOURCE, &answer);
     if (status)
         status = api_problem_from_status(problem, status, wish->id);
     else if (answer.status != 200)
@@ -228,11 +229,11 @@ int porting_begin(struct porting *porting, const struct porting_wish *wish,
     case STORE_PORT_ALLOW:
         return operator_begin(porting, wish, problem);
     case STORE_PORT_REJECT:
+    case STORE_PORT_OBJECT:
         if (wish->as_operator)
             return operator_begin(porting, wish, problem);
         return losing_begin(porting, wish, problem);
     case STORE_PORT_APPROVE:
-    case STORE_PORT_OBJECT:
         return losing_begin(porting, wish, problem);
     default:
         return api_problem_set(problem, API_PROBLEM_FIELD, "event",

@@ -20,6 +20,21 @@ int api_port_read(const struct api_principal *who, struct store_reader *reader,
 /* A port with what is left until its deadline. */
 json_t *api_port_show(const struct store_port *port);
 
+/* The port of this id in one role, as far as the caller may move it there. Returns 0 or -EPROTO. */
+int api_port_role_find(struct api_call *call, enum store_port_role role, const char *id,
+                       struct store_port *port);
+/* "gaining" of the body: one of our domains that the caller may take an address over for. */
+int api_gaining_take(struct api_call *call, char gaining[STORE_DOMAIN_MAX + 1]);
+/* Exactly `len` octets in hex; `what` they are is for the refusal. */
+int api_hex_take(struct api_call *call, const char *name, const char *what, uint8_t *octets,
+                 size_t len);
+/* Does the body have a signature instead of the member `secret`? Both or none are refused. */
+int api_proof_choose(struct api_call *call, const char *secret, bool *is_signed);
+/* "signature", "nonce" and "expires": what the holder of a recovery key signed, and the number that
+ * follows from it. */
+int api_signature_take(struct api_call *call, struct porting_wish *wish);
+
+api_handler_h api_port_nonce_post;
 api_handler_h api_ports_get, api_port_get, api_port_events_get, api_port_check_post;
 api_handler_h api_protection_get, api_freeze_put, api_recovery_key_put, api_recovery_key_delete;
 api_handler_h api_port_post, api_port_undo_post, api_port_cancel_post, api_port_approve_post,

@@ -45,6 +45,7 @@ static const struct api_route routes[] = {
 
     {API_GET, "/v1/ports", "address state role cursor limit", api_ports_get, API_ALL, NULL},
     {API_POST, "/v1/ports", "", api_port_post, MOVE, NULL},
+    {API_POST, "/v1/port-nonces", "", api_port_nonce_post, MOVE, NULL},
     {API_GET, "/v1/ports/{id}", "", api_port_get, API_ALL, NULL},
     {API_POST, "/v1/ports/{id}/cancel", "", api_port_cancel_post, MOVE, NULL},
     {API_POST, "/v1/ports/{id}/undo", "", api_port_undo_post, MOVE, NULL},

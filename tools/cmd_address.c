@@ -1,9 +1,11 @@
 /* junctor address ... */
+#include "tools/port_key.h"
 #include "tools/tool.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct tool_resource addresses = {
     .folder = "/v1/addresses",
@@ -186,30 +188,50 @@ int tool_address_code(struct tool *tool)
 
 /* ---- recovery-key ---- */
 
+static void key_print(const struct tool *tool, const json_t *guard)
+{
+    const char *address = tool_string(guard, "address");
+    if (tool->json)
+        tool_json_print(guard);
+    else if (tool_has(tool, OPT_WITHDRAW))
+        tool_done_print(tool, address, "without the new recovery key");
+    else
+        printf("%s has a recovery key that works from %s on\n", address,
+               tool_string(guard, "next_recovery_key_from"));
+}
+
+/* The body of a key that is left; NULL after saying why, with what was made of the new file. */
+static json_t *key_body(struct tool *tool, int *code)
+{
+    char secret[130], made[PORT_KEY_TEXT + 1];
+    const char *file = tool_value(tool, OPT_NEW), *key = file ? made : tool->operands[1];
+    *code = tool_secret_read("auth code", secret, sizeof(secret));
+    if (*code == TOOL_DONE && file)
+        *code = port_key_make(file, made);
+    if (*code)
+        return NULL;
+    json_t *body = json_pack("{s:s, s:s}", "key", key, "code", secret);
+    explicit_bzero(secret, sizeof(secret));
+    if (!body)
+        *code = tool_fail(TOOL_USAGE, "the key or the code is not UTF-8 text");
+    return body;
+}
+
 static int key_change(struct tool *tool, const char *path)
 {
     struct client_answer answer;
-    char secret[130];
     bool withdraw = tool_has(tool, OPT_WITHDRAW);
-    json_t *body = NULL;
-    int code = withdraw ? TOOL_DONE : tool_secret_read("auth code", secret, sizeof(secret));
+    const char *file = tool_value(tool, OPT_NEW);
+    int code = TOOL_DONE;
+    json_t *body = withdraw ? NULL : key_body(tool, &code);
+    if (code == TOOL_DONE)
+        code = tool_change(tool, withdraw ? "DELETE" : "PUT", path, "*", body, &answer);
+    /* a key that is nobody's; where no answer came the authority may have it */
+    if (code == TOOL_REFUSED && file && body)
+        unlink(file);
     if (code)
         return code;
-    if (!withdraw)
-        body = json_pack("{s:s, s:s}", "key", tool->operands[1], "code", secret);
-    explicit_bzero(secret, sizeof(secret));
-    if (!withdraw && !body)
-        return tool_fail(TOOL_USAGE, "the key or the code is not UTF-8 text");
-    code = tool_change(tool, withdraw ? "DELETE" : "PUT", path, "*", body, &answer);
-    if (code)
-        return code;
-    if (tool->json)
-        tool_json_print(answer.json);
-    else if (withdraw)
-        tool_done_print(tool, tool_string(answer.json, "address"), "without the new recovery key");
-    else
-        printf("%s has a recovery key that works from %s on\n", tool_string(answer.json, "address"),
-               tool_string(answer.json, "next_recovery_key_from"));
+    key_print(tool, answer.json);
     json_decref(answer.json);
     return TOOL_DONE;
 }
@@ -217,8 +239,10 @@ static int key_change(struct tool *tool, const char *path)
 int tool_address_key(struct tool *tool)
 {
     char *path = NULL;
-    if (tool_has(tool, OPT_WITHDRAW) == (tool->operand_count > 1))
-        return tool_fail(TOOL_USAGE, "address recovery-key: takes a key, or --withdraw");
+    int given = tool_has(tool, OPT_WITHDRAW) + tool_has(tool, OPT_NEW) + (tool->operand_count > 1);
+    if (given != 1 || (tool_has(tool, OPT_NEW) && tool_has(tool, OPT_DRY_RUN)))
+        return tool_fail(TOOL_USAGE, "address recovery-key: takes a key, or --new FILE without "
+                                     "--dry-run, or --withdraw");
     char *record = tool_path(addresses.folder, tool->operands[0]);
     int code = record && asprintf(&path, "%s/recovery-key", record) >= 0 ? key_change(tool, path)
                                                                          : TOOL_REFUSED;

@@ -1,5 +1,6 @@
 /* junctor port ...: an address moves to another host. */
 #include "tools/events.h"
+#include "tools/port_key.h"
 #include "tools/tool.h"
 
 #include "base/list.h"
@@ -59,6 +60,10 @@ int tool_port_list(struct tool *tool)
     char *path = strdup(ports.folder);
     if (path && tool->operand_count > 0)
         path = tool_path_with(path, "address", tool->operands[0]);
+    if (path && tool_has(tool, OPT_PORT_STATE))
+        path = tool_path_with(path, "state", tool_value(tool, OPT_PORT_STATE));
+    if (path && tool_has(tool, OPT_ROLE))
+        path = tool_path_with(path, "role", tool_value(tool, OPT_ROLE));
     int code = path ? tool_list_print(tool, &ports, path) : TOOL_REFUSED;
     free(path);
     return code;
@@ -229,20 +234,32 @@ static int made_ask(struct tool *tool, const char *path, json_t *body)
     return code;
 }
 
-int tool_port_start(struct tool *tool)
+/* Adds what proves the holder's will: a line of standard input, or the signature of his key. */
+static int proof_take(struct tool *tool, const char *member, const char *what, json_t *body)
 {
-    char code_text[PORT_SECRET_MAX];
-    int code = tool_secret_read("auth code", code_text, sizeof(code_text));
+    char secret[PORT_SECRET_MAX];
+    if (port_key_is_given(tool))
+        return port_key_prove(tool, strcmp(member, "secret") == 0, body);
+    int code = tool_secret_read(what, secret, sizeof(secret));
     if (code)
         return code;
-    json_t *body = json_pack("{s:s, s:s, s:s}", "address", tool->operands[0], "gaining",
-                             tool->operands[1], "code", code_text);
-    explicit_bzero(code_text, sizeof(code_text));
-    if (!body || tool_settings_take(tool, &ports, body) < 0) {
-        json_decref(body);
-        return tool_fail(TOOL_USAGE, "the command line or the code is not UTF-8 text");
-    }
-    return made_ask(tool, ports.folder, body);
+    if (json_object_set_new(body, member, json_string(secret)))
+        code = tool_fail(TOOL_USAGE, "the %s is not UTF-8 text", what);
+    explicit_bzero(secret, sizeof(secret));
+    return code;
+}
+
+int tool_port_start(struct tool *tool)
+{
+    json_t *body =
+        json_pack("{s:s, s:s}", "address", tool->operands[0], "gaining", tool->operands[1]);
+    int code = !body || tool_settings_take(tool, &ports, body) < 0
+                   ? tool_fail(TOOL_USAGE, "the command line is not UTF-8 text")
+                   : proof_take(tool, "code", "auth code", body);
+    if (code == TOOL_DONE)
+        return made_ask(tool, ports.folder, body);
+    json_decref(body);
+    return code;
 }
 
 static char *step_path(const struct tool *tool, const char *step)
@@ -256,19 +273,13 @@ static char *step_path(const struct tool *tool, const char *step)
 
 int tool_port_undo(struct tool *tool)
 {
-    char secret[PORT_SECRET_MAX];
-    int code = tool_secret_read("undo secret", secret, sizeof(secret));
-    if (code)
-        return code;
+    json_t *body = json_object();
     char *path = step_path(tool, "undo");
-    json_t *body = json_pack("{s:s}", "secret", secret);
-    explicit_bzero(secret, sizeof(secret));
-    if (path && body)
+    int code = body && path ? proof_take(tool, "secret", "undo secret", body) : TOOL_REFUSED;
+    if (code == TOOL_DONE)
         code = made_ask(tool, path, body);
-    else {
+    else
         json_decref(body);
-        code = TOOL_REFUSED;
-    }
     free(path);
     return code;
 }

@@ -12,6 +12,7 @@
     (B(CORE) | B(UNKNOWN) | B(CLAIMS) | B(QUARANTINE) | B(ADDRESS_RECORDS) | B(PORT_REDIRECTS))
 #define OF_ADDRESS                                                                                 \
     (B(HOSTING) | B(OWNER) | B(STATE) | B(TARGET) | B(BLOCKED) | B(LOCKED) | B(PUBLISHED))
+#define BY_KEY   (B(RECOVERY_KEY) | B(OCTETS) | B(SIGNATURE))
 #define OF_PEER  (B(BLOCKED) | B(TRUSTS_IDENTITY) | B(REQUESTS) | B(CALLS) | B(PIN) | B(TARIFF))
 #define OF_TOKEN (B(SCOPE) | B(OWNER) | B(DOMAIN) | B(NOTE) | B(UNTIL) | B(DAYS) | B(QUIET))
 #define OF_IMPORT                                                                                  \
@@ -42,6 +43,8 @@ static const struct operand receipt = {"RECEIPT", "a receipt, or - to read one f
                                        VALUE_TEXT, NULL};
 static const struct operand gaining = {"DOMAIN", "the domain that is to host it", VALUE_TEXT, NULL};
 static const struct operand port = {"ID", "the id of a port", VALUE_TEXT, NULL};
+static const struct operand address_or_port = {
+    "ADDRESS|ID", "an address to take over, or the id of a port to undo", VALUE_TEXT, NULL};
 static const struct operand public_key = {"KEY", "an Ed25519 public key, 64 hex digits", VALUE_TEXT,
                                           NULL};
 
@@ -111,7 +114,7 @@ const struct command commands[] = {
      {&address, &public_key},
      .min = 1,
      .run = tool_address_key,
-     .options = B(WITHDRAW) | B(DRY_RUN),
+     .options = B(NEW) | B(WITHDRAW) | B(DRY_RUN),
      .help = "leave the key that ports it though its host is gone; the auth code comes from "
              "standard input"},
 
@@ -124,11 +127,17 @@ const struct command commands[] = {
      {&address, &gaining},
      .min = 2,
      .run = tool_port_start,
-     .options = B(OWNER),
+     .options = B(OWNER) | BY_KEY,
      .help = "take an address over for a domain of ours; the auth code comes from standard input"},
+    {"port octets",
+     {&address_or_port, &gaining},
+     .min = 1,
+     .run = tool_port_octets,
+     .help = "print what a recovery key has to sign, for port start or port undo"},
     {"port list",
      {&address},
      .run = tool_port_list,
+     .options = B(PORT_STATE) | B(ROLE),
      .help = "list the ports, or those of an address"},
     {"port show", {&port}, .min = 1, .run = tool_port_show, .help = "show a port"},
     {"port watch",
@@ -145,6 +154,7 @@ const struct command commands[] = {
      {&port},
      .min = 1,
      .run = tool_port_undo,
+     .options = BY_KEY,
      .help = "take a port back; the undo secret comes from standard input"},
     {"port approve",
      {&port},

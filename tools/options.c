@@ -6,6 +6,9 @@
 #include <string.h>
 
 #define YES_NO "yes no"
+#define PORT_STATES                                                                                \
+    "requesting cancelling pending waiting disputed committed completed undone rejected "          \
+    "cancelled refused"
 
 const struct option_row option_rows[OPT_COUNT] = {
     [OPT_SOCKET] = {"socket", "PATH", VALUE_FILE, .everywhere = true,
@@ -107,6 +110,18 @@ const struct option_row option_rows[OPT_COUNT] = {
     [OPT_FULL] = {"full", .help = "each message whole, too"},
     [OPT_JWKS] = {"jwks", "FILE", VALUE_FILE,
                   .help = "what the authority publishes at /v1/keys, as it was saved"},
+    [OPT_RECOVERY_KEY] = {"recovery-key", "FILE", VALUE_FILE,
+                          .help = "sign with the private key (PEM) in this file, instead of a code "
+                                  "or secret"},
+    [OPT_NEW] = {"new", "FILE", VALUE_FILE,
+                 .help = "make a key pair, and keep its private half in this new file"},
+    [OPT_OCTETS] = {"octets", "FILE", VALUE_FILE,
+                    .help = "what port octets has printed, and was signed elsewhere"},
+    [OPT_SIGNATURE] = {"signature", "FILE", VALUE_FILE, .help = "its Ed25519 signature, 64 octets"},
+    [OPT_PORT_STATE] = {"state", "STATE", VALUE_CHOICE, PORT_STATES,
+                        .help = "only those in this state, such as disputed"},
+    [OPT_ROLE] = {"role", "authority|gaining|losing", VALUE_CHOICE, "authority gaining losing",
+                  .help = "only those in which we are this"},
     [OPT_FOR] = {"for", "DOMAIN", VALUE_TEXT, .help = "the new host for which alone it is good"},
 };
 

@@ -78,6 +78,12 @@ enum tool_option {
     OPT_FULL,
     OPT_JWKS,
     OPT_FOR,
+    OPT_RECOVERY_KEY,
+    OPT_NEW,
+    OPT_OCTETS,
+    OPT_SIGNATURE,
+    OPT_PORT_STATE, /* --state of another command */
+    OPT_ROLE,
     OPT_COUNT
 };
 #define TOOL_BIT(option) (UINT64_C(1) << (option))
@@ -119,7 +125,7 @@ tool_command_h tool_cursor_list, tool_cursor_show, tool_cursor_del;
 tool_command_h tool_peers, tool_trace, tool_journal, tool_backup, tool_restore, tool_export,
     tool_import;
 tool_command_h tool_dns_purge, tool_dns_records, tool_dns_sync, tool_dns_check, tool_cert_next;
-tool_command_h tool_port_verify;
+tool_command_h tool_port_verify, tool_port_octets;
 tool_command_h tool_route, tool_status, tool_completion;
 
 /* ---- options ---- */

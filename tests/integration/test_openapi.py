@@ -339,6 +339,20 @@ def test_ports(root, operator, user):
     operator.refused("POST", "/v1/ports", 400, "invalid-field", {
         "address": "alice@opa.example", "gaining": "gaining.example", "code": "x"}, field="gaining")
     user.refused("POST", path + "/cancel", 404, "no-such-record", {})
+    nonce = root.done("POST", "/v1/port-nonces", {
+        "address": "alice@opa.example", "gaining": "gaining.example"}).json
+    assert nonce["text"] == "\n".join((
+        "junctor-port-v1", "opa.example", "alice@opa.example", "gaining.example", nonce["id"],
+        nonce["nonce"], str(nonce["expires"]), ""))
+    user.refused("POST", "/v1/port-nonces", 404, "no-such-record", {"undoes": path[len("/v1/ports/"):]})
+    root.refused("POST", "/v1/port-nonces", 400, "invalid-field", {
+        "address": "alice@opa.example", "gaining": "elsewhere.example"}, field="gaining")
+    signed = {"signature": 128 * "0", "nonce": nonce["nonce"], "expires": nonce["expires"]}
+    root.refused("POST", "/v1/ports", 400, "invalid-field", {
+        "address": "alice@opa.example", "gaining": "gaining.example", "code": "x", **signed},
+        field="code")
+    root.refused("POST", path + "/undo", 400, "invalid-field", {**signed, "signature": "0"},
+                 field="signature")
     root.refused("POST", path + "/object", 409, "in-use", {})
     root.refused("POST", path + "/allow", 409, "in-use", {})
     operator.done("POST", path + "/approve", {})

@@ -1,0 +1,240 @@
+/* Recovery keys at the command line: a key pair is made, and what the daemon draws is signed with
+ * it here or elsewhere. The private half never leaves the machine that it is on. */
+#include "tools/port_key.h"
+
+#include "store/names.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define KEY_LEN       32
+#define SIGNATURE_LEN 64
+#define OCTETS_MAX    1024
+#define OCTETS_LINES  7
+#define NONCE_LINE    5 /* counted from 0 */
+#define EXPIRES_LINE  6
+
+static void hex_encode(const uint8_t *octets, size_t len, char *text)
+{
+    for (size_t i = 0; i < 2 * len; i++)
+        text[i] = "0123456789abcdef"[i % 2 ? octets[i / 2] & 15 : octets[i / 2] >> 4];
+    text[2 * len] = '\0';
+}
+
+/* ---- a new pair ---- */
+
+/* Nobody else reads it, and nothing that is there is written over. */
+static int pair_write(const char *path, EVP_PKEY *pair)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    FILE *file = fd < 0 ? NULL : fdopen(fd, "w");
+    if (!file) {
+        int error = errno;
+        if (fd >= 0)
+            close(fd);
+        return tool_fail(TOOL_REFUSED, "%s: cannot be made: %s", path, strerror(error));
+    }
+    bool is_written = PEM_write_PrivateKey(file, pair, NULL, NULL, 0, NULL, NULL) == 1 &&
+                      fflush(file) == 0 && fsync(fd) == 0;
+    if (fclose(file) == 0 && is_written)
+        return TOOL_DONE;
+    unlink(path);
+    return tool_fail(TOOL_REFUSED, "%s: the key cannot be written", path);
+}
+
+int port_key_make(const char *path, char public[PORT_KEY_TEXT + 1])
+{
+    uint8_t octets[KEY_LEN];
+    size_t len = sizeof(octets);
+    EVP_PKEY *pair = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+    int code = pair && EVP_PKEY_get_raw_public_key(pair, octets, &len) == 1
+                   ? pair_write(path, pair)
+                   : tool_fail(TOOL_REFUSED, "no key pair can be made");
+    EVP_PKEY_free(pair);
+    if (code == TOOL_DONE)
+        hex_encode(octets, sizeof(octets), public);
+    return code;
+}
+
+/* ---- signing here ---- */
+
+static int pair_read(const char *path, EVP_PKEY **pair)
+{
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return tool_fail(TOOL_USAGE, "%s: %s", path, strerror(errno));
+    *pair = PEM_read_PrivateKey(file, NULL, NULL, NULL); /* asks for a passphrase, if it has one */
+    fclose(file);
+    if (*pair && EVP_PKEY_get_id(*pair) == EVP_PKEY_ED25519)
+        return TOOL_DONE;
+    EVP_PKEY_free(*pair);
+    return tool_fail(TOOL_USAGE, "%s: is no private Ed25519 key in PEM", path);
+}
+
+static int text_sign(const char *path, const char *text, uint8_t signature[SIGNATURE_LEN])
+{
+    size_t len = SIGNATURE_LEN;
+    EVP_PKEY *pair = NULL;
+    int code = pair_read(path, &pair);
+    if (code)
+        return code;
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    bool is_signed =
+        context && EVP_DigestSignInit(context, NULL, NULL, NULL, pair) == 1 &&
+        EVP_DigestSign(context, signature, &len, (const unsigned char *)text, strlen(text)) == 1;
+    EVP_MD_CTX_free(context);
+    EVP_PKEY_free(pair);
+    return is_signed ? TOOL_DONE : tool_fail(TOOL_REFUSED, "%s: cannot sign", path);
+}
+
+/* The key is the holder's, the daemon the operator's: nothing is signed but what was typed. */
+static bool text_is_wanted(const struct tool *tool, bool is_undo, const char *text)
+{
+    char begin[OCTETS_MAX], gaining[STORE_DOMAIN_MAX + 1];
+    struct store_address address;
+    if (is_undo)
+        return strncmp(text, "junctor-undo-v1\n", strlen("junctor-undo-v1\n")) == 0;
+    if (store_address_parse(slice_of(tool->operands[0]), &address, NULL) ||
+        store_domain_canonical(slice_of(tool->operands[1]), gaining, NULL))
+        return false;
+    int len = snprintf(begin, sizeof(begin), "junctor-port-v1\n%s\n%s@%s\n%s\n", address.domain,
+                       address.user, address.domain, gaining);
+    return strncmp(text, begin, (size_t)len) == 0;
+}
+
+static json_t *ask_of(const struct tool *tool, bool is_undo)
+{
+    return is_undo ? json_pack("{s:s}", "undoes", tool->operands[0])
+                   : json_pack("{s:s, s:s}", "address", tool->operands[0], "gaining",
+                               tool->operands[1]);
+}
+
+static int draw(struct tool *tool, bool is_undo, struct client_answer *answer)
+{
+    json_t *ask = ask_of(tool, is_undo);
+    return ask ? tool_change(tool, "POST", "/v1/port-nonces", NULL, ask, answer)
+               : tool_fail(TOOL_USAGE, "the command line is not UTF-8 text");
+}
+
+static int proof_add(json_t *body, const uint8_t signature[SIGNATURE_LEN], const char *nonce,
+                     json_int_t expires)
+{
+    char text[2 * SIGNATURE_LEN + 1];
+    hex_encode(signature, SIGNATURE_LEN, text);
+    bool failed = json_object_set_new(body, "signature", json_string(text)) ||
+                  json_object_set_new(body, "nonce", json_string(nonce)) ||
+                  json_object_set_new(body, "expires", json_integer(expires));
+    return failed ? tool_fail(TOOL_USAGE, "the nonce is not UTF-8 text") : TOOL_DONE;
+}
+
+static int sign_here(struct tool *tool, bool is_undo, json_t *body)
+{
+    struct client_answer answer;
+    uint8_t signature[SIGNATURE_LEN];
+    int code = draw(tool, is_undo, &answer);
+    if (code)
+        return code;
+    const char *text = tool_string(answer.json, "text");
+    if (!text_is_wanted(tool, is_undo, text))
+        code = tool_fail(TOOL_REFUSED, "the daemon wants something else to be signed than what was "
+                                       "asked for; nothing was");
+    else
+        code = text_sign(tool_value(tool, OPT_RECOVERY_KEY), text, signature);
+    if (code == TOOL_DONE)
+        code = proof_add(body, signature, tool_string(answer.json, "nonce"),
+                         json_integer_value(json_object_get(answer.json, "expires")));
+    json_decref(answer.json);
+    return code;
+}
+
+/* ---- signed elsewhere ---- */
+
+/* All of it, at most `size`. Returns its length, or -1 after saying why not. */
+static ssize_t file_read(const char *path, void *bytes, size_t size)
+{
+    FILE *file = fopen(path, "re");
+    if (!file) {
+        tool_fail(TOOL_USAGE, "%s: %s", path, strerror(errno));
+        return -1;
+    }
+    size_t len = fread(bytes, 1, size, file);
+    bool is_whole = !ferror(file) && fgetc(file) == EOF;
+    fclose(file);
+    if (is_whole)
+        return (ssize_t)len;
+    tool_fail(TOOL_USAGE, "%s: cannot be read, or has more than %zu octets", path, size);
+    return -1;
+}
+
+/* Ends each line where it ends. */
+static bool lines_split(char *text, char *lines[OCTETS_LINES])
+{
+    for (size_t i = 0; i < OCTETS_LINES; i++) {
+        char *end = strchr(text, '\n');
+        if (!end)
+            return false;
+        lines[i] = text;
+        *end = '\0';
+        text = end + 1;
+    }
+    return *text == '\0';
+}
+
+static int take_signed(const struct tool *tool, json_t *body)
+{
+    const char *octets = tool_value(tool, OPT_OCTETS), *path = tool_value(tool, OPT_SIGNATURE);
+    char text[OCTETS_MAX + 1], *lines[OCTETS_LINES];
+    uint8_t signature[SIGNATURE_LEN];
+    if (!octets || !path)
+        return tool_fail(TOOL_USAGE, "--octets and --signature go together");
+    ssize_t text_len = file_read(octets, text, OCTETS_MAX);
+    ssize_t len = text_len < 0 ? -1 : file_read(path, signature, sizeof(signature));
+    if (len < 0)
+        return TOOL_USAGE;
+    text[text_len] = '\0';
+    if (!lines_split(text, lines))
+        return tool_fail(TOOL_USAGE, "%s: is not what port octets has printed", octets);
+    if (len != SIGNATURE_LEN)
+        return tool_fail(TOOL_USAGE, "%s: has %zd octets; an Ed25519 signature has %d", path, len,
+                         SIGNATURE_LEN);
+    return proof_add(body, signature, lines[NONCE_LINE], strtoll(lines[EXPIRES_LINE], NULL, 10));
+}
+
+/* ---- for the commands ---- */
+
+bool port_key_is_given(const struct tool *tool)
+{
+    return tool_has(tool, OPT_RECOVERY_KEY) || tool_has(tool, OPT_OCTETS) ||
+           tool_has(tool, OPT_SIGNATURE);
+}
+
+int port_key_prove(struct tool *tool, bool is_undo, json_t *body)
+{
+    bool is_elsewhere = tool_has(tool, OPT_OCTETS) || tool_has(tool, OPT_SIGNATURE);
+    if (is_elsewhere && tool_has(tool, OPT_RECOVERY_KEY))
+        return tool_fail(TOOL_USAGE, "--recovery-key signs here; it does not go with --octets and "
+                                     "--signature");
+    return is_elsewhere ? take_signed(tool, body) : sign_here(tool, is_undo, body);
+}
+
+int tool_port_octets(struct tool *tool)
+{
+    struct client_answer answer;
+    bool is_undo = tool->operand_count == 1;
+    int code = draw(tool, is_undo, &answer);
+    if (code)
+        return code;
+    if (tool->json)
+        tool_json_print(answer.json);
+    else
+        fputs(tool_string(answer.json, "text"), stdout);
+    json_decref(answer.json);
+    return fflush(stdout) == 0 ? TOOL_DONE : tool_fail(TOOL_REFUSED, "cannot write the octets");
+}
