@@ -41,6 +41,7 @@ api/porting.h
 api/problem.h
 api/publisher.h
 api/receipt.h
+api/recovery_key.h
 peering/judge.h
 peering/judge_client.h
 peering/probe.h

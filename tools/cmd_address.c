@@ -1,6 +1,7 @@
 /* junctor address ... */
-#include "tools/port_key.h"
 #include "tools/tool.h"
+
+#include "api/recovery_key.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -203,11 +204,11 @@ static void key_print(const struct tool *tool, const json_t *guard)
 /* The body of a key that is left; NULL after saying why, with what was made of the new file. */
 static json_t *key_body(struct tool *tool, int *code)
 {
-    char secret[130], made[PORT_KEY_TEXT + 1];
+    char secret[130], made[RECOVERY_KEY_TEXT + 1], why[RECOVERY_WHY_MAX];
     const char *file = tool_value(tool, OPT_NEW), *key = file ? made : tool->operands[1];
     *code = tool_secret_read("auth code", secret, sizeof(secret));
-    if (*code == TOOL_DONE && file)
-        *code = port_key_make(file, made);
+    if (*code == TOOL_DONE && file && recovery_key_make(file, made, why))
+        *code = tool_fail(TOOL_REFUSED, "%s", why);
     if (*code)
         return NULL;
     json_t *body = json_pack("{s:s, s:s}", "key", key, "code", secret);

@@ -2,24 +2,18 @@
  * it here or elsewhere. The private half never leaves the machine that it is on. */
 #include "tools/port_key.h"
 
-#include "store/names.h"
+#include "api/recovery_key.h"
+#include "store/store.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#define KEY_LEN       32
-#define SIGNATURE_LEN 64
-#define OCTETS_MAX    1024
-#define OCTETS_LINES  7
-#define NONCE_LINE    5 /* counted from 0 */
-#define EXPIRES_LINE  6
+#define OCTETS_MAX   1024
+#define OCTETS_LINES 7
+#define NONCE_LINE   5 /* counted from 0 */
+#define EXPIRES_LINE 6
 
 static void hex_encode(const uint8_t *octets, size_t len, char *text)
 {
@@ -28,71 +22,7 @@ static void hex_encode(const uint8_t *octets, size_t len, char *text)
     text[2 * len] = '\0';
 }
 
-/* ---- a new pair ---- */
-
-/* Nobody else reads it, and nothing that is there is written over. */
-static int pair_write(const char *path, EVP_PKEY *pair)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    FILE *file = fd < 0 ? NULL : fdopen(fd, "w");
-    if (!file) {
-        int error = errno;
-        if (fd >= 0)
-            close(fd);
-        return tool_fail(TOOL_REFUSED, "%s: cannot be made: %s", path, strerror(error));
-    }
-    bool is_written = PEM_write_PrivateKey(file, pair, NULL, NULL, 0, NULL, NULL) == 1 &&
-                      fflush(file) == 0 && fsync(fd) == 0;
-    if (fclose(file) == 0 && is_written)
-        return TOOL_DONE;
-    unlink(path);
-    return tool_fail(TOOL_REFUSED, "%s: the key cannot be written", path);
-}
-
-int port_key_make(const char *path, char public[PORT_KEY_TEXT + 1])
-{
-    uint8_t octets[KEY_LEN];
-    size_t len = sizeof(octets);
-    EVP_PKEY *pair = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
-    int code = pair && EVP_PKEY_get_raw_public_key(pair, octets, &len) == 1
-                   ? pair_write(path, pair)
-                   : tool_fail(TOOL_REFUSED, "no key pair can be made");
-    EVP_PKEY_free(pair);
-    if (code == TOOL_DONE)
-        hex_encode(octets, sizeof(octets), public);
-    return code;
-}
-
 /* ---- signing here ---- */
-
-static int pair_read(const char *path, EVP_PKEY **pair)
-{
-    FILE *file = fopen(path, "re");
-    if (!file)
-        return tool_fail(TOOL_USAGE, "%s: %s", path, strerror(errno));
-    *pair = PEM_read_PrivateKey(file, NULL, NULL, NULL); /* asks for a passphrase, if it has one */
-    fclose(file);
-    if (*pair && EVP_PKEY_get_id(*pair) == EVP_PKEY_ED25519)
-        return TOOL_DONE;
-    EVP_PKEY_free(*pair);
-    return tool_fail(TOOL_USAGE, "%s: is no private Ed25519 key in PEM", path);
-}
-
-static int text_sign(const char *path, const char *text, uint8_t signature[SIGNATURE_LEN])
-{
-    size_t len = SIGNATURE_LEN;
-    EVP_PKEY *pair = NULL;
-    int code = pair_read(path, &pair);
-    if (code)
-        return code;
-    EVP_MD_CTX *context = EVP_MD_CTX_new();
-    bool is_signed =
-        context && EVP_DigestSignInit(context, NULL, NULL, NULL, pair) == 1 &&
-        EVP_DigestSign(context, signature, &len, (const unsigned char *)text, strlen(text)) == 1;
-    EVP_MD_CTX_free(context);
-    EVP_PKEY_free(pair);
-    return is_signed ? TOOL_DONE : tool_fail(TOOL_REFUSED, "%s: cannot sign", path);
-}
 
 /* The key is the holder's, the daemon the operator's: nothing is signed but what was typed. */
 static bool text_is_wanted(const struct tool *tool, bool is_undo, const char *text)
@@ -123,11 +53,11 @@ static int draw(struct tool *tool, bool is_undo, struct client_answer *answer)
                : tool_fail(TOOL_USAGE, "the command line is not UTF-8 text");
 }
 
-static int proof_add(json_t *body, const uint8_t signature[SIGNATURE_LEN], const char *nonce,
-                     json_int_t expires)
+static int proof_add(json_t *body, const uint8_t signature[RECOVERY_SIGNATURE_LEN],
+                     const char *nonce, json_int_t expires)
 {
-    char text[2 * SIGNATURE_LEN + 1];
-    hex_encode(signature, SIGNATURE_LEN, text);
+    char text[2 * RECOVERY_SIGNATURE_LEN + 1];
+    hex_encode(signature, RECOVERY_SIGNATURE_LEN, text);
     bool failed = json_object_set_new(body, "signature", json_string(text)) ||
                   json_object_set_new(body, "nonce", json_string(nonce)) ||
                   json_object_set_new(body, "expires", json_integer(expires));
@@ -137,16 +67,17 @@ static int proof_add(json_t *body, const uint8_t signature[SIGNATURE_LEN], const
 static int sign_here(struct tool *tool, bool is_undo, json_t *body)
 {
     struct client_answer answer;
-    uint8_t signature[SIGNATURE_LEN];
+    uint8_t signature[RECOVERY_SIGNATURE_LEN];
     int code = draw(tool, is_undo, &answer);
     if (code)
         return code;
     const char *text = tool_string(answer.json, "text");
+    char why[RECOVERY_WHY_MAX];
     if (!text_is_wanted(tool, is_undo, text))
         code = tool_fail(TOOL_REFUSED, "the daemon wants something else to be signed than what was "
                                        "asked for; nothing was");
-    else
-        code = text_sign(tool_value(tool, OPT_RECOVERY_KEY), text, signature);
+    else if (recovery_key_sign(tool_value(tool, OPT_RECOVERY_KEY), text, signature, why))
+        code = tool_fail(TOOL_USAGE, "%s", why);
     if (code == TOOL_DONE)
         code = proof_add(body, signature, tool_string(answer.json, "nonce"),
                          json_integer_value(json_object_get(answer.json, "expires")));
@@ -191,7 +122,7 @@ static int take_signed(const struct tool *tool, json_t *body)
 {
     const char *octets = tool_value(tool, OPT_OCTETS), *path = tool_value(tool, OPT_SIGNATURE);
     char text[OCTETS_MAX + 1], *lines[OCTETS_LINES];
-    uint8_t signature[SIGNATURE_LEN];
+    uint8_t signature[RECOVERY_SIGNATURE_LEN];
     if (!octets || !path)
         return tool_fail(TOOL_USAGE, "--octets and --signature go together");
     ssize_t text_len = file_read(octets, text, OCTETS_MAX);
@@ -201,9 +132,9 @@ static int take_signed(const struct tool *tool, json_t *body)
     text[text_len] = '\0';
     if (!lines_split(text, lines))
         return tool_fail(TOOL_USAGE, "%s: is not what port octets has printed", octets);
-    if (len != SIGNATURE_LEN)
+    if (len != RECOVERY_SIGNATURE_LEN)
         return tool_fail(TOOL_USAGE, "%s: has %zd octets; an Ed25519 signature has %d", path, len,
-                         SIGNATURE_LEN);
+                         RECOVERY_SIGNATURE_LEN);
     return proof_add(body, signature, lines[NONCE_LINE], strtoll(lines[EXPIRES_LINE], NULL, 10));
 }
 
