@@ -66,7 +66,7 @@ static int proof_add(json_t *body, const uint8_t signature[RECOVERY_SIGNATURE_LE
 
 static int sign_here(struct tool *tool, bool is_undo, json_t *body)
 {
-    struct client_answer answer;
+    struct client_answer answer = {.json = NULL};
     uint8_t signature[RECOVERY_SIGNATURE_LEN];
     int code = draw(tool, is_undo, &answer);
     if (code)
@@ -157,7 +157,7 @@ int port_key_prove(struct tool *tool, bool is_undo, json_t *body)
 
 int tool_port_octets(struct tool *tool)
 {
-    struct client_answer answer;
+    struct client_answer answer = {.json = NULL};
     bool is_undo = tool->operand_count == 1;
     int code = draw(tool, is_undo, &answer);
     if (code)
