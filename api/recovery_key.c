@@ -43,7 +43,7 @@ static int pair_write(const char *path, EVP_PKEY *pair, char why[RECOVERY_WHY_MA
     return fail(-EIO, why, path, "the key cannot be written");
 }
 
-int recovery_key_make(const char *path, char public[RECOVERY_KEY_TEXT + 1],
+int recovery_key_make(const char *path, char half[RECOVERY_KEY_TEXT + 1],
                       char why[RECOVERY_WHY_MAX])
 {
     uint8_t octets[KEY_LEN];
@@ -56,8 +56,8 @@ int recovery_key_make(const char *path, char public[RECOVERY_KEY_TEXT + 1],
     if (status)
         return status;
     for (size_t i = 0; i < RECOVERY_KEY_TEXT; i++)
-    public[i] = "0123456789abcdef"[i % 2 ? octets[i / 2] & 15 : octets[i / 2] >> 4];
-    public[RECOVERY_KEY_TEXT] = '\0';
+        half[i] = "0123456789abcdef"[i % 2 ? octets[i / 2] & 15 : octets[i / 2] >> 4];
+    half[RECOVERY_KEY_TEXT] = '\0';
     return 0;
 }
 

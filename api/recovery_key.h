@@ -10,9 +10,9 @@
 #define RECOVERY_WHY_MAX       512
 
 /* Makes a pair: the private half goes to the new file `path` in PEM (PKCS #8), which its owner
- * alone can read, the public one to `public` in hex. A file that is there is not written over.
+ * alone can read, the public one to `half` in hex. A file that is there is not written over.
  * Returns 0, -errno or STATUS_CRYPTO, with a sentence in `why`. */
-int recovery_key_make(const char *path, char public[RECOVERY_KEY_TEXT + 1],
+int recovery_key_make(const char *path, char half[RECOVERY_KEY_TEXT + 1],
                       char why[RECOVERY_WHY_MAX]);
 /* Signs the octets of `text` with the private key in the file `path`; asks the terminal for its
  * passphrase where it has one. Returns 0, -errno, STATUS_MALFORMED (no such key) or STATUS_CRYPTO,

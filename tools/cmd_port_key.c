@@ -67,7 +67,7 @@ static int proof_add(json_t *body, const uint8_t signature[RECOVERY_SIGNATURE_LE
 static int sign_here(struct tool *tool, bool is_undo, json_t *body)
 {
     struct client_answer answer = {.json = NULL};
-    uint8_t signature[RECOVERY_SIGNATURE_LEN];
+    uint8_t signature[RECOVERY_SIGNATURE_LEN] = {0};
     int code = draw(tool, is_undo, &answer);
     if (code)
         return code;
