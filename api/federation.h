@@ -121,6 +121,11 @@ bool federation_is_ours(struct federation *federation, const char *domain);
 int federation_ask(struct federation *federation, const char *from_domain, const char *to_domain,
                    const char *method, const char *path, const json_t *body,
                    struct federation_answer *answer);
+/* The ENUM zone that holds a number (resolver/number_zone.h), by what DNS says. Blocks for DNS.
+ * `why` (FEDERATION_MAX_WHY bytes) gets a sentence on failure. Returns 0, or as
+ * resolver_number_zone_h. */
+int federation_number_zone(struct federation *federation, const char *digits,
+                           char zone[STORE_DOMAIN_MAX + 1], char *why);
 /* Frees its body and zeroes it. Accepts a zeroed one. */
 void federation_answer_done(struct federation_answer *answer);
 

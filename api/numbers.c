@@ -3,6 +3,7 @@
 #include "api/records.h"
 
 #include "base/status.h"
+#include "resolver/number_zone.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -112,11 +113,59 @@ static bool number_is_visible(struct api_call *call, const void *record)
            api_address_is_there(call, &number->address);
 }
 
+/* The zone that was not named: of a known number the one it has, of a new one that domain of ours
+ * which holds it. */
+static int zone_find(struct api_call *call, bool is_known, struct store_number *number)
+{
+    struct store_number known = {.zone = ""};
+    int status = store_reader_begin(call->reader);
+    if (status)
+        return status;
+    status = is_known ? store_number_get(call->reader, number->digits, &known)
+                      : resolver_number_zone_ours(&call->api->resolver, call->reader,
+                                                  number->digits, known.zone);
+    store_reader_end(call->reader);
+    if (status && status != STATUS_NOTFOUND)
+        return status;
+    if (is_known || api_may_domain(call, known.zone))
+        memcpy(number->zone, known.zone, sizeof(known.zone));
+    return 0;
+}
+
+/* A zone of ours is for those who have it as a domain; of another operator's the claim that a
+ * number in it lives here is worth what he says when he is asked. */
+static int zone_check(struct api_call *call, const struct store_number *number)
+{
+    struct store_domain domain;
+    int status = store_reader_begin(call->reader);
+    if (status)
+        return status;
+    status = store_domain_get(call->reader, number->zone, &domain);
+    store_reader_end(call->reader);
+    if (status == STATUS_NOTFOUND || (status == 0 && api_may_domain(call, number->zone)))
+        return 0;
+    return status ? status
+                  : api_problem_set(&call->problem, API_PROBLEM_FIELD, "zone",
+                                    "zone: %s is not one of your domains", number->zone);
+}
+
+static int zone_take(struct api_call *call, bool is_known, struct store_number *number)
+{
+    int status = json_object_get(call->body, "zone") ? 0 : zone_find(call, is_known, number);
+    if (!status && number->zone[0])
+        status = zone_check(call, number);
+    call->command.claim = number->zone[0] != '\0';
+    return status == 0 || status == -EPROTO
+               ? status
+               : api_problem_from_status(&call->problem, status, number->digits);
+}
+
 /* It must lead to an address that is there and that the caller may see. */
 static int number_decode(struct api_call *call, const char *key, void *record)
 {
     struct store_number *number = record;
-    if (api_number_decode(call->body, key ? key + 1 : NULL, number, &call->problem))
+    if (api_number_decode(call->body, key ? key + 1 : NULL, number, &call->problem) ||
+        zone_take(call, key != NULL, number))
         return -EPROTO;
     if (call->repeated || api_address_is_there(call, &number->address))
         return 0;

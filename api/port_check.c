@@ -5,11 +5,13 @@
  * of its lock, freeze, ports or aliases. */
 #include "api/ports.h"
 
+#include "api/number_place.h"
 #include "base/status.h"
 
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define CHECK_LINKS_MAX 200 /* aliases and numbers that are told */
@@ -58,10 +60,6 @@ static int check_decode(struct check *check)
     struct api_call *call = check->call;
     struct slice gaining;
     struct store_fault fault;
-    if (store_address_parse(slice_of(call->param), &check->address, &fault))
-        return api_problem_set(&call->problem, API_PROBLEM_PARAMETER, "address", "%.512s: %s",
-                               call->param, fault.text);
-    api_address_format(&check->address, check->text);
     if (api_json_check(call->body, fields, false, &call->problem))
         return -EPROTO;
     gaining = api_json_text(call->body, "gaining");
@@ -229,9 +227,13 @@ static int gaining_judge(struct check *check)
 static void stays_tell(struct check *check)
 {
     char line[CHECK_LINE];
+    bool is_number = api_address_is_number(check->call->api, &check->address);
     snprintf(line, sizeof(line),
-             "The address keeps its name: it lives as long as the domain %s does, whose operator "
-             "remains its authority.",
+             is_number
+                 ? "The number stays in the ENUM zone %s, whose operator remains its "
+                   "authority; the address that it leads to now does not come along."
+                 : "The address keeps its name: it lives as long as the domain %s does, whose "
+                   "operator remains its authority.",
              check->address.domain);
     stays(check, line);
     stays(check, "What the old host keeps for its holder does not move: voicemail, call history, "
@@ -240,8 +242,8 @@ static void stays_tell(struct check *check)
         stays(check,
               "The aliases stay at their domain, and lead to the address wherever it lives.");
     if (json_array_size(check->numbers))
-        stays(check, "The numbers still lead to the address; a number itself is ported by the "
-                     "operator of its ENUM zone.");
+        stays(check, "The numbers still lead to the address; a number itself is ported on its own, "
+                     "by the operator of its ENUM zone.");
 }
 
 static int check_judge(struct check *check)
@@ -272,28 +274,96 @@ static json_t *check_encode(struct check *check)
                      "numbers", check->numbers, "stays", check->stays);
 }
 
+/* The address is known. */
+static int check_answer(struct check *check)
+{
+    struct api_call *call = check->call;
+    api_address_format(&check->address, check->text);
+    check->findings = json_array();
+    check->aliases = json_array();
+    check->numbers = json_array();
+    check->stays = json_array();
+    int status = store_reader_begin(call->reader);
+    if (!status) {
+        status = directory_read(check);
+        if (!status)
+            status = check_judge(check);
+        store_reader_end(call->reader);
+    }
+    json_t *json = status ? NULL : check_encode(check);
+    json_decref(check->findings);
+    json_decref(check->aliases);
+    json_decref(check->numbers);
+    json_decref(check->stays);
+    if (status)
+        return api_problem_from_status(&call->problem, status, check->text);
+    return api_call_reply(call, 200, json, 0);
+}
+
+/* ---- a number whose zone DNS knows ---- */
+
+/* Lives in call->memory. */
+struct zone_search {
+    struct check check;
+    struct api_problem problem;
+};
+
+/* On a thread of its own. */
+static int zone_do(struct api_call *call)
+{
+    struct zone_search *search = call->memory;
+    return porting_number_zone(call->api->parts.porting, &search->check.address, &search->problem);
+}
+
+static int zone_done(struct api_call *call, const struct store_verdict *verdict)
+{
+    struct zone_search *search = call->memory;
+    if (verdict->status == -EPROTO)
+        call->problem = search->problem;
+    else if (verdict->status)
+        api_problem_from_status(&call->problem, verdict->status, call->name);
+    return verdict->status ? -EPROTO : check_answer(&search->check);
+}
+
+static int zone_search(struct check *check, const char *digits)
+{
+    struct api_call *call = check->call;
+    if (!call->api->parts.porting)
+        return api_problem_set(&call->problem, API_PROBLEM_READ_ONLY, NULL,
+                               "ports: this daemon has no part in them");
+    struct zone_search *search = call->memory = calloc(1, sizeof(*search));
+    if (!search)
+        return api_problem_set(&call->problem, API_PROBLEM_BUSY, NULL, "out of memory");
+    search->check = *check;
+    snprintf(search->check.address.user, sizeof(search->check.address.user), "+%s", digits);
+    return api_run(call, search->check.address.user, zone_do, zone_done);
+}
+
+static int number_check(struct check *check)
+{
+    struct api_call *call = check->call;
+    char digits[STORE_NUMBER_MAX + 1];
+    struct store_fault fault;
+    if (store_number_parse(slice_of(call->param), digits, &fault))
+        return api_problem_set(&call->problem, API_PROBLEM_PARAMETER, "address", "%.512s: %s",
+                               call->param, fault.text);
+    int status = api_number_place(call, digits, &check->address);
+    if (status == STATUS_NOTFOUND)
+        return zone_search(check, digits);
+    return status ? api_problem_from_status(&call->problem, status, call->param)
+                  : check_answer(check);
+}
+
 int api_port_check_post(struct api_call *call)
 {
     struct check check = {.call = call, .possible = true};
+    struct store_fault fault;
     if (check_decode(&check))
         return -EPROTO;
-    check.findings = json_array();
-    check.aliases = json_array();
-    check.numbers = json_array();
-    check.stays = json_array();
-    int status = store_reader_begin(call->reader);
-    if (!status) {
-        status = directory_read(&check);
-        if (!status)
-            status = check_judge(&check);
-        store_reader_end(call->reader);
-    }
-    json_t *json = status ? NULL : check_encode(&check);
-    json_decref(check.findings);
-    json_decref(check.aliases);
-    json_decref(check.numbers);
-    json_decref(check.stays);
-    if (status)
-        return api_problem_from_status(&call->problem, status, check.text);
-    return api_call_reply(call, 200, json, 0);
+    if (api_text_is_number(call->param))
+        return number_check(&check);
+    if (store_address_parse(slice_of(call->param), &check.address, &fault))
+        return api_problem_set(&call->problem, API_PROBLEM_PARAMETER, "address", "%.512s: %s",
+                               call->param, fault.text);
+    return check_answer(&check);
 }

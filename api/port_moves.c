@@ -2,6 +2,7 @@
  * follows is the engine's (api/porting.h); here is who may wish for it. */
 #include "api/ports.h"
 
+#include "api/number_place.h"
 #include "base/status.h"
 
 #include <errno.h>
@@ -43,6 +44,10 @@ static struct move *move_begin(struct api_call *call, enum store_port_event even
 static int move_do(struct api_call *call)
 {
     struct move *move = call->memory;
+    struct store_address *address = &move->wish.address;
+    if (address->user[0] && !address->domain[0] &&
+        porting_number_zone(call->api->parts.porting, address, &move->problem))
+        return -EPROTO;
     return porting_begin(call->api->parts.porting, &move->wish, &move->made, &move->problem);
 }
 
@@ -120,6 +125,71 @@ static int owner_take(struct api_call *call, char owner[STORE_OWNER_MAX + 1])
     return 0;
 }
 
+/* An address, or a number: then "+digits" of the ENUM zone that our directory knows, or of no
+ * domain yet. */
+static int whom_take(struct api_call *call, struct porting_wish *wish)
+{
+    char text[API_ADDRESS_TEXT_MAX], digits[STORE_NUMBER_MAX + 1];
+    struct store_fault fault;
+    if (slice_to_cstr(api_json_text(call->body, "address"), text, sizeof(text)) ||
+        !api_text_is_number(text))
+        return api_address_field(call->body, "address", &wish->address, &call->problem);
+    if (store_number_parse(slice_of(text), digits, &fault))
+        return api_problem_set(&call->problem, API_PROBLEM_FIELD, "address", "address: %s",
+                               fault.text);
+    snprintf(wish->address.user, sizeof(wish->address.user), "+%s", digits);
+    wish->address.domain[0] = '\0';
+    int status = api_number_place(call, digits, &wish->address);
+    return status && status != STATUS_NOTFOUND
+               ? api_problem_from_status(&call->problem, status, text)
+               : 0;
+}
+
+/* Does this domain serve the address, which the caller may see? */
+static int target_check(struct api_call *call, const struct porting_wish *wish)
+{
+    struct store_record record;
+    char key[API_ADDRESS_TEXT_MAX];
+    api_address_format(&wish->target, key);
+    bool serves =
+        api_record_read(call, &api_kind_address, key, &record) == 0 &&
+        (record.state == STORE_ADDRESS_HOSTED || record.state == STORE_ADDRESS_PORTED_IN) &&
+        strcmp(record.hosting, wish->gaining) == 0;
+    if (serves)
+        return 0;
+    return api_problem_set(&call->problem, API_PROBLEM_FIELD, "to",
+                           "to: %s is no address that %s serves; a number leads to one there", key,
+                           wish->gaining);
+}
+
+/* Whom a number is to lead to at the gaining host: as it says, or as the number table does. */
+static int target_take(struct api_call *call, struct porting_wish *wish)
+{
+    bool is_number = !wish->address.domain[0] || api_address_is_number(call->api, &wish->address);
+    struct slice text = api_json_text(call->body, "to");
+    struct store_number known;
+    if (text.len && !is_number)
+        return api_problem_set(&call->problem, API_PROBLEM_FIELD, "to",
+                               "to: is for numbers; an address moves under its own name");
+    if (!is_number)
+        return 0;
+    if (text.len && api_address_field(call->body, "to", &wish->target, &call->problem))
+        return -EPROTO;
+    if (!text.len) {
+        int status = store_reader_begin(call->reader);
+        if (!status) {
+            status = store_number_get(call->reader, wish->address.user + 1, &known);
+            store_reader_end(call->reader);
+        }
+        if (status)
+            return api_problem_set(&call->problem, API_PROBLEM_FIELD, "to",
+                                   "to: is missing: name the address at %s that %s is to lead to",
+                                   wish->gaining, wish->address.user);
+        wish->target = known.address;
+    }
+    return target_check(call, wish);
+}
+
 static int start_decode(struct api_call *call, struct porting_wish *wish)
 {
     static const struct api_field fields[] = {
@@ -130,14 +200,15 @@ static int start_decode(struct api_call *call, struct porting_wish *wish)
         {"nonce", JSON_STRING, 0},
         {"expires", JSON_INTEGER, 0},
         {"owner", JSON_STRING, API_NULLABLE},
+        {"to", JSON_STRING, API_NULLABLE},
         {NULL, JSON_NULL, 0},
     };
     bool is_signed;
-    if (api_json_check(call->body, fields, false, &call->problem) ||
-        api_address_field(call->body, "address", &wish->address, &call->problem) ||
+    if (api_json_check(call->body, fields, false, &call->problem) || whom_take(call, wish) ||
         api_proof_choose(call, "code", &is_signed) ||
         (is_signed ? api_signature_take(call, wish) : secret_take(call, "code", wish->code)) ||
-        api_gaining_take(call, wish->gaining) || owner_take(call, wish->owner))
+        api_gaining_take(call, wish->gaining) || owner_take(call, wish->owner) ||
+        target_take(call, wish))
         return -EPROTO;
     wish->kind = is_signed ? STORE_PORT_RECOVERY : STORE_PORT_CODE;
     struct slice typed = api_json_text(call->body, "address");
@@ -181,11 +252,15 @@ int api_port_post(struct api_call *call)
     char name[API_ADDRESS_TEXT_MAX];
     if (!move || start_decode(call, &move->wish) || request_of_key(call, &move->wish))
         return -EPROTO;
-    api_address_format(&move->wish.address, name);
+    if (move->wish.address.domain[0])
+        api_address_format(&move->wish.address, name);
+    else
+        snprintf(name, sizeof(name), "%s", move->wish.address.user);
     if (!known_find(call, &move->wish, &known))
         return api_run(call, name, move_do, port_made);
+    const char *domain = move->wish.address.domain; /* "": of a number whose zone is not known */
     if (strcmp(known.address.user, move->wish.address.user) != 0 ||
-        strcmp(known.address.domain, move->wish.address.domain) != 0)
+        (domain[0] && strcmp(known.address.domain, domain) != 0))
         return api_problem_from_status(&call->problem, STATUS_MISMATCH, "Idempotency-Key");
     return made_reply(call, known.id, "");
 }

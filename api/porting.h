@@ -51,6 +51,9 @@ struct porting_conf {
 typedef int porting_ask_h(const char *from_domain, const char *to_domain, const char *method,
                           const char *path, const json_t *body, struct federation_answer *answer,
                           void *arg);
+/* As federation_number_zone, with its object last. */
+typedef int porting_zone_h(const char *digits, char zone[STORE_DOMAIN_MAX + 1],
+                           char why[FEDERATION_MAX_WHY], void *arg);
 /* Tells the holder of an address, which `domain`, ours, hosts. Must not block for long. Returns 0
  * where it was taken, else it is tried again. */
 typedef int porting_notice_h(const char *domain, const struct store_address *address,
@@ -65,6 +68,8 @@ struct porting_parts {
     struct store *store;
     porting_ask_h *ask; /* NULL: no other operator can be reached */
     void *ask_arg;
+    porting_zone_h *zone; /* NULL: no number's zone is found in DNS */
+    void *zone_arg;
     porting_notice_h *notice; /* NULL: nobody tells holders, and nothing is owed to them */
     void *notice_arg;
     struct receipt_keys *receipts; /* NULL: no receipts are made */
@@ -105,7 +110,8 @@ struct porting_wish {
     enum store_port_reason reason;  /* CANCEL, REJECT, OBJECT */
 
     enum store_port_kind kind;          /* ASK, as all below */
-    struct store_address address;       /* not for UNDO */
+    struct store_address address;       /* not for UNDO; a number: "+digits" of its ENUM zone */
+    struct store_address target;        /* of a number: whom it is to lead to; else user "" */
     char gaining[STORE_DOMAIN_MAX + 1]; /* ours; not for UNDO */
     char undoes[STORE_PORT_ID_LEN + 1]; /* UNDO */
     char owner[STORE_OWNER_MAX + 1];    /* who has it at the gaining host; "": the operator */
@@ -132,6 +138,11 @@ struct porting_made {
  * Whether the one who wishes may is for the caller to know. Returns 0 or -EPROTO with `problem`. */
 int porting_begin(struct porting *porting, const struct porting_wish *wish,
                   struct porting_made *made, struct api_problem *problem);
+
+/* The ENUM zone that holds the number whose `address->user` is "+digits" becomes its domain, as DNS
+ * says. Blocks. Returns 0 or -EPROTO with `problem`. */
+int porting_number_zone(struct porting *porting, struct store_address *address,
+                        struct api_problem *problem);
 
 #define PORTING_TEXT_MAX 1024
 /* What the holder of a recovery key is to sign. */

@@ -177,6 +177,9 @@ void porting_arrived_ask(struct porting *porting);
 
 /* What a host tells the holder of the state of a port; at most EDGE_MESSAGE_MAX bytes. */
 const char *porting_notice_format(const struct store_port *port, char text[PORTING_NOTICE_MAX]);
+/* As porting_notice_h; a number's holder is told at the address that it leads to. */
+int porting_holder_tell(struct porting *porting, const char *domain,
+                        const struct store_address *address, const char *text);
 /* Tells those whose auth codes were made since; the engine's thread. */
 void porting_codes_tell(struct porting *porting);
 

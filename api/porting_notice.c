@@ -53,8 +53,12 @@ static void __attribute__((format(printf, 2, 3))) put(char *text, const char *fo
     va_end(args);
 }
 
+/* A number's by its digits. */
 static const char *name_format(const struct store_address *address, char name[API_ADDRESS_TEXT_MAX])
 {
+    char digits[STORE_NUMBER_MAX + 1];
+    if (store_zone_number_digits(address, digits))
+        return address->user;
     api_address_format(address, name);
     return strlen(name) > NAME_MAX_SHOWN ? "your address" : name;
 }
@@ -114,6 +118,33 @@ const char *porting_notice_format(const struct store_port *port, char text[PORTI
     return text;
 }
 
+/* ---- whom ---- */
+
+/* Whoever has a number is told at the address that it leads to. */
+static void holder_find(struct porting *porting, const struct store_address *address,
+                        struct store_address *holder)
+{
+    struct store_reader *reader;
+    struct store_number number;
+    *holder = *address;
+    if (store_reader_alloc(porting->parts.store, &reader))
+        return;
+    if (store_reader_begin(reader) == 0) {
+        if (store_zone_number_get(reader, address, &number) == 0)
+            *holder = number.address;
+        store_reader_end(reader);
+    }
+    store_reader_free(reader);
+}
+
+int porting_holder_tell(struct porting *porting, const char *domain,
+                        const struct store_address *address, const char *text)
+{
+    struct store_address holder;
+    holder_find(porting, address, &holder);
+    return porting->parts.notice(domain, &holder, text, porting->parts.notice_arg);
+}
+
 /* ---- codes ---- */
 
 void porting_code_made(struct porting *porting, const char *hosting,
@@ -163,8 +194,7 @@ void porting_codes_tell(struct porting *porting)
             "withdrawn at once at %s.",
             name_format(&code.address, name), code.gaining[0] ? code.gaining : "another operator",
             code.hosting);
-        int status =
-            porting->parts.notice(code.hosting, &code.address, text, porting->parts.notice_arg);
+        int status = porting_holder_tell(porting, code.hosting, &code.address, text);
         if (status)
             log_write(porting->parts.log, LOG_WARNING, PORTING_SOURCE,
                       "the holder is not told of his auth code: address=%s: %s",

@@ -234,8 +234,8 @@ static int pay_holder(struct porting *porting, struct store_port *port)
     const char *domain = port->role == STORE_PORT_GAINING ? port->gaining : port->losing;
     int status = 0;
     if (porting->parts.notice && domain[0])
-        status = porting->parts.notice(domain, &port->address, porting_notice_format(port, text),
-                                       porting->parts.notice_arg);
+        status =
+            porting_holder_tell(porting, domain, &port->address, porting_notice_format(port, text));
     return status ? status : paid(porting, port, STORE_PORT_OWES_HOLDER);
 }
 

@@ -77,11 +77,15 @@ static int port_make(const struct porting_wish *wish, struct store_port *port,
     return status;
 }
 
+/* `target`: whom a number is to lead to; NULL: it is none, or comes back. */
 static int port_start(struct porting *porting, const struct store_port *port,
-                      const struct porting_proof *proof, struct api_problem *problem)
+                      const struct porting_proof *proof, const struct store_address *target,
+                      struct api_problem *problem)
 {
     struct store_command command = {.op = STORE_PORT_START, .expected_version = STORE_ANY_VERSION};
     command.order.port = *port;
+    if (target)
+        command.order.target = *target;
     int status = porting_hold(porting, port->id, proof);
     if (status)
         return api_problem_set(problem, API_PROBLEM_BUSY, NULL,
@@ -130,7 +134,7 @@ static int undo_begin(struct porting *porting, const struct porting_wish *wish,
     if (status)
         return api_problem_from_status(problem, status, "port");
     if (undone.role == STORE_PORT_LOSING)
-        return port_start(porting, &port, &proof, problem);
+        return port_start(porting, &port, &proof, NULL, problem);
     json_t *body = porting_encode(&port, porting_now_ms(porting));
     if (!body || porting_encode_proof(body, &proof, port.undo_hash))
         status = api_problem_from_status(problem, -ENOMEM, "port");
@@ -150,7 +154,7 @@ static int port_begin(struct porting *porting, const struct porting_wish *wish,
     snprintf(port.gaining, sizeof(port.gaining), "%s", wish->gaining);
     int status = port_make(wish, &port, made);
     status = status ? api_problem_from_status(problem, status, "port")
-                    : port_start(porting, &port, &proof, problem);
+                    : port_start(porting, &port, &proof, &wish->target, problem);
     explicit_bzero(&proof, sizeof(proof));
     return status;
 }
@@ -242,6 +246,25 @@ int porting_begin(struct porting *porting, const struct porting_wish *wish,
 }
 
 /* ---- questions to the authority ---- */
+
+int porting_number_zone(struct porting *porting, struct store_address *address,
+                        struct api_problem *problem)
+{
+    char zone[STORE_DOMAIN_MAX + 1], why[FEDERATION_MAX_WHY] = "";
+    if (!porting->parts.zone)
+        return api_problem_set(problem, API_PROBLEM_BUSY, NULL,
+                               "%s: this node does not ask in DNS which ENUM zone holds it",
+                               address->user);
+    int status = porting->parts.zone(address->user + 1, zone, why, porting->parts.zone_arg);
+    if (status)
+        return api_problem_set(problem,
+                               status == STATUS_NOHOP || status == STATUS_UNPROVEN
+                                   ? API_PROBLEM_NO_ZONE
+                                   : API_PROBLEM_BUSY,
+                               NULL, "%s", why);
+    memcpy(address->domain, zone, sizeof(zone));
+    return 0;
+}
 
 static int nonce_get(struct porting *porting, const char *from, struct porting_draw *draw,
                      struct api_problem *problem)

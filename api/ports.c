@@ -2,6 +2,7 @@
  * id may stand there three times. */
 #include "api/ports.h"
 
+#include "api/number_place.h"
 #include "api/receipt.h"
 #include "base/chars.h"
 #include "base/status.h"
@@ -171,6 +172,8 @@ static int query_address(struct api_call *call, struct port_query *query)
     const char *text = api_call_arg(call, "address");
     struct store_fault fault;
     query->has_address = text != NULL;
+    if (text && api_text_is_number(text))
+        return api_number_name(call, text, "address", &query->address);
     if (text && store_address_parse(slice_of(text), &query->address, &fault))
         return api_problem_set(&call->problem, API_PROBLEM_PARAMETER, "address", "%.512s: %s", text,
                                fault.text);

@@ -30,6 +30,7 @@
     X(FROZEN, 409, "frozen", "The address may not be ported now")                                  \
     X(STATE, 409, "port-state", "The port is in no state for that")                                \
     X(CLAIM_LIMIT, 409, "claim-limit", "No further address may be claimed")                        \
+    X(NO_ZONE, 409, "no-enum-zone", "The number cannot be ported here")                            \
     X(TRIMMED, 410, "trimmed", "This part of the journal is gone")                                 \
     X(CHANGED, 412, "changed", "The record changed in the meantime")                               \
     X(TOO_LARGE, 413, "body-too-large", "The body is too large")                                   \

@@ -144,7 +144,8 @@ static bool address_take(struct follow *follow, const struct store_journal_entry
     char name[ZONE_NAME_MAX + 1];
     struct store_address address;
     uint64_t before, after;
-    if (address_of(entry, &address) != 0 || zone_address_name(&address, name) != 0 ||
+    if (address_of(entry, &address) != 0 ||
+        zone_address_place(publisher->records, &address, name) != 0 ||
         publisher_zone_of(publisher, name) != batch->zone)
         return true;
     follow->status =
@@ -312,7 +313,7 @@ static bool record_each(const struct store_record *record, void *arg)
     uint64_t hash;
     walk->looked_at++;
     *walk->last = record->address;
-    if (zone_address_name(&record->address, name) != 0 ||
+    if (zone_address_place(records, &record->address, name) != 0 ||
         publisher_zone_of(zone->publisher, name) != zone)
         return true;
     struct publisher_item *item = address_add(batch, name, &record->address);

@@ -1,6 +1,7 @@
 /* The handlers that all kinds of records share. */
 #include "api/records.h"
 
+#include "api/number_place.h"
 #include "base/status.h"
 
 #include <errno.h>
@@ -61,7 +62,14 @@ int api_record_read(struct api_call *call, const struct api_kind *kind, const ch
 
 int api_record_name(struct api_call *call, const struct api_kind *kind, char key[API_MAX_KEY_TEXT])
 {
+    struct store_address address;
     struct store_fault fault;
+    if (kind == &api_kind_address && api_text_is_number(call->param)) {
+        if (api_number_name(call, call->param, kind->parameter, &address))
+            return -EPROTO;
+        api_address_format(&address, key);
+        return 0;
+    }
     if (kind->parse(slice_of(call->param), key, &fault))
         return api_problem_set(&call->problem, API_PROBLEM_PARAMETER, kind->parameter, "%.512s: %s",
                                call->param, fault.text);

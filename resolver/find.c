@@ -3,6 +3,7 @@
 #include "resolver/finding.h"
 
 #include "base/status.h"
+#include "resolver/number_zone.h"
 #include "resolver/sipaddr.h"
 #include "resolver/zone.h"
 
@@ -64,11 +65,33 @@ static void number_leads_to(struct resolver_finding *finding, const struct store
     finding->step = FIND_DIRECTORY;
 }
 
+/* A number of an ENUM zone of ours: what the zone says of it our directory knows first. */
+static int zone_look_up(struct resolver_finding *finding, struct store_address *address)
+{
+    struct resolver_answer answer;
+    struct store_address at_zone;
+    int status = resolver_number_zone_ours(&finding->resolver->conf, finding->reader,
+                                           finding->digits, at_zone.domain);
+    if (status)
+        return status;
+    snprintf(at_zone.user, sizeof(at_zone.user), "+%s", finding->digits);
+    status = resolver_lookup(finding->reader, &at_zone, &answer);
+    if (status)
+        return status;
+    if (answer.rule != RESOLVER_HOSTED && answer.rule != RESOLVER_PORTED_OUT)
+        return STATUS_NOTFOUND;
+    *address = at_zone;
+    memcpy(address->domain, answer.hosting, sizeof(address->domain));
+    return 0;
+}
+
 static int number_look_up(struct resolver_finding *finding)
 {
     struct store_address address;
     int status =
         finding->directory->number(finding->reader, finding->digits, &address, finding->teller.arg);
+    if (status == STATUS_NOTFOUND)
+        status = zone_look_up(finding, &address);
     if (status == 0) {
         number_leads_to(finding, &address, RESOLVER_NUMBER_TABLE);
     } else if (status == STATUS_NOTFOUND) {

@@ -1,5 +1,7 @@
+#include "base/status.h"
 #include "resolver/internal.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* An address that the directory has. */
@@ -53,6 +55,64 @@ int resolver_lookup(struct store_reader *reader, const struct store_address *add
     return 0;
 }
 
+/* ---- numbers ---- */
+
+/* "+digits" as an address of this domain. */
+static void number_at(const char *digits, const char *domain, struct store_address *address)
+{
+    snprintf(address->user, sizeof(address->user), "+%s", digits);
+    snprintf(address->domain, sizeof(address->domain), "%s", domain);
+}
+
+/* One that its ENUM zone holds: the record of its address there says who serves it. */
+static int number_judge(const struct resolver_answer *answer, struct resolver_number *number)
+{
+    switch (answer->rule) {
+    case RESOLVER_HOSTED:
+        number->is_here = true;
+        number->leads_to = number->entry.address;
+        return 0;
+    case RESOLVER_PORTED_OUT:
+    case RESOLVER_MOVED:
+        number_at(number->entry.digits, answer->hosting, &number->leads_to);
+        return 0;
+    case RESOLVER_BLOCKED:
+        number->leads_to = number->at_zone;
+        return 0;
+    case RESOLVER_ALIAS:
+    case RESOLVER_UNKNOWN_CORE:
+    case RESOLVER_UNKNOWN:
+    case RESOLVER_AUTHORITY: /* prepared, or gone: DNS knows */
+    case RESOLVER_PUBLISHED:
+    case RESOLVER_PSTN:
+    case RESOLVER_NO_NUMBER:
+        break;
+    }
+    return STATUS_NOTFOUND;
+}
+
+int resolver_number_get(struct store_reader *reader, const char *digits,
+                        struct resolver_number *number)
+{
+    struct resolver_number found = {.is_here = false};
+    struct resolver_answer answer;
+    int status = store_number_get(reader, digits, &found.entry);
+    if (status)
+        return status;
+    if (found.entry.zone[0]) {
+        number_at(digits, found.entry.zone, &found.at_zone);
+        status = resolver_lookup(reader, &found.at_zone, &answer);
+        if (status == 0)
+            status = number_judge(&answer, &found);
+    } else {
+        found.is_here = true;
+        found.leads_to = found.entry.address;
+    }
+    if (status == 0)
+        *number = found;
+    return status;
+}
+
 /* ---- the directory of a search that sees all of it ---- */
 
 static int whole_lookup(struct store_reader *reader, const struct store_address *address,
@@ -65,11 +125,11 @@ static int whole_lookup(struct store_reader *reader, const struct store_address 
 static int whole_number(struct store_reader *reader, const char *digits,
                         struct store_address *address, void *arg)
 {
-    struct store_number number;
+    struct resolver_number number;
     (void)arg;
-    int status = store_number_get(reader, digits, &number);
+    int status = resolver_number_get(reader, digits, &number);
     if (status == 0)
-        *address = number.address;
+        *address = number.leads_to;
     return status;
 }
 

@@ -61,6 +61,19 @@ int resolver_lookup(struct store_reader *reader, const struct store_address *add
 /* A sentence such as "opb.example is not one of our domains: its own authority answers for it". */
 const char *resolver_rule_text(enum resolver_rule rule);
 
+/* What the directory says of a telephone number. */
+struct resolver_number {
+    struct store_number entry;
+    struct store_address at_zone;  /* "+digits@zone"; user "": no ENUM zone of ours holds it */
+    bool is_here;                  /* it leads to the entry's address */
+    struct store_address leads_to; /* else where it lives now, "+digits" at the hosting domain; or,
+                                      blocked, `at_zone` */
+};
+/* Needs a begun reader. Returns 0; STATUS_NOTFOUND: the directory does not know it, or does not
+ * know where it lives, as one that is about to come here; or a store status. */
+int resolver_number_get(struct store_reader *reader, const char *digits,
+                        struct resolver_number *number);
+
 /* ---- the resolver ---- */
 
 struct resolver;

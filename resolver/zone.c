@@ -319,7 +319,7 @@ int zone_domain_records(const struct zone_conf *conf, struct store_reader *reade
         service_add(&list);
         porting_add(&list);
     }
-    if (ours == 0 && zone_publishes_addresses(conf, &record)) {
+    if (ours == 0 && zone_publishes_addresses(conf, &record) && !zone_has_numbers(conf, domain)) {
         record_begin(&list, ZONE_TXT, "_sipaddr.%s", domain);
         record_end(&list, "\"v=sipaddr1\"");
     }

@@ -15,6 +15,12 @@
  *     _5061._tcp.edge.opa.example.  TLSA  3 1 1 <SHA-256 of a public key>
  *     <h>._sipaddr.opa.example.     NAPTR 10 10 "" "SIP+host" "" opb.example.
  *
+ * A domain that is a zone of a configured tree of ENUM has no _sipaddr names: its addresses are
+ * numbers, "+4930123@9.4.e164.arpa", and each has the record of RFC 6116 that leads to it where it
+ * is served:
+ *
+ *     3.2.1.0.3.9.4.e164.arpa.      NAPTR 10 10 "u" "E2U+sip" "!^.*$!sip:+4930123@opb.example!" .
+ *
  * A host's own records stand in the zone of the closest of our domains around it, and name every
  * key that is served there, of whatever domain: SRV records of all our domains lead to the same
  * hosts.
@@ -37,6 +43,7 @@
 #define ZONE_ADDRESSES_MAX 16  /* IP addresses of one target */
 #define ZONE_KEYS_MAX      512 /* of 256 certificates, the present and the next one each */
 #define ZONE_KEY_LEN       32  /* SHA-256 */
+#define ZONE_TREES_MAX     4   /* as RESOLVER_MAX_SUFFIXES */
 
 /* With their numbers on the wire. */
 enum zone_type {
@@ -82,7 +89,9 @@ typedef bool zone_receipt_h(const char *domain, size_t index, char *text, size_t
 struct zone_conf {
     uint32_t ttl_s;
     uint32_t address_ttl_s; /* of the records of single addresses */
-    bool address_records;   /* are they published at all? */
+    bool address_records;   /* are they published at all? Numbers always are */
+    char trees[ZONE_TREES_MAX][ZONE_NAME_MAX + 1]; /* of ENUM */
+    size_t tree_count;
     struct zone_target targets[ZONE_TARGETS_MAX];
     size_t target_count;
     struct zone_target porting; /* where other operators reach the federation API; host "": nowhere.
@@ -100,7 +109,8 @@ int zone_target_add(struct zone_conf *conf, const char *host, uint16_t port,
                     const struct netaddr *addresses, size_t count);
 int zone_key_add(struct zone_conf *conf, const uint8_t key[ZONE_KEY_LEN]);
 
-/* The targets of `from` in place of its own, that of the federation API and its receipt keys too. */
+/* The targets of `from` in place of its own, that of the federation API and its receipt keys too.
+ */
 void zone_targets_take(struct zone_conf *conf, const struct zone_conf *from);
 
 /* ---- the records ---- */
@@ -125,6 +135,9 @@ int zone_of_host(struct store_reader *reader, const char *host, char domain[STOR
 int zone_target_inside(struct store_reader *reader, const struct zone_target *target,
                        const char *domain);
 
+/* Is this domain a zone of ENUM, so that its addresses are numbers? */
+bool zone_has_numbers(const struct zone_conf *conf, const char *domain);
+
 /* Are records of this domain's single addresses published: by configuration, by the domain's own
  * record, and because their names are not too long? */
 bool zone_publishes_addresses(const struct zone_conf *conf, const struct store_domain *domain);
@@ -132,6 +145,11 @@ bool zone_publishes_addresses(const struct zone_conf *conf, const struct store_d
 /* The name of an address's record, whether it should exist or not: "<h>._sipaddr.opa.example".
  * Returns 0 or STATUS_LIMIT. */
 int zone_address_name(const struct store_address *address, char name[ZONE_NAME_MAX + 1]);
+
+/* The name of the record that an address of ours has by this configuration: of a number its name in
+ * ENUM, else as zone_address_name. Returns 0, or STATUS_LIMIT: it can have none. */
+int zone_address_place(const struct zone_conf *conf, const struct store_address *address,
+                       char name[ZONE_NAME_MAX + 1]);
 
 /* The record that should exist for one address. Needs a begun reader. Returns 0; STATUS_NOTFOUND:
  * none should; or a store status. */

@@ -46,6 +46,12 @@ bool store_status_is_verdict(int status);
 /* apply_records.c */
 store_apply_h store_apply_domain_add, store_apply_domain_put, store_apply_domain_del;
 store_apply_h store_apply_number_add, store_apply_number_put, store_apply_number_del;
+/* The address is gone, or nobody is led on from it any more: was it a number's, that goes too. */
+int store_number_forget(struct store_apply *apply, const struct store_address *address);
+/* The number of this address, "+digits@zone", leads to `target` from now on. Returns 0,
+ * STATUS_MALFORMED (it is no number's) or STATUS_NOTFOUND (nobody has the target). */
+int store_number_aim(struct store_apply *apply, const struct store_address *address,
+                     const struct store_address *target);
 store_apply_h store_apply_peer_add, store_apply_peer_put, store_apply_peer_del;
 store_apply_h store_apply_token_add, store_apply_token_del;
 store_apply_h store_apply_key_add;

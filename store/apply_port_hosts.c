@@ -69,6 +69,9 @@ static int unprepare(struct store_apply *apply, const struct store_port *port)
         return ret == STATUS_NOTFOUND ? 0 : ret;
     if (before.state != STORE_ADDRESS_PREPARED || strcmp(before.hosting, port->gaining) != 0)
         return 0;
+    ret = store_number_forget(apply, &port->address);
+    if (ret)
+        return ret;
     return store_apply_write(apply, apply->command->op, STORE_KIND_ADDRESS, &before, NULL);
 }
 
@@ -189,6 +192,7 @@ static int start_check(const struct store_apply *apply, const struct store_port 
 
 int store_apply_port_start(struct store_apply *apply)
 {
+    const struct store_address *target = &apply->command->order.target;
     struct store_port port = apply->command->order.port, known;
     bool own;
     port.role = STORE_PORT_GAINING;
@@ -204,6 +208,8 @@ int store_apply_port_start(struct store_apply *apply)
     ret = start_check(apply, &port);
     if (ret == 0)
         ret = is_ours(apply, port.address.domain, &own);
+    if (ret == 0 && target->user[0])
+        ret = store_number_aim(apply, &port.address, target);
     if (ret == 0 && !own)
         ret = prepare(apply, &port);
     return ret ? ret : port_write(apply, NULL, &port);

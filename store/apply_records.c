@@ -104,9 +104,8 @@ int store_apply_domain_del(struct store_apply *apply)
 /* ---- numbers ---- */
 
 /* It leads to an address that somebody has. */
-static int number_check(const struct store_apply *apply)
+static int number_check(const struct store_apply *apply, const struct store_number *number)
 {
-    const struct store_number *number = &apply->command->number;
     struct store_host host;
     int ret = store_number_check(number);
     if (ret == 0)
@@ -116,16 +115,109 @@ static int number_check(const struct store_apply *apply)
     return host.state == STORE_ADDRESS_TOMBSTONE ? STATUS_NOTFOUND : 0;
 }
 
+/* Who serves the address that the number leads to: he has the number too. */
+static int number_host(const struct store_apply *apply, const struct store_number *number,
+                       struct store_record *record)
+{
+    struct store_record led;
+    bool is_own;
+    int ret = store_record_read(apply->txn, &number->address, &led);
+    if (ret)
+        return ret;
+    ret = store_domain_exists(apply->txn, number->zone);
+    is_own = ret == 0;
+    if (ret && ret != STATUS_NOTFOUND)
+        return ret;
+    record->state = is_own ? STORE_ADDRESS_PORTED_OUT : STORE_ADDRESS_PORTED_IN;
+    memcpy(record->hosting, led.hosting, sizeof(record->hosting));
+    if (is_own && strcmp(led.hosting, number->zone) == 0)
+        record->state = STORE_ADDRESS_HOSTED;
+    memcpy(record->owner, led.owner, sizeof(record->owner));
+    return store_record_check_home(apply->txn, record);
+}
+
+/* The address of a number in its zone, where there is none: from it on it can be ported. */
+static int number_claim(struct store_apply *apply, const struct store_number *number)
+{
+    struct store_record record = {.created_ms = apply->position.time_ms}, known;
+    if (!apply->command->claim || !number->zone[0])
+        return 0;
+    snprintf(record.address.user, sizeof(record.address.user), "+%s", number->digits);
+    memcpy(record.address.domain, number->zone, sizeof(record.address.domain));
+    int ret = store_record_read(apply->txn, &record.address, &known);
+    if (ret == 0 && known.state == STORE_ADDRESS_TOMBSTONE)
+        return STATUS_QUARANTINED;
+    if (ret != STATUS_NOTFOUND)
+        return ret;
+    ret = number_host(apply, number, &record);
+    if (ret)
+        return ret;
+    snprintf(record.display, sizeof(record.display), "%s@%s", record.address.user,
+             record.address.domain);
+    record.version = store_apply_version(apply);
+    return store_apply_write(apply, apply->command->op, STORE_KIND_ADDRESS, NULL, &record);
+}
+
+/* 0 where there is such a number, of the version that the command expects. */
+static int number_known(const struct store_apply *apply)
+{
+    struct store_number known;
+    int ret = store_number_read(apply->txn, apply->command->number.digits, &known);
+    return ret == 0 && !store_apply_expects(apply, known.version) ? STATUS_CONFLICT : ret;
+}
+
 int store_apply_number_add(struct store_apply *apply)
 {
-    int ret = number_check(apply);
-    return ret ? ret : record_add(apply, STORE_KIND_NUMBER, &apply->command->number);
+    const struct store_number *number = &apply->command->number;
+    struct store_number known;
+    int ret = number_check(apply, number);
+    if (ret == 0)
+        ret = store_number_read(apply->txn, number->digits, &known);
+    if (ret != STATUS_NOTFOUND)
+        return ret ? ret : STATUS_EXISTS;
+    ret = number_claim(apply, number);
+    return ret ? ret : record_add(apply, STORE_KIND_NUMBER, number);
 }
 
 int store_apply_number_put(struct store_apply *apply)
 {
-    int ret = number_check(apply);
-    return ret ? ret : record_put(apply, STORE_KIND_NUMBER, &apply->command->number);
+    const struct store_number *number = &apply->command->number;
+    int ret = number_check(apply, number);
+    if (ret == 0)
+        ret = number_known(apply);
+    if (ret == 0)
+        ret = number_claim(apply, number);
+    return ret ? ret : record_put(apply, STORE_KIND_NUMBER, number);
+}
+
+int store_number_forget(struct store_apply *apply, const struct store_address *address)
+{
+    struct store_number number;
+    int ret = store_zone_number_read(apply->txn, address, &number);
+    if (ret)
+        return ret == STATUS_NOTFOUND ? 0 : ret;
+    return store_apply_write(apply, apply->command->op, STORE_KIND_NUMBER, &number, NULL);
+}
+
+int store_number_aim(struct store_apply *apply, const struct store_address *address,
+                     const struct store_address *target)
+{
+    struct store_number number = {.created_ms = apply->position.time_ms}, known;
+    if (!store_zone_number_digits(address, number.digits))
+        return STATUS_MALFORMED;
+    number.address = *target;
+    memcpy(number.zone, address->domain, sizeof(number.zone));
+    int ret = number_check(apply, &number);
+    if (ret)
+        return ret;
+    ret = store_number_read(apply->txn, number.digits, &known);
+    if (ret && ret != STATUS_NOTFOUND)
+        return ret;
+    number.version = store_apply_version(apply);
+    if (ret == 0)
+        number.created_ms = known.created_ms;
+    return store_apply_write(apply, apply->command->op, STORE_KIND_NUMBER, ret ? NULL : &known,
+                             &number);
 }
 
 int store_apply_number_del(struct store_apply *apply)

@@ -112,6 +112,8 @@ int store_apply_release(struct store_apply *apply)
     int ret = release_find(apply, &old);
     if (ret == 0)
         ret = store_port_gone(apply, &old.address);
+    if (ret == 0)
+        ret = store_number_forget(apply, &old.address);
     if (ret)
         return ret;
     if (!state_leaves_tombstone(old.state))
@@ -179,6 +181,9 @@ static int address_expire(struct store_apply *apply, struct slice key, uint32_t 
         return ret == STATUS_NOTFOUND ? STATUS_CORRUPT : ret;
     if (old.state == STORE_ADDRESS_TOMBSTONE)
         return tombstone_end(apply, &old, STORE_EXPIRE, budget);
+    ret = store_number_forget(apply, &address);
+    if (ret)
+        return ret;
     return store_apply_write(apply, STORE_EXPIRE, STORE_KIND_ADDRESS, &old, NULL);
 }
 

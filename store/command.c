@@ -10,7 +10,13 @@
 
 /* The form of an operation's arguments; it grows with the operation, so that a replica knows what
  * it cannot apply. */
-#define OP_FORM 1
+#define OP_FORM       1
+#define OP_FORM_START 2 /* STORE_PORT_START of a number: whom it leads to */
+
+static bool has_target(const struct store_command *command)
+{
+    return command->op == STORE_PORT_START && command->order.target.user[0] != '\0';
+}
 
 bool store_op_is_local(enum store_op op)
 {
@@ -322,7 +328,7 @@ int store_command_encode(const struct store_command *command, struct buf *out)
     store_pack_init(&pack, buffer, sizeof(buffer));
     store_pack_u8(&pack, COMMAND_FORM);
     store_pack_u8(&pack, (uint8_t)command->op);
-    store_pack_u8(&pack, OP_FORM);
+    store_pack_u8(&pack, has_target(command) ? OP_FORM_START : OP_FORM);
     ids_pack(&pack, command);
     store_pack_u64(&pack, command->expected_version);
     store_pack_string(&pack, command->actor);
@@ -334,6 +340,10 @@ int store_command_encode(const struct store_command *command, struct buf *out)
     } else {
         argument_pack(&pack, command);
     }
+    if (has_target(command)) {
+        store_pack_string(&pack, command->order.target.user);
+        store_pack_string(&pack, command->order.target.domain);
+    }
     int ret = store_pack_done(&pack, &bytes);
     if (ret == 0)
         ret = buf_append(out, bytes);
@@ -342,17 +352,21 @@ int store_command_encode(const struct store_command *command, struct buf *out)
                : batch_encode(&command->batch, command->op == STORE_ADDRESS_UNDO, out);
 }
 
-static void head_unpack(struct store_unpack *unpack, struct store_command *command)
+/* Returns the form of the operation's arguments. */
+static uint8_t head_unpack(struct store_unpack *unpack, struct store_command *command)
 {
     store_unpack_version(unpack, COMMAND_FORM);
     memset(command, 0, sizeof(*command));
     command->op = (enum store_op)store_unpack_u8(unpack);
-    store_unpack_version(unpack, OP_FORM);
+    uint8_t form = store_unpack_u8(unpack);
+    if (form != OP_FORM && (form != OP_FORM_START || command->op != STORE_PORT_START))
+        unpack->failed = true;
     ids_unpack(unpack, command);
     command->expected_version = store_unpack_u64(unpack);
     store_unpack_string(unpack, command->actor, sizeof(command->actor));
     command->time_ms = store_unpack_number(unpack);
     command->claim = store_unpack_u8(unpack) != 0;
+    return form;
 }
 
 int store_command_decode(struct slice bytes, struct store_record *records,
@@ -360,13 +374,18 @@ int store_command_decode(struct slice bytes, struct store_record *records,
 {
     struct store_unpack unpack;
     store_unpack_init(&unpack, bytes);
-    head_unpack(&unpack, command);
+    struct store_address *target = &command->order.target;
+    uint8_t form = head_unpack(&unpack, command);
     if (unpack.failed)
         return STATUS_CORRUPT;
     if (store_op_takes_batch(command->op))
         batch_unpack(&unpack, command->op == STORE_ADDRESS_UNDO, records, &command->batch);
     else
         argument_unpack(&unpack, command);
+    if (form == OP_FORM_START) {
+        store_unpack_string(&unpack, target->user, sizeof(target->user));
+        store_unpack_string(&unpack, target->domain, sizeof(target->domain));
+    }
     return store_unpack_done(&unpack);
 }
 

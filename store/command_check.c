@@ -85,7 +85,7 @@ static bool order_fits(const struct store_port_order *order)
            text_ends(port->gaining, sizeof(port->gaining)) &&
            text_ends(port->losing, sizeof(port->losing)) &&
            text_ends(port->owner, sizeof(port->owner)) &&
-           text_ends(port->display, sizeof(port->display)) &&
+           text_ends(port->display, sizeof(port->display)) && address_fits(&order->target) &&
            (unsigned)order->event < STORE_PORT_EVENT_COUNT && order->by <= STORE_PORT_BY_ALL &&
            (unsigned)order->reason < STORE_PORT_REASON_COUNT && order->paid <= STORE_PORT_OWED_ALL;
 }
@@ -116,6 +116,7 @@ static bool argument_fits(const struct store_command *command)
     case STORE_NUMBER_ADD:
     case STORE_NUMBER_PUT:
         return text_ends(command->number.digits, sizeof(command->number.digits)) &&
+               text_ends(command->number.zone, sizeof(command->number.zone)) &&
                address_fits(&command->number.address);
     case STORE_NUMBER_DEL:
         return text_ends(command->number.digits, sizeof(command->number.digits));

@@ -281,6 +281,9 @@ int store_record_host(const struct store_txn *txn, const struct store_address *a
 int store_record_any(const struct store_txn *txn, const char *domain);
 
 int store_number_read(const struct store_txn *txn, const char *digits, struct store_number *number);
+/* As store_zone_number_get. */
+int store_zone_number_read(const struct store_txn *txn, const struct store_address *address,
+                           struct store_number *number);
 int store_number_write(const struct store_txn *txn, const struct store_number *number);
 int store_number_remove(const struct store_txn *txn, const char *digits);
 int store_number_check(const struct store_number *number);

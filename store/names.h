@@ -63,6 +63,14 @@ bool store_user_is_reserved(const char *user);
  * (1-9), has other characters or parameters, under 3 or over STORE_NUMBER_MAX digits. */
 int store_number_parse(struct slice text, char digits[STORE_NUMBER_MAX + 1],
                        struct store_fault *fault);
+/* May a zone of ENUM with this apex (canonical) hold the number? Its first labels, as far as they
+ * are of one digit, are the number's first digits in reverse order (RFC 6116 section 3.2):
+ * "9.4.e164.arpa" has "4930...", "e164.opa.example" any. */
+bool store_number_fits(const char *digits, const char *zone);
+/* The digits of an address such as "+4930123@9.4.e164.arpa", if it may be a number's in the ENUM
+ * zone that its domain would be. False: `digits` is untouched. */
+bool store_zone_number_digits(const struct store_address *address,
+                              char digits[STORE_NUMBER_MAX + 1]);
 /* An owner is 1 to STORE_OWNER_MAX printable ASCII characters without spaces. `fault` may be NULL.
  * Returns 0 or STATUS_MALFORMED. */
 int store_owner_check(struct slice owner, struct store_fault *fault);

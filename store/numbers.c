@@ -8,16 +8,19 @@
 
 #define NUMBER_MIN 3 /* digits, with the country code */
 
-#define NUMBER_FORM     1
-#define NUMBER_SIZE_MAX (32 + STORE_USER_MAX + STORE_DOMAIN_MAX)
+#define NUMBER_FORM      1
+#define NUMBER_FORM_ZONE 2 /* its zone follows the address */
+#define NUMBER_SIZE_MAX  (32 + STORE_USER_MAX + 2 * STORE_DOMAIN_MAX)
 
 /* ---- the record: form, address, version, creation; the digits are the key ---- */
 
 void store_number_pack(struct store_pack *pack, const struct store_number *number)
 {
-    store_pack_u8(pack, NUMBER_FORM);
+    store_pack_u8(pack, number->zone[0] ? NUMBER_FORM_ZONE : NUMBER_FORM);
     store_pack_string(pack, number->address.user);
     store_pack_string(pack, number->address.domain);
+    if (number->zone[0])
+        store_pack_string(pack, number->zone);
     store_pack_number(pack, number->version);
     store_pack_number(pack, number->created_ms);
 }
@@ -25,9 +28,14 @@ void store_number_pack(struct store_pack *pack, const struct store_number *numbe
 void store_number_unpack(struct store_unpack *unpack, struct store_number *number)
 {
     struct store_address *address = &number->address;
-    store_unpack_version(unpack, NUMBER_FORM);
+    uint8_t form = store_unpack_u8(unpack);
+    if (form != NUMBER_FORM && form != NUMBER_FORM_ZONE)
+        unpack->failed = true;
     store_unpack_string(unpack, address->user, sizeof(address->user));
     store_unpack_string(unpack, address->domain, sizeof(address->domain));
+    number->zone[0] = '\0';
+    if (form == NUMBER_FORM_ZONE)
+        store_unpack_string(unpack, number->zone, sizeof(number->zone));
     number->version = store_unpack_number(unpack);
     number->created_ms = store_unpack_number(unpack);
 }
@@ -93,7 +101,51 @@ int store_number_check(const struct store_number *number)
     for (size_t i = 0; i < len; i++)
         if (!char_is_digit(number->digits[i]))
             return STATUS_MALFORMED;
+    if (number->zone[0] &&
+        (store_name_check(number->zone) || !store_number_fits(number->digits, number->zone)))
+        return STATUS_MALFORMED;
     return store_address_check(&number->address);
+}
+
+/* ---- the zone that holds it ---- */
+
+bool store_number_fits(const char *digits, const char *zone)
+{
+    size_t count = 0, len = strlen(digits);
+    while (char_is_digit(zone[2 * count]) && zone[2 * count + 1] == '.')
+        count++;
+    if (count > len)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        if (zone[2 * (count - 1 - i)] != digits[i])
+            return false;
+    return true;
+}
+
+bool store_zone_number_digits(const struct store_address *address,
+                              char digits[STORE_NUMBER_MAX + 1])
+{
+    char parsed[STORE_NUMBER_MAX + 1];
+    if (address->user[0] != '+' || store_number_parse(slice_of(address->user), parsed, NULL) ||
+        strcmp(parsed, address->user + 1) != 0 || !store_number_fits(parsed, address->domain))
+        return false;
+    memcpy(digits, parsed, sizeof(parsed));
+    return true;
+}
+
+int store_zone_number_read(const struct store_txn *txn, const struct store_address *address,
+                           struct store_number *number)
+{
+    char digits[STORE_NUMBER_MAX + 1];
+    struct store_number found;
+    if (!store_zone_number_digits(address, digits))
+        return STATUS_NOTFOUND;
+    int ret = store_number_read(txn, digits, &found);
+    if (ret == 0 && strcmp(found.zone, address->domain) != 0)
+        ret = STATUS_NOTFOUND;
+    if (ret == 0)
+        *number = found;
+    return ret;
 }
 
 /* ---- as people write them ---- */
@@ -176,6 +228,12 @@ int store_number_parse(struct slice text, char digits[STORE_NUMBER_MAX + 1],
 int store_number_get(struct store_reader *reader, const char *digits, struct store_number *number)
 {
     return store_number_read(&reader->txn, digits, number);
+}
+
+int store_zone_number_get(struct store_reader *reader, const struct store_address *address,
+                          struct store_number *number)
+{
+    return store_zone_number_read(&reader->txn, address, number);
 }
 
 struct number_list {

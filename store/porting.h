@@ -228,6 +228,8 @@ struct store_port_order {
     enum store_port_reason reason; /* STEP */
     unsigned paid;                 /* PAID: of enum store_port_owed */
     uint32_t moved;                /* TELL: s, how long a losing host leads callers on */
+    struct store_address target;   /* START, of a number: whom it leads to when it has come; else
+                                      empty */
 };
 
 /* ---- reading ---- */

@@ -195,10 +195,17 @@ int store_route(struct store_reader *reader, const struct store_address *address
 struct store_number {
     char digits[STORE_NUMBER_MAX + 1]; /* E.164 without '+' */
     struct store_address address;      /* in our directory */
+    char zone[STORE_DOMAIN_MAX + 1];   /* apex of the ENUM zone that holds it: "+digits" of that
+                                          domain is an address, whose record says who serves the
+                                          number; "": it cannot be ported */
     uint64_t version, created_ms;
 };
 typedef bool store_number_h(const struct store_number *number, void *arg);
 int store_number_get(struct store_reader *reader, const char *digits, struct store_number *number);
+/* The number whose record this is, "+digits@zone": STATUS_NOTFOUND also where the number's own
+ * record names another zone. */
+int store_zone_number_get(struct store_reader *reader, const struct store_address *address,
+                          struct store_number *number);
 int store_number_list(struct store_reader *reader, const char *after, size_t max,
                       store_number_h *each, void *arg);
 /* Those that lead to addresses of one domain, or to its guests: what it serves of foreign ones. */
@@ -397,8 +404,10 @@ enum store_op {
                               without tombstone. STATUS_CONFLICT: changed since, not imported, or
                               the import is no longer in the journal; STATUS_INUSE */
 
-    STORE_NUMBER_ADD, /* `number`; STATUS_NOTFOUND where its address is not in the directory */
-    STORE_NUMBER_PUT,
+    STORE_NUMBER_ADD, /* `number`; STATUS_NOTFOUND where its address is not in the directory. With
+                         `claim`, and a zone: where the directory has no address "+digits@zone" yet,
+                         it gets one, served by whoever serves the number's address */
+    STORE_NUMBER_PUT, /* the same */
     STORE_NUMBER_DEL, /* `number.digits` */
     STORE_PEER_ADD,
     STORE_PEER_PUT,
@@ -473,7 +482,7 @@ struct store_command {
         expected_version; /* of the record (PUT, DEL, RELEASE, PURGE, AUTH), or STORE_ANY_VERSION */
     char actor[STORE_ACTOR_MAX + 1];
     uint64_t time_ms; /* Unix time at the node that made the command */
-    bool claim;       /* STORE_ADDRESS_ADD */
+    bool claim;       /* STORE_ADDRESS_ADD, STORE_NUMBER_ADD and _PUT */
     bool dry_run;     /* judged, and nothing is kept: neither change nor log nor verdict */
     union {
         struct store_domain domain;

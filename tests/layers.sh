@@ -53,6 +53,7 @@ peering/transport/tls_next.h
 peering/transport/trust.h
 resolver/check.h
 resolver/update.h
+resolver/number_zone.h
 resolver/zone.h
 '
 

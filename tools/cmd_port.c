@@ -38,7 +38,9 @@ static const struct tool_resource ports = {
                {"receipt", "receipt"},
                {"created", "created"},
                {"version", "version"}},
-    .settings = {{OPT_OWNER, "owner", SETTING_TEXT}, {OPT_REASON, "reason", SETTING_TEXT}},
+    .settings = {{OPT_OWNER, "owner", SETTING_TEXT},
+                 {OPT_REASON, "reason", SETTING_TEXT},
+                 {OPT_TO, "to", SETTING_TEXT}},
 };
 
 /* A code from standard input: others can read command lines. */

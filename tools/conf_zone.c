@@ -9,6 +9,8 @@ _Static_assert(TLS_KEY_HASH_LEN == ZONE_KEY_LEN, "TLSA records have the hash of 
 _Static_assert(2 * TLS_MAX_DOMAINS <= ZONE_KEYS_MAX, "each certificate has two keys");
 _Static_assert(TRANSPORT_MAX_LISTENERS <= ZONE_TARGETS_MAX, "each listener is a target");
 
+_Static_assert(RESOLVER_MAX_SUFFIXES <= ZONE_TREES_MAX, "each tree of ENUM may have zones of ours");
+
 #define TLS_PORT 5061 /* where peers connect to if no port is named (RFC 3261 section 19.1.2) */
 
 static bool is_ip(const char *host)
@@ -74,6 +76,15 @@ static void set_porting(struct conf_load *load)
     porting->address_count = 1;
 }
 
+static void add_trees(struct conf_load *load)
+{
+    const struct resolver_conf *dns = &load->conf->edge.resolver;
+    struct zone_conf *zone = &load->conf->zone;
+    for (size_t i = 0; i < dns->suffix_count; i++)
+        memcpy(zone->trees[i], dns->suffixes[i].name, sizeof(zone->trees[i]));
+    zone->tree_count = dns->suffix_count;
+}
+
 int conf_fill_zone(struct conf_load *load)
 {
     const struct tls_conf *tls = &load->conf->edge.tls;
@@ -81,6 +92,7 @@ int conf_fill_zone(struct conf_load *load)
     for (size_t i = 0; status == 0 && i < load->conf->edge.transport.listener_count; i++)
         status = add_target(load, i);
     set_porting(load);
+    add_trees(load);
     for (size_t i = 0; status == 0 && !load->unjudged && i < tls->certificate_count; i++) {
         conf_look_at(load, "certificate", tls->certificates[i].domain, NULL,
                      load->certificate_lines[i]);

@@ -430,6 +430,14 @@ static int ask_operator(const char *from_domain, const char *to_domain, const ch
     return federation_ask(daemon->federation, from_domain, to_domain, method, path, body, answer);
 }
 
+/* porting_zone_h */
+static int find_zone(const char *digits, char zone[STORE_DOMAIN_MAX + 1],
+                     char why[FEDERATION_MAX_WHY], void *arg)
+{
+    const struct daemon *daemon = arg;
+    return federation_number_zone(daemon->federation, digits, zone, why);
+}
+
 /* porting_notice_h. Who cannot be told at all is not owed it for ever. */
 static int tell_holder(const char *domain, const struct store_address *address, const char *text,
                        void *arg)
@@ -458,6 +466,8 @@ static int open_porting(struct daemon *daemon)
     const struct porting_parts parts = {.store = daemon->store,
                                         .ask = ask_operator,
                                         .ask_arg = daemon,
+                                        .zone = find_zone,
+                                        .zone_arg = daemon,
                                         .notice = tell_holder,
                                         .notice_arg = daemon,
                                         .receipts = daemon->receipts,

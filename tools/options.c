@@ -123,6 +123,12 @@ const struct option_row option_rows[OPT_COUNT] = {
     [OPT_ROLE] = {"role", "authority|gaining|losing", VALUE_CHOICE, "authority gaining losing",
                   .help = "only those in which we are this"},
     [OPT_FOR] = {"for", "DOMAIN", VALUE_TEXT, .help = "the new host for which alone it is good"},
+    [OPT_ZONE] = {"zone", "APEX", VALUE_TEXT,
+                  .help =
+                      "the ENUM zone that holds it, whose operator ports it (else the domain of "
+                      "ours that is one)"},
+    [OPT_TO] = {"to", "ADDRESS", VALUE_TEXT,
+                .help = "of a number: the address at the new host that it is to lead to"},
 };
 
 bool tool_has(const struct tool *tool, enum tool_option option)

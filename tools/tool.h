@@ -84,6 +84,8 @@ enum tool_option {
     OPT_SIGNATURE,
     OPT_PORT_STATE, /* --state of another command */
     OPT_ROLE,
+    OPT_ZONE,
+    OPT_TO,
     OPT_COUNT
 };
 #define TOOL_BIT(option) (UINT64_C(1) << (option))

@@ -60,8 +60,9 @@ static void plan_core(const struct sip_msg *request, const struct called *called
 {
     const struct store_domain *core = &called->answer.route.core;
     plan->side = TRANSPORT_INSIDE;
-    if (called->answer.rule == RESOLVER_HOSTED)
+    if (called->answer.rule == RESOLVER_HOSTED || called->leads_here)
         plan->called = *called_name(called);
+    plan->renamed = plan->renamed || called->leads_here;
     snprintf(plan->hosted, sizeof(plan->hosted), "%s", core->name);
     plan_core_targets(plan, core, NULL);
     plan_keep_tls(request, plan);
@@ -78,6 +79,22 @@ static void plan_peer(const char *domain, uint16_t port, struct plan *plan)
 }
 
 /* ---- from the core (3.1) ---- */
+
+/* May this core call under a number: is it one that we serve? Then `route` is that of whom it leads
+ * to. */
+static int caller_number(struct store_reader *reader, const struct store_address *caller,
+                         struct store_route *route)
+{
+    char digits[STORE_NUMBER_MAX + 1];
+    struct resolver_number number;
+    if (!route->domain_is_ours || route->address_found || caller->user[0] != '+' ||
+        store_number_parse(slice_of(caller->user), digits, NULL) != 0)
+        return 0;
+    int status = resolver_number_get(reader, digits, &number);
+    if (status == STATUS_NOTFOUND || (status == 0 && !number.is_here))
+        return 0;
+    return status ? status : store_route(reader, &number.leads_to, route);
+}
 
 static bool hosted_here(const struct store_route *route)
 {
@@ -102,7 +119,8 @@ static void admit_core_caller(struct proxy *proxy, const struct origin *origin,
     bool named = called_is_sip(&uri) && uri.host_kind == SIP_HOST_NAME &&
                  store_domain_canonical(uri.host, caller.domain, NULL) == 0 &&
                  store_user_canonical(uri.user, caller.user, NULL) == 0;
-    if (named && (!reader || store_route(reader, &caller, &route) != 0)) {
+    if (named && (!reader || store_route(reader, &caller, &route) != 0 ||
+                  caller_number(reader, &caller, &route) != 0)) {
         refusal_set(plan->refusal, 500, "the directory cannot be read");
         return;
     }
@@ -290,7 +308,8 @@ static void plan_from_peer(struct proxy *proxy, const struct origin *origin,
                            const struct sip_msg *request, struct plan *plan)
 {
     struct called called;
-    if (!called_look_up(proxy, &request->uri, &called, plan->refusal))
+    if (!called_look_up(proxy, &request->uri, &called, plan->refusal) ||
+        !called_follow_number(proxy, &called, plan->refusal))
         return;
     if (called.answer.rule == RESOLVER_AUTHORITY)
         arrive_plan(proxy, request, &called.address, plan);
@@ -316,7 +335,8 @@ void admit_in_dialog(struct proxy *proxy, const struct sip_msg *request, bool ha
                    proxy_hosts(proxy, domain);
     if (called_is_sip(uri) && !is_ours)
         return;
-    if (!called_look_up(proxy, uri, &called, refusal))
+    if (!called_look_up(proxy, uri, &called, refusal) ||
+        !called_follow_number(proxy, &called, refusal))
         return;
     if (!has_route || called.answer.rule == RESOLVER_BLOCKED)
         called_is_served(request, &called, refusal);
@@ -334,12 +354,13 @@ bool admit_is_probe(const struct origin *origin, const struct sip_msg *request)
 void admit_answer_probe(struct proxy *proxy, const struct sip_msg *request, struct refusal *answer)
 {
     struct called called;
-    if (!called_look_up(proxy, &request->uri, &called, answer))
+    if (!called_look_up(proxy, &request->uri, &called, answer) ||
+        !called_follow_number(proxy, &called, answer))
         return;
     switch (called.answer.rule) {
     case RESOLVER_PORTED_OUT:
     case RESOLVER_MOVED:
-        if (!called.answer.route.aliased) {
+        if (!called.answer.route.aliased && !called.leads_here) {
             called_redirect_ported(request, &called, answer);
             return;
         }

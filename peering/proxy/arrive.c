@@ -54,10 +54,34 @@ static void note(struct proxy *proxy, const struct store_address *address)
     ring_commit(proxy->arrived, sizeof(*noted));
 }
 
+/* Our core knows by what it leads to the number that came. */
+static void number_name(struct proxy *proxy, struct plan *plan)
+{
+    struct store_reader *reader = proxy_reader(proxy);
+    struct store_number number;
+    if (!reader || store_zone_number_get(reader, &plan->called, &number) != 0)
+        return;
+    plan->called = number.address;
+    plan->renamed = true;
+}
+
+/* A number is called at the domain that served it; prepared is its address in its ENUM zone. */
+static void number_zone(struct proxy *proxy, struct store_address *address)
+{
+    struct store_reader *reader = proxy_reader(proxy);
+    char digits[STORE_NUMBER_MAX + 1];
+    struct store_number number;
+    if (reader && address->user[0] == '+' &&
+        store_number_parse(slice_of(address->user), digits, NULL) == 0 &&
+        store_number_get(reader, digits, &number) == 0 && number.zone[0])
+        memcpy(address->domain, number.zone, sizeof(number.zone));
+}
+
 static void arrived(struct context *context)
 {
     context->plan->arrives = false;
     note(context->proxy, &context->plan->called);
+    number_name(context->proxy, context->plan);
     context_try_targets(context);
 }
 
@@ -111,6 +135,7 @@ bool arrive_turn(struct context *context, const char *host)
     struct refusal refusal = {.status = 0};
     struct store_address whom = context->plan->whom;
     struct store_domain hosting;
+    number_zone(context->proxy, &whom);
     if (!arrive_expected(context->proxy, &whom, &hosting) || strcmp(hosting.name, host) != 0 ||
         strcmp(host, context->plan->caller_group) == 0)
         return false;

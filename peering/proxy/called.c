@@ -2,8 +2,10 @@
  * live here (design sections 3.1, 3.2). */
 #include "peering/proxy/called.h"
 
+#include "base/status.h"
 #include "peering/proxy/port_form.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 #define PORTED_OUT_EXPIRES_S 300 /* how long a peer may remember our redirect (design 3.3) */
@@ -21,6 +23,8 @@ bool called_look_up(struct proxy *proxy, const struct sip_uri *uri, struct calle
 {
     struct store_fault fault;
     struct store_reader *reader = proxy_reader(proxy);
+    called->asked.user[0] = '\0';
+    called->leads_here = false;
     if (!called_is_sip(uri)) {
         refusal_set(refusal, 404, "telephone numbers are not routed here");
         return false;
@@ -49,6 +53,39 @@ bool called_look_up(struct proxy *proxy, const struct sip_uri *uri, struct calle
     return true;
 }
 
+/* What the number leads to, where we serve it; else where its record stands. */
+static int number_follow(struct store_reader *reader, const struct store_number *number,
+                         struct called *called)
+{
+    struct store_address at_zone;
+    snprintf(at_zone.user, sizeof(at_zone.user), "+%s", number->digits);
+    snprintf(at_zone.domain, sizeof(at_zone.domain), "%s", number->zone);
+    int status = resolver_lookup(reader, &at_zone, &called->answer);
+    if (status)
+        return status;
+    called->asked = called->address;
+    called->leads_here = called->answer.rule == RESOLVER_HOSTED;
+    called->address = called->leads_here ? number->address : at_zone;
+    return called->leads_here ? resolver_lookup(reader, &called->address, &called->answer) : 0;
+}
+
+bool called_follow_number(struct proxy *proxy, struct called *called, struct refusal *refusal)
+{
+    struct store_reader *reader = proxy_reader(proxy);
+    char digits[STORE_NUMBER_MAX + 1];
+    struct store_number number;
+    if (!called->has_address || called->address.user[0] != '+' ||
+        store_number_parse(slice_of(called->address.user), digits, NULL) != 0)
+        return true;
+    int status = reader ? store_number_get(reader, digits, &number) : -EIO;
+    if (status == 0 && number.zone[0])
+        status = number_follow(reader, &number, called);
+    if (status == 0 || status == STATUS_NOTFOUND)
+        return true;
+    refusal_set(refusal, 500, "the directory cannot be read");
+    return false;
+}
+
 void called_refuse_unknown(const struct sip_msg *request, struct refusal *refusal)
 {
     if (request->method == SIP_REGISTER)
@@ -61,24 +98,27 @@ void called_redirect_ported(const struct sip_msg *request, const struct called *
                             struct refusal *refusal)
 {
     bool sips = request->uri.scheme == SIP_SCHEME_SIPS;
-    refusal_set(refusal, 302, "%s@%s is hosted by %s", called->address.user, called->address.domain,
+    const struct store_address *asked = called->asked.user[0] ? &called->asked : &called->address;
+    refusal_set(refusal, 302, "%s@%s is hosted by %s", asked->user, asked->domain,
                 called->answer.hosting);
     int len = snprintf(refusal->headers, sizeof(refusal->headers),
                        "Contact: <%s:%s%%40%s@%s>;expires=%d\r\n", sips ? "sips" : "sip",
-                       called->address.user, called->address.domain, called->answer.hosting,
-                       PORTED_OUT_EXPIRES_S);
+                       asked->user, asked->domain, called->answer.hosting, PORTED_OUT_EXPIRES_S);
     if (len < 0 || (size_t)len >= sizeof(refusal->headers))
         refusal_set(refusal, 480, "the address is hosted elsewhere under names too long to tell");
 }
 
-/* 302 with the plain address that an alias names: a redirect, no port data (design 3.2). */
+/* 302 with the plain address that an alias, or a number of ours, names: a redirect, no port data
+ * (design 3.2). */
 static void redirect_alias(const struct sip_msg *request, const struct called *called,
                            struct refusal *refusal)
 {
     bool sips = request->uri.scheme == SIP_SCHEME_SIPS;
-    const struct store_address *target = &called->answer.route.target;
-    refusal_set(refusal, 302, "%s@%s is another name of %s@%s", called->address.user,
-                called->address.domain, target->user, target->domain);
+    const struct store_address *target =
+        called->answer.route.aliased ? &called->answer.route.target : &called->address;
+    const struct store_address *asked = called->leads_here ? &called->asked : &called->address;
+    refusal_set(refusal, 302, "%s@%s is another name of %s@%s", asked->user, asked->domain,
+                target->user, target->domain);
     int len = snprintf(refusal->headers, sizeof(refusal->headers), "Contact: <%s:%s@%s>\r\n",
                        sips ? "sips" : "sip", target->user, target->domain);
     if (len < 0 || (size_t)len >= sizeof(refusal->headers))
@@ -95,7 +135,7 @@ bool called_is_served(const struct sip_msg *request, const struct called *called
     case RESOLVER_PORTED_OUT:
     case RESOLVER_MOVED:
     case RESOLVER_ALIAS:
-        if (called->answer.route.aliased)
+        if (called->answer.route.aliased || called->leads_here)
             redirect_alias(request, called, refusal);
         else
             called_redirect_ported(request, called, refusal);

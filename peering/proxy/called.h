@@ -13,6 +13,11 @@ struct called {
     bool has_address; /* else only the domain is known */
     bool in_port_form;
     struct resolver_answer answer;
+    /* Of a number that has come here by way of its ENUM zone (called_follow_number): as it was
+     * asked for; then `address` is what it leads to, or "+digits@zone" where that is not here. Else
+     * user "". */
+    struct store_address asked;
+    bool leads_here; /* `address` is what the number leads to */
 };
 
 static inline bool called_is_sip(const struct sip_uri *uri)
@@ -24,6 +29,11 @@ static inline bool called_is_sip(const struct sip_uri *uri)
  * nothing that can be routed, with the refusal set. */
 bool called_look_up(struct proxy *proxy, const struct sip_uri *uri, struct called *called,
                     struct refusal *refusal);
+/* A peer asks for a number that an ENUM zone holds and our directory knows: under our own domain,
+ * as ENUM says, or under the one that served it before and still leads callers on. Who serves it,
+ * the record of its address in that zone says (design section 8). Everything else is left as it is.
+ * Returns false where the directory cannot be read, with the refusal set. */
+bool called_follow_number(struct proxy *proxy, struct called *called, struct refusal *refusal);
 /* 404: nobody has this address. */
 void called_refuse_unknown(const struct sip_msg *request, struct refusal *refusal);
 /* 302 in port form (design 3.2): bob%40opb.example@opc.example. */

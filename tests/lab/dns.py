@@ -69,6 +69,31 @@ KNOT_SIGNED = """\
     dnssec-policy: lab
 """
 
+# A zone that takes updates: the records of a domain that an edge publishes itself.
+UPDATED = """\
+$ORIGIN {domain}.
+$TTL 60
+@  SOA ns hostmaster 1 3600 600 86400 5
+@  NS  ns
+ns A   {nameserver}
+"""
+
+KNOT_UPDATES = """\
+key:
+  - id: publisher
+    algorithm: hmac-sha256
+    secret: {secret}
+acl:
+  - id: updates
+    key: publisher
+    action: update
+"""
+
+KNOT_UPDATED = KNOT_SIGNED + "    acl: [ updates ]\n"
+
+TSIG = 'key "publisher" {{\n\talgorithm hmac-sha256;\n\tsecret "{secret}";\n}};\n'
+SECRET = "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LTAwMDA="
+
 UNBOUND = """\
 server:
     directory: "{directory}"
@@ -121,6 +146,7 @@ class Dns:
                                 self.path("unbound.conf")],
                                self.path("unbound.log"), keep)
         self.trust_anchors = []
+        self.updated = ()
 
     def path(self, name):
         return os.path.join(self.directory, name)
@@ -129,10 +155,13 @@ class Dns:
         with open(self.path(name), "w", encoding="ascii") as file:
             file.write(text)
 
-    def configure(self, fingerprints, more="", negative_ttl=60, ttl=60, services=()):
+    def configure(self, fingerprints, more="", negative_ttl=60, ttl=60, services=(), updated=()):
         """`fingerprints`: for each operator's letter, that of its edge's key, which DNS then names
         (DANE), or None. `more`: records of the zone above the operators.
-        `ttl`: of the operators' zones. `services`: further ones of each edge, as port and label."""
+        `ttl`: of the operators' zones. `services`: further ones of each edge, as port and label.
+        `updated`: further zones, empty at first, which take updates signed with the key in
+        `tsig.key`."""
+        self.updated = updated
         self._write("knot.conf", self._knot_conf())
         self._write("example.zone", PARENT.format(
             nameserver=self.plan.nameserver, negative_ttl=negative_ttl) + more)
@@ -145,6 +174,11 @@ class Dns:
                           for address in (operator.published, operator.also_published) if address)
                 + "".join(f"{label} SRV 10 10 {port} edge\n" for port, label in services))
             self._make_key(operator.domain)
+        for domain in updated:
+            self._write(domain + ".zone", UPDATED.format(domain=domain,
+                                                         nameserver=self.plan.nameserver))
+            self._make_key(domain)
+        self._write("tsig.key", TSIG.format(secret=SECRET))
         self._write("unbound.conf", self._unbound_conf())
 
     @staticmethod
@@ -161,11 +195,15 @@ class Dns:
                 self.trust_anchors.append(line)
 
     def _knot_conf(self):
-        text = KNOT.format(directory=self.directory, address=self.plan.nameserver, port=DNS_PORT)
+        knot = KNOT.replace("policy:\n", KNOT_UPDATES + "policy:\n") if self.updated else KNOT
+        text = knot.format(directory=self.directory, address=self.plan.nameserver, port=DNS_PORT,
+                           secret=SECRET)
         text += KNOT_ZONE.format(domain="example", directory=self.directory)
         for operator in self.plan.operators:
             text += KNOT_ZONE.format(domain=operator.domain, directory=self.directory)
             text += KNOT_SIGNED
+        for domain in self.updated:
+            text += KNOT_ZONE.format(domain=domain, directory=self.directory) + KNOT_UPDATED
         return text
 
     def _unbound_conf(self):
@@ -173,7 +211,8 @@ class Dns:
         for anchor in self.trust_anchors:
             text += f'    trust-anchor: "{anchor}"\n'
         text += "remote-control:\n    control-enable: no\n"
-        for zone in ["example"] + [operator.domain for operator in self.plan.operators]:
+        for zone in ["example"] + [operator.domain for operator in self.plan.operators] \
+                + list(self.updated):
             text += (f"stub-zone:\n    name: {zone}\n"
                      f"    stub-addr: {self.plan.nameserver}@{DNS_PORT}\n")
         return text

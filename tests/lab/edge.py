@@ -22,7 +22,7 @@ allow = {{{allow}}}
 certificate "{domain}" {{ chain = "{chain}" key = "{key}" {served} }}
 trust {{ anchors = "{anchors}" {trust} }}
 cores {{ check-ms = {core_check_ms} {cores} }}
-dns {{ upstreams = {{"{resolver}"}} }}
+dns {{ upstreams = {{"{resolver}"}} {dns} }}
 {more}
 """
 
@@ -72,7 +72,8 @@ class Edge:
         self.outside = ""  # further settings of the listener towards peers,
         self.served = ""  # of the certificate
         self.trust = ""  # of whom it believes,
-        self.cores = ""  # and of the cores
+        self.cores = ""  # and of the cores,
+        self.dns = ""  # and of whom it asks
         self.core_check_ms = 0  # most tests read or count what cores get
         self.core = core or f"sip:{operator.phone}:{SIP_PORT};transport=udp"
         self.program = Program(f"edge {operator.letter.upper()}",
@@ -104,7 +105,8 @@ class Edge:
             domain=self.operator.domain, chain=self.pki.path(self.certificate + ".pem"),
             key=self.pki.path(self.certificate + ".key"), anchors=self.pki.anchors,
             served=self.served, trust=self.trust, cores=self.cores,
-            core_check_ms=self.core_check_ms, resolver=f"{self.plan.resolver}:{DNS_PORT}", more=self.more)
+            core_check_ms=self.core_check_ms, resolver=f"{self.plan.resolver}:{DNS_PORT}",
+            dns=self.dns, more=self.more)
 
     # -- running --------------------------------------------------------------------------
 
