@@ -130,7 +130,7 @@ static void outcome_take(struct search *search, const struct resolver_outcome *o
     } else if (!is_believed(search, outcome)) {
         search->status = STATUS_UNPROVEN;
         snprintf(search->why, sizeof(search->why),
-                 "which ENUM zone holds +%s is not known for sure: what DNS says of " SERVICE
+                 "+%s cannot be ported here: what DNS says of " SERVICE
                  "%s is not validated, and its tree is not trusted (dns, enum-trusted)",
                  search->digits, search->zone);
     } else if (outcome->status || !names_a_host(outcome->set)) {

@@ -125,7 +125,7 @@ bool store_number_fits(const char *digits, const char *zone)
 bool store_zone_number_digits(const struct store_address *address,
                               char digits[STORE_NUMBER_MAX + 1])
 {
-    char parsed[STORE_NUMBER_MAX + 1];
+    char parsed[STORE_NUMBER_MAX + 1] = "";
     if (address->user[0] != '+' || store_number_parse(slice_of(address->user), parsed, NULL) ||
         strcmp(parsed, address->user + 1) != 0 || !store_number_fits(parsed, address->domain))
         return false;

@@ -1,5 +1,5 @@
 """A number moves between real operators: opb.example has the ENUM zone that holds it, with a signing
-Knot as the primary of that; opa.example and opc.example are hosts, opd.example calls."""
+Knot as the primary of that; opa.example and opc.example are hosts, opd.example mostly calls."""
 
 import contextlib
 import json
@@ -102,7 +102,8 @@ def published(lab, number, host):
 
 
 def user(letter):
-    return {"a": "alice@opa.example", "c": "carol@opc.example", "b": "bob@opb.example"}[letter]
+    return {"a": "alice@opa.example", "c": "carol@opc.example", "b": "bob@opb.example",
+            "d": "dora@opd.example"}[letter]
 
 
 def give(lab, number, letter="a"):
@@ -186,3 +187,138 @@ def test_who_has_not_cached_it_reaches_the_new_host_at_once(lab, phones):
     move(lab, number, "a", "c")
     published(lab, number, "opc.example")
     assert "redirected" not in call(lab, phones, number, "c")
+
+
+def test_a_number_of_the_authoritys_own_moves_on_and_home(lab, phones):
+    """Its hosts are told of what they take part in; opd.example remembers each place."""
+    number = "+4930333"
+    give(lab, number, "b")
+    call(lab, phones, number, "b")
+    for here, there in (("b", "a"), ("a", "c"), ("c", "b")):
+        move(lab, number, here, there)
+        call(lab, phones, number, there)
+        published(lab, number, f"op{there}.example")
+
+
+def test_a_number_that_is_taken_back_is_where_it_was(lab, phones):
+    number = "+4930444"
+    give(lab, number)
+    made = move(lab, number, "a", "c")
+    done = subprocess.run(lab.edges["a"].tool_argv("port", "undo", made["id"]),
+                          input=made["undo_secret"], capture_output=True, text=True, timeout=20,
+                          check=True)
+    reaches(lab, "a", done.stdout.strip(), "completed")
+    wait_until(lambda: record(lab, "c", number) == "moved", "c knows that it has lost it", 20)
+    assert record(lab, "a", number) == "ported-in"
+    published(lab, number, "opa.example")
+    call(lab, phones, number, "a")
+
+
+def test_a_call_brings_the_number_whose_commit_was_not_told(lab, phones):
+    """Nobody finds opd.example's federation API."""
+    number = "+4930555"
+    give(lab, number)
+    port = start(lab, number, "a", "d")["id"]
+    reaches(lab, "d", port, "pending")
+    call(lab, phones, number, "a", "c")
+    early = request("INVITE", f"sip:{number}@opd.example", phones["c"], "sip:carol@opc.example")
+    edge = (lab.edges["c"].operator.edge, SIP_PORT)
+    phones["c"].send(early, edge)
+    failed = phones["c"].expect(404, 10, call_id=early.get("Call-ID"))
+    phones["c"].send(ack_for(early, failed), edge)
+    lab.edges["a"].tool("port", "approve", port)
+    lab.edges["b"].wait_log(f"not told yet: port={port} role=authority to=opd.example", 0, 20)
+    assert (shown(lab, "d", port)["state"], record(lab, "d", number)) == ("pending", "prepared")
+    published(lab, number, "opd.example")
+    call(lab, phones, number, "d", "c", f"sip:{number}@opd.example")
+    reaches(lab, "d", port, "committed")
+    assert record(lab, "d", number) == "ported-in"
+
+
+def refused(lab, letter, *argv, given=""):
+    done = subprocess.run(lab.edges[letter].tool_argv(*argv), input=given, capture_output=True,
+                          text=True, timeout=30, check=False)
+    assert done.returncode != 0
+    return done.stdout + done.stderr
+
+
+def test_what_stands_against_a_port_is_told_before(lab):
+    number = "+4930666"
+    give(lab, number)
+    lab.edges["a"].tool("address", "set", number, "--locked", "yes")
+    said = refused(lab, "a", "port", "check", number, "opc.example")
+    assert "the holder's lock is set" in said and f"stays in the ENUM zone {ZONE}" in said
+    lab.edges["a"].tool("address", "set", number, "--locked", "no")
+    lab.edges["a"].tool("address", "auth-code", number)
+    lab.edges["a"].tool("port", "check", number, "opc.example")
+    # the new host does not know it: DNS says who decides
+    told = lab.edges["c"].tool_json("port", "check", number, "opc.example")
+    assert (told["address"], told["authority"]) == (f"{number}@{ZONE}", ZONE)
+
+
+def test_a_number_outside_such_a_zone_cannot_be_ported(lab):
+    said = refused(lab, "c", "port", "check", "+33123456", "opc.example")
+    assert "+33123456 cannot be ported here" in said
+    argv = ("port", "start", "+33123456", "opc.example", "--to", "carol@opc.example")
+    said = refused(lab, "c", *argv, given="some-code\n")
+    assert "+33123456 cannot be ported here" in said
+    assert lab.edges["c"].tool("port", "list", "+33123456@" + TREE).stdout.count("\n") <= 1
+    lab.edges["a"].tool("number", "add", "+33123456", "alice@opa.example")
+    assert "is in no ENUM zone of ours" in refused(lab, "a", "address", "auth-code", "+33123456")
+
+
+def test_a_port_needs_an_address_that_it_is_to_lead_to(lab):
+    number = "+4930777"
+    give(lab, number)
+    for extra, words in (((), "name the address at opc.example"),
+                         (("--to", "nobody@opc.example"), "is no address that opc.example serves")):
+        said = refused(lab, "c", "port", "start", number, "opc.example", *extra, given="some-code\n")
+        assert words in said
+    assert "+4930777" not in lab.edges["c"].tool("number", "list").stdout
+
+
+def test_a_wrong_code_leaves_the_number_where_it_is(lab):
+    number = "+4930888"
+    give(lab, number)
+    done = subprocess.run(lab.edges["c"].tool_argv("port", "start", number, "opc.example", "--to",
+                                                   "carol@opc.example"),
+                          input="wrong\n", capture_output=True, text=True, timeout=20, check=True)
+    reaches(lab, "c", done.stdout.strip(), "refused")
+    assert number not in lab.edges["c"].tool("number", "list").stdout
+    assert record(lab, "a", number) == "ported-in"
+
+
+def test_the_number_is_a_caller_at_its_new_host(lab, phones):
+    """Third operators believe it of the new host, and no more of the old one."""
+    number = "+4930999"
+    give(lab, number)
+    move(lab, number, "a", "c")
+    published(lab, number, "opc.example")
+    phone, edge = phones["c"], (lab.edges["c"].operator.edge, SIP_PORT)
+    invite = request("INVITE", "sip:dora@opd.example", phone, f"sip:{number}@opc.example")
+    phone.send(invite, edge)
+    got = phones["d"].expect("INVITE", 10, call_id=invite.get("Call-ID"))
+    assert f"sip:{number}@opc.example" in got.get("From")
+    phones["d"].answer(got, 486, "Busy", tag="c1")
+    phone.send(ack_for(invite, phone.expect(486, 10, call_id=invite.get("Call-ID"))), edge)
+    phone, edge = phones["a"], (lab.edges["a"].operator.edge, SIP_PORT)
+    invite = request("INVITE", "sip:dora@opd.example", phone, f"sip:{number}@opa.example")
+    phone.send(invite, edge)
+    phone.send(ack_for(invite, phone.expect(403, 10, call_id=invite.get("Call-ID"))), edge)
+
+
+def test_the_holder_hears_of_it_at_the_address_it_leads_to(lab, phones):
+    number = "+49301010"
+    give(lab, number)
+    port = start(lab, number, "a", "c")["id"]
+    for letter in ("a", "c"):
+        words = f"{number}: a move to opc.example was started"
+        while True:
+            message = phones[letter].expect("MESSAGE", 10)
+            phones[letter].answer(message, 200, "OK", tag="p1")
+            if words in message.body.decode("utf-8"):
+                break
+        assert message.start.split()[1] == f"sip:{user(letter)}"
+    lab.edges["a"].tool("port", "reject", port, "--reason", "contract")
+    reaches(lab, "c", port, "rejected")
+    assert number not in lab.edges["c"].tool("number", "list").stdout
