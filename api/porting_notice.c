@@ -88,8 +88,8 @@ static void committed_format(const struct store_port *port, const char *address,
 static void plain_format(const struct store_port *port, const char *address, char *text)
 {
     static const char *const words[STORE_PORT_STATE_COUNT] = {
-        [STORE_PORT_DISPUTED] = "somebody objected to its move to %s; the operator of its domain "
-                                "decides",
+        [STORE_PORT_DISPUTED] = ("somebody objected to its move to %s; the operator of its domain "
+                                 "decides"),
         [STORE_PORT_COMPLETED] = "its move to %s is complete and cannot be undone any more",
         [STORE_PORT_UNDONE] = "its move to %s was undone",
         [STORE_PORT_REJECTED] = "its move to %s was rejected",
