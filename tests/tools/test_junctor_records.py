@@ -101,14 +101,37 @@ def numbers_lead_to_addresses(daemon):
     daemon.fill()
     assert daemon.run("number", "add", "+49 30-1234", "Alice@opa.example")[0] == "+49301234 added\n"
     lines = daemon.run("number", "list")[0].splitlines()
-    assert lines[0].split() == ["NUMBER", "ADDRESS", "CREATED"], lines
+    assert lines[0].split() == ["NUMBER", "ADDRESS", "CREATED", "ZONE"], lines
     assert lines[1].startswith("+49301234  alice@opa.example  20"), lines
     daemon.run("number", "set", "+49301234", "carol@opa.example")
     assert daemon.json("number", "show", "+49301234")["address"] == "carol@opa.example"
     _, err = daemon.run("number", "add", "49301234", "alice@opa.example", code=REFUSED)
     assert err.startswith("junctor: 49301234: "), err
+    _, err = daemon.run("number", "set", "+49301234", "carol@opa.example", "--zone",
+                        "4.9.e164.example", code=REFUSED)
+    assert "holds numbers with other first digits" in err, err
     assert daemon.run("number", "del", "+49301234")[0] == "+49301234 deleted\n"
     assert daemon.run("number", "list") == ("", "")
+
+
+def a_number_of_an_enum_zone_is_an_address_too(daemon):
+    """By which it is locked, and gets its auth code; the short name means the long one."""
+    daemon.fill()
+    daemon.run("number", "add", "+49301234", "alice@opa.example", "--zone", "9.4.e164.example")
+    line = daemon.run("number", "list")[0].splitlines()[1]
+    assert line.endswith("  9.4.e164.example"), line
+    shown = daemon.json("address", "show", "+49 30 1234")
+    assert (shown["address"], shown["state"], shown["hosting"]) == (
+        "+49301234@9.4.e164.example", "ported-in", "opa.example"), shown
+    daemon.run("number", "set", "+49301234", "carol@opa.example")
+    assert daemon.json("number", "show", "+49301234")["zone"] == "9.4.e164.example"
+    daemon.run("address", "set", "+49301234", "--locked", "yes")
+    assert daemon.json("address", "show", "+49301234@9.4.e164.example")["locked"] is True
+    daemon.run("address", "set", "+49301234", "--locked", "no")
+    daemon.run("address", "del", "+49301234")
+    assert daemon.run("number", "list") == ("", "")
+    _, err = daemon.run("address", "show", "+49301234", code=REFUSED)
+    assert "is in no ENUM zone of ours" in err, err
 
 
 def bans_are_made_listed_and_ended(daemon):
@@ -357,6 +380,7 @@ TESTS = [
     dry_runs_answer_and_change_nothing,
     a_daemon_that_knows_no_dry_run_is_told_on,
     numbers_lead_to_addresses,
+    a_number_of_an_enum_zone_is_an_address_too,
     bans_are_made_listed_and_ended,
     peers_have_a_policy,
     tables_align_characters_of_any_width,
