@@ -171,8 +171,9 @@ int store_apply_number_add(struct store_apply *apply)
     const struct store_number *number = &apply->command->number;
     struct store_number known;
     int ret = number_check(apply, number);
-    if (ret == 0)
-        ret = store_number_read(apply->txn, number->digits, &known);
+    if (ret)
+        return ret;
+    ret = store_number_read(apply->txn, number->digits, &known);
     if (ret != STATUS_NOTFOUND)
         return ret ? ret : STATUS_EXISTS;
     ret = number_claim(apply, number);

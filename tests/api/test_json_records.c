@@ -127,8 +127,26 @@ static void numbers_are_e164(void **state)
     struct store_number again;
     assert_int_equal(api_number_decode(json, "49301234567", &again, &problem), 0);
     assert_string_equal(again.address.domain, "opb.example");
-    expect_json(json, "{\"number\": \"+49301234567\", \"address\": \"bob@opb.example\","
-                      " \"created\": \"2026-07-04T12:00:00.123000Z\", \"version\": 3}");
+    assert_string_equal(again.zone, "");
+    expect_json(json,
+                "{\"number\": \"+49301234567\", \"address\": \"bob@opb.example\","
+                " \"zone\": null, \"created\": \"2026-07-04T12:00:00.123000Z\", \"version\": 3}");
+}
+
+static void a_number_names_the_zone_that_holds_it(void **state)
+{
+    (void)state;
+    struct store_number number, again;
+    struct api_problem problem;
+    json_t *json = parse("{\"number\": \"+49301234567\", \"address\": \"bob@opb.example\","
+                         " \"zone\": \"9.4.E164.arpa.\"}");
+    assert_int_equal(api_number_decode(json, NULL, &number, &problem), 0);
+    json_decref(json);
+    assert_string_equal(number.zone, "9.4.e164.arpa");
+    json = api_number_encode(&number);
+    assert_int_equal(api_number_decode(json, "49301234567", &again, &problem), 0);
+    assert_string_equal(again.zone, "9.4.e164.arpa");
+    json_decref(json);
 }
 
 static void bad_numbers_name_the_field(void **state)
@@ -140,6 +158,10 @@ static void bad_numbers_name_the_field(void **state)
         {"{\"number\": \"030123\", \"address\": \"bob@opb.example\"}", "number", "'+'"},
         {"{\"number\": 4930123, \"address\": \"bob@opb.example\"}", "number", "must be a string"},
         {"{\"number\": \"+4930123\", \"address\": \"bob\"}", "address", "bob: "},
+        {"{\"number\": \"+4930123\", \"address\": \"bob@opb.example\", \"zone\": \"1.4.e164.arpa\"}",
+         "zone", "other first digits than +4930123"},
+        {"{\"number\": \"+4930123\", \"address\": \"bob@opb.example\", \"zone\": \"a b\"}", "zone",
+         "zone: "},
         {"{\"number\": \"+4930123\", \"address\": \"bob@opb.example\", \"version\": 1}", "version",
          "no such field"},
     };
@@ -374,7 +396,7 @@ static void an_entry_tells_before_and_after(void **state)
                 "{\"sequence\": 5, \"time\": \"2026-07-04T12:00:00.000000Z\", \"actor\": \"uid:0\","
                 " \"what\": \"number_add\", \"kind\": \"number\", \"key\": \"+4930123\","
                 " \"erased\": false, \"before\": null, \"after\": {\"number\": \"+4930123\","
-                " \"address\": \"bob@opb.example\", \"version\": 5}}");
+                " \"address\": \"bob@opb.example\", \"zone\": null, \"version\": 5}}");
     entry.kind = STORE_KIND_KEY; /* whatever stands there */
     entry.key = "token key 1";
     json_t *json = api_entry_encode(&entry);
@@ -388,6 +410,7 @@ int main(void)
         cmocka_unit_test(times_are_utc_to_the_millisecond),
         cmocka_unit_test(what_is_no_time_is_refused),
         cmocka_unit_test(numbers_are_e164),
+        cmocka_unit_test(a_number_names_the_zone_that_holds_it),
         cmocka_unit_test(bad_numbers_name_the_field),
         cmocka_unit_test(peers_are_read_and_printed),
         cmocka_unit_test(bad_peers_name_the_field),
