@@ -38,13 +38,15 @@ struct operand {
     const char *choices;
 };
 #define COMMAND_MAX_OPERANDS 2
+#define COMMAND_MAX_OPTIONS  16
 
 struct command {
     const char *name; /* one or two words */
     const struct operand *operands[COMMAND_MAX_OPERANDS];
-    int min;           /* operands that must be there */
-    uint64_t options;  /* bits TOOL_BIT(...) */
-    uint64_t required; /* of these, what must be there */
+    int min; /* operands that must be there */
+    /* Those of its own, and of these what must be there; ends with OPT_SOCKET (0), which every
+     * command takes. */
+    enum tool_option options[COMMAND_MAX_OPTIONS], required[COMMAND_MAX_OPTIONS];
     tool_command_h *run;
     const char *help;
 };
@@ -62,6 +64,8 @@ const struct command *command_find(char **words, int count, int *used);
 enum tool_option command_option(const struct command *command, enum tool_option option);
 /* Does the command take the option? Those that go with every command are not among them. */
 bool command_takes(const struct command *command, enum tool_option option);
+/* Must the option be there? */
+bool command_requires(const struct command *command, enum tool_option option);
 /* Is `word` one of `choices`? */
 bool choice_is_known(const char *choices, const char *word);
 /* "a, b or c". Returns `text`. */

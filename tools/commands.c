@@ -3,20 +3,18 @@
 
 #include <string.h>
 
-#define B(name) TOOL_BIT(OPT_##name)
+#define B(name) OPT_##name
 
 #define WRITES  B(DRY_RUN)
-#define CHANGES (B(DRY_RUN) | B(IF_VERSION))
+#define CHANGES B(DRY_RUN), B(IF_VERSION)
 
 #define OF_DOMAIN                                                                                  \
-    (B(CORE) | B(UNKNOWN) | B(CLAIMS) | B(QUARANTINE) | B(ADDRESS_RECORDS) | B(PORT_REDIRECTS))
-#define OF_ADDRESS                                                                                 \
-    (B(HOSTING) | B(OWNER) | B(STATE) | B(TARGET) | B(BLOCKED) | B(LOCKED) | B(PUBLISHED))
-#define BY_KEY   (B(RECOVERY_KEY) | B(OCTETS) | B(SIGNATURE))
-#define OF_PEER  (B(BLOCKED) | B(TRUSTS_IDENTITY) | B(REQUESTS) | B(CALLS) | B(PIN) | B(TARIFF))
-#define OF_TOKEN (B(SCOPE) | B(OWNER) | B(DOMAIN) | B(NOTE) | B(UNTIL) | B(DAYS) | B(QUIET))
-#define OF_IMPORT                                                                                  \
-    (B(FORMAT) | B(KEEP_GOING) | B(STORE) | B(MAP_SIZE) | B(DOMAIN) | B(CORE) | WRITES)
+    B(CORE), B(UNKNOWN), B(CLAIMS), B(QUARANTINE), B(ADDRESS_RECORDS), B(PORT_REDIRECTS)
+#define OF_ADDRESS B(HOSTING), B(OWNER), B(STATE), B(TARGET), B(BLOCKED), B(LOCKED), B(PUBLISHED)
+#define BY_KEY     B(RECOVERY_KEY), B(OCTETS), B(SIGNATURE)
+#define OF_PEER    B(BLOCKED), B(TRUSTS_IDENTITY), B(REQUESTS), B(CALLS), B(PIN), B(TARIFF)
+#define OF_TOKEN   B(SCOPE), B(OWNER), B(DOMAIN), B(NOTE), B(UNTIL), B(DAYS), B(QUIET)
+#define OF_IMPORT  B(FORMAT), B(KEEP_GOING), B(STORE), B(MAP_SIZE), B(DOMAIN), B(CORE), WRITES
 
 static const struct operand domain = {"DOMAIN", "a domain such as opa.example", VALUE_TEXT, NULL};
 static const struct operand address = {"ADDRESS", "an address such as bob@opb.example", VALUE_TEXT,
@@ -53,8 +51,8 @@ const struct command commands[] = {
      {&domain},
      .min = 1,
      .run = tool_domain_add,
-     .options = OF_DOMAIN | WRITES,
-     .required = B(CORE),
+     .options = {OF_DOMAIN, WRITES},
+     .required = {B(CORE)},
      .help = "serve a domain with the core at URI"},
     {"domain list", .run = tool_domain_list, .help = "list the domains"},
     {"domain show", {&domain}, .min = 1, .run = tool_domain_show, .help = "show a domain"},
@@ -62,13 +60,13 @@ const struct command commands[] = {
      {&domain},
      .min = 1,
      .run = tool_domain_set,
-     .options = OF_DOMAIN | CHANGES,
+     .options = {OF_DOMAIN, CHANGES},
      .help = "change a domain; --core replaces all its cores"},
     {"domain del",
      {&domain},
      .min = 1,
      .run = tool_domain_del,
-     .options = CHANGES,
+     .options = {CHANGES},
      .help = "delete a domain that has no addresses"},
 
     {"core list", .run = tool_core_list,
@@ -78,43 +76,43 @@ const struct command commands[] = {
      {&address},
      .min = 1,
      .run = tool_address_add,
-     .options = OF_ADDRESS | WRITES,
+     .options = {OF_ADDRESS, WRITES},
      .help = "add an address; --hosting where another domain than its own serves it"},
     {"address list",
      {&domain},
      .run = tool_address_list,
-     .options = B(OWNER) | B(STATE),
+     .options = {B(OWNER), B(STATE)},
      .help = "list addresses"},
     {"address show", {&address}, .min = 1, .run = tool_address_show, .help = "show an address"},
     {"address set",
      {&address},
      .min = 1,
      .run = tool_address_set,
-     .options = OF_ADDRESS | B(DISPLAY) | CHANGES,
+     .options = {OF_ADDRESS, B(DISPLAY), CHANGES},
      .help = "change an address; an empty value takes away what was there"},
     {"address del",
      {&address},
      .min = 1,
      .run = tool_address_del,
-     .options = CHANGES,
+     .options = {CHANGES},
      .help = "release an address; others get it when its quarantine is over"},
     {"address purge",
      {&address},
      .min = 1,
      .run = tool_address_purge,
-     .options = CHANGES,
+     .options = {CHANGES},
      .help = "end the quarantine of a released address now"},
     {"address auth-code",
      {&way},
      .min = 1,
      .run = tool_address_code,
-     .options = B(DAYS) | B(FOR) | B(WITHDRAW) | B(QUIET) | CHANGES,
+     .options = {B(DAYS), B(FOR), B(WITHDRAW), B(QUIET), CHANGES},
      .help = "make the code with which its owner can take it to another operator"},
     {"address recovery-key",
      {&address, &public_key},
      .min = 1,
      .run = tool_address_key,
-     .options = B(NEW) | B(WITHDRAW) | B(DRY_RUN),
+     .options = {B(NEW), B(WITHDRAW), B(DRY_RUN)},
      .help = "leave the key that ports it though its host is gone; the auth code comes from "
              "standard input"},
 
@@ -127,7 +125,7 @@ const struct command commands[] = {
      {&way, &gaining},
      .min = 2,
      .run = tool_port_start,
-     .options = B(OWNER) | B(TO) | BY_KEY,
+     .options = {B(OWNER), B(TO), BY_KEY},
      .help = "take an address over for a domain of ours; the auth code comes from standard input"},
     {"port octets",
      {&address_or_port, &gaining},
@@ -137,7 +135,7 @@ const struct command commands[] = {
     {"port list",
      {&way},
      .run = tool_port_list,
-     .options = B(PORT_STATE) | B(ROLE),
+     .options = {B(PORT_STATE), B(ROLE)},
      .help = "list the ports, or those of an address"},
     {"port show", {&port}, .min = 1, .run = tool_port_show, .help = "show a port"},
     {"port watch",
@@ -154,7 +152,7 @@ const struct command commands[] = {
      {&port},
      .min = 1,
      .run = tool_port_undo,
-     .options = BY_KEY,
+     .options = {BY_KEY},
      .help = "take a port back; the undo secret comes from standard input"},
     {"port approve",
      {&port},
@@ -165,13 +163,13 @@ const struct command commands[] = {
      {&port},
      .min = 1,
      .run = tool_port_reject,
-     .options = B(REASON),
+     .options = {B(REASON)},
      .help = "refuse a port: fraud, not-the-holder, contract, legal or operator"},
     {"port object",
      {&port},
      .min = 1,
      .run = tool_port_object,
-     .options = B(REASON),
+     .options = {B(REASON)},
      .help = "object to the recovery of an address that is hosted here"},
     {"port allow",
      {&port},
@@ -182,14 +180,14 @@ const struct command commands[] = {
      {&receipt},
      .min = 1,
      .run = tool_port_verify,
-     .options = B(JWKS) | B(STORE) | B(MAP_SIZE),
+     .options = {B(JWKS), B(STORE), B(MAP_SIZE)},
      .help = "is this receipt of a port what it says? Needs no daemon"},
 
     {"number add",
      {&number, &address},
      .min = 2,
      .run = tool_number_add,
-     .options = B(ZONE) | WRITES,
+     .options = {B(ZONE), WRITES},
      .help = "lead a telephone number to an address"},
     {"number list", .run = tool_number_list, .help = "list the telephone numbers"},
     {"number show",
@@ -201,20 +199,20 @@ const struct command commands[] = {
      {&number, &address},
      .min = 2,
      .run = tool_number_set,
-     .options = B(ZONE) | CHANGES,
+     .options = {B(ZONE), CHANGES},
      .help = "lead it to another address"},
     {"number del",
      {&number},
      .min = 1,
      .run = tool_number_del,
-     .options = CHANGES,
+     .options = {CHANGES},
      .help = "delete a telephone number"},
 
     {"peer add",
      {&domain},
      .min = 1,
      .run = tool_peer_add,
-     .options = OF_PEER | WRITES,
+     .options = {OF_PEER, WRITES},
      .help = "keep a policy for the operator of a domain"},
     {"peer list", .run = tool_peer_list, .help = "list the peers that have a policy"},
     {"peer show", {&domain}, .min = 1, .run = tool_peer_show, .help = "show a peer"},
@@ -222,25 +220,30 @@ const struct command commands[] = {
      {&domain},
      .min = 1,
      .run = tool_peer_set,
-     .options = OF_PEER | CHANGES,
+     .options = {OF_PEER, CHANGES},
      .help = "change a peer; --pin replaces all its pins, an empty value takes them away"},
     {"peer del",
      {&domain},
      .min = 1,
      .run = tool_peer_del,
-     .options = CHANGES,
+     .options = {CHANGES},
      .help = "forget the policy for a peer"},
 
     {"ban add",
      {&source},
      .min = 1,
      .run = tool_ban_add,
-     .options = B(SECONDS) | B(REASON) | WRITES,
+     .options = {B(SECONDS), B(REASON), WRITES},
      .help = "shut out an address or network, but not peers in good standing there"},
     {"ban list", .run = tool_ban_list, .help = "list who is shut out, why, and until when"},
-    {"ban del", {&source}, .min = 1, .run = tool_ban_del, .options = CHANGES, .help = "end a ban"},
+    {"ban del",
+     {&source},
+     .min = 1,
+     .run = tool_ban_del,
+     .options = {CHANGES},
+     .help = "end a ban"},
 
-    {"token add", .run = tool_token_add, .options = OF_TOKEN | WRITES, .required = B(SCOPE),
+    {"token add", .run = tool_token_add, .options = {OF_TOKEN, WRITES}, .required = {B(SCOPE)},
      .help = "make a token for the API and show it, once"},
     {"token list", .run = tool_token_list, .help = "list the tokens"},
     {"token show",
@@ -252,13 +255,13 @@ const struct command commands[] = {
      {&token},
      .min = 1,
      .run = tool_token_del,
-     .options = CHANGES,
+     .options = {CHANGES},
      .help = "revoke a token at once"},
-    {"token-key rotate", .run = tool_token_key_rotate, .options = WRITES,
+    {"token-key rotate", .run = tool_token_key_rotate, .options = {WRITES},
      .help = "change the key of dialog tokens now; calls in progress go on"},
     {"self", .run = tool_self, .help = "show who you are for the daemon, and what you may"},
 
-    {"journal", .run = tool_journal, .options = B(FROM) | B(LIMIT) | B(FOLLOW),
+    {"journal", .run = tool_journal, .options = {B(FROM), B(LIMIT), B(FOLLOW)},
      .help = "show what was changed, when and by whom: the last 100 changes, or those --from N on"},
     {"cursor list", .run = tool_cursor_list,
      .help = "list the readers that hold the journal's trimming back"},
@@ -267,7 +270,7 @@ const struct command commands[] = {
      {&cursor},
      .min = 1,
      .run = tool_cursor_del,
-     .options = CHANGES,
+     .options = {CHANGES},
      .help = "forget such a reader"},
 
     {"peers",
@@ -277,7 +280,7 @@ const struct command commands[] = {
     {"trace",
      {&traced},
      .run = tool_trace,
-     .options = B(FULL) | B(LIMIT),
+     .options = {B(FULL), B(LIMIT)},
      .help =
          "show the messages of calls as they pass, as a ladder: of one address or peer, or all"},
 
@@ -290,45 +293,45 @@ const struct command commands[] = {
      {&file},
      .min = 1,
      .run = tool_restore,
-     .options = B(STORE) | B(MAP_SIZE) | B(REPLACE),
-     .required = B(STORE),
+     .options = {B(STORE), B(MAP_SIZE), B(REPLACE)},
+     .required = {B(STORE)},
      .help = "put such a copy in the place of the store in a folder"},
     {"export",
      {&domain},
      .run = tool_export,
-     .options = B(FORMAT) | B(OUTPUT) | B(TOMBSTONES),
+     .options = {B(FORMAT), B(OUTPUT), B(TOMBSTONES)},
      .help = "write the addresses of a domain, or all, for another directory or program"},
     {"import",
      {&file},
      .min = 1,
      .run = tool_import,
-     .options = OF_IMPORT,
+     .options = {OF_IMPORT},
      .help = "add the addresses in FILE (\"-\": standard input), all or none"},
 
     {"dns records",
      {&domain},
      .min = 1,
      .run = tool_dns_records,
-     .options = B(RECORDS),
+     .options = {B(RECORDS)},
      .help = "print the records that should exist in DNS for a domain"},
     {"dns sync",
      {&domain},
      .min = 1,
      .run = tool_dns_sync,
-     .options = B(FORCE) | WRITES,
+     .options = {B(FORCE), WRITES},
      .help = "compare a domain's records with what its primary serves, and send the difference"},
     {"dns check",
      {&domain},
      .min = 1,
      .run = tool_dns_check,
-     .options = B(CONFIG) | B(RESOLVER) | B(DNS_PORT),
+     .options = {B(CONFIG), B(RESOLVER), B(DNS_PORT)},
      .help = "find what keeps callers from a domain, ours or any: DNS, certificates, reachability"},
 
     {"cert next",
      {&domain},
      .min = 1,
      .run = tool_cert_next,
-     .options = B(CONFIG) | B(RESOLVER) | B(DNS_PORT) | B(SWITCH),
+     .options = {B(CONFIG), B(RESOLVER), B(DNS_PORT), B(SWITCH)},
      .help = "prepare the key that is served after the present one, or --switch to it"},
 
     {"route",
@@ -388,7 +391,20 @@ const struct command *command_find(char **words, int count, int *used)
     return NULL;
 }
 
+static bool is_listed(const enum tool_option list[COMMAND_MAX_OPTIONS], enum tool_option option)
+{
+    for (int i = 0; i < COMMAND_MAX_OPTIONS && list[i]; i++)
+        if (list[i] == option)
+            return true;
+    return false;
+}
+
 bool command_takes(const struct command *command, enum tool_option option)
 {
-    return (command->options & TOOL_BIT(option)) != 0;
+    return is_listed(command->options, option);
+}
+
+bool command_requires(const struct command *command, enum tool_option option)
+{
+    return is_listed(command->required, option);
 }

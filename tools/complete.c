@@ -57,7 +57,7 @@ static void option_lines(const char *before, const char *after)
 {
     for (size_t i = 0; i < command_count; i++) {
         const char *name = commands[i].name;
-        if (!commands[i].options)
+        if (!commands[i].options[0])
             continue;
         printf(strchr(name, ' ') ? "        \"%s\") %s" : "        \"%s \"*) %s", name, before);
         options_print(&commands[i]);

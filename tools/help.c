@@ -78,10 +78,11 @@ static void command_print(FILE *out, const char *before, const struct command *c
     for (int i = 0; i < command_operand_count(command); i++)
         operand_unit(&wrap, command, i);
     for (int option = 0; option < OPT_COUNT; option++)
-        if (command->required & TOOL_BIT(option))
+        if (command_requires(command, (enum tool_option)option))
             option_unit(&wrap, &option_rows[option], true);
     for (int option = 0; option < OPT_COUNT; option++)
-        if (command->options & ~command->required & TOOL_BIT(option))
+        if (command_takes(command, (enum tool_option)option) &&
+            !command_requires(command, (enum tool_option)option))
             option_unit(&wrap, &option_rows[option], false);
     fputc('\n', out);
 }

@@ -75,7 +75,7 @@ static int value_check(const struct command *command, const struct option_row *r
 
 static int options_check(const struct command *command, struct tool *tool)
 {
-    uint64_t seen = 0;
+    bool seen[OPT_COUNT] = {false};
     for (size_t i = 0; i < tool->given_count; i++) {
         struct tool_given *given = &tool->given[i];
         given->option = command_option(command, given->option);
@@ -84,17 +84,17 @@ static int options_check(const struct command *command, struct tool *tool)
             tool_fail(TOOL_USAGE, "%s: does not take --%s", command->name, row->name);
             return help_usage(command);
         }
-        if (row->argument && !row->repeat && (seen & TOOL_BIT(given->option))) {
+        if (row->argument && !row->repeat && seen[given->option]) {
             tool_fail(TOOL_USAGE, "--%s is given twice", row->name);
             return help_usage(command);
         }
-        seen |= TOOL_BIT(given->option);
+        seen[given->option] = true;
         int code = row->argument ? value_check(command, row, given->text) : TOOL_DONE;
         if (code)
             return code;
     }
     for (int option = 0; option < OPT_COUNT; option++) {
-        if (command->required & ~seen & TOOL_BIT(option)) {
+        if (command_requires(command, (enum tool_option)option) && !seen[option]) {
             tool_fail(TOOL_USAGE, "%s: --%s %s is missing: %s", command->name,
                       option_rows[option].name, option_rows[option].argument,
                       option_rows[option].help);

@@ -88,7 +88,6 @@ enum tool_option {
     OPT_TO,
     OPT_COUNT
 };
-#define TOOL_BIT(option) (UINT64_C(1) << (option))
 
 struct tool_given {
     enum tool_option option;

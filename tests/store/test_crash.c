@@ -254,10 +254,12 @@ static void store_check(struct run *run)
     struct store_conf conf = crash_conf(&run->writer);
     struct store_reader *reader;
     struct store *store;
-    int ret = store_open(&conf, STORE_READER, &store, NULL);
+    struct store_fault fault = {""};
+    int ret = store_open(&conf, STORE_READER, &store, &fault);
     if (ret == -ENOENT && run->model.index == 0 && run->acked == 0)
         return; /* the first writer did not come to making it */
-    assert_int_equal(ret, 0);
+    if (ret)
+        fail_msg("round %u: %s: %s", run->writer.round, status_text(ret), fault.text);
     assert_int_equal(store_reader_alloc(store, &reader), 0);
     run->repeat_count = 0;
     assert_true(follow_model(store, &run->model, logged_check, run));
