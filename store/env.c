@@ -18,6 +18,11 @@
 #define DATA_FILE      "data.mdb" /* LMDB's name for it */
 #define NEW_SUFFIX     ".new"
 #define OPEN_TRIES     8
+#define META_FREE_ROOT 10 /* 64-bit words of a meta page */
+#define META_TXN       18
+#define META_WORDS     19
+#define FREE_TABLE     0 /* LMDB's list of free pages */
+#define FREE_TAIL_MAX  8 /* pages at the end that may be missing, as they are free */
 
 /* A new name is on disk when its directory is; a file that is synced may still have none. */
 static int directory_sync(const char *path, struct store_fault *fault)
@@ -77,6 +82,47 @@ size_t store_map_size(const struct store_conf *conf)
     return size < page ? page : size / page * page;
 }
 
+/* The page where the list of free pages begins, as the newer of both meta pages of LMDB's format
+ * (version 1) says: read, not mapped, for it may be one that is missing. */
+static int free_root_read(int fd, size_t page_size, uint64_t *root)
+{
+    uint64_t meta[META_WORDS], newest = 0;
+    for (off_t i = 0; i < 2; i++) {
+        if (pread(fd, meta, sizeof(meta), i * (off_t)page_size) != (ssize_t)sizeof(meta))
+            return STATUS_CORRUPT;
+        if (i == 0 || meta[META_TXN] > newest) {
+            newest = meta[META_TXN];
+            *root = meta[META_FREE_ROOT];
+        }
+    }
+    return 0;
+}
+
+/* Are all pages from `first` to `last` in the list of free ones? */
+static int pages_are_free(MDB_env *env, size_t first, size_t last)
+{
+    MDB_txn *txn;
+    MDB_cursor *cursor = NULL;
+    MDB_val key, value;
+    size_t found = 0;
+    int rc = mdb_txn_begin(env, NULL, MDB_RDONLY, &txn);
+    if (rc)
+        return store_status_of(rc);
+    rc = mdb_cursor_open(txn, FREE_TABLE, &cursor);
+    while (rc == 0 && (rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
+        const size_t *pages = value.mv_data; /* their count, then each */
+        size_t count = value.mv_size / sizeof(*pages);
+        for (size_t i = 1; i < count && i <= pages[0]; i++)
+            found += pages[i] >= first && pages[i] <= last;
+    }
+    if (cursor)
+        mdb_cursor_close(cursor);
+    mdb_txn_abort(txn);
+    if (rc != MDB_NOTFOUND)
+        return store_status_of(rc);
+    return found == last - first + 1 ? 0 : STATUS_CORRUPT;
+}
+
 int store_env_check_size(MDB_env *env)
 {
     MDB_envinfo info;
@@ -89,7 +135,14 @@ int store_env_check_size(MDB_env *env)
     mdb_env_stat(env, &stat);
     if (fstat(fd, &st))
         return -errno;
-    return (uint64_t)st.st_size / stat.ms_psize > info.me_last_pgno ? 0 : STATUS_CORRUPT;
+    size_t pages = (size_t)st.st_size / stat.ms_psize;
+    if (pages > info.me_last_pgno)
+        return 0;
+    /* A page that a transaction took at the end and gave back is never written. */
+    uint64_t root;
+    bool may_be_free = info.me_last_pgno - pages < FREE_TAIL_MAX &&
+                       free_root_read(fd, stat.ms_psize, &root) == 0 && root < pages;
+    return may_be_free ? pages_are_free(env, pages, info.me_last_pgno) : STATUS_CORRUPT;
 }
 
 uint64_t store_journal_size(const struct store_conf *conf)

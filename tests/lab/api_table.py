@@ -153,6 +153,8 @@ TABLE = [
     *[case("POST /v1/ports/{id}/" + step, staff(N), NO_PORT, body={})
       for step in ("approve", "reject", "allow")],
     case("POST /v1/ports/{id}/undo", N, NO_PORT, body={"secret": "x"}),
+    case("POST /v1/port-nonces", "400 invalid-field",
+         body={"address": ALICE, "gaining": "none.example"}),
 
     case("POST /v1/import", staff("200"), body={"addresses": [{"address": "new@opa.example"}]}),
     case("POST /v1/import", staff("400 invalid-field"), body={"addresses": []}),
@@ -236,6 +238,7 @@ TABLE = [
 ]
 NO_DRY_RUN = ("POST /v1/backups", "POST /v1/dns/purge",
               "POST /v1/addresses/{address}/port-check", "POST /v1/ports",
+              "POST /v1/port-nonces",
               *["POST /v1/ports/{id}/" + step
                 for step in ("cancel", "undo", "object", "approve", "reject", "allow")])
 ENDLESS = ("/v1/journal/events", "/v1/trace")  # answers without end

@@ -530,7 +530,7 @@ def a_full_directory_is_as_it_was(daemon):
 def a_full_directory_keeps_what_fits(daemon):
     small = Daemon(map_mib=4)
     small.run("domain", "add", "opa.example", "--core", CORE)
-    _, err = small.run("import", daemon.write("in.jsonl", many(40000)), "--keep-going",
+    _, err = small.run("import", daemon.write("in.jsonl", many(60000)), "--keep-going",
                        code=REFUSED)
     assert "junctor: addresses: the store is full\n" in err, err
     added = int(re.search(r"([\d,]+) addresses imported", err).group(1).replace(",", ""))
