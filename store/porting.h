@@ -166,7 +166,7 @@ enum store_port_party {
     STORE_PORT_BY_LOSING = 2,   /* the proven losing domain */
     STORE_PORT_BY_OPERATOR = 4, /* the authority's */
     STORE_PORT_BY_TIMER = 8,
-    STORE_PORT_BY_PORT = 16,   /* another command of the authority */
+    STORE_PORT_BY_PORT = 16,  /* another command of the authority */
     STORE_PORT_BY_OWNER = 32, /* whose address it is at the authority */
     STORE_PORT_BY_ALL = 63
 };
