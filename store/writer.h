@@ -20,8 +20,8 @@ struct store_timer {
     uint64_t cursors_lost; /* when it was last looked at */
 };
 void store_timer_init(struct store_timer *timer, const struct store_conf *conf);
-/* What is due at `now_ms`, as commands (actor "timer"); there is room for three. Returns how many; 0,
- * too, where the store cannot be read: the next look tells. */
+/* What is due at `now_ms`, as commands (actor "timer"); there is room for three. Returns how many;
+ * 0, too, where the store cannot be read: the next look tells. */
 #define STORE_TIMER_COMMANDS 3
 size_t store_timer_look(struct store_timer *timer, const struct store *store, uint64_t now_ms,
                         struct store_command commands[STORE_TIMER_COMMANDS]);
