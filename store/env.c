@@ -18,6 +18,7 @@
 #define DATA_FILE      "data.mdb" /* LMDB's name for it */
 #define NEW_SUFFIX     ".new"
 #define OPEN_TRIES     8
+#define SIZE_TRIES     3
 #define META_FREE_ROOT 10 /* 64-bit words of a meta page */
 #define META_TXN       18
 #define META_WORDS     19
@@ -123,7 +124,7 @@ static int pages_are_free(MDB_env *env, size_t first, size_t last)
     return found == last - first + 1 ? 0 : STATUS_CORRUPT;
 }
 
-int store_env_check_size(MDB_env *env)
+static int size_check(MDB_env *env)
 {
     MDB_envinfo info;
     MDB_stat stat;
@@ -143,6 +144,14 @@ int store_env_check_size(MDB_env *env)
     bool may_be_free = info.me_last_pgno - pages < FREE_TAIL_MAX &&
                        free_root_read(fd, stat.ms_psize, &root) == 0 && root < pages;
     return may_be_free ? pages_are_free(env, pages, info.me_last_pgno) : STATUS_CORRUPT;
+}
+
+int store_env_check_size(MDB_env *env)
+{
+    int ret = STATUS_CORRUPT; /* or its writer, another process, has changed it meanwhile */
+    for (int i = 0; i < SIZE_TRIES && ret == STATUS_CORRUPT; i++)
+        ret = size_check(env);
+    return ret;
 }
 
 uint64_t store_journal_size(const struct store_conf *conf)

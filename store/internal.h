@@ -181,8 +181,9 @@ int store_lock_take(const char *path, int *lock_fd, struct store_fault *fault);
 size_t store_map_size(const struct store_conf *conf);
 /* What is configured, as far as the map has room for it. */
 uint64_t store_journal_size(const struct store_conf *conf);
-/* LMDB believes the meta page; past the end of a shorter file the map would be a trap. Returns 0,
- * STATUS_CORRUPT or -errno. */
+/* LMDB believes the meta page; past the end of a shorter file the map would be a trap. A few pages
+ * may be missing there that are free: LMDB does not write what a transaction took and gave back.
+ * Returns 0, STATUS_CORRUPT or -errno. */
 int store_env_check_size(MDB_env *env);
 
 /* ---- copy.c ---- */

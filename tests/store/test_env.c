@@ -3,6 +3,7 @@
 #include "tests/store/fixture.h"
 
 #include <errno.h>
+#include <lmdb.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -143,6 +144,135 @@ static void a_file_that_was_cut_is_refused(void **state)
     assert_int_equal(truncate(name, 0), 0);
     assert_int_equal(open_ret(&f, STORE_WRITER, &fault), STATUS_CORRUPT);
     assert_non_null(strstr(fault.text, "is empty"));
+    fixture_remove(&f);
+}
+
+/* ---- free pages at the end, which LMDB need not have written ---- */
+
+#define SPARE_PAGES 30
+#define PAGES_MAX   4096
+
+static MDB_env *raw_open(const char *path, unsigned flags)
+{
+    MDB_env *env;
+    assert_int_equal(mdb_env_create(&env), 0);
+    assert_int_equal(mdb_env_set_maxdbs(env, 64), 0);
+    assert_int_equal(mdb_env_set_mapsize(env, (size_t)1 << 30), 0);
+    assert_int_equal(mdb_env_open(env, path, flags, 0600), 0);
+    return env;
+}
+
+/* A table comes, with pages in one piece at the end, and may go: they are free from then on. */
+static void table_make(const char *path, bool goes)
+{
+    static char bytes[SPARE_PAGES * 4096];
+    MDB_env *env = raw_open(path, 0);
+    MDB_val key = {5, "spare"}, value = {sizeof(bytes), bytes};
+    MDB_txn *txn;
+    MDB_dbi table;
+    assert_int_equal(mdb_txn_begin(env, NULL, 0, &txn), 0);
+    assert_int_equal(mdb_dbi_open(txn, "spare", MDB_CREATE, &table), 0);
+    assert_int_equal(mdb_put(txn, table, &key, &value, 0), 0);
+    assert_int_equal(mdb_txn_commit(txn), 0);
+    if (goes) {
+        assert_int_equal(mdb_txn_begin(env, NULL, 0, &txn), 0);
+        assert_int_equal(mdb_drop(txn, table, 1), 0);
+        assert_int_equal(mdb_txn_commit(txn), 0);
+    }
+    mdb_env_close(env);
+}
+
+/* How many of the last pages are free; `count` is that of all. */
+static size_t pages_free_at_end(const char *path, size_t *count)
+{
+    MDB_env *env = raw_open(path, MDB_RDONLY);
+    bool is_free[PAGES_MAX] = {false};
+    MDB_envinfo info;
+    MDB_txn *txn;
+    MDB_cursor *cursor;
+    MDB_val key, value;
+    size_t found = 0;
+    assert_int_equal(mdb_txn_begin(env, NULL, MDB_RDONLY, &txn), 0);
+    assert_int_equal(mdb_cursor_open(txn, 0, &cursor), 0);
+    while (mdb_cursor_get(cursor, &key, &value, MDB_NEXT) == 0) {
+        const size_t *pages = value.mv_data;
+        for (size_t i = 1; i <= pages[0]; i++) {
+            assert_in_range(pages[i], 0, PAGES_MAX - 1);
+            is_free[pages[i]] = true;
+        }
+    }
+    mdb_cursor_close(cursor);
+    mdb_txn_abort(txn);
+    assert_int_equal(mdb_env_info(env, &info), 0);
+    mdb_env_close(env);
+    *count = info.me_last_pgno + 1;
+    while (is_free[info.me_last_pgno - found])
+        found++;
+    return found;
+}
+
+static void commit_one(struct fixture *f, unsigned number)
+{
+    char address[40];
+    snprintf(address, sizeof(address), "a%u@opa.example", number);
+    fixture_open(f);
+    assert_int_equal(fixture_address_add(f, address), 0);
+    fixture_close(f);
+}
+
+static void domain_make(struct fixture *f)
+{
+    fixture_make(f, 0);
+    fixture_open(f);
+    assert_int_equal(fixture_domain_add(f, "opa.example"), 0);
+    fixture_close(f);
+}
+
+static void cut(const struct fixture *f, size_t pages)
+{
+    char name[300];
+    snprintf(name, sizeof(name), "%s/data.mdb", f->path);
+    assert_int_equal(truncate(name, (off_t)pages * 4096), 0);
+}
+
+static void free_pages_at_the_end_may_be_missing(void **state)
+{
+    struct fixture f;
+    struct store_fault fault;
+    size_t count, spare;
+    (void)state;
+    domain_make(&f);
+    table_make(f.path, true);
+    for (unsigned i = 0; (spare = pages_free_at_end(f.path, &count)) < 2; i++) {
+        assert_true(i < 100);
+        commit_one(&f, i);
+    }
+    for (size_t missing = 1; missing <= spare && missing <= 8; missing++) {
+        cut(&f, count - missing);
+        assert_int_equal(open_ret(&f, STORE_READER, &fault), 0);
+    }
+    fixture_open(&f);
+    assert_int_equal(fixture_address_add(&f, "last@opa.example"), 0);
+    assert_true(fixture_has(&f, "last@opa.example"));
+    fixture_remove(&f);
+}
+
+/* The list of free pages itself is before it, as there was room for that. */
+static void a_used_page_at_the_end_must_be_there(void **state)
+{
+    struct fixture f;
+    struct store_fault fault;
+    size_t count, spare;
+    (void)state;
+    domain_make(&f);
+    for (unsigned i = 0; i < 4; i++)
+        commit_one(&f, i);
+    table_make(f.path, false);
+    spare = pages_free_at_end(f.path, &count);
+    assert_in_range(spare, 0, 7); /* so few that the list is asked */
+    cut(&f, count - spare - 1);
+    assert_int_equal(open_ret(&f, STORE_READER, &fault), STATUS_CORRUPT);
+    assert_int_equal(open_ret(&f, STORE_WRITER, &fault), STATUS_CORRUPT);
     fixture_remove(&f);
 }
 
@@ -332,6 +462,8 @@ int main(void)
         cmocka_unit_test(a_newer_schema_is_refused),
         cmocka_unit_test(what_is_no_store_is_refused),
         cmocka_unit_test(a_file_that_was_cut_is_refused),
+        cmocka_unit_test(free_pages_at_the_end_may_be_missing),
+        cmocka_unit_test(a_used_page_at_the_end_must_be_there),
         cmocka_unit_test(damaged_records_are_corrupt_and_never_a_crash),
         cmocka_unit_test(a_command_on_a_damaged_record_fails_and_changes_nothing),
         cmocka_unit_test(a_reader_process_reads_and_never_writes),
