@@ -1,6 +1,7 @@
 #!/bin/sh
 # limited.sh SECONDS PROGRAM ARGUMENT...: how test programs are run. One that hangs is ended, with what
-# it started, and reported; what it left in $TMPDIR is gone afterwards, however it ended.
+# it started, and reported; what it left in $TMPDIR, or in $JUNCTOR_MEMORY (a folder in memory, ""
+# where the machine has no place for it), is gone afterwards, however it ended.
 set -u
 
 limit_s=$1
@@ -9,7 +10,9 @@ base=${TMPDIR:-/tmp}
 [ ${#base} -le 30 ] || base=/tmp # the path of a socket has 108 bytes
 TMPDIR=$(mktemp -d "$base/junctor-check-XXXXXX") || exit 99
 export TMPDIR
-trap 'rm -rf "$TMPDIR"' EXIT
+JUNCTOR_MEMORY=$(mktemp -d /dev/shm/junctor-check-XXXXXX 2>/dev/null) || JUNCTOR_MEMORY=
+export JUNCTOR_MEMORY
+trap 'rm -rf "$TMPDIR" ${JUNCTOR_MEMORY:+"$JUNCTOR_MEMORY"}' EXIT
 chmod 711 "$TMPDIR" # some tests try what other users may do
 
 # In the background, for a shell takes no signal while it waits for a program in the foreground.
