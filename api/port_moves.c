@@ -311,11 +311,38 @@ static int reason_take(struct api_call *call, enum store_port_reason *reason)
     return 0;
 }
 
+/* We are its authority, and the losing host, ours too, is about to be told of it. */
+static bool is_on_its_way(struct api_call *call, enum store_port_role role)
+{
+    struct store_port port;
+    struct store_domain domain;
+    if (role != STORE_PORT_LOSING || store_reader_begin(call->reader))
+        return false;
+    bool is_it =
+        api_port_read(&call->who, call->reader, STORE_PORT_AUTHORITY, call->param, &port) == 0 &&
+        (port.owed & STORE_PORT_OWES_LOSING) &&
+        store_domain_get(call->reader, port.losing, &domain) == 0;
+    store_reader_end(call->reader);
+    return is_it && api_may_domain(call, port.losing);
+}
+
+static int step_find(struct api_call *call, enum store_port_role role, struct store_port *port)
+{
+    if (role_find(call, role, port) == 0)
+        return 0;
+    if (!is_on_its_way(call, role))
+        return -EPROTO;
+    return api_problem_set(&call->problem, API_PROBLEM_BUSY, NULL,
+                           "%s: has not reached the host that would lose the address yet: try "
+                           "again in a moment",
+                           call->param);
+}
+
 static int step_run(struct api_call *call, enum store_port_event event, enum store_port_role role,
                     enum store_port_reason reason)
 {
     struct store_port port;
-    if (role_find(call, role, &port) || reason_take(call, &reason))
+    if (step_find(call, role, &port) || reason_take(call, &reason))
         return -EPROTO;
     struct move *move = move_begin(call, event);
     if (!move)

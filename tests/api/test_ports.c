@@ -105,7 +105,8 @@ struct made {
     char path[300], secret[TOKEN_MAX];
 };
 
-static struct made port_begin(const struct fixture *fixture, const char *path, const char *body)
+/* Nobody has been told of it yet. */
+static struct made port_ask(const struct fixture *fixture, const char *path, const char *body)
 {
     struct response response;
     struct made made;
@@ -116,19 +117,32 @@ static struct made port_begin(const struct fixture *fixture, const char *path, c
     snprintf(made.path, sizeof(made.path), "%s", response.location);
     snprintf(made.secret, sizeof(made.secret), "%s", text_of(response.json, "undo_secret"));
     response_done(&response);
+    return made;
+}
+
+static struct made port_begin(const struct fixture *fixture, const char *path, const char *body)
+{
+    struct made made = port_ask(fixture, path, body);
     turns();
     return made;
 }
 
-/* A port of bob to opb.example, with a code that was made with `with`. */
-static struct made port_of_bob(const struct fixture *fixture, const char *with)
+/* A port of bob to opb.example, with a code that was made with `with`; nobody was told yet. */
+static struct made ask_for_bob(const struct fixture *fixture, const char *with)
 {
     char code[TOKEN_MAX], body[256];
     code_make(fixture, with, code);
     snprintf(body, sizeof(body),
              "{\"address\": \"Bob@opa.example\", \"gaining\": \"opb.example\", \"code\": \"%s\"}",
              code);
-    return port_begin(fixture, "/v1/ports", body);
+    return port_ask(fixture, "/v1/ports", body);
+}
+
+static struct made port_of_bob(const struct fixture *fixture, const char *with)
+{
+    struct made made = ask_for_bob(fixture, with);
+    turns();
+    return made;
 }
 
 static void expect_state(const struct fixture *fixture, const char *token, const char *path,
@@ -162,6 +176,20 @@ static size_t listed(const struct fixture *fixture, const char *token, const cha
 }
 
 /* ---- a port's way ---- */
+
+/* The authority knows of it, and the losing host, of the same node, not yet. */
+static void an_approval_too_early_says_so(void **state)
+{
+    const struct fixture *fixture = *state;
+    struct made port = ask_for_bob(fixture, "{\"for\": \"opb.example\"}");
+    porting_turn(engine);
+    expect_problem(fixture, as(op_a, POST(below(port.path, "approve"), "{}")), 503, "busy", "",
+                   "has not reached the host that would lose the address yet");
+    expect_problem(fixture, as(op_b, POST(below(port.path, "approve"), "{}")), 404,
+                   "no-such-record", "", "");
+    turns();
+    expect_status(fixture, as(op_a, POST(below(port.path, "approve"), "{}")), 200);
+}
 
 static void an_approved_port_moves_and_its_secret_takes_it_back(void **state)
 {
@@ -509,6 +537,7 @@ static void a_recovery_key_takes_a_code_and_waits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        PORTS_TEST(an_approval_too_early_says_so),
         PORTS_TEST(an_approved_port_moves_and_its_secret_takes_it_back),
         PORTS_TEST(the_holder_gives_it_up),
         PORTS_TEST(the_old_host_refuses_with_a_reason),

@@ -81,15 +81,21 @@ def copies(kamailio, call_id):
             if "copy " in line and line.endswith(call_id)]
 
 
+CALLS_MAX = 5
+
+
 def test_kamailio_reads_every_copy(kamailio, plan, alice, bob, inside_a):
     def is_up():
         return copies(kamailio, call(alice, bob, inside_a)) or None
 
     wait_until(is_up, "Kamailio reads copies", watch=[kamailio])
-    call_id = call(alice, bob, inside_a)
-    wait_until(lambda: len(copies(kamailio, call_id)) == 13, "it reads all of a call",
-               watch=[kamailio])
-    seen = copies(kamailio, call_id)
+    for _ in range(CALLS_MAX):
+        call_id = call(alice, bob, inside_a)
+        wait_until(lambda call_id=call_id: len(copies(kamailio, call_id)) >= 13,
+                   "it reads all of a call", watch=[kamailio])
+        seen = copies(kamailio, call_id)
+        if len(seen) == 13:  # more: something was sent twice, on a slow machine
+            break
     edge, core = f"{plan.b.edge}:{SIP_PORT}", f"{plan.b.phone}:{SIP_PORT}"
     inside = [(what, source == core) for what, source in seen if source in (edge, core)]
     assert inside == [("INVITE", False), ("180", True), ("200", True), ("ACK", False),

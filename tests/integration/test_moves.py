@@ -106,7 +106,7 @@ def move(lab, address, here, there):
     made = start(lab, address, here, there)
     for letter in (here, there):
         reaches(lab, letter, made["id"], "pending")
-    lab.edges[here].tool("port", "approve", made["id"])
+    lab.edges[here].approve(made["id"])
     for letter in (here, there):
         reaches(lab, letter, made["id"], "committed")
     return made
@@ -157,7 +157,7 @@ def test_a_call_brings_what_the_authority_could_not_tell(lab, phones):
     lab.edges["b"].tool("address", "add", address)
     port = start(lab, address, "b", "d")["id"]
     reaches(lab, "d", port, "pending")
-    lab.edges["b"].tool("port", "approve", port)
+    lab.edges["b"].approve(port)
     lab.edges["b"].wait_log(f"not told yet: port={port} role=authority to=opd.example", 0, 20)
     assert (state(lab, "d", port), record(lab, "d", address)) == ("pending", "prepared")
     call(lab, phones, address, "d")
@@ -187,7 +187,7 @@ def test_a_receipt_is_held_against_the_key_of_the_start(lab, phones):
     port = start(lab, address, "b", "c")["id"]
     reaches(lab, "c", port, "pending")
     next_key(lab.edges["b"], "old")
-    lab.edges["b"].tool("port", "approve", port)
+    lab.edges["b"].approve(port)
     lab.edges["c"].wait_log(f"a receipt does not hold, so the port stays as it was: port={port} "
                             "authority=opb.example: it names key", 0, 20)
     assert (state(lab, "c", port), record(lab, "c", address)) == ("pending", "prepared")

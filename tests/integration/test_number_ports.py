@@ -140,7 +140,7 @@ def move(lab, number, here, there):
     made = start(lab, number, here, there)
     for letter in (here, there):
         reaches(lab, letter, made["id"], "pending")
-    lab.edges[here].tool("port", "approve", made["id"])
+    lab.edges[here].approve(made["id"])
     for letter in (here, there):
         reaches(lab, letter, made["id"], "committed")
     return made
@@ -226,7 +226,7 @@ def test_a_call_brings_the_number_whose_commit_was_not_told(lab, phones):
     phones["c"].send(early, edge)
     failed = phones["c"].expect(404, 10, call_id=early.get("Call-ID"))
     phones["c"].send(ack_for(early, failed), edge)
-    lab.edges["a"].tool("port", "approve", port)
+    lab.edges["a"].approve(port)
     lab.edges["b"].wait_log(f"not told yet: port={port} role=authority to=opd.example", 0, 20)
     assert (shown(lab, "d", port)["state"], record(lab, "d", number)) == ("pending", "prepared")
     published(lab, number, "opd.example")

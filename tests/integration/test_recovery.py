@@ -147,7 +147,7 @@ def move(lab, address, here, there):
     made = json.loads(done.stdout)
     for letter in (here, there):
         reaches(lab, letter, made["id"], "pending")
-    lab.edges[here].tool("port", "approve", made["id"])
+    lab.edges[here].approve(made["id"])
     for letter in (here, there):
         reaches(lab, letter, made["id"], "committed")
     return made["id"]

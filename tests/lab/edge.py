@@ -152,6 +152,14 @@ class Edge:
             raise LabError(f"junctor {' '.join(args)} --json printed no JSON: {error}\n"
                            + done.stdout) from error
 
+    def approve(self, port):
+        """As the host that would lose the address, once it has been told."""
+        def is_known():
+            return any(known["id"] == port
+                       for known in self.tool_json("port", "list", "--role", "losing")["ports"])
+        wait_until(is_known, f"{self.operator.domain} is told of port {port}", 20)
+        return self.tool("port", "approve", port)
+
     def stats(self):
         """What its workers count."""
         return self.tool_json("status")["edge"]
