@@ -224,7 +224,8 @@ static void carry_out(struct worker *worker, const struct worker_order *order)
             *order->notice_status = notice_send(proxy, order->notice);
         return;
     case WORKER_WATCH:
-        memcpy(proxy->watch.taps, order->taps, order->tap_count * sizeof(*order->taps));
+        for (size_t i = 0; i < order->tap_count; i++)
+            proxy->watch.taps[i] = order->taps[i];
         proxy->watch.tap_count = order->tap_count;
         return;
     case WORKER_PEERS:

@@ -222,11 +222,10 @@ static uint32_t stale_s(const struct resolver_cache *cache, const struct resolve
 
 static void make_room(struct resolver_cache *cache, size_t octets)
 {
-    struct list *link;
-    while ((link = list_first(&cache->used)) &&
+    while (table_count(cache->table) > 0 &&
            (table_count(cache->table) >= cache->conf.max ||
             cache->octets + octets > cache->conf.max * RESOLVER_ANSWER_OCTETS))
-        entry_drop(cache, container_of(link, struct entry, used));
+        entry_drop(cache, container_of(list_pop(&cache->used), struct entry, used));
 }
 
 static struct entry *entry_add(struct resolver_cache *cache, const struct entry_key *key,

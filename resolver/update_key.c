@@ -141,9 +141,11 @@ static int file_read(const char *file, char text[UPDATE_KEY_MAX + 1], size_t *le
     if (fd < 0)
         return -errno;
     struct stat stat;
-    ssize_t got = fstat(fd, &stat) == 0 ? read(fd, text, UPDATE_KEY_MAX + 1) : -1;
-    int status = got < 0 ? -errno : 0;
-    if (status == 0 && (stat.st_mode & S_IWOTH)) /* anybody could choose the key */
+    int status = fstat(fd, &stat) == 0 ? 0 : -errno;
+    ssize_t got = status ? 0 : read(fd, text, UPDATE_KEY_MAX + 1);
+    if (got < 0)
+        status = -errno;
+    else if (status == 0 && (stat.st_mode & S_IWOTH)) /* anybody could choose the key */
         status = -EPERM;
     close(fd);
     if (status == 0 && got > UPDATE_KEY_MAX)

@@ -470,7 +470,7 @@ static void error_without_question_matches(void **state)
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct dns_packet packet = {.len = 12,
                                     .bytes = {0x12, 0x34, 0x81, (uint8_t)cases[i].rcode}};
-        struct resolver_reply reply;
+        struct resolver_reply reply = {.cause = NULL};
         assert_int_equal(fit(&query, &packet), cases[i].fit);
         if (cases[i].fit == RESOLVER_FIT_NONE)
             continue;

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define HOUR_MS 3600000
+#define HOUR_MS UINT64_C(3600000)
 
 static const struct guard_conf conf = {
     .source_connections = 3,
