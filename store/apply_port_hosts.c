@@ -46,6 +46,12 @@ static struct store_record record_new(const struct store_apply *apply,
     return record;
 }
 
+static void holder_keep(struct store_record *record, const struct store_record *before)
+{
+    memcpy(record->owner, before->owner, sizeof(record->owner));
+    memcpy(record->display, before->display, sizeof(record->display));
+}
+
 /* A foreign address that will be served here, unless another domain of ours serves it. */
 static int prepare(struct store_apply *apply, const struct store_port *port)
 {
@@ -57,19 +63,59 @@ static int prepare(struct store_apply *apply, const struct store_port *port)
     if (is_there && before.state != STORE_ADDRESS_MOVED)
         return 0;
     record = record_new(apply, port, STORE_ADDRESS_PREPARED);
+    if (is_there) /* whoever asks for it now is not yet the one to whom an undo gives it back */
+        holder_keep(&record, &before);
     return record_write(apply, is_there ? &before : NULL, &record);
+}
+
+struct loss_find {
+    uint64_t order;
+    struct store_port port; /* the latest commit that is known here */
+};
+
+static bool loss_visit(const struct store_port *port, void *arg)
+{
+    struct loss_find *find = arg;
+    if (port->role != STORE_PORT_AUTHORITY && port->commit_order > find->order) {
+        find->order = port->commit_order;
+        find->port = *port;
+    }
+    return true;
+}
+
+/* Was it served here, and does its entry still lead callers on? Then `record` is that entry. */
+static int loss_restore(const struct store_apply *apply, struct store_record *record, bool *leads)
+{
+    struct loss_find find = {.order = 0};
+    bool ours = false;
+    int ret = store_port_scan_address(apply->txn, &record->address, SIZE_MAX, loss_visit, &find);
+    if (ret == 0 && find.order)
+        ret = is_ours(apply, find.port.gaining, &ours);
+    if (ret)
+        return ret;
+    record->state = STORE_ADDRESS_MOVED;
+    record->until_ms = find.port.committed_ms + (uint64_t)apply->command->order.moved * 1000;
+    memcpy(record->hosting, find.port.gaining, sizeof(record->hosting));
+    *leads = find.order && !ours && record->until_ms > apply->position.time_ms;
+    return 0;
 }
 
 /* What was prepared for a port that came to nothing. */
 static int unprepare(struct store_apply *apply, const struct store_port *port)
 {
-    struct store_record before;
+    struct store_record before, after;
+    bool leads;
     int ret = store_record_read(apply->txn, &port->address, &before);
     if (ret)
         return ret == STATUS_NOTFOUND ? 0 : ret;
     if (before.state != STORE_ADDRESS_PREPARED || strcmp(before.hosting, port->gaining) != 0)
         return 0;
-    ret = store_number_forget(apply, &port->address);
+    after = before;
+    ret = loss_restore(apply, &after, &leads);
+    if (ret == 0 && leads)
+        return record_write(apply, &before, &after);
+    if (ret == 0)
+        ret = store_number_forget(apply, &port->address);
     if (ret)
         return ret;
     return store_apply_write(apply, apply->command->op, STORE_KIND_ADDRESS, &before, NULL);

@@ -604,6 +604,29 @@ static void the_losing_host_leads_on(void **state)
     assert_int_equal(record.until_ms, BEGIN_MS + 7 * DAY_MS);
 }
 
+/* Who asks for it back, in vain, neither ends that nor becomes the one an undo gives it to. */
+static void the_losing_host_leads_on_after_it_asked_in_vain(void **state)
+{
+    struct fixture *f = *state;
+    struct store_port lost = port_of("opc.example", REQUEST_A, 0);
+    struct store_port again = port_of("opb.example", REQUEST_B, 0);
+    struct store_command command =
+        command_address(STORE_ADDRESS_ADD, ALICE, STORE_ADDRESS_PORTED_IN, "opb.example");
+    snprintf(command.record.owner, sizeof(command.record.owner), "holder-0");
+    assert_int_equal(submit(f, &command), 0);
+    memcpy(lost.losing, "opb.example", sizeof("opb.example"));
+    lost.committed_ms = BEGIN_MS;
+    assert_int_equal(tell(f, STORE_PORT_LOSING, &lost, STORE_PORT_COMMITTED, 6, BEGIN_MS), 0);
+    start(f, &again);
+    assert_int_equal(record_get(f).state, STORE_ADDRESS_PREPARED);
+    assert_int_equal(tell(f, STORE_PORT_GAINING, &again, STORE_PORT_REFUSED, 0, BEGIN_MS), 0);
+    struct store_record record = record_get(f);
+    assert_int_equal(record.state, STORE_ADDRESS_MOVED);
+    assert_string_equal(record.hosting, "opc.example");
+    assert_string_equal(record.owner, "holder-0");
+    assert_int_equal(record.until_ms, BEGIN_MS + 7 * DAY_MS);
+}
+
 static void the_receipt_key_that_was_seen_first_stays(void **state)
 {
     static const uint8_t other[STORE_HASH_LEN] = "another receipt key";
@@ -731,6 +754,7 @@ int main(void)
         AT_HOST(a_refusal_that_comes_late_changes_nothing),
         AT_HOST(who_gives_up_asks_the_authority_and_obeys_it),
         AT_HOST(the_losing_host_leads_on),
+        AT_HOST(the_losing_host_leads_on_after_it_asked_in_vain),
         AT_HOST(the_receipt_key_that_was_seen_first_stays),
         AT_HOST(a_commit_that_is_told_late_changes_nothing),
         AT_HOST(between_two_domains_of_one_host_it_stays_served),
