@@ -88,6 +88,9 @@ store_apply_h store_apply_port_start, store_apply_port_tell, store_apply_port_pa
 /* The gaining host gives a port up; the authority has the last word. */
 int store_port_give_up(struct store_apply *apply, const struct store_port *before,
                        enum store_port_reason reason);
+/* The authority was not to be reached for that either: the gaining host is done with it. Should the
+ * authority have committed it after all, it tells so when it can, and is obeyed. */
+int store_port_let_go(struct store_apply *apply, const struct store_port *before);
 
 /* apply_local.c */
 store_apply_h store_apply_journal_trim; /* of the log, but what it does to cursors is local */

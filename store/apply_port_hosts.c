@@ -5,8 +5,10 @@
 
 #include <stdio.h>
 
-#define REQUEST_MS                                                                                 \
-    ((uint64_t)3600 * 1000) /* so long the gaining host tries to reach the authority */
+/* So long the gaining host tries to reach the authority with a request, and then to give it up: as
+ * long as the auth code of that request can be good. */
+#define REQUEST_MS ((uint64_t)3600 * 1000)
+#define CANCEL_MS  (7 * 24 * REQUEST_MS)
 
 static int port_write(struct store_apply *apply, const struct store_port *before,
                       struct store_port *port)
@@ -269,9 +271,20 @@ int store_port_give_up(struct store_apply *apply, const struct store_port *befor
         return STATUS_STATE;
     port.state = STORE_PORT_CANCELLING;
     port.reason = reason;
-    port.deadline_ms = 0;
+    if (before->state != STORE_PORT_CANCELLING)
+        port.deadline_ms = apply->position.time_ms + CANCEL_MS;
     port.owed |= STORE_PORT_OWES_AUTHORITY;
     return port_write(apply, before, &port);
+}
+
+int store_port_let_go(struct store_apply *apply, const struct store_port *before)
+{
+    struct store_port port = *before;
+    port.state = STORE_PORT_CANCELLED;
+    port.deadline_ms = apply->position.time_ms + STORE_PORT_KEEP_MS;
+    port.owed = STORE_PORT_OWES_HOLDER;
+    int ret = unprepare(apply, &port);
+    return ret ? ret : port_write(apply, before, &port);
 }
 
 /* ---- what the authority says ---- */
@@ -301,7 +314,6 @@ static struct store_port port_told(const struct store_apply *apply, const struct
     const struct store_port *told = &apply->command->order.port;
     struct store_port port = known ? *known : *told;
     port.state = state_told(known, told->state);
-    port.reason = told->reason;
     port.order = told->order;
     port.commit_order = told->commit_order;
     port.committed_ms = told->committed_ms;
@@ -309,11 +321,13 @@ static struct store_port port_told(const struct store_apply *apply, const struct
     memcpy(port.losing, told->losing, sizeof(port.losing));
     if (!store_id_is_set(port.key_seen))
         memcpy(port.key_seen, told->key_seen, sizeof(port.key_seen));
-    if (port.state != STORE_PORT_CANCELLING)
+    if (port.state != STORE_PORT_CANCELLING) {
+        port.reason = told->reason;
         port.owed &= ~(unsigned)STORE_PORT_OWES_AUTHORITY;
-    port.deadline_ms = store_port_is_open(port.state) || told->state == STORE_PORT_COMMITTED
-                           ? 0
-                           : apply->position.time_ms + STORE_PORT_KEEP_MS;
+        port.deadline_ms = store_port_is_open(port.state) || told->state == STORE_PORT_COMMITTED
+                               ? 0
+                               : apply->position.time_ms + STORE_PORT_KEEP_MS;
+    }
     if (!known) {
         port.owed = 0;
         port.owner[0] = port.display[0] = '\0';

@@ -344,6 +344,8 @@ int store_port_due(struct store_apply *apply, const struct store_port *port)
 {
     if (port->role == STORE_PORT_GAINING && port->state == STORE_PORT_REQUESTING)
         return store_port_give_up(apply, port, STORE_PORT_NO_ANSWER);
+    if (port->role == STORE_PORT_GAINING && port->state == STORE_PORT_CANCELLING)
+        return store_port_let_go(apply, port);
     if (port->deadline_ms > apply->position.time_ms)
         return store_port_remind(apply, port);
     if (port->role == STORE_PORT_AUTHORITY &&

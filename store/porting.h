@@ -31,7 +31,8 @@ enum store_port_kind {
 
 enum store_port_state {
     STORE_PORT_REQUESTING, /* gaining: the authority has not answered yet */
-    STORE_PORT_CANCELLING, /* gaining: as before, and given up: the authority has not confirmed */
+    STORE_PORT_CANCELLING, /* gaining: given up; the authority has not confirmed, for 7 days at most
+                            */
     STORE_PORT_PENDING,    /* until the end of the confirmation window */
     STORE_PORT_WAITING,    /* RECOVERY: until the end of the waiting time */
     STORE_PORT_DISPUTED,   /* RECOVERY: somebody objected; the authority's operator decides */

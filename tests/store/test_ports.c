@@ -585,6 +585,28 @@ static void who_gives_up_asks_the_authority_and_obeys_it(void **state)
     assert_int_equal(record_get(f).state, STORE_ADDRESS_PORTED_IN);
 }
 
+static void who_cannot_give_up_does_not_try_for_ever(void **state)
+{
+    struct fixture *f = *state;
+    struct store_port port = port_of("opb.example", REQUEST_A, 0);
+    uint64_t end_ms = BEGIN_MS + HOUR_MS + 7 * DAY_MS;
+    start(f, &port);
+    pass(f, BEGIN_MS + HOUR_MS);
+    assert_int_equal(tell(f, STORE_PORT_GAINING, &port, STORE_PORT_PENDING, 7, BEGIN_MS + DAY_MS),
+                     0);
+    pass(f, end_ms - 1);
+    assert_int_equal(port_get(f, STORE_PORT_GAINING, port.id).state, STORE_PORT_CANCELLING);
+    assert_int_equal(record_get(f).state, STORE_ADDRESS_PREPARED);
+    pass(f, end_ms);
+    struct store_port found = port_get(f, STORE_PORT_GAINING, port.id);
+    assert_int_equal(found.state, STORE_PORT_CANCELLED);
+    assert_int_equal(found.reason, STORE_PORT_NO_ANSWER);
+    assert_int_equal(found.owed, STORE_PORT_OWES_HOLDER);
+    assert_int_equal(record_get(f).version, 0);
+    assert_int_equal(tell(f, STORE_PORT_GAINING, &port, STORE_PORT_COMMITTED, 9, end_ms + 1), 0);
+    assert_int_equal(record_get(f).state, STORE_ADDRESS_PORTED_IN);
+}
+
 static void the_losing_host_leads_on(void **state)
 {
     struct fixture *f = *state;
@@ -753,6 +775,7 @@ int main(void)
         AT_HOST(who_missed_the_commit_hears_that_it_was_undone),
         AT_HOST(a_refusal_that_comes_late_changes_nothing),
         AT_HOST(who_gives_up_asks_the_authority_and_obeys_it),
+        AT_HOST(who_cannot_give_up_does_not_try_for_ever),
         AT_HOST(the_losing_host_leads_on),
         AT_HOST(the_losing_host_leads_on_after_it_asked_in_vain),
         AT_HOST(the_receipt_key_that_was_seen_first_stays),
