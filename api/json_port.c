@@ -22,17 +22,37 @@ uint64_t api_port_deadline(const struct store_port *port)
     return is_host ? port->told_ms : port->deadline_ms;
 }
 
+/* Who is still to hear of its state. */
+static json_t *owes_encode(unsigned owed)
+{
+    static const struct {
+        unsigned bit;
+        const char *name;
+    } all[] = {{STORE_PORT_OWES_AUTHORITY, "authority"},
+               {STORE_PORT_OWES_GAINING, "gaining"},
+               {STORE_PORT_OWES_LOSING, "losing"},
+               {STORE_PORT_OWES_HOLDER, "holder"},
+               {STORE_PORT_OWES_OPERATOR, "operator"}};
+    json_t *names = json_array();
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+        if ((owed & all[i].bit) && json_array_append_new(names, json_string(all[i].name))) {
+            json_decref(names);
+            return NULL;
+        }
+    return names;
+}
+
 json_t *api_port_encode(const struct store_port *port)
 {
     char address[API_ADDRESS_TEXT_MAX];
     json_t *json = json_pack(
-        "{s:s, s:s, s:s, s:s, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "id", port->id, "role",
+        "{s:s, s:s, s:s, s:s, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "id", port->id, "role",
         store_port_role_text(port->role), "kind", store_port_kind_text(port->kind), "state",
         store_port_state_text(port->state), "reason", or_null(store_port_reason_text(port->reason)),
         "address", api_address_format(&port->address, address), "gaining", port->gaining, "losing",
         or_null(port->losing), "deadline", api_time_encode(api_port_deadline(port)), "committed",
         api_time_encode(port->committed_ms), "undoes", or_null(port->undoes), "owner",
-        or_null(port->owner));
+        or_null(port->owner), "owes", owes_encode(port->owed));
     return api_json_stamp(json, port->created_ms, port->version);
 }
 

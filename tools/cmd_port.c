@@ -35,6 +35,7 @@ static const struct tool_resource ports = {
                {"committed", "committed"},
                {"undoes", "undoes"},
                {"owner", "owner"},
+               {"still to be told", "owes"},
                {"receipt", "receipt"},
                {"created", "created"},
                {"version", "version"}},

@@ -189,7 +189,7 @@ struct tool_column {
     const char *key; /* of the field in the record */
 };
 #define TOOL_MAX_COLUMNS 8
-#define TOOL_MAX_FIELDS  15
+#define TOOL_MAX_FIELDS  20
 
 /* How an option sets a field. An empty text takes the value away. */
 enum tool_setting_kind {
