@@ -12,6 +12,7 @@ struct entry {
     struct store_address address;
     struct told told;
     uint64_t since_ms, until_ms;
+    uint64_t refused, refused_ms; /* hash of a peer, and when; 0: none was */
 };
 
 struct told_table {
@@ -98,10 +99,14 @@ static struct entry *entry_take(struct told_table *table)
 void told_put(struct told_table *table, const struct store_address *address,
               const struct told *told, unsigned for_s, uint64_t now_ms)
 {
+    const struct entry *known = entry_find(table, address);
+    uint64_t refused = known ? known->refused : 0, refused_ms = known ? known->refused_ms : 0;
     told_forget(table, address);
     if (for_s == 0)
         return;
     struct entry *entry = entry_take(table);
+    entry->refused = refused;
+    entry->refused_ms = refused_ms;
     entry->address = *address;
     entry->told = *told;
     entry->since_ms = now_ms;
@@ -115,4 +120,27 @@ void told_forget(struct told_table *table, const struct store_address *address)
     struct entry *entry = entry_find(table, address);
     if (entry)
         entry_drop(table, entry);
+}
+
+static uint64_t peer_hash(const struct told_table *table, const char *peer)
+{
+    return table_hash(table->table, slice_of(peer));
+}
+
+void told_refused_put(struct told_table *table, const struct store_address *address,
+                      const char *peer, uint64_t now_ms)
+{
+    struct entry *entry = entry_find(table, address);
+    if (!entry)
+        return;
+    entry->refused = peer_hash(table, peer);
+    entry->refused_ms = now_ms;
+}
+
+bool told_refused_get(const struct told_table *table, const struct store_address *address,
+                      const char *peer, uint64_t now_ms, uint64_t within_ms)
+{
+    const struct entry *entry = entry_find(table, address);
+    return entry && entry->refused_ms && entry->refused == peer_hash(table, peer) &&
+           now_ms - entry->refused_ms < within_ms;
 }

@@ -45,4 +45,12 @@ void told_put(struct told_table *table, const struct store_address *address,
               const struct told *told, unsigned for_s, uint64_t now_ms);
 void told_forget(struct told_table *table, const struct store_address *address);
 
+/* The authority was asked because this peer claimed the address, and the peer was refused on its
+ * answer. Of an address the last such peer is remembered, while anything is told of it. */
+void told_refused_put(struct told_table *table, const struct store_address *address,
+                      const char *peer, uint64_t now_ms);
+/* Was it so within the last `within_ms`? */
+bool told_refused_get(const struct told_table *table, const struct store_address *address,
+                      const char *peer, uint64_t now_ms, uint64_t within_ms);
+
 #endif

@@ -10,7 +10,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#define ASK_AFRESH_MS 10000 /* a caller is refused on an answer that is no older than this */
+/* A peer is refused without asking if it was refused on an answer that is no older than this. What
+ * is known otherwise, as by a call to that address, may be from before it moved to that peer. */
+#define ASK_AFRESH_MS 10000
 
 /* ---- what is known ---- */
 
@@ -100,11 +102,13 @@ static enum verify_verdict foreign_known(struct proxy *proxy, const struct conn 
     const struct store_address *address = &verified->caller.address;
     struct told told;
     struct resolver_found found;
-    uint64_t age_ms;
-    bool is_told = told_get(proxy->told, address, txn_layer_now_ms(proxy->txns), &told, &age_ms);
+    uint64_t age_ms, now_ms = txn_layer_now_ms(proxy->txns);
+    bool is_told = told_get(proxy->told, address, now_ms, &told, &age_ms);
     bool is_fresh = is_told && age_ms < ASK_AFRESH_MS;
+    bool is_refused = is_told && told_refused_get(proxy->told, address, conn_proven_domain(conn),
+                                                  now_ms, ASK_AFRESH_MS);
     if (is_told && told.host[0])
-        return is_fresh || conn_proves(conn, told.host)
+        return is_refused || conn_proves(conn, told.host)
                    ? served_by(conn, told.host, verified, "its authority said")
                    : VERIFY_OPEN;
     if (conn_proves(conn, address->domain))
@@ -112,7 +116,7 @@ static enum verify_verdict foreign_known(struct proxy *proxy, const struct conn 
     if (resolver_conf_get(proxy->resolver)->address_records &&
         in_dns(proxy, &verified->caller, &found) && conn_proves(conn, found.answer.hosting))
         return served_by(conn, found.answer.hosting, verified, "a validated address record says");
-    if (!is_fresh)
+    if (is_told && told.unknown ? !is_fresh : !is_refused)
         return VERIFY_OPEN;
     return told.unknown ? no(verified, "%s did not tell who serves it", address->domain)
                         : no(verified, "%s serves it and has not ported it out", address->domain);
@@ -281,6 +285,9 @@ static bool on_told(const struct told *told, void *arg)
     else
         verdict = served_by(context->origin.conn, told->host[0] ? told->host : domain, &verified,
                             "its authority was asked and says");
+    if (verdict == VERIFY_NO)
+        told_refused_put(context->proxy->told, &verified.caller.address, context->verify.peer,
+                         txn_layer_now_ms(context->proxy->txns));
     judge(context, verdict, &verified);
     context_leave(context);
     return verdict == VERIFY_YES && told->host[0];

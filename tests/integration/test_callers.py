@@ -157,8 +157,7 @@ def test_silence_takes_nothing_away_from_what_an_authority_said(lab, questioned,
         ("Contact", "<sip:remembered%40opd.example@opa.example>;expires=300")])
     carol.answer(carol.expect("MESSAGE"), 200, "OK", tag="c1")
     assert peer_a.expect_final("MESSAGE").status == 200
-    time.sleep(10.5)  # only then is it asked afresh for who does not prove opa.example
-    asked = asks(peer_b)
+    asked = asks(peer_b)  # who does not prove opa.example may have got it meanwhile
     questioned().answer(asked, 503, "Not now", tag="d2")
     assert peer_b.expect_final("MESSAGE").status == 403
     assert message_from(peer_a, caller, carol).status == 200
@@ -218,15 +217,16 @@ def test_a_caller_whom_the_authority_serves_itself_is_refused(lab, carol, peer_a
 
 
 def test_an_authority_does_not_speak_for_whom_it_ported_out(lab, dave, carol, peer_a, peer_b):
-    """What it said itself counts, for a while."""
+    """It is asked whether that is still so, for it may have come home; once in a while."""
     mark = lab.edges["b"].mark()
     assert message_from(peer_a, dave, carol).status == 200
-    answer = message_from(peer_b, dave)
-    assert answer.status == 403
-    assert ("its authority said that opa.example serves it; this connection has proven opb.example"
-            in answer.get("Warning"))
+    for asked in ("was asked and says", "said"):
+        answer = message_from(peer_b, dave)
+        assert answer.status == 403
+        assert (f"its authority {asked} that opa.example serves it; this connection has proven "
+                "opb.example" in answer.get("Warning"))
     assert message_from(peer_b, BOB, carol).status == 200
-    assert len(questions(lab.edges["b"], mark)) <= 1
+    assert len(questions(lab.edges["b"], mark)) <= 2
 
 
 def test_an_authority_does_not_speak_for_whom_we_serve(lab, peer_b):

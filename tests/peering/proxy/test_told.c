@@ -50,6 +50,28 @@ static void what_is_told_later_counts(void **state)
     told_free(table);
 }
 
+/* It holds for that peer, and while anything is told of the address, be it told anew. */
+static void who_was_refused_is_known_for_a_while(void **state)
+{
+    struct told_table *table = told_alloc(4);
+    struct store_address bob = address(1), eve = address(2);
+    (void)state;
+    told_refused_put(table, &bob, "opd.example", 1000); /* nothing is told of it */
+    assert_false(told_refused_get(table, &bob, "opd.example", 1000, 500));
+    told_put(table, &bob, &ported, 10, 1000);
+    assert_false(told_refused_get(table, &bob, "opd.example", 1000, 500));
+    told_refused_put(table, &bob, "opd.example", 1000);
+    told_put(table, &bob, &stayed, 10, 1400);
+    assert_true(told_refused_get(table, &bob, "opd.example", 1499, 500));
+    assert_false(told_refused_get(table, &bob, "opd.example", 1500, 500));
+    assert_false(told_refused_get(table, &bob, "ope.example", 1400, 500));
+    assert_false(told_refused_get(table, &eve, "opd.example", 1400, 500));
+    told_forget(table, &bob);
+    told_put(table, &eve, &ported, 10, 1400); /* in the place of bob's */
+    assert_false(told_refused_get(table, &eve, "opd.example", 1400, 500));
+    told_free(table);
+}
+
 static void a_full_table_forgets_what_it_was_told_first(void **state)
 {
     struct told_table *table = told_alloc(100);
@@ -79,6 +101,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_is_known_until_its_time_is_over),
         cmocka_unit_test(what_is_told_later_counts),
+        cmocka_unit_test(who_was_refused_is_known_for_a_while),
         cmocka_unit_test(a_full_table_forgets_what_it_was_told_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
