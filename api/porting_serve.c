@@ -20,17 +20,26 @@ static int role_of(const struct federation_request *request, const struct store_
     return 0;
 }
 
-/* The gaining host follows what it has begun itself, or an undo of a port that it has lost by:
- * nobody can push addresses at it. */
+static bool is_of(const struct store_port *port, const struct store_address *address)
+{
+    return strcmp(port->address.user, address->user) == 0 &&
+           strcmp(port->address.domain, address->domain) == 0;
+}
+
+/* The gaining host follows what it has begun itself, or an undo of a port that it has lost by; the
+ * losing one what has to do with an address that it knows. Nobody can push addresses at us, nor
+ * fill our store with ports of them. */
 static bool is_expected(struct porting *porting, const struct store_port *told)
 {
     struct store_port known;
-    if (told->role == STORE_PORT_LOSING ||
-        porting_port_get(porting, STORE_PORT_GAINING, told->id, &known) == 0)
-        return true;
+    struct store_record record;
+    if (porting_port_get(porting, told->role, told->id, &known) == 0)
+        return is_of(&known, &told->address);
+    if (told->role == STORE_PORT_LOSING)
+        return porting_record_get(porting, &told->address, &record) == 0;
     return told->kind == STORE_PORT_UNDO &&
            porting_port_get(porting, STORE_PORT_LOSING, told->undoes, &known) == 0 &&
-           strcmp(known.losing, told->gaining) == 0;
+           is_of(&known, &told->address) && strcmp(known.losing, told->gaining) == 0;
 }
 
 static int told_put(struct porting *porting, const struct federation_request *request,

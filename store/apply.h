@@ -66,6 +66,9 @@ store_apply_h store_apply_release, store_apply_purge, store_apply_expire;
 /* apply_ports.c */
 store_apply_h store_apply_port_open, store_apply_port_step;
 store_apply_h store_apply_guard_put, store_apply_guard_code;
+/* Are they the same request, of the same address? The id alone does not say so: it is known to all
+ * three, and any authority can tell of it. */
+bool store_port_is_same(const struct store_port *a, const struct store_port *b);
 /* Its deadline is over. */
 int store_port_due(struct store_apply *apply, const struct store_port *port);
 /* It is not over, but both hosts are to be told again that it waits. A day that was missed is not

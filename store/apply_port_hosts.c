@@ -132,7 +132,8 @@ static void holder_take(struct store_record *record, const struct store_port *po
         memcpy(record->display, port->display, sizeof(record->display));
 }
 
-/* The gaining domain is ours: from now on it serves the address. */
+/* The gaining domain is ours: from now on it serves the address. Whoever tells the losing host
+ * alone brings it nothing, for it may never have asked. */
 static int arrive(struct store_apply *apply, const struct store_port *port)
 {
     struct store_record record, before;
@@ -209,7 +210,9 @@ static int settle(struct store_apply *apply, const struct store_port *port)
         return ret;
     if (own)
         return port->role == STORE_PORT_GAINING ? come_home(apply, port) : 0;
-    return host ? arrive(apply, port) : leave(apply, port);
+    if (host)
+        return port->role == STORE_PORT_GAINING ? arrive(apply, port) : 0;
+    return leave(apply, port);
 }
 
 /* ---- the gaining host begins ---- */
@@ -358,6 +361,8 @@ int store_apply_port_tell(struct store_apply *apply)
     if (ret && ret != STATUS_NOTFOUND)
         return ret;
     bool is_known = ret == 0;
+    if (is_known && !store_port_is_same(&known, told))
+        return STATUS_MISMATCH;
     if (is_known && is_old_news(&known, told))
         return 0;
     bool was_commit = is_known && state_is_commit(known.state);

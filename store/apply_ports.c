@@ -244,9 +244,10 @@ static int open_check(struct store_apply *apply, struct store_record *record)
 
 /* ---- requests ---- */
 
-static bool is_same_request(const struct store_port *a, const struct store_port *b)
+bool store_port_is_same(const struct store_port *a, const struct store_port *b)
 {
     return strcmp(a->gaining, b->gaining) == 0 && a->kind == b->kind &&
+           strcmp(a->undoes, b->undoes) == 0 &&
            strcmp(a->address.user, b->address.user) == 0 &&
            strcmp(a->address.domain, b->address.domain) == 0;
 }
@@ -258,7 +259,7 @@ static int known_check(const struct store_apply *apply, const struct store_port 
     int ret = store_port_read(apply->txn, given->role, given->id, &known);
     if (ret)
         return ret;
-    return is_same_request(&known, given) ? 0 : STATUS_MISMATCH;
+    return store_port_is_same(&known, given) ? 0 : STATUS_MISMATCH;
 }
 
 static struct store_port port_asked(const struct store_apply *apply, enum store_port_role role)
