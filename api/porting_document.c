@@ -95,6 +95,12 @@ const char *porting_text_of(const json_t *document, const char *name)
     return json_string_value(json_object_get(document, name));
 }
 
+bool porting_text_fits(const json_t *document, const char *name)
+{
+    const json_t *member = json_object_get(document, name);
+    return !member || json_is_string(member) || json_is_null(member);
+}
+
 static bool text_copy(const json_t *document, const char *name, char *out, size_t size)
 {
     const char *text = porting_text_of(document, name);
@@ -127,12 +133,23 @@ static bool time_copy(const json_t *document, const char *name, uint64_t *out)
     return !text || api_time_decode(slice_of(text), name, out, &problem) == 0;
 }
 
+static bool decision_fits(const json_t *document)
+{
+    static const char *const names[] = {"state", "reason", "losing", "committed", "deadline"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (!porting_text_fits(document, names[i]))
+            return false;
+    return true;
+}
+
 /* What only the authority says, where it is there. */
 static const char *decode_decision(const json_t *document, struct store_port *port)
 {
     const char *state = porting_text_of(document, "state");
     const char *reason = porting_text_of(document, "reason");
     uint64_t reminder;
+    if (!decision_fits(document))
+        return "state, reason, losing, committed, deadline: they must be texts or null";
     if (state && store_port_state_parse(state, &port->state))
         return "state: it is none of those that are known";
     if (reason && store_port_reason_parse(reason, &port->reason))
@@ -208,7 +225,8 @@ int porting_decode_proof(const json_t *document, struct porting_proof *proof,
 {
     const char *hash = porting_text_of(document, "undo_hash");
     struct porting_proof made = {.code = ""};
-    if (hash && !porting_hex_decode(hash, undo_hash, STORE_HASH_LEN)) {
+    if (!porting_text_fits(document, "undo_hash") ||
+        (hash && !porting_hex_decode(hash, undo_hash, STORE_HASH_LEN))) {
         *why = "undo_hash: it must be 64 hex digits";
         return STATUS_MALFORMED;
     }

@@ -123,6 +123,8 @@ bool porting_hex_decode(const char *text, uint8_t *octets, size_t len);
 void porting_hex_encode(const uint8_t *octets, size_t len, char *text);
 /* The text of a member, NULL where it is none. */
 const char *porting_text_of(const json_t *document, const char *name);
+/* Is it a text, null, or not there? What is anything else was meant for something. */
+bool porting_text_fits(const json_t *document, const char *name);
 /* The reason that a problem names. */
 enum store_port_reason porting_reason_of(const json_t *problem);
 

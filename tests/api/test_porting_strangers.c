@@ -264,6 +264,58 @@ static void an_undo_brings_back_its_own_address_only(void **state)
     assert_int_equal(record_of(node, "ann@opa.example").state, STORE_ADDRESS_PORTED_IN);
 }
 
+/* ---- at the authority ---- */
+
+/* One of ours that opx.example serves. */
+static void lend(struct node *node, const char *address)
+{
+    struct store_command command =
+        command_address(STORE_ADDRESS_ADD, address, STORE_ADDRESS_PORTED_OUT, "opx.example");
+    command.time_ms = node_clock(node);
+    assert_int_equal(fixture_submit(&node->store, &command), 0);
+}
+
+static unsigned deposit(struct node *node, const char *from, json_t *body)
+{
+    return say(node, from, "opb.example", "PUT",
+               "/federation/v1/addresses/bob%40opb.example/auth-code", body);
+}
+
+#define HASH "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+
+/* What is malformed must not be taken for less than it was meant to be. */
+static void a_code_is_left_as_it_was_meant_or_not_at_all(void **state)
+{
+    struct node *node = *state;
+    const char *until = "1970-01-12T00:00:00Z", *never = "9999-01-01T00:00:00Z";
+    lend(node, "bob@opb.example");
+    assert_int_equal(
+        deposit(node, "opx.example",
+                json_pack("{s:s, s:s, s:s}", "hash", HASH, "until", until, "for", "opc.example")),
+        200);
+    json_t *const wrong[] = {
+        NULL,
+        json_object(),
+        json_pack("{s:s, s:s, s:i}", "hash", HASH, "until", until, "for", 5),
+        json_pack("{s:s, s:s, s:[s]}", "hash", HASH, "until", until, "for", "opc.example"),
+        json_pack("{s:s, s:s, s:s}", "hash", HASH, "until", until, "for", "o..c"),
+        json_pack("{s:s, s:i}", "hash", HASH, "until", 7),
+        json_pack("{s:s, s:b}", "hash", HASH, "until", 0),
+        json_pack("{s:s, s:s}", "hash", HASH, "until", never),
+        json_pack("{s:s}", "until", until),
+        json_pack("{s:s, s:s}", "hash", "00", "until", until),
+    };
+    uint64_t version = record_of(node, "bob@opb.example").version;
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        assert_int_equal(deposit(node, "opx.example", wrong[i]), 400);
+        assert_int_equal(record_of(node, "bob@opb.example").version, version);
+    }
+    assert_int_equal(deposit(node, "opc.example", json_pack("{s:n}", "until")), 404);
+    assert_true(record_of(node, "bob@opb.example").has_auth);
+    assert_int_equal(deposit(node, "opx.example", json_pack("{s:n}", "until")), 200);
+    assert_false(record_of(node, "bob@opb.example").has_auth);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -274,6 +326,7 @@ int main(void)
         TEST(nobody_is_brought_what_he_has_not_asked_for),
         TEST(the_losing_host_alone_brings_nothing_to_another_of_ours),
         TEST(an_undo_brings_back_its_own_address_only),
+        TEST(a_code_is_left_as_it_was_meant_or_not_at_all),
 #undef TEST
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
