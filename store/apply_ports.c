@@ -157,6 +157,27 @@ static int key_check(const struct store_apply *apply, const struct store_guard *
     return holds ? 0 : STATUS_PROOF;
 }
 
+struct last_find {
+    const struct store_port *port;
+    bool is_last;
+};
+
+static bool last_visit(const struct store_port *other, void *arg)
+{
+    struct last_find *find = arg;
+    find->is_last =
+        other->role != STORE_PORT_AUTHORITY || other->commit_order <= find->port->commit_order;
+    return find->is_last;
+}
+
+/* The same host may have lost it since, and got it again. */
+static int last_check(const struct store_apply *apply, const struct store_port *port)
+{
+    struct last_find find = {.port = port, .is_last = true};
+    int ret = store_port_scan_address(apply->txn, &port->address, SIZE_MAX, last_visit, &find);
+    return ret == 0 && !find.is_last ? STATUS_STATE : ret;
+}
+
 /* What is to be undone: the last commit, in its grace. */
 static int undo_find(const struct store_apply *apply, const struct store_record *record,
                      struct store_port *undone)
@@ -170,7 +191,7 @@ static int undo_find(const struct store_apply *apply, const struct store_record 
                 strcmp(undone->losing, port->gaining) == 0 &&
                 strcmp(undone->address.user, port->address.user) == 0 &&
                 strcmp(undone->address.domain, port->address.domain) == 0;
-    return fits ? 0 : STATUS_STATE;
+    return fits ? last_check(apply, undone) : STATUS_STATE;
 }
 
 static int undo_check(const struct store_apply *apply, const struct store_record *record,
@@ -247,8 +268,7 @@ static int open_check(struct store_apply *apply, struct store_record *record)
 bool store_port_is_same(const struct store_port *a, const struct store_port *b)
 {
     return strcmp(a->gaining, b->gaining) == 0 && a->kind == b->kind &&
-           strcmp(a->undoes, b->undoes) == 0 &&
-           strcmp(a->address.user, b->address.user) == 0 &&
+           strcmp(a->undoes, b->undoes) == 0 && strcmp(a->address.user, b->address.user) == 0 &&
            strcmp(a->address.domain, b->address.domain) == 0;
 }
 

@@ -316,6 +316,28 @@ static void an_undo_comes_in_its_time_or_not_at_all(void **state)
     assert_int_equal(submit(f, &command), STATUS_STATE);
 }
 
+/* Whoever comes back to a host by another port cannot be thrown out with what belongs to the first.
+ */
+static void an_undo_is_of_the_last_commit(void **state)
+{
+    static const char *const way[] = {"opb.example", "opc.example", "opb.example"};
+    static const char *const requests[] = {REQUEST_A, REQUEST_A, REQUEST_B};
+    struct fixture *f = *state;
+    struct store_port ports[3], undo = port_of("opa.example", REQUEST_B, 0);
+    for (unsigned i = 0; i < 3; i++) {
+        ports[i] = port_of(way[i], requests[i], 0);
+        ports[i].terms.freeze = 0;
+        code_give(f, "", BEGIN_MS + i);
+        assert_int_equal(open_port(f, &ports[i], BEGIN_MS + i), 0);
+    }
+    undo.kind = STORE_PORT_UNDO;
+    memcpy(undo.undoes, ports[0].id, sizeof(undo.undoes));
+    struct store_command command = order_of(STORE_PORT_OPEN, &undo, BEGIN_MS + DAY_MS);
+    memcpy(command.order.proof, secret, STORE_HASH_LEN);
+    assert_int_equal(submit(f, &command), STATUS_STATE);
+    must_be(f, &ports[0], STORE_PORT_COMMITTED, "opb.example");
+}
+
 static struct store_command recovery(struct store_port *port, uint64_t time_ms)
 {
     port->kind = STORE_PORT_RECOVERY;
@@ -761,6 +783,7 @@ int main(void)
         AT_AUTHORITY(a_second_port_waits_for_the_first_and_then_for_the_freeze),
         AT_AUTHORITY(an_undo_takes_it_back_once),
         AT_AUTHORITY(an_undo_comes_in_its_time_or_not_at_all),
+        AT_AUTHORITY(an_undo_is_of_the_last_commit),
         AT_AUTHORITY(a_recovery_waits_and_a_new_key_first_ripens),
         AT_AUTHORITY(who_waits_is_told_each_day_and_no_missed_day_twice),
         AT_AUTHORITY(the_holder_or_the_operator_may_object_too),
