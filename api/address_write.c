@@ -1,4 +1,5 @@
 /* New addresses and claims, and changes by merge patch. */
+#include "api/guests.h"
 #include "api/records.h"
 
 #include "base/status.h"
@@ -70,6 +71,15 @@ static int claim_prepare(struct api_call *call, struct store_record *record)
     return claim_check(call, &record->address);
 }
 
+/* Its authority knows nothing of it yet. */
+static int guest_check(struct api_call *call, const struct store_record *record)
+{
+    if (!record->locked || !api_is_guest(call, record->state))
+        return 0;
+    return api_problem_set(&call->problem, API_PROBLEM_FIELD, "locked",
+                           "locked: its authority keeps the lock: add the address, then lock it");
+}
+
 /* Judged once: the first request's verdict stands. */
 static int new_judge(struct api_call *call, struct api_address_body *body)
 {
@@ -77,7 +87,7 @@ static int new_judge(struct api_call *call, struct api_address_body *body)
         return 0;
     if (api_address_place(call, body, !body->has_state, false, &call->problem))
         return -EPROTO;
-    return claim_prepare(call, &body->record);
+    return guest_check(call, &body->record) ? -EPROTO : claim_prepare(call, &body->record);
 }
 
 int api_address_post(struct api_call *call)
@@ -129,6 +139,22 @@ static bool is_unchanged(const struct store_record *before, const struct store_r
     return is_same;
 }
 
+/* The lock of a guest holds only where its authority has it: that is asked even where it is known
+ * here already, for the two may have come apart. */
+static bool is_guests_lock(const struct api_call *call, enum store_address_state before)
+{
+    return json_object_get(call->body, "locked") && api_is_guest(call, before);
+}
+
+static int lock_submit(struct api_call *call, const struct store_record *before, const char *key)
+{
+    struct porting_errand errand = {.kind = PORTING_ERRAND_LOCK,
+                                    .address = before->address,
+                                    .locked = call->command.record.locked};
+    memcpy(errand.hosting, before->hosting, sizeof(errand.hosting));
+    return api_errand_submit(call, key, &errand, address_changed);
+}
+
 int api_address_patch(struct api_call *call)
 {
     static const char *const user_fields[] = {"locked", "target", "display", NULL};
@@ -143,10 +169,11 @@ int api_address_patch(struct api_call *call)
         user_fields_check(call, user_fields) || patch_place(call, &body, before.state))
         return -EPROTO;
     auth_follow(&before, record);
-    if (is_unchanged(&before, record))
+    bool asks = is_guests_lock(call, before.state);
+    if (!asks && is_unchanged(&before, record))
         return api_call_reply(call, 200, api_address_encode(&before),
                               call->dry_run ? 0 : before.version);
     call->command.op = STORE_ADDRESS_PUT;
     call->command.record = *record;
-    return api_submit(call, key, address_changed);
+    return asks ? lock_submit(call, &before, key) : api_submit(call, key, address_changed);
 }

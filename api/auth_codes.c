@@ -1,11 +1,11 @@
 /* /v1/addresses/{address}/auth-code: what proves, at another operator, that the holder of an
  * address wants to port it (RFC 9154). It is shown once; a new one replaces it. It is good for any
  * gaining domain, or for the one that was named. */
+#include "api/guests.h"
 #include "api/records.h"
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* `only` gets the gaining domain that it is to be good for; "": any. */
@@ -96,65 +96,20 @@ static void order_fill(struct api_call *call, const struct store_record *record,
     *until_of(call) = until_ms;
 }
 
-/* ---- of addresses whose authority is another operator ---- */
-
-/* Lives in call->memory. */
-struct deposit {
-    char hosting[STORE_DOMAIN_MAX + 1]; /* who asks the authority */
-    char only[STORE_DOMAIN_MAX + 1];
-    api_then_h *then; /* NULL: 204 */
-    struct store_verdict verdict;
-    struct api_problem problem;
-};
-
-static bool is_deposited(const struct api_call *call, enum store_address_state state)
-{
-    return state == STORE_ADDRESS_PORTED_IN && call->api->parts.porting;
-}
-
-/* The authority has it first: a code that is known here only is good for nothing. */
-static int deposit_do(struct api_call *call)
-{
-    struct deposit *deposit = call->memory;
-    const struct store_record *record = &call->command.record;
-    if (porting_code_deposit(call->api->parts.porting, deposit->hosting, &record->address,
-                             record->auth_hash, record->auth_until_ms, deposit->only,
-                             &deposit->problem))
-        return -EPROTO;
-    int status = store_submit(call->api->parts.store, &call->command, &deposit->verdict);
-    return status ? status : deposit->verdict.status;
-}
-
-static int deposit_done(struct api_call *call, const struct store_verdict *verdict)
-{
-    const struct deposit *deposit = call->memory;
-    if (verdict->status == -EPROTO)
-        call->problem = deposit->problem;
-    else if (verdict->status)
-        api_problem_from_status(&call->problem, verdict->status, call->name);
-    if (verdict->status)
-        return -EPROTO;
-    if (deposit->then)
-        return deposit->then(call, &deposit->verdict);
-    call->status = 204;
-    return 0;
-}
-
-/* Ends a handler whose command is filled. A request that was done before is answered from what is
- * known of it, and one that is only tried asks nobody. */
+/* Ends a handler whose command is filled. The authority of a guest has its code first: one that is
+ * known here only is good for nothing. */
 static int code_submit(struct api_call *call, enum store_address_state state, const char *key,
                        const char *only, api_then_h *then)
 {
-    int status = api_submit(call, key, then);
-    if (status != API_PENDING || !is_deposited(call, state) || call->dry_run)
-        return status;
-    struct deposit *deposit = call->memory = calloc(1, sizeof(*deposit));
-    if (!deposit)
-        return api_problem_set(&call->problem, API_PROBLEM_BUSY, NULL, "out of memory");
-    memcpy(deposit->hosting, call->command.record.hosting, sizeof(deposit->hosting));
-    snprintf(deposit->only, sizeof(deposit->only), "%s", only);
-    deposit->then = then;
-    return api_run(call, key, deposit_do, deposit_done);
+    const struct store_record *record = &call->command.record;
+    if (!api_is_guest(call, state))
+        return api_submit(call, key, then);
+    struct porting_errand errand = {
+        .kind = PORTING_ERRAND_CODE, .address = record->address, .until_ms = record->auth_until_ms};
+    memcpy(errand.hosting, record->hosting, sizeof(errand.hosting));
+    memcpy(errand.hash, record->auth_hash, sizeof(errand.hash));
+    snprintf(errand.only, sizeof(errand.only), "%s", only);
+    return api_errand_submit(call, key, &errand, then);
 }
 
 /* ---- handlers ---- */
@@ -166,7 +121,7 @@ int api_auth_code_post(struct api_call *call)
     unsigned days;
     if (holder_find(call, &record, key) || body_decode(call, &days, only))
         return -EPROTO;
-    bool is_foreign = is_deposited(call, record.state); /* then its authority binds it */
+    bool is_foreign = api_is_guest(call, record.state); /* then its authority binds it */
     order_fill(call, &record, is_foreign ? "" : only, api_now_ms() + days * API_DAY_MS);
     bool is_bound = call->command.op == STORE_GUARD_CODE;
     if (api_auth_code_make(call, is_bound ? call->command.guard.code_hash

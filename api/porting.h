@@ -165,12 +165,28 @@ void porting_request_of(const char nonce[2 * PORTING_NONCE_LEN + 1],
                         char request[STORE_PORT_ID_LEN + 1]);
 /* So long after it was left a recovery key begins to work. Any thread. */
 uint64_t porting_key_delay_ms(struct porting *porting);
-/* Leaves the hash of an auth code, good until `until_ms` (0: withdraws it) for `gaining` ("": for
- * any), at the authority, another operator; `hosting`, ours, serves the address. Blocks. Returns 0
- * or -EPROTO with `problem`. */
-int porting_code_deposit(struct porting *porting, const char *hosting,
-                         const struct store_address *address, const uint8_t hash[STORE_HASH_LEN],
-                         uint64_t until_ms, const char *gaining, struct api_problem *problem);
+/* ---- what the host of an address has its authority, another operator, do for the holder ---- */
+
+enum porting_errand_kind {
+    PORTING_ERRAND_CODE, /* leaves the hash of an auth code, or withdraws it */
+    PORTING_ERRAND_LOCK, /* no port begins while it is locked; or ends that */
+    PORTING_ERRAND_KIND_COUNT
+};
+
+struct porting_errand {
+    enum porting_errand_kind kind;
+    char hosting[STORE_DOMAIN_MAX + 1]; /* ours, which serves it */
+    struct store_address address;
+    uint8_t hash[STORE_HASH_LEN];    /* CODE */
+    uint64_t until_ms;               /* CODE: it is good so long; 0: withdraws it */
+    char only[STORE_DOMAIN_MAX + 1]; /* CODE: good for this gaining domain; "": for any */
+    bool locked;                     /* LOCK */
+};
+
+/* Asks the authority; what it has done it does again, without harm, when asked again. Blocks.
+ * Returns 0 once it has confirmed, or -EPROTO with `problem`. */
+int porting_errand_do(struct porting *porting, const struct porting_errand *errand,
+                      struct api_problem *problem);
 
 /* An auth code was made of an address that `hosting`, ours, serves; good for `gaining` ("": any).
  * Its holder is told soon, once; nothing survives a restart. Any thread; waits for nobody. */

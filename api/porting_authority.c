@@ -8,9 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* No code is good for longer; the day is for the clocks of others. */
-#define CODE_MAX_MS ((API_AUTH_DAYS_MAX + 1) * API_DAY_MS)
-
 /* ---- wrong proofs ---- */
 
 /* Peers are counted, addresses are not: nobody can shut a holder out by guessing at his address. */
@@ -297,50 +294,6 @@ int porting_address_get(struct porting *porting, const struct federation_request
                                    api_address_format(address, text), "hosting", record.hosting,
                                    "open", view.open[0] ? json_string(view.open) : json_null(),
                                    "frozen_until", api_time_encode(guard.frozen_until_ms)));
-}
-
-/* The host of an address of ours leaves the hash of a code that it made for the holder. */
-static const char *code_decode(const json_t *body, uint64_t now_ms, struct store_guard *guard)
-{
-    struct api_problem problem;
-    const char *hash = porting_text_of(body, "hash"), *until = porting_text_of(body, "until");
-    const char *bound = porting_text_of(body, "for");
-    bool is_there = json_object_get(body, "until") && porting_text_fits(body, "until");
-    if (!is_there ||
-        (until && api_time_decode(slice_of(until), "until", &guard->code_until_ms, &problem)))
-        return "until: it must be a time as of RFC 3339 in UTC, or null to withdraw the code";
-    if (guard->code_until_ms > now_ms + CODE_MAX_MS)
-        return "until: no code is good for so long";
-    if (until && (!hash || !porting_hex_decode(hash, guard->code_hash, STORE_HASH_LEN)))
-        return "hash: it must be 64 hex digits";
-    if (!porting_text_fits(body, "for") ||
-        (bound && store_domain_canonical(slice_of(bound), guard->code_for, NULL)))
-        return "for: it must be a domain, or null";
-    return NULL;
-}
-
-int porting_code_put(struct porting *porting, const struct federation_request *request,
-                     const struct store_address *address, struct federation_answer *answer)
-{
-    struct store_command command = {.op = STORE_GUARD_CODE};
-    struct store_record record;
-    int status = porting_record_get(porting, address, &record);
-    if (status && status != STATUS_NOTFOUND)
-        return status;
-    if (status || !porting_domain_is_ours(porting, address->domain) ||
-        !porting_proves(request, record.hosting))
-        return porting_refuse(answer, 404, "no-address",
-                              "there is no such address of ours that you host");
-    command.guard.address = *address;
-    command.expected_version = record.version;
-    const char *why = code_decode(request->body, porting_now_ms(porting), &command.guard);
-    if (why)
-        return porting_refuse(answer, 400, "malformed", why);
-    status = porting_submit(porting, request->proven[0], &command, NULL);
-    if (status == STATUS_CONFLICT)
-        return -EAGAIN;
-    return status ? porting_refuse_status(answer, status, STORE_PORT_CODE)
-                  : porting_reply(answer, json_object());
 }
 
 /* An undo may begin at the host that would lose the address. */

@@ -161,14 +161,26 @@ int porting_known_get(struct porting *porting, const struct federation_request *
                       const char *id, struct federation_answer *answer);
 int porting_address_get(struct porting *porting, const struct federation_request *request,
                         const struct store_address *address, struct federation_answer *answer);
-int porting_code_put(struct porting *porting, const struct federation_request *request,
-                     const struct store_address *address, struct federation_answer *answer);
 int porting_nonce_post(struct porting *porting, const struct federation_request *request,
                        struct federation_answer *answer);
 /* A step at the authority; how it ended is the answer. `by` of enum store_port_party. */
 int porting_step(struct porting *porting, const struct store_port *port,
                  enum store_port_event event, unsigned by, enum store_port_reason reason,
                  const char *actor, struct federation_answer *answer);
+
+/* ---- porting_holder.c: for the holder, by the host of an address of ours ---- */
+
+/* A handler below the path of an address. */
+typedef int porting_holder_h(struct porting *porting, const struct federation_request *request,
+                             const struct store_address *address, struct federation_answer *answer);
+porting_holder_h porting_code_put, porting_lock_put;
+
+/* ---- porting_wish.c ---- */
+
+/* As porting_ask; what is no answer, or another one than 200, becomes a problem. 0 or -EPROTO. */
+int porting_demand(struct porting *porting, const char *from, const char *to, const char *method,
+                   const char *path, const json_t *body, struct federation_answer *answer,
+                   struct api_problem *problem);
 
 /* ---- porting_arrived.c ---- */
 

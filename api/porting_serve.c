@@ -121,6 +121,27 @@ static int ports_handle(struct porting *porting, const struct federation_request
                                                : wrong_method(answer);
 }
 
+/* What the host of an address asks for its holder. */
+static const struct {
+    const char *name, *method;
+    porting_holder_h *handler;
+} holder_rows[] = {
+    {"/auth-code", "PUT", porting_code_put},
+    {"/lock", "PUT", porting_lock_put},
+};
+
+static int holder_handle(struct porting *porting, const struct federation_request *request,
+                         const struct store_address *address, const char *name,
+                         struct federation_answer *answer)
+{
+    for (size_t i = 0; i < sizeof(holder_rows) / sizeof(holder_rows[0]); i++)
+        if (strcmp(holder_rows[i].name, name) == 0)
+            return strcmp(request->method, holder_rows[i].method) == 0
+                       ? holder_rows[i].handler(porting, request, address, answer)
+                       : wrong_method(answer);
+    return nothing_here(answer);
+}
+
 static int address_handle(struct porting *porting, const struct federation_request *request,
                           const char *rest, struct federation_answer *answer)
 {
@@ -137,11 +158,7 @@ static int address_handle(struct porting *porting, const struct federation_reque
         return strcmp(request->method, "GET") == 0
                    ? porting_address_get(porting, request, &address, answer)
                    : wrong_method(answer);
-    if (strcmp(rest + len, "/auth-code") != 0)
-        return nothing_here(answer);
-    return strcmp(request->method, "PUT") == 0
-               ? porting_code_put(porting, request, &address, answer)
-               : wrong_method(answer);
+    return holder_handle(porting, request, &address, rest + len, answer);
 }
 
 static const char *behind(const char *path, const char *prefix)

@@ -9,24 +9,37 @@
 
 #define PATH_SIZE (sizeof(PORTING_PATH) + STORE_PORT_ID_LEN + 16)
 
+static enum api_problem_kind problem_kind(const struct federation_answer *answer)
+{
+    switch (porting_reason_of(answer->body)) {
+    case STORE_PORT_LOCKED_BY_HOLDER:
+        return API_PROBLEM_LOCKED;
+    case STORE_PORT_ALREADY_PENDING:
+        return API_PROBLEM_PORTING;
+    case STORE_PORT_BAD_CODE:
+        return API_PROBLEM_PROOF;
+    default:
+        return answer->status == 404   ? API_PROBLEM_NO_RECORD
+               : answer->status == 403 ? API_PROBLEM_FORBIDDEN
+               : answer->status == 429 ? API_PROBLEM_RATE
+               : answer->status < 500  ? API_PROBLEM_IN_USE
+                                       : API_PROBLEM_BUSY;
+    }
+}
+
 /* What the authority answered, as a problem of our own. */
 static int answer_problem(const struct federation_answer *answer, struct api_problem *problem)
 {
     const char *detail = porting_text_of(answer->body, "detail");
     const char *reason = porting_text_of(answer->body, "reason");
-    enum api_problem_kind kind = answer->status == 404   ? API_PROBLEM_NO_RECORD
-                                 : answer->status == 403 ? API_PROBLEM_FORBIDDEN
-                                 : answer->status == 429 ? API_PROBLEM_RATE
-                                 : answer->status < 500  ? API_PROBLEM_IN_USE
-                                                         : API_PROBLEM_BUSY;
-    return api_problem_set(problem, kind, NULL, "the authority refuses: %s%s%s",
+    return api_problem_set(problem, problem_kind(answer), NULL, "the authority refuses: %s%s%s",
                            detail ? detail : "it gives no reason", reason ? "; reason: " : "",
                            reason ? reason : "");
 }
 
-static int ask(struct porting *porting, const char *from, const char *to, const char *method,
-               const char *path, const json_t *body, struct federation_answer *answer,
-               struct api_problem *problem)
+int porting_demand(struct porting *porting, const char *from, const char *to, const char *method,
+                   const char *path, const json_t *body, struct federation_answer *answer,
+                   struct api_problem *problem)
 {
     int status = porting_ask(porting, from, to, method, path, body, answer);
     if (status)
@@ -139,8 +152,8 @@ static int undo_begin(struct porting *porting, const struct porting_wish *wish,
     if (!body || porting_encode_proof(body, &proof, port.undo_hash))
         status = api_problem_from_status(problem, -ENOMEM, "port");
     else
-        status = ask(porting, undone.gaining, port.address.domain, "POST", PORTING_PATH, body,
-                     &answer, problem);
+        status = porting_demand(porting, undone.gaining, port.address.domain, "POST", PORTING_PATH,
+                                body, &answer, problem);
     json_decref(answer.body);
     json_decref(body);
     return status;
@@ -195,8 +208,8 @@ static int losing_begin(struct porting *porting, const struct porting_wish *wish
     snprintf(path, sizeof(path), PORTING_PATH "/%s/%s", port.id,
              store_port_event_text(wish->event));
     json_t *body = json_pack("{s:s}", "reason", store_port_reason_text(wish->reason));
-    int status =
-        ask(porting, port.losing, port.address.domain, "POST", path, body, &answer, problem);
+    int status = porting_demand(porting, port.losing, port.address.domain, "POST", path, body,
+                                &answer, problem);
     json_decref(answer.body);
     json_decref(body);
     return status;
@@ -274,7 +287,8 @@ static int nonce_get(struct porting *porting, const char *from, struct porting_d
     const char *authority = draw->address.domain;
     json_t *body = json_pack("{s:s, s:s}", "address", api_address_format(&draw->address, text),
                              "gaining", draw->gaining);
-    int status = ask(porting, from, authority, "POST", PORTING_NONCE_PATH, body, &answer, problem);
+    int status = porting_demand(porting, from, authority, "POST", PORTING_NONCE_PATH, body, &answer,
+                                problem);
     const char *made = porting_text_of(answer.body, "nonce");
     uint8_t octets[PORTING_NONCE_LEN];
     if (status == 0 && (!made || !porting_hex_decode(made, octets, sizeof(octets))))
@@ -310,23 +324,4 @@ int porting_draw(struct porting *porting, const struct porting_wish *wish,
     porting_text(wish->kind, &draw->address, draw->gaining, draw->id, draw->nonce, draw->expires,
                  draw->text);
     return 0;
-}
-
-int porting_code_deposit(struct porting *porting, const char *hosting,
-                         const struct store_address *address, const uint8_t hash[STORE_HASH_LEN],
-                         uint64_t until_ms, const char *gaining, struct api_problem *problem)
-{
-    struct federation_answer answer = {.status = 0};
-    char text[API_ADDRESS_TEXT_MAX], escaped[3 * API_ADDRESS_TEXT_MAX];
-    char path[sizeof(PORTING_ADDRESS_PATH) + sizeof(escaped) + 16];
-    char hex[2 * STORE_HASH_LEN + 1];
-    porting_hex_encode(hash, STORE_HASH_LEN, hex);
-    api_url_escape(api_address_format(address, text), escaped, sizeof(escaped));
-    snprintf(path, sizeof(path), PORTING_ADDRESS_PATH "%s/auth-code", escaped);
-    json_t *body = json_pack("{s:s, s:o, s:o}", "hash", hex, "until", api_time_encode(until_ms),
-                             "for", gaining[0] ? json_string(gaining) : json_null());
-    int status = ask(porting, hosting, address->domain, "PUT", path, body, &answer, problem);
-    json_decref(answer.body);
-    json_decref(body);
-    return status;
 }

@@ -1,0 +1,44 @@
+/* What the host of an address has its authority do for the holder: one request for each kind. */
+#include "api/porting_internal.h"
+
+#include "api/internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static json_t *code_body(const struct porting_errand *errand)
+{
+    char hex[2 * STORE_HASH_LEN + 1];
+    porting_hex_encode(errand->hash, STORE_HASH_LEN, hex);
+    return json_pack("{s:s, s:o, s:o}", "hash", hex, "until", api_time_encode(errand->until_ms),
+                     "for", errand->only[0] ? json_string(errand->only) : json_null());
+}
+
+static json_t *lock_body(const struct porting_errand *errand)
+{
+    return json_pack("{s:b}", "locked", errand->locked);
+}
+
+static const struct {
+    const char *method, *name; /* of the path, below the address */
+    json_t *(*body)(const struct porting_errand *errand);
+} rows[PORTING_ERRAND_KIND_COUNT] = {
+    [PORTING_ERRAND_CODE] = {"PUT", "auth-code", code_body},
+    [PORTING_ERRAND_LOCK] = {"PUT", "lock", lock_body},
+};
+
+int porting_errand_do(struct porting *porting, const struct porting_errand *errand,
+                      struct api_problem *problem)
+{
+    struct federation_answer answer = {.status = 0};
+    char text[API_ADDRESS_TEXT_MAX], escaped[3 * API_ADDRESS_TEXT_MAX];
+    char path[sizeof(PORTING_ADDRESS_PATH) + sizeof(escaped) + 16];
+    api_url_escape(api_address_format(&errand->address, text), escaped, sizeof(escaped));
+    snprintf(path, sizeof(path), PORTING_ADDRESS_PATH "%s/%s", escaped, rows[errand->kind].name);
+    json_t *body = rows[errand->kind].body(errand);
+    int status = porting_demand(porting, errand->hosting, errand->address.domain,
+                                rows[errand->kind].method, path, body, &answer, problem);
+    json_decref(answer.body);
+    json_decref(body);
+    return status;
+}

@@ -1,0 +1,94 @@
+/* What the host of an address of ours asks for its holder. Only the host that the record names is
+ * heard; whoever else asks is told no more of an address that is there than of one that is not. */
+#include "api/porting_internal.h"
+
+#include "base/status.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* No code is good for longer; the day is for the clocks of others. */
+#define CODE_MAX_MS ((API_AUTH_DAYS_MAX + 1) * API_DAY_MS)
+
+/* Whether the answer is made already, *ret is what the handler returns. */
+static bool host_is_refused(struct porting *porting, const struct federation_request *request,
+                            const struct store_address *address, struct store_record *record,
+                            struct federation_answer *answer, int *ret)
+{
+    int status = porting_record_get(porting, address, record);
+    *ret = status;
+    if (status && status != STATUS_NOTFOUND)
+        return true;
+    if (status == 0 && porting_domain_is_ours(porting, address->domain) &&
+        porting_proves(request, record->hosting))
+        return false;
+    *ret = porting_refuse(answer, 403, "not-the-host",
+                          "there is no such address of ours that the certificate's domain hosts");
+    return true;
+}
+
+/* The record may have changed since it was read: then the host asks again. */
+static int change_answer(struct federation_answer *answer, int status)
+{
+    if (status == STATUS_CONFLICT)
+        return -EAGAIN;
+    return status ? porting_refuse_status(answer, status, STORE_PORT_CODE)
+                  : porting_reply(answer, json_object());
+}
+
+/* ---- the hash of a code that the host made ---- */
+
+static const char *code_decode(const json_t *body, uint64_t now_ms, struct store_guard *guard)
+{
+    struct api_problem problem;
+    const char *hash = porting_text_of(body, "hash"), *until = porting_text_of(body, "until");
+    const char *bound = porting_text_of(body, "for");
+    bool is_there = json_object_get(body, "until") && porting_text_fits(body, "until");
+    if (!is_there ||
+        (until && api_time_decode(slice_of(until), "until", &guard->code_until_ms, &problem)))
+        return "until: it must be a time as of RFC 3339 in UTC, or null to withdraw the code";
+    if (guard->code_until_ms > now_ms + CODE_MAX_MS)
+        return "until: no code is good for so long";
+    if (until && (!hash || !porting_hex_decode(hash, guard->code_hash, STORE_HASH_LEN)))
+        return "hash: it must be 64 hex digits";
+    if (!porting_text_fits(body, "for") ||
+        (bound && store_domain_canonical(slice_of(bound), guard->code_for, NULL)))
+        return "for: it must be a domain, or null";
+    return NULL;
+}
+
+int porting_code_put(struct porting *porting, const struct federation_request *request,
+                     const struct store_address *address, struct federation_answer *answer)
+{
+    struct store_command command = {.op = STORE_GUARD_CODE};
+    struct store_record record;
+    int ret;
+    if (host_is_refused(porting, request, address, &record, answer, &ret))
+        return ret;
+    command.guard.address = *address;
+    command.expected_version = record.version;
+    const char *why = code_decode(request->body, porting_now_ms(porting), &command.guard);
+    if (why)
+        return porting_refuse(answer, 400, "malformed", why);
+    return change_answer(answer, porting_submit(porting, request->proven[0], &command, NULL));
+}
+
+/* ---- the holder's lock ---- */
+
+int porting_lock_put(struct porting *porting, const struct federation_request *request,
+                     const struct store_address *address, struct federation_answer *answer)
+{
+    struct store_command command = {.op = STORE_ADDRESS_PUT};
+    struct store_record *record = &command.record;
+    const json_t *locked = json_object_get(request->body, "locked");
+    int ret;
+    if (host_is_refused(porting, request, address, record, answer, &ret))
+        return ret;
+    if (!json_is_boolean(locked))
+        return porting_refuse(answer, 400, "malformed", "locked: it must be true or false");
+    if (record->locked == json_is_true(locked))
+        return change_answer(answer, 0);
+    command.expected_version = record->version;
+    record->locked = json_is_true(locked);
+    return change_answer(answer, porting_submit(porting, request->proven[0], &command, NULL));
+}
