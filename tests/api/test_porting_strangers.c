@@ -310,7 +310,7 @@ static void a_code_is_left_as_it_was_meant_or_not_at_all(void **state)
         assert_int_equal(deposit(node, "opx.example", wrong[i]), 400);
         assert_int_equal(record_of(node, "bob@opb.example").version, version);
     }
-    assert_int_equal(deposit(node, "opc.example", json_pack("{s:n}", "until")), 404);
+    assert_int_equal(deposit(node, "opc.example", json_pack("{s:n}", "until")), 403);
     assert_true(record_of(node, "bob@opb.example").has_auth);
     assert_int_equal(deposit(node, "opx.example", json_pack("{s:n}", "until")), 200);
     assert_false(record_of(node, "bob@opb.example").has_auth);
