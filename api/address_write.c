@@ -92,7 +92,7 @@ static int new_judge(struct api_call *call, struct api_address_body *body)
 
 int api_address_post(struct api_call *call)
 {
-    static const char *const user_fields[] = {"address", "target", NULL};
+    static const char *const user_fields[] = {"address", "target", "notify", NULL};
     struct api_address_body body;
     char key[API_MAX_KEY_TEXT];
     if (api_address_decode(call->body, &body, &call->problem) ||
@@ -157,7 +157,7 @@ static int lock_submit(struct api_call *call, const struct store_record *before,
 
 int api_address_patch(struct api_call *call)
 {
-    static const char *const user_fields[] = {"locked", "target", "display", NULL};
+    static const char *const user_fields[] = {"locked", "target", "display", "notify", NULL};
     struct api_address_body body = {.moves = false};
     struct store_record *record = &body.record;
     char key[API_MAX_KEY_TEXT];

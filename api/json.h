@@ -106,16 +106,19 @@ struct api_address_body {
     bool has_state, has_hosting, has_target; /* stood there, and was not null */
     bool moves;                              /* hosting or target stood there */
 };
-/* {"address", "hosting", "owner", "target", "state", "blocked", "locked", "published"} of a new
- * one. What was typed as address is kept for display. */
+/* {"address", "hosting", "owner", "target", "state", "blocked", "locked", "published", "notify"} of
+ * a new one. What was typed as address is kept for display. */
 int api_address_decode(const json_t *object, struct api_address_body *body,
                        struct api_problem *problem);
 /* A merge patch (RFC 7396) of {"hosting", "owner", "target", "state", "blocked", "locked",
- * "published", "display"} on body->record. null takes away: served at home, the operator's own, no
- * target, the canonical form displayed. */
+ * "published", "display", "notify"} on body->record. null takes away: served at home, the
+ * operator's own, no target, the canonical form displayed, nobody told by mail. The mail address of
+ * an owner goes with him. */
 int api_address_merge(const json_t *object, struct api_address_body *body,
                       struct api_problem *problem);
 json_t *api_address_encode(const struct store_record *record);
+/* The same without what only its holder and operators may know. */
+json_t *api_address_encode_public(const struct store_record *record);
 
 /* "owner": untouched where absent, "" where null. */
 int api_owner_decode(const json_t *object, char owner[STORE_OWNER_MAX + 1],

@@ -80,6 +80,23 @@ int api_owner_decode(const json_t *object, char owner[STORE_OWNER_MAX + 1],
     return slice_to_cstr(text, owner, STORE_OWNER_MAX + 1);
 }
 
+/* "notify": untouched where absent, "" where null. */
+static int notify_decode(const json_t *object, char notify[STORE_MAIL_MAX + 1],
+                         struct api_problem *problem)
+{
+    struct slice text = api_json_text(object, "notify");
+    struct store_fault fault;
+    if (!json_object_get(object, "notify"))
+        return 0;
+    if (json_is_null(json_object_get(object, "notify"))) {
+        notify[0] = '\0';
+        return 0;
+    }
+    if (store_mail_canonical(text, notify, &fault) == 0)
+        return 0;
+    return api_problem_set(problem, API_PROBLEM_FIELD, "notify", "notify: %s", fault.text);
+}
+
 /* A tombstone is what a release leaves; nobody makes one. */
 static int state_decode(const json_t *object, struct api_address_body *body,
                         struct api_problem *problem)
@@ -100,7 +117,8 @@ static int common_decode(const json_t *object, struct api_address_body *body,
 {
     struct store_record *record = &body->record;
     if (hosting_decode(object, body, problem) || target_decode(object, body, problem) ||
-        api_owner_decode(object, record->owner, problem) || state_decode(object, body, problem))
+        api_owner_decode(object, record->owner, problem) || state_decode(object, body, problem) ||
+        notify_decode(object, record->notify, problem))
         return -EPROTO;
     record->blocked = api_json_bool(object, "blocked", record->blocked);
     record->locked = api_json_bool(object, "locked", record->locked);
@@ -123,6 +141,7 @@ int api_address_decode(const json_t *object, struct api_address_body *body,
         {"blocked", JSON_TRUE, 0},
         {"locked", JSON_TRUE, 0},
         {"published", JSON_TRUE, 0},
+        {"notify", JSON_STRING, API_NULLABLE},
         {NULL, JSON_NULL, 0},
     };
     struct api_address_body result = {.moves = false};
@@ -173,17 +192,20 @@ int api_address_merge(const json_t *object, struct api_address_body *body,
         {"locked", JSON_TRUE, 0},
         {"published", JSON_TRUE, 0},
         {"display", JSON_STRING, API_NULLABLE},
+        {"notify", JSON_STRING, API_NULLABLE},
         {NULL, JSON_NULL, 0},
     };
     struct api_address_body result = *body;
     if (api_json_check(object, fields, false, problem) || common_decode(object, &result, problem) ||
         display_patch(object, &result.record, problem))
         return -EPROTO;
+    if (strcmp(result.record.owner, body->record.owner) != 0 && !json_object_get(object, "notify"))
+        result.record.notify[0] = '\0';
     *body = result;
     return 0;
 }
 
-json_t *api_address_encode(const struct store_record *record)
+json_t *api_address_encode_public(const struct store_record *record)
 {
     char address[API_ADDRESS_TEXT_MAX], target[API_ADDRESS_TEXT_MAX];
     bool is_alias = record->state == STORE_ADDRESS_ALIAS;
@@ -197,4 +219,14 @@ json_t *api_address_encode(const struct store_record *record)
                   record->display, "until", api_time_encode(record->until_ms), "auth_until",
                   api_time_encode(record->has_auth ? record->auth_until_ms : 0));
     return api_json_stamp(json, record->created_ms, record->version);
+}
+
+json_t *api_address_encode(const struct store_record *record)
+{
+    json_t *json = api_address_encode_public(record);
+    json_t *notify = *record->notify ? json_string(record->notify) : json_null();
+    if (json_object_set_new(json, "notify", notify) == 0)
+        return json;
+    json_decref(json);
+    return NULL;
 }

@@ -16,7 +16,7 @@ static json_t *record_encode(enum store_kind kind, const union store_any *record
     case STORE_KIND_DOMAIN:
         return api_domain_encode(&record->domain);
     case STORE_KIND_ADDRESS:
-        return api_address_encode(&record->address);
+        return api_address_encode_public(&record->address);
     case STORE_KIND_NUMBER:
         return api_number_encode(&record->number);
     case STORE_KIND_PEER:

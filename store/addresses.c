@@ -6,14 +6,15 @@
 
 #include <errno.h>
 
-#define RECORD_FORM 2
+#define RECORD_FORM      2
+#define RECORD_FORM_MAIL 3 /* one with a mail address */
 #define RECORD_SIZE_MAX                                                                            \
     (128 + STORE_HASH_LEN + 2 * STORE_DOMAIN_MAX + STORE_USER_MAX + STORE_OWNER_MAX +              \
-     STORE_DISPLAY_MAX)
+     STORE_DISPLAY_MAX + STORE_MAIL_MAX)
 #define ADDRESS_TEXT_MAX (STORE_USER_MAX + STORE_DOMAIN_MAX + 2)
 
 /* ---- the record: form, state with flags, hosting domain, target, version, creation, owner,
- * display, end, auth code ----
+ * display, end, auth code, mail address ----
  *
  * The address is the key. What most records have alike takes one octet: a hosting domain that is
  * the address's own and a display that is the address itself are stored as the empty string. What
@@ -24,7 +25,8 @@
 #define FLAG_BLOCKED     0x10u
 #define FLAG_LOCKED      0x20u
 #define FLAG_AUTH        0x40u
-#define FLAG_AUTH_HASH   0x80u /* and the hash is there */
+#define FLAG_AUTH_HASH   0x80u  /* and the hash is there */
+#define FLAG_MAIL        0x100u /* not in the octet: the form says so */
 
 _Static_assert(STORE_ADDRESS_STATE_COUNT <= STATE_MASK + 1, "a state has three bits");
 
@@ -70,7 +72,7 @@ static bool record_is_home(const struct store_record *record)
     return strcmp(record->hosting, record->address.domain) == 0;
 }
 
-/* All but the auth code; `flags` tell of it. */
+/* All but the auth code, of which `flags` tell, and the mail address. */
 static void fields_pack(struct store_pack *pack, const struct store_record *record, unsigned flags,
                         uint64_t version, uint64_t created_ms)
 {
@@ -78,7 +80,7 @@ static void fields_pack(struct store_pack *pack, const struct store_record *reco
     bool is_plain = strcmp(record->display, address_text(&record->address, text)) == 0;
     flags |= (record->blocked ? FLAG_BLOCKED : 0) | (record->locked ? FLAG_LOCKED : 0) |
              (record->unpublished ? FLAG_UNPUBLISHED : 0);
-    store_pack_u8(pack, RECORD_FORM);
+    store_pack_u8(pack, record->notify[0] ? RECORD_FORM_MAIL : RECORD_FORM);
     store_pack_u8(pack, (uint8_t)((unsigned)record->state | flags));
     store_pack_string(pack, record_is_home(record) ? "" : record->hosting);
     if (record->state == STORE_ADDRESS_ALIAS) {
@@ -93,10 +95,18 @@ static void fields_pack(struct store_pack *pack, const struct store_record *reco
         store_pack_number(pack, record->until_ms);
 }
 
+/* What has none is written as it always was. */
+static void mail_pack(struct store_pack *pack, const struct store_record *record)
+{
+    if (record->notify[0])
+        store_pack_string(pack, record->notify);
+}
+
 void store_record_pack_new(struct store_pack *pack, const struct store_record *record,
                            uint64_t version, uint64_t created_ms)
 {
     fields_pack(pack, record, 0, version, created_ms);
+    mail_pack(pack, record);
 }
 
 void store_record_pack(struct store_pack *pack, const struct store_record *record, bool secrets)
@@ -108,17 +118,19 @@ void store_record_pack(struct store_pack *pack, const struct store_record *recor
         store_pack_number(pack, record->auth_until_ms);
     if (has_hash)
         store_pack_bytes(pack, record->auth_hash, STORE_HASH_LEN);
+    mail_pack(pack, record);
 }
 
 /* The first part, which is all that a route needs. The address is known. */
 static unsigned unpack_host(struct store_unpack *unpack, const char *domain,
                             struct store_host *host)
 {
-    store_unpack_version(unpack, RECORD_FORM);
+    unsigned form = store_unpack_u8(unpack);
     unsigned octet = store_unpack_u8(unpack), state = octet & STATE_MASK;
     store_unpack_string(unpack, host->hosting, sizeof(host->hosting));
     bool is_stray_hash = (octet & FLAG_AUTH_HASH) && !(octet & FLAG_AUTH);
-    if (unpack->failed || state >= STORE_ADDRESS_STATE_COUNT || is_stray_hash) {
+    bool is_known = form == RECORD_FORM || form == RECORD_FORM_MAIL;
+    if (unpack->failed || !is_known || state >= STORE_ADDRESS_STATE_COUNT || is_stray_hash) {
         unpack->failed = true;
         return 0;
     }
@@ -130,7 +142,7 @@ static unsigned unpack_host(struct store_unpack *unpack, const char *domain,
         store_unpack_string(unpack, host->target.user, sizeof(host->target.user));
         store_unpack_string(unpack, host->target.domain, sizeof(host->target.domain));
     }
-    return octet;
+    return octet | (form == RECORD_FORM_MAIL ? FLAG_MAIL : 0);
 }
 
 void store_record_unpack(struct store_unpack *unpack, struct store_record *record)
@@ -155,6 +167,9 @@ void store_record_unpack(struct store_unpack *unpack, struct store_record *recor
     memset(record->auth_hash, 0, sizeof(record->auth_hash));
     if (flags & FLAG_AUTH_HASH)
         store_unpack_bytes(unpack, record->auth_hash, sizeof(record->auth_hash));
+    record->notify[0] = '\0';
+    if (flags & FLAG_MAIL)
+        store_unpack_string(unpack, record->notify, sizeof(record->notify));
 }
 
 static int record_decode(const struct store_address *address, struct slice bytes,
@@ -255,6 +270,17 @@ int store_address_check(const struct store_address *address)
     return ret ? ret : store_name_check(address->domain);
 }
 
+static int notify_check(const char notify[STORE_MAIL_MAX + 1])
+{
+    char canonical[STORE_MAIL_MAX + 1];
+    size_t len = strnlen(notify, STORE_MAIL_MAX + 1);
+    if (len == 0)
+        return 0;
+    if (len > STORE_MAIL_MAX || store_mail_canonical(slice_make(notify, len), canonical, NULL))
+        return STATUS_MALFORMED;
+    return memcmp(notify, canonical, len + 1) == 0 ? 0 : STATUS_MALFORMED;
+}
+
 /* The members that a state demands or forbids. */
 static int record_check_state(const struct store_record *record)
 {
@@ -277,7 +303,7 @@ int store_record_check_rest(const struct store_record *record)
         return STATUS_MALFORMED;
     if (strnlen(record->display, sizeof(record->display)) == sizeof(record->display))
         return STATUS_MALFORMED;
-    return record_check_state(record);
+    return notify_check(record->notify) ? STATUS_MALFORMED : record_check_state(record);
 }
 
 int store_record_check(const struct store_record *record)

@@ -37,6 +37,7 @@ static bool record_fits(const struct store_record *record)
            record->hosting[0] && text_ends(record->hosting, sizeof(record->hosting)) &&
            text_ends(record->owner, sizeof(record->owner)) && address_fits(&record->target) &&
            text_ends(record->display, sizeof(record->display)) &&
+           text_ends(record->notify, sizeof(record->notify)) &&
            (!has_target || record->state == STORE_ADDRESS_ALIAS) &&
            (record->until_ms == 0 || may_end);
 }

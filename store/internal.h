@@ -16,7 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define STORE_SCHEMA_VERSION  3
+#define STORE_SCHEMA_VERSION  4
 #define STORE_MAP_SIZE        ((size_t)1 << 30) /* default limit of the file */
 #define STORE_READERS         126               /* default number of reader slots */
 #define STORE_QUEUE_MAX       1024              /* commands that wait for the writer */

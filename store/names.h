@@ -14,6 +14,7 @@
 #define STORE_ACTOR_MAX           64
 #define STORE_OWNER_MAX           64 /* octets of the name under which an operator knows a person */
 #define STORE_DISPLAY_MAX         400 /* what the owner typed */
+#define STORE_MAIL_MAX            254 /* octets of a mail address (RFC 5321 section 4.5.3.1.3) */
 #define STORE_KEY_LEN             32  /* octets of a dialog token key */
 #define STORE_HASH_LEN            32  /* SHA-256 */
 #define STORE_NUMBER_MAX          15  /* digits of a telephone number (ITU-T E.164 section 6.2.1) */
@@ -74,6 +75,14 @@ bool store_zone_number_digits(const struct store_address *address,
 /* An owner is 1 to STORE_OWNER_MAX printable ASCII characters without spaces. `fault` may be NULL.
  * Returns 0 or STATUS_MALFORMED. */
 int store_owner_check(struct slice owner, struct store_fault *fault);
+/* A mail address to write to, as "daniel@mail.example": the local part is kept as typed, the domain
+ * becomes an A-label in lower case. Refuses, with *fault: no or two '@', more than STORE_MAIL_MAX
+ * octets or 64 of them before the '@', a local part in quotes, one with spaces, control characters
+ * or what is no dot-atom (RFC 5322 section 3.2.3; outside ASCII RFC 6531), a '-' in front, a domain
+ * that is no host name. `fault` may be NULL. Returns 0 or STATUS_MALFORMED, `out` then untouched.
+ */
+int store_mail_canonical(struct slice text, char out[STORE_MAIL_MAX + 1],
+                         struct store_fault *fault);
 /* The domain alone; one final dot is dropped. ASCII names take a fast path without libidn2 and
  * without allocation. Same returns. */
 int store_domain_canonical(struct slice domain, char out[STORE_DOMAIN_MAX + 1],

@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #define SCHEMA_BEFORE_PORTS 2 /* what it lacks are tables, and nothing in the others changed */
+#define SCHEMA_BEFORE_MAIL  3 /* nothing in it changed; older programs cannot read what is new */
 
 static const char *const table_names[TABLE_COUNT] = {
     [TABLE_META] = "meta",
@@ -114,20 +115,19 @@ static int schema_create(struct store *store, struct store_fault *fault)
 }
 
 /* A store from before there were ports gets their tables; the others must be there. */
-static int schema_grow(struct store *store, struct store_fault *fault)
+static int schema_grow(struct store *store, uint32_t version, struct store_fault *fault)
 {
     struct store_txn txn;
     int ret = store_txn_begin(store, 0, &txn);
     if (ret)
         return store_fault_set(fault, ret, "cannot write the store: %s", status_text(ret));
     ret = tables_open(store, txn.txn, 0, TABLE_PORTS, 0);
-    if (ret == STATUS_NOTFOUND)
-        ret = STATUS_CORRUPT;
     if (ret == 0)
-        ret = tables_open(store, txn.txn, TABLE_PORTS, TABLE_COUNT, MDB_CREATE);
+        ret = tables_open(store, txn.txn, TABLE_PORTS, TABLE_COUNT,
+                          version < SCHEMA_BEFORE_MAIL ? MDB_CREATE : 0);
     if (ret == 0)
         ret = store_schema_put(&txn, STORE_SCHEMA_VERSION);
-    ret = txn_end(&txn, ret);
+    ret = txn_end(&txn, ret == STATUS_NOTFOUND ? STATUS_CORRUPT : ret);
     if (ret == STATUS_CORRUPT)
         return store_fault_set(fault, ret, "the store lacks one of its tables: it is damaged");
     return ret ? store_fault_set(fault, ret, "cannot create the store's tables: %s",
@@ -151,6 +151,6 @@ int store_schema_open(struct store *store, const struct store_conf *conf, struct
     if (version < SCHEMA_BEFORE_PORTS)
         ret = store_migrate(store, conf, version, fault);
     else if (version < STORE_SCHEMA_VERSION)
-        ret = schema_grow(store, fault);
+        ret = schema_grow(store, version, fault);
     return ret ? ret : schema_attach(store, fault);
 }

@@ -155,6 +155,9 @@ struct store_record {
     bool has_auth;                       /* an auth code (RFC 9154) was made and not used */
     uint8_t auth_hash[STORE_HASH_LEN];   /* SHA-256 of it */
     uint64_t auth_until_ms;              /* it is good until then */
+    /* Where its holder is told of ports by mail, in canonical form; "": nowhere. The API tells it
+     * to him and to operators, in the record alone: not where it tells of the journal. */
+    char notify[STORE_MAIL_MAX + 1];
 };
 typedef bool store_record_h(const struct store_record *record, void *arg);
 int store_address_get(struct store_reader *reader, const struct store_address *address,

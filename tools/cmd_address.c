@@ -23,6 +23,7 @@ static const struct tool_resource addresses = {
                {"state", "state"},
                {"hosting", "hosting"},
                {"display", "display"},
+               {"notify", "notify"},
                {"owner", "owner"},
                {"target", "target"},
                {"blocked", "blocked"},
@@ -39,7 +40,8 @@ static const struct tool_resource addresses = {
                  {OPT_BLOCKED, "blocked", SETTING_YES_NO},
                  {OPT_LOCKED, "locked", SETTING_YES_NO},
                  {OPT_PUBLISHED, "published", SETTING_YES_NO},
-                 {OPT_DISPLAY, "display", SETTING_TEXT}},
+                 {OPT_DISPLAY, "display", SETTING_TEXT},
+                 {OPT_NOTIFY, "notify", SETTING_NONE}},
 };
 
 /* What is not told by the address itself. */

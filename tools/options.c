@@ -56,6 +56,8 @@ const struct option_row option_rows[OPT_COUNT] = {
     [OPT_PUBLISHED] = {"published", "yes|no", VALUE_CHOICE, YES_NO,
                        .help = "DNS tells where it lives, if it was ported out"},
     [OPT_DISPLAY] = {"display", "TEXT", VALUE_TEXT, .help = "the address as people write it"},
+    [OPT_NOTIFY] = {"notify", "MAIL|none", VALUE_TEXT,
+                    .help = "the holder's mail address, to which he is told of ports"},
     [OPT_WITHDRAW] = {"withdraw", .help = "end the code that was made, and make none"},
     [OPT_TRUSTS_IDENTITY] = {"trusts-identity", "yes|no", VALUE_CHOICE, YES_NO,
                              .help = "our callers' asserted identities are told to it (RFC 3325)"},

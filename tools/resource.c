@@ -35,6 +35,8 @@ static json_t *setting_make(const struct tool *tool, const struct tool_setting *
     switch (setting->kind) {
     case SETTING_TEXT:
         return *text ? json_string(text) : json_null();
+    case SETTING_NONE:
+        return *text && strcmp(text, "none") != 0 ? json_string(text) : json_null();
     case SETTING_STRING:
         return json_string(text);
     case SETTING_NUMBER:

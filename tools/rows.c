@@ -12,13 +12,14 @@
 #define EXPORT_FORMAT 1
 
 const struct rows_field rows_fields[] = {
-    {"address", JSON_STRING, true},   {"state", JSON_STRING, true},
-    {"blocked", JSON_TRUE, true},     {"locked", JSON_TRUE, true},
-    {"published", JSON_TRUE, true},   {"hosting", JSON_STRING, true},
-    {"owner", JSON_STRING, true},     {"target", JSON_STRING, true},
-    {"display", JSON_STRING, false},  {"created", JSON_STRING, false},
-    {"until", JSON_STRING, false},    {"auth_until", JSON_STRING, false},
-    {"version", JSON_INTEGER, false}, {NULL, JSON_NULL, false},
+    {"address", JSON_STRING, true},     {"state", JSON_STRING, true},
+    {"blocked", JSON_TRUE, true},       {"locked", JSON_TRUE, true},
+    {"published", JSON_TRUE, true},     {"hosting", JSON_STRING, true},
+    {"owner", JSON_STRING, true},       {"target", JSON_STRING, true},
+    {"display", JSON_STRING, false},    {"notify", JSON_STRING, true},
+    {"created", JSON_STRING, false},    {"until", JSON_STRING, false},
+    {"auth_until", JSON_STRING, false}, {"version", JSON_INTEGER, false},
+    {NULL, JSON_NULL, false},
 };
 
 enum rows_format rows_format_of(const char *format, const char *name)

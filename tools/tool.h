@@ -43,6 +43,7 @@ enum tool_option {
     OPT_LOCKED,
     OPT_PUBLISHED,
     OPT_DISPLAY,
+    OPT_NOTIFY,
     OPT_WITHDRAW,
     OPT_TRUSTS_IDENTITY,
     OPT_REQUESTS,
@@ -195,6 +196,7 @@ struct tool_column {
 enum tool_setting_kind {
     SETTING_TEXT,   /* empty: null */
     SETTING_STRING, /* empty: an empty text */
+    SETTING_NONE,   /* empty or "none": null */
     SETTING_NUMBER,
     SETTING_YES_NO,
     SETTING_LIST /* of all that were given; one empty text: none */
@@ -204,7 +206,7 @@ struct tool_setting {
     const char *key;
     enum tool_setting_kind kind;
 };
-#define TOOL_MAX_SETTINGS 8
+#define TOOL_MAX_SETTINGS 9
 
 struct tool_resource {
     const char *folder; /* "/v1/domains" */

@@ -194,6 +194,35 @@ static void a_code_that_goes_with_its_owner_is_gone_in_a_dry_run_too(void **stat
     expect_member(fixture, BOB, "auth_until", "");
 }
 
+static void a_mail_address_is_told_in_the_record_alone(void **state)
+{
+    const struct fixture *fixture = *state;
+    struct response response;
+    add(fixture, "/v1/addresses",
+        "{\"address\": \"bob@opa.example\", \"owner\": \"c-1\", \"notify\": \"Bob@Mail.example\"}");
+    expect_member(fixture, BOB, "notify", "Bob@mail.example");
+    expect_problem(fixture, PATCH(BOB, ANY, "{\"notify\": \"-f@mail.example\"}"), 400,
+                   "invalid-field", "notify", "may not begin with '-'");
+    http(fixture, PATCH(BOB, ANY, "{\"notify\": \"b@mail.example\"}"), &response);
+    assert_string_equal(text_of(response.json, "notify"), "b@mail.example");
+    response_done(&response);
+    http(fixture, GET("/v1/journal"), &response);
+    char *journal = json_dumps(response.json, 0);
+    assert_non_null(strstr(journal, "bob@opa.example"));
+    assert_null(strstr(journal, "notify"));
+    assert_null(strcasestr(journal, "mail.example"));
+    free(journal);
+    response_done(&response);
+    expect_unwritten(fixture, BOB "?dry_run=true", "{\"owner\": \"c-2\"}", "", "notify", "");
+    expect_status(fixture, PATCH(BOB, ANY, "{\"owner\": \"c-2\"}"), 200);
+    expect_member(fixture, BOB, "notify", "");
+    expect_status(fixture, PATCH(BOB, ANY, "{\"owner\": \"c-1\", \"notify\": \"b@mail.example\"}"),
+                  200);
+    expect_member(fixture, BOB, "notify", "b@mail.example");
+    expect_status(fixture, PATCH(BOB, ANY, "{\"notify\": null}"), 200);
+    expect_member(fixture, BOB, "notify", "");
+}
+
 static void a_lock_holds_until_it_is_opened(void **state)
 {
     const struct fixture *fixture = *state;
@@ -420,6 +449,7 @@ int main(void)
         TEST(a_patch_changes_only_the_version_that_was_seen),
         TEST(a_patch_of_nothing_makes_no_version),
         TEST(a_code_that_goes_with_its_owner_is_gone_in_a_dry_run_too),
+        TEST(a_mail_address_is_told_in_the_record_alone),
         TEST(a_lock_holds_until_it_is_opened),
         TEST(aliases_hold_their_target_and_make_no_loop),
         TEST(a_released_address_is_kept_from_others),

@@ -344,6 +344,7 @@ static void address_is_printed_with_its_time_in_utc(void **state)
                                   .state = STORE_ADDRESS_PORTED_OUT,
                                   .hosting = "opc.example",
                                   .display = "Bob@opb.example",
+                                  .notify = "bob@mail.example",
                                   .version = 12,
                                   .created_ms = 1783166400123};
     json_t *json = api_address_encode(&record);
@@ -352,8 +353,16 @@ static void address_is_printed_with_its_time_in_utc(void **state)
                              " \"owner\": null,"
                              " \"target\": null, \"until\": null, \"auth_until\": null,"
                              " \"hosting\": \"opc.example\", \"display\": \"Bob@opb.example\","
+                             " \"notify\": \"bob@mail.example\","
                              " \"created\": \"2026-07-04T12:00:00.123000Z\", \"version\": 12}");
     assert_true(json_equal(json, expected));
+    json_decref(json);
+    record.notify[0] = '\0';
+    json = api_address_encode(&record);
+    assert_true(json_is_null(json_object_get(json, "notify")));
+    json_decref(json);
+    json = api_address_encode_public(&record);
+    assert_null(json_object_get(json, "notify"));
     json_decref(json);
     json_decref(expected);
 }

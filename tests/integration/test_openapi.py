@@ -271,6 +271,7 @@ def test_an_address_is_changed_in_part(root, kind):
     root.done("PATCH", ALICE, {"locked": False}, headers=ANY, kind=kind)
     root.done("PATCH", ALICE, {"blocked": True}, headers=ANY, kind=kind)
     root.done("PATCH", ALICE, {"blocked": False, "owner": None}, headers=ANY, kind=kind)
+    root.done("PATCH", ALICE, {"notify": "alice@mail.example"}, headers=ANY, kind=kind)
     again = root.done("PATCH", ALICE, {"owner": "alice"}, headers=ANY, kind=kind)
     assert again.json["owner"] == "alice"
     root.refused("PATCH", GONE, 404, "no-such-record", {"locked": True}, headers=ANY, kind=kind)

@@ -60,6 +60,7 @@ void generator_domain_name(struct dice *dice, unsigned valid, char name[STORE_DO
 void generator_foreign_name(struct dice *dice, char name[STORE_DOMAIN_MAX + 1]);
 void generator_address(struct dice *dice, unsigned valid, struct store_address *address);
 void generator_owner(struct dice *dice, unsigned valid, char owner[STORE_OWNER_MAX + 1]);
+void generator_mail(struct dice *dice, unsigned valid, char mail[STORE_MAIL_MAX + 1]);
 void generator_digits(struct dice *dice, unsigned valid, char digits[STORE_NUMBER_MAX + 1]);
 void generator_text(struct dice *dice, unsigned valid, char *text, size_t size);
 void generator_token_id(struct dice *dice, unsigned valid, char id[STORE_TOKEN_ID_LEN + 1]);

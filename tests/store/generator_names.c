@@ -76,6 +76,17 @@ void generator_owner(struct dice *dice, unsigned valid, char owner[STORE_OWNER_M
     text_choose(dice, valid, CHOICE(owners, bad_owners), owner, STORE_OWNER_MAX + 1);
 }
 
+static const char *const mails[] = {"daniel@mail.example", "D.M+sip@xn--bcher-kva.example",
+                                    "\xC3\xBC@mail.example"};
+static const char *const bad_mails[] = {"daniel",           "-f@mail.example",  "a b@mail.example",
+                                        "a@Mail.example",   "a@mail.example\n", "a..b@mail.example",
+                                        "a@b@mail.example", "\xC3@mail.example"};
+
+void generator_mail(struct dice *dice, unsigned valid, char mail[STORE_MAIL_MAX + 1])
+{
+    text_choose(dice, valid, CHOICE(mails, bad_mails), mail, STORE_MAIL_MAX + 1);
+}
+
 static const char *const numbers[] = {"493012345", "493012346", "4930", "123456789012345",
                                       "123",       "441134960", "815"};
 static const char *const bad_numbers[] = {"", "0123", "12", "49a30", "+4930"};

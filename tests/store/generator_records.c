@@ -125,6 +125,8 @@ void generator_record(struct generator *generator, struct store_record *record)
     record->blocked = dice_percent(dice, 10);
     record->locked = dice_percent(dice, 3);
     record->unpublished = dice_percent(dice, 25);
+    if (dice_percent(dice, 30))
+        generator_mail(dice, 95, record->notify);
     record->version = dice_roll(dice, 1000);
     record->has_auth = dice_percent(dice, 20);
     record->auth_until_ms = dice_percent(dice, 70) ? generator->now_ms + HOUR_MS : 0;

@@ -196,7 +196,8 @@ static bool changes_more_than_lock(const struct store_record *a, const struct st
     bool is_same = a->state == b->state && a->blocked == b->blocked &&
                    a->unpublished == b->unpublished && strcmp(a->hosting, b->hosting) == 0 &&
                    strcmp(a->owner, b->owner) == 0 && address_eq(&a->target, &b->target) &&
-                   strcmp(a->display, b->display) == 0 && a->until_ms == b->until_ms;
+                   strcmp(a->display, b->display) == 0 && a->until_ms == b->until_ms &&
+                   strcmp(a->notify, b->notify) == 0;
     return !is_same;
 }
 

@@ -25,6 +25,14 @@ static bool address_is_canonical(const struct store_address *address)
            strcmp(user, address->user) == 0 && domain_is_canonical(address->domain);
 }
 
+static bool mail_is_canonical(const char mail[STORE_MAIL_MAX + 1])
+{
+    char canonical[STORE_MAIL_MAX + 1];
+    return text_ends(mail, STORE_MAIL_MAX + 1) &&
+           store_mail_canonical(slice_of(mail), canonical, NULL) == 0 &&
+           strcmp(canonical, mail) == 0;
+}
+
 /* Of the tests' own texts: ASCII is all that they have. */
 static bool text_is_printable(const char *text, size_t size)
 {
@@ -74,6 +82,8 @@ static bool address_is_valid(const struct store_record *record)
     if (record->owner[0] && !owner_is_valid(record->owner))
         return false;
     if (!text_ends(record->display, sizeof(record->display)) || is_alias != has_target)
+        return false;
+    if (record->notify[0] && !mail_is_canonical(record->notify))
         return false;
     return (!is_alias || address_is_canonical(&record->target)) && (ends || record->until_ms == 0);
 }

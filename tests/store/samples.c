@@ -49,6 +49,7 @@ struct store_record record_make(const char *user, const char *domain,
         snprintf(record.target.domain, sizeof(record.target.domain), "%s", "opc.example");
     } else {
         record.until_ms = 1766000000000;
+        snprintf(record.notify, sizeof(record.notify), "%s", "alice@mail.example");
     }
     return record;
 }

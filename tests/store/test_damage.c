@@ -75,7 +75,8 @@ static bool record_is_bounded(const union sample *sample)
     const struct store_record *record = &sample->record;
     return (unsigned)record->state < STORE_ADDRESS_STATE_COUNT && IS_TERMINATED(record->hosting) &&
            IS_TERMINATED(record->owner) && IS_TERMINATED(record->target.user) &&
-           IS_TERMINATED(record->target.domain) && IS_TERMINATED(record->display);
+           IS_TERMINATED(record->target.domain) && IS_TERMINATED(record->display) &&
+           IS_TERMINATED(record->notify);
 }
 
 static void number_sample(struct store_pack *pack)

@@ -161,9 +161,11 @@ static void an_address_is_read_back_as_written(void **state)
     assert_int_equal(fixture_domain_add(f, "opa.example"), 0);
     command.time_ms = 5000;
     command.record.unpublished = true;
+    strcpy(command.record.notify, "Daniel@mail.example");
     assert_int_equal(fixture_submit(f, &command), 0);
     struct store_record record = record_get(f, "daniel@opa.example");
     assert_true(record.unpublished);
+    assert_string_equal(record.notify, "Daniel@mail.example");
     assert_false(record.blocked || record.locked);
     assert_string_equal(record.address.user, "daniel");
     assert_string_equal(record.address.domain, "opa.example");

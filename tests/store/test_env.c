@@ -90,13 +90,32 @@ static void a_newer_schema_is_refused(void **state)
     fixture_make(&f, 0);
     fixture_open(&f);
     fixture_close(&f);
-    fixture_raw_put(&f, "meta", SLICE("schema"), SLICE("\0\0\0\x04"));
+    fixture_raw_put(&f, "meta", SLICE("schema"), SLICE("\0\0\0\x05"));
     assert_int_equal(open_ret(&f, STORE_WRITER, &fault), STATUS_SCHEMA);
-    assert_string_equal(fault.text, "the store has schema version 4 and this program knows "
-                                    "versions up to 3; start the newer program");
+    assert_string_equal(fault.text, "the store has schema version 5 and this program knows "
+                                    "versions up to 4; start the newer program");
     assert_int_equal(open_ret(&f, STORE_READER, &fault), STATUS_SCHEMA);
-    fixture_raw_put(&f, "meta", SLICE("schema"), SLICE("\0\0\0\x03"));
+    fixture_raw_put(&f, "meta", SLICE("schema"), SLICE("\0\0\0\x04"));
     assert_int_equal(open_ret(&f, STORE_WRITER, &fault), 0);
+    fixture_remove(&f);
+}
+
+/* From before addresses had a mail address: it is the same but for its number. */
+static void a_store_without_mail_addresses_becomes_a_new_one(void **state)
+{
+    struct fixture f;
+    struct store_fault fault;
+    (void)state;
+    fixture_make(&f, 0);
+    fixture_open(&f);
+    assert_int_equal(fixture_domain_add(&f, "opa.example"), 0);
+    fixture_close(&f);
+    fixture_raw_put(&f, "meta", SLICE("schema"), SLICE("\0\0\0\x03"));
+    assert_int_equal(open_ret(&f, STORE_READER, &fault), STATUS_SCHEMA);
+    fixture_open(&f);
+    assert_int_equal(fixture_stats(&f).domains, 1);
+    fixture_close(&f);
+    assert_int_equal(open_ret(&f, STORE_READER, &fault), 0);
     fixture_remove(&f);
 }
 
@@ -111,7 +130,7 @@ static void what_is_no_store_is_refused(void **state)
     assert_int_equal(open_ret(&f, STORE_WRITER, &fault), STATUS_CORRUPT);
     fixture_raw_put(&f, "meta", SLICE("schema"), SLICE("\0\0\x01"));
     assert_int_equal(open_ret(&f, STORE_WRITER, &fault), STATUS_CORRUPT);
-    fixture_raw_put(&f, "meta", SLICE("schema"), SLICE("\0\0\0\x03"));
+    fixture_raw_put(&f, "meta", SLICE("schema"), SLICE("\0\0\0\x04"));
     assert_int_equal(open_ret(&f, STORE_WRITER, &fault), STATUS_CORRUPT);
     assert_string_equal(fault.text, "the store lacks one of its tables: it is damaged");
     snprintf(name, sizeof(name), "%s/data.mdb", f.path);
@@ -460,6 +479,7 @@ int main(void)
         cmocka_unit_test(files_are_for_the_owner_only),
         cmocka_unit_test(a_directory_that_cannot_be_made_is_told),
         cmocka_unit_test(a_newer_schema_is_refused),
+        cmocka_unit_test(a_store_without_mail_addresses_becomes_a_new_one),
         cmocka_unit_test(what_is_no_store_is_refused),
         cmocka_unit_test(a_file_that_was_cut_is_refused),
         cmocka_unit_test(free_pages_at_the_end_may_be_missing),

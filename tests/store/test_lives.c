@@ -423,6 +423,32 @@ static void an_auth_code_is_its_owners(void **state)
     assert_false(record_get(f, "bob@opa.example").has_auth);
 }
 
+static void a_mail_address_is_part_of_the_record(void **state)
+{
+    struct fixture *f = *state;
+    struct store_command put = owned("bob@opa.example", "bob");
+    domain_make(f, STORE_DOMAIN_ADD, 0, 90);
+    strcpy(put.record.notify, "bob@mail");
+    put.record.notify[3] = ' ';
+    assert_int_equal(add(f, put), STATUS_MALFORMED);
+    strcpy(put.record.notify, "bob@mail.example");
+    assert_int_equal(add(f, put), 0);
+    assert_string_equal(record_get(f, "bob@opa.example").notify, "bob@mail.example");
+
+    put.op = STORE_ADDRESS_PUT;
+    put.record.locked = true;
+    assert_int_equal(fixture_submit(f, &put), 0);
+    strcpy(put.record.notify, "mallory@mail.example");
+    assert_int_equal(fixture_submit(f, &put), STATUS_LOCKED);
+    put.record.notify[0] = '\0';
+    assert_int_equal(fixture_submit(f, &put), STATUS_LOCKED);
+    strcpy(put.record.notify, "bob@mail.example");
+    put.record.locked = false;
+    assert_int_equal(fixture_submit(f, &put), 0);
+    assert_int_equal(act(f, STORE_ADDRESS_RELEASE, "bob@opa.example", 1000), 0);
+    assert_string_equal(record_get(f, "bob@opa.example").notify, "");
+}
+
 /* ---- release ---- */
 
 static void a_released_address_waits_for_its_quarantine(void **state)
@@ -978,6 +1004,7 @@ int main(void)
         LIVES_TEST(people_claim_what_the_domain_lets_them),
         LIVES_TEST(a_locked_address_only_lets_itself_be_unlocked),
         LIVES_TEST(an_auth_code_is_its_owners),
+        LIVES_TEST(a_mail_address_is_part_of_the_record),
         LIVES_TEST(a_released_address_waits_for_its_quarantine),
         LIVES_TEST(a_tombstone_takes_the_journal_values_with_it),
         LIVES_TEST(a_long_history_is_erased_in_steps),

@@ -133,6 +133,75 @@ static void the_mailboxes_of_rfc_2142_are_reserved(void **state)
         assert_false(store_user_is_reserved(others[i]));
 }
 
+static void a_mail_address_is_kept_with_its_domain_in_ascii(void **state)
+{
+    static const struct {
+        const char *text, *kept;
+    } mails[] = {
+        {"daniel@mail.example", "daniel@mail.example"},
+        {"Daniel.M+sip@Mail.Example.", "Daniel.M+sip@mail.example"},
+        {"j\xC3\xBCrgen@b\xC3\xBC"
+         "cher.example",
+         "j\xC3\xBCrgen@xn--bcher-kva.example"}, /* RFC 6531 section 3.3 */
+        {"!#$%&'*+-/=?^_`{|}~@x.example", "!#$%&'*+-/=?^_`{|}~@x.example"},
+    };
+    char mail[STORE_MAIL_MAX + 1];
+    struct store_fault fault;
+    (void)state;
+    for (size_t i = 0; i < COUNT(mails); i++) {
+        if (store_mail_canonical(slice_of(mails[i].text), mail, &fault))
+            fail_msg("%s: %s", mails[i].text, fault.text);
+        assert_string_equal(mail, mails[i].kept);
+    }
+}
+
+#define LABEL_60 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa."
+
+static void what_is_no_mail_address_is_refused_with_the_rule(void **state)
+{
+    static const struct {
+        struct slice text;
+        const char *words;
+    } mails[] = {
+        {SLICE(""), "has no '@'"},
+        {SLICE("daniel"), "has no '@'"},
+        {SLICE("none"), "has no '@'"},
+        {SLICE("-oQ/tmp@mail.example"), "begin with '-'"},
+        {SLICE("@mail.example"), "is empty"},
+        {SLICE(".a@mail.example"), "'.' too many"},
+        {SLICE("a.@mail.example"), "'.' too many"},
+        {SLICE("a..b@mail.example"), "'.' too many"},
+        {SLICE("a b@mail.example"), "' ' at position 2"},
+        {SLICE("a,b@mail.example"), "',' at position 2"},
+        {SLICE("<a@mail.example>"), "'<' at position 1"},
+        {SLICE("\"a\"@mail.example"), "'\"' at position 1"},
+        {SLICE("a\nBcc: b@mail.example"), "byte 0x0A at position 2"},
+        {SLICE("a\0b@mail.example"), "NUL"},
+        {SLICE("a\xC2\x85@mail.example"), "byte 0xC2 at position 2"}, /* a C1 control */
+        {SLICE("a\xFF@mail.example"), "byte 0xFF at position 2"},
+        {SLICE("a@b@mail.example"), "'@'"},
+        {SLICE("a@mail.example\n"), "byte 0x0A"},
+        {SLICE("a@mail.example, b@mail.example"), "','"},
+        {SLICE("a@[192.0.2.1]"), "'['"},
+        {SLICE("a@192.0.2.1"), "IP address"},
+        {SLICE("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa@mail.example"),
+         "longer than 64 octets"},
+        {SLICE("aaaaaaaaaaaaaaaaaaaa@" LABEL_60 LABEL_60 LABEL_60 LABEL_60 "example"),
+         "longer than 254 octets"},
+    };
+    char mail[STORE_MAIL_MAX + 1] = "untouched";
+    (void)state;
+    for (size_t i = 0; i < COUNT(mails); i++) {
+        struct store_fault fault = {""};
+        if (!store_mail_canonical(mails[i].text, mail, &fault))
+            fail_msg("%.*s is taken", SLICE_ARG(mails[i].text));
+        if (!strstr(fault.text, mails[i].words))
+            fail_msg("%.*s: %s", SLICE_ARG(mails[i].text), fault.text);
+        assert_int_equal(store_mail_canonical(mails[i].text, mail, NULL), STATUS_MALFORMED);
+    }
+    assert_string_equal(mail, "untouched");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -141,6 +210,8 @@ int main(void)
         cmocka_unit_test(every_beginning_of_a_number_can_be_parsed),
         cmocka_unit_test(an_owner_is_up_to_64_printable_characters),
         cmocka_unit_test(the_mailboxes_of_rfc_2142_are_reserved),
+        cmocka_unit_test(a_mail_address_is_kept_with_its_domain_in_ascii),
+        cmocka_unit_test(what_is_no_mail_address_is_refused_with_the_rule),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

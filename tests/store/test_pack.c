@@ -156,6 +156,36 @@ static void records_from_before_a_switch_came_have_its_default(void **state)
     assert_memory_equal(bytes.p, record_bytes, bytes.len);
 }
 
+/* Only a record that has one is of the form that older programs do not know. */
+static void a_mail_address_makes_a_form_of_its_own(void **state)
+{
+    static const char bytes[] = "\x03\x02" /* form, ported out */
+                                "\x01"
+                                "h"
+                                "\x07\x05" /* hosting, version, created */
+                                "\x00\x00\x06"
+                                "a@b.cd"; /* owner, display, mail address */
+    struct store_record record = {.address = {"bob", "opa.example"}};
+    struct store_unpack unpack;
+    struct store_pack pack;
+    char buffer[64];
+    struct slice written;
+    (void)state;
+    store_unpack_init(&unpack, slice_make(bytes, sizeof(bytes) - 1));
+    store_record_unpack(&unpack, &record);
+    assert_int_equal(store_unpack_done(&unpack), 0);
+    assert_string_equal(record.notify, "a@b.cd");
+    store_pack_init(&pack, buffer, sizeof(buffer));
+    store_record_pack(&pack, &record, false);
+    assert_int_equal(store_pack_done(&pack, &written), 0);
+    assert_int_equal(written.len, sizeof(bytes) - 1);
+    assert_memory_equal(written.p, bytes, written.len);
+    store_pack_init(&pack, buffer, sizeof(buffer));
+    store_record_pack_new(&pack, &record, record.version, record.created_ms);
+    assert_int_equal(store_pack_done(&pack, &written), 0);
+    assert_memory_equal(written.p, bytes, written.len);
+}
+
 static void another_form_is_corrupt(void **state)
 {
     char buffer[SAMPLE_LEN];
@@ -252,6 +282,7 @@ int main(void)
         cmocka_unit_test(a_record_cut_short_or_too_long_is_corrupt),
         cmocka_unit_test(strings_that_do_not_fit_or_hold_nul_are_corrupt),
         cmocka_unit_test(records_from_before_a_switch_came_have_its_default),
+        cmocka_unit_test(a_mail_address_makes_a_form_of_its_own),
         cmocka_unit_test(another_form_is_corrupt),
         cmocka_unit_test(number_keys_sort_as_numbers),
         cmocka_unit_test(damaged_keys_are_corrupt),

@@ -55,7 +55,7 @@ static bool record_same(const struct store_record *a, const struct store_record 
            address_same(&a->target, &b->target) && text_same(a->display, b->display) &&
            a->version == b->version && a->created_ms == b->created_ms &&
            a->until_ms == b->until_ms && a->has_auth == b->has_auth &&
-           a->auth_until_ms == b->auth_until_ms &&
+           a->auth_until_ms == b->auth_until_ms && text_same(a->notify, b->notify) &&
            !memcmp(a->auth_hash, b->auth_hash, sizeof(a->auth_hash));
 }
 

@@ -20,7 +20,7 @@ from harness import (CORE, DONE, LIMIT_S, REFUSED, TOOL, UNREACHABLE, USAGE, Dae
                      http_answer, main)
 
 FIELDS = ["address", "state", "blocked", "locked", "published", "hosting", "owner", "target", "display",
-          "created", "until", "auth_until", "version"]
+          "notify", "created", "until", "auth_until", "version"]
 
 
 def lines_of(*records):
@@ -43,7 +43,8 @@ def fill(daemon):
     """One address of each kind that the tool can make."""
     daemon.run("domain", "add", "opa.example", "--core", CORE, "--unknown", "core", "--claims", "4",
                "--quarantine", "30")
-    for words in (["Alice@opa.example", "--owner", "alice", "--locked", "yes"],
+    for words in (["Alice@opa.example", "--owner", "alice", "--locked", "yes", "--notify",
+                   "alice@mail.example"],
                   ["bob@opa.example", "--blocked", "yes"],
                   ["a@opa.example", "--target", "alice@opa.example"],
                   ["0@opa.example", "--target", "a@opa.example"],
@@ -55,7 +56,7 @@ def fill(daemon):
 
 
 def settings(record):
-    return {key: record[key] for key in FIELDS[:9]}
+    return {key: record[key] for key in FIELDS[:10]}
 
 
 # ---- export ----

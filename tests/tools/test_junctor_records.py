@@ -59,6 +59,19 @@ def if_version_insists(daemon):
     assert daemon.json("address", "show", "alice@opa.example")["version"] == 4
 
 
+def a_holder_has_a_mail_address_or_none(daemon):
+    daemon.fill()
+    daemon.run("address", "set", "alice@opa.example", "--notify", "alice@mail.example")
+    assert daemon.json("address", "show", "alice@opa.example")["notify"] == "alice@mail.example"
+    assert "alice@mail.example" in daemon.run("address", "show", "alice@opa.example")[0]
+    _, err = daemon.run("address", "set", "alice@opa.example", "--notify", "alice", code=REFUSED)
+    assert "notify: the mail address has no '@'" in err, err
+    daemon.run("address", "set", "alice@opa.example", "--notify", "none")
+    assert daemon.json("address", "show", "alice@opa.example")["notify"] is None
+    daemon.run("address", "add", "mia@opa.example", "--notify", "mia@mail.example")
+    assert daemon.json("address", "show", "mia@opa.example")["notify"] == "mia@mail.example"
+
+
 def dry_runs_answer_and_change_nothing(daemon):
     daemon.fill()
     daemon.run("number", "add", "+49301", "alice@opa.example")
@@ -377,6 +390,7 @@ TESTS = [
     set_changes_what_is_named_and_keeps_the_rest,
     set_of_an_address_sets_and_takes_away,
     if_version_insists,
+    a_holder_has_a_mail_address_or_none,
     dry_runs_answer_and_change_nothing,
     a_daemon_that_knows_no_dry_run_is_told_on,
     numbers_lead_to_addresses,
