@@ -131,6 +131,9 @@ const struct option_row option_rows[OPT_COUNT] = {
                       "ours that is one)"},
     [OPT_TO] = {"to", "ADDRESS", VALUE_TEXT,
                 .help = "of a number: the address at the new host that it is to lead to"},
+    [OPT_UNDO_SECRETS] = {"undo-secrets", "FILE", VALUE_FILE,
+                          .help = "add the secrets that take the ports back to this file, which "
+                                  "only you may read"},
 };
 
 bool tool_has(const struct tool *tool, enum tool_option option)

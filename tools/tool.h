@@ -87,6 +87,7 @@ enum tool_option {
     OPT_ROLE,
     OPT_ZONE,
     OPT_TO,
+    OPT_UNDO_SECRETS,
     OPT_COUNT
 };
 
@@ -111,11 +112,11 @@ typedef int tool_command_h(struct tool *tool);
 tool_command_h tool_domain_add, tool_domain_list, tool_domain_show, tool_domain_set,
     tool_domain_del;
 tool_command_h tool_address_add, tool_address_list, tool_address_show, tool_address_set,
-    tool_address_del, tool_address_purge, tool_address_code;
+    tool_address_del, tool_address_purge, tool_address_code, tool_address_codes;
 tool_command_h tool_address_key;
 tool_command_h tool_port_check, tool_port_start, tool_port_list, tool_port_show, tool_port_watch,
     tool_port_cancel, tool_port_undo, tool_port_approve, tool_port_reject, tool_port_object,
-    tool_port_allow;
+    tool_port_allow, tool_port_batch;
 tool_command_h tool_number_add, tool_number_list, tool_number_show, tool_number_set,
     tool_number_del;
 tool_command_h tool_peer_add, tool_peer_list, tool_peer_show, tool_peer_set, tool_peer_del;

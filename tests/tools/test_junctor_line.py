@@ -64,7 +64,7 @@ def help_for_one_command_shows_that_command(daemon):
                                "--port-redirects yes|no",
                                "--dry-run"], out
     out, _ = daemon.run("address", "--help", environment=NOWHERE)
-    assert out.count("  address ") == 8 and "domain list" not in out, out
+    assert out.count("  address ") == 9 and "domain list" not in out, out
     for words in (["frobnicate", "--help"], ["help", "frobnicate"], ["domain", "x", "-h"]):
         _, err = daemon.run(*words, code=USAGE, environment=NOWHERE)
         assert "there is no command \"" in err, err
@@ -165,8 +165,9 @@ def bash_completes_commands(daemon):
     assert {"domain", "address", "token", "journal", "import", "help"} <= set(first), first
     assert bash_complete(daemon, "add") == ["address"]
     assert bash_complete(daemon, "address ") == ["add", "list", "show", "set", "del", "purge",
-                                                 "auth-code", "recovery-key"]
-    assert bash_complete(daemon, "--json --socket x address au") == ["auth-code"]
+                                                 "auth-code", "auth-codes",
+                                                 "recovery-key"]
+    assert bash_complete(daemon, "--json --socket x address au") == ["auth-code", "auth-codes"]
     assert bash_complete(daemon, "completion ") == ["bash", "zsh"]
     assert "peer" in bash_complete(daemon, "help ")
     assert bash_complete(daemon, "domain list x") == []

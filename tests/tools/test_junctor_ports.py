@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """The command-line tool: an address moves between two domains of one directory. Prints TAP."""
+import os
 import subprocess
 import sys
 
@@ -104,6 +105,71 @@ def a_recovery_key_is_left_and_taken_back(daemon):
     assert out == "bob@opa.example without the new recovery key\n", out
 
 
+def batch(daemon, text, *words, code=DONE):
+    """What port batch says of each address, and its summary."""
+    done = subprocess.run([TOOL, "--socket", daemon.socket, "port", "batch", "opb.example", "-",
+                           *words], check=False, input=text.encode(), capture_output=True,
+                          timeout=LIMIT_S)
+    assert done.returncode == code, done
+    lines = (line.split(" ", 1) for line in done.stdout.decode().splitlines())
+    return {address: state for address, state in lines}, done.stderr.decode()
+
+
+def codes_for_all(daemon, count):
+    """A domain with so many addresses, and with what has no code; its codes in a file."""
+    two_domains(daemon)
+    for i in range(1, count):
+        daemon.run("address", "add", f"user{i}@opa.example")
+    daemon.run("address", "add", "robert@opa.example", "--target", "bob@opa.example")
+    daemon.run("address", "add", "away@opa.example", "--hosting", "opc.example")
+    codes = daemon.path("codes")
+    words = ("address", "auth-codes", "opa.example", "--for", "opb.example", "--output", codes)
+    _, err = daemon.run(*words, says=True)
+    assert err.startswith(f"junctor: {count} codes for opb.example"), err
+    assert os.stat(codes).st_mode & 0o777 == 0o600
+    _, err = daemon.run(*words, code=REFUSED)
+    assert "codes: cannot be written: File exists" in err, err
+    with open(codes, encoding="utf-8") as file:
+        return file.read()
+
+
+def all_addresses_move_at_once(daemon):
+    codes = codes_for_all(daemon, 40)
+    secrets = daemon.path("secrets")
+    said, err = batch(daemon, codes, "--undo-secrets", secrets, code=REFUSED)
+    assert len(said) == 40 and all(state.startswith("pending, until 2") for state in
+                                   said.values()), said
+    assert "0 are at opb.example, 40 are under way, 0 failed; the same command again" in err, err
+    with open(secrets, encoding="utf-8") as file:
+        kept = [line.split() for line in file]
+    assert os.stat(secrets).st_mode & 0o777 == 0o600
+    assert {line[2] for line in kept} == set(said)
+    for port, _, _ in kept:
+        daemon.run("port", "approve", port)
+    said, err = batch(daemon, codes)
+    assert "40 are at opb.example, 0 are under way, 0 failed\n" in err, err
+    assert set(said.values()) == {"here"}, said
+
+
+def a_bad_line_of_a_batch_stops_no_other(daemon):
+    two_domains(daemon)
+    code = code_of(daemon).decode().strip()
+    said, err = batch(daemon, f"# mine\n\nbob@opa.example\nbob@opa.example {code}\n"
+                      "nobody@opa.example wrong\n", code=REFUSED)
+    assert said["bob@opa.example"].startswith("pending"), said
+    assert said["nobody@opa.example"] == "refused, no-address", said
+    assert "line 3: it must be an address, its auth code" in err, err
+    assert "0 are at opb.example, 1 are under way, 2 failed" in err, err
+
+
+def a_batch_keeps_secrets_from_others(daemon):
+    two_domains(daemon)
+    secrets = daemon.write("secrets", "")
+    os.chmod(secrets, 0o644)
+    _, err = batch(daemon, "", "--undo-secrets", secrets, code=REFUSED)
+    assert "secrets: others can read it" in err, err
+
+
 TESTS = [
     check_says_no_and_yes,
     a_port_is_watched_to_its_end,
@@ -111,6 +177,9 @@ TESTS = [
     a_started_one_can_be_given_up,
     codes_come_from_standard_input,
     a_recovery_key_is_left_and_taken_back,
+    all_addresses_move_at_once,
+    a_bad_line_of_a_batch_stops_no_other,
+    a_batch_keeps_secrets_from_others,
 ]
 
 if __name__ == "__main__":
