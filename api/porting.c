@@ -393,8 +393,10 @@ static int parts_make(struct porting *porting)
     porting->retries = calloc(PORTING_RETRY_COUNT, sizeof(*porting->retries));
     porting->turn = calloc(PORTING_TURN_MAX, sizeof(*porting->turn));
     porting->wrong = api_rate_alloc(PORTING_PEERS_MAX, PORTING_WRONG_BURST, PORTING_WRONG_EVERY_US);
+    porting->vain = api_rate_alloc(PORTING_PEERS_MAX, PORTING_VAIN_BURST, PORTING_VAIN_EVERY_US);
     porting->codes = calloc(PORTING_CODES_MAX, sizeof(*porting->codes));
-    if (!porting->codes || !porting->held || !porting->retries || !porting->turn || !porting->wrong)
+    if (!porting->codes || !porting->held || !porting->retries || !porting->turn ||
+        !porting->wrong || !porting->vain)
         return -ENOMEM;
     if (getrandom(porting->nonce_key, sizeof(porting->nonce_key), 0) !=
         (ssize_t)sizeof(porting->nonce_key))
@@ -444,6 +446,7 @@ void porting_stop(struct porting *porting)
         pthread_join(porting->thread, NULL);
     store_reader_free(porting->reader);
     api_rate_free(porting->wrong);
+    api_rate_free(porting->vain);
     if (porting->held)
         explicit_bzero(porting->held, PORTING_HELD_MAX * sizeof(*porting->held));
     explicit_bzero(porting->nonce_key, sizeof(porting->nonce_key));

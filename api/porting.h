@@ -35,6 +35,8 @@
 #define PORTING_LOOK_MS        200 /* how often the thread looks whether the store changed */
 #define PORTING_WRONG_BURST    10  /* wrong proofs of one peer at once, and then */
 #define PORTING_WRONG_EVERY_US ((uint64_t)60 * 1000000)
+#define PORTING_VAIN_BURST     100 /* cancels of what never came, each of which is remembered */
+#define PORTING_VAIN_EVERY_US  ((uint64_t)10 * 1000000)
 
 struct porting;
 

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- wrong proofs ---- */
+/* ---- what one peer may do so often only ---- */
 
 /* Peers are counted, addresses are not: nobody can shut a holder out by guessing at his address. */
 static struct slice peer_key(const struct federation_request *request, uint8_t hash[STORE_HASH_LEN])
@@ -18,13 +18,14 @@ static struct slice peer_key(const struct federation_request *request, uint8_t h
     return slice_make((const char *)hash, STORE_HASH_LEN);
 }
 
-static bool wrong_take(struct porting *porting, const struct federation_request *request)
+static bool peer_take(struct porting *porting, struct api_rate *rate,
+                      const struct federation_request *request)
 {
     uint8_t hash[STORE_HASH_LEN];
     uint64_t wait_us;
     pthread_mutex_lock(&porting->lock);
-    bool may = api_rate_take(porting->wrong, peer_key(request, hash),
-                             (uint64_t)waiting_now_ms() * 1000, &wait_us);
+    bool may =
+        api_rate_take(rate, peer_key(request, hash), (uint64_t)waiting_now_ms() * 1000, &wait_us);
     pthread_mutex_unlock(&porting->lock);
     return may;
 }
@@ -94,7 +95,7 @@ static int open_submit(struct porting *porting, const struct federation_request 
                        struct federation_answer *answer)
 {
     struct store_port_order *order = &command->order;
-    if (!wrong_take(porting, request))
+    if (!peer_take(porting, porting->wrong, request))
         return porting_refuse(answer, 429, "too-many-wrong-proofs",
                               "this peer has given too many wrong proofs: try again in a minute");
     order->port.terms = porting_terms_get(porting);
@@ -218,6 +219,10 @@ int porting_step_post(struct porting *porting, const struct federation_request *
     bool is_cancel = event == STORE_PORT_CANCEL;
     if (!porting_proves(request, is_cancel ? port.gaining : port.losing))
         return unknown_refuse(answer);
+    if (!port.version && !peer_take(porting, porting->vain, request))
+        return porting_refuse(answer, 429, "too-many-unknown",
+                              "this peer cancels too many ports that never came: try again in a "
+                              "minute");
     return porting_step(porting, &port, event,
                         is_cancel ? STORE_PORT_BY_GAINING : STORE_PORT_BY_LOSING,
                         reason_given(request, event), request->proven[0], answer);

@@ -62,6 +62,7 @@ struct porting {
     struct porting_held *held;     /* PORTING_HELD_MAX */
     struct porting_retry *retries; /* PORTING_RETRY_COUNT */
     struct api_rate *wrong;        /* proofs, by peer */
+    struct api_rate *vain;         /* cancels of what never came, by peer */
     struct porting_code *codes;    /* PORTING_CODES_MAX */
     size_t code_count;
     uint64_t next_ms; /* the first retry that is due */

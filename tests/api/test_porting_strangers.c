@@ -316,6 +316,23 @@ static void a_code_is_left_as_it_was_meant_or_not_at_all(void **state)
     assert_false(record_of(node, "bob@opb.example").has_auth);
 }
 
+/* What was cancelled before it came is remembered for a day; nobody fills the store with that. */
+static void what_never_came_is_cancelled_so_often_only(void **state)
+{
+    struct node *node = *state;
+    for (unsigned i = 0; i <= PORTING_VAIN_BURST; i++) {
+        char request[STORE_PORT_ID_LEN + 1], id[STORE_PORT_ID_LEN + 1], path[100];
+        snprintf(request, sizeof(request), "%032x", i);
+        assert_int_equal(store_port_id("opx.example", request, id), 0);
+        snprintf(path, sizeof(path), "/federation/v1/ports/%s/cancel", id);
+        assert_int_equal(say(node, "opx.example", "opb.example", "POST", path,
+                             json_pack("{s:s, s:s, s:s, s:s}", "request", request, "kind", "code",
+                                       "address", "bob@opb.example", "gaining", "opx.example")),
+                         i < PORTING_VAIN_BURST ? 200 : 429);
+    }
+    assert_int_equal(ports_count(node), PORTING_VAIN_BURST);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -327,6 +344,7 @@ int main(void)
         TEST(the_losing_host_alone_brings_nothing_to_another_of_ours),
         TEST(an_undo_brings_back_its_own_address_only),
         TEST(a_code_is_left_as_it_was_meant_or_not_at_all),
+        TEST(what_never_came_is_cancelled_so_often_only),
 #undef TEST
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
