@@ -128,7 +128,7 @@ def numbers_lead_to_addresses(daemon):
 
 
 def a_number_of_an_enum_zone_is_an_address_too(daemon):
-    """By which it is locked, and gets its auth code; the short name means the long one."""
+    """By which it is changed; the short name means the long one. Only its authority can lock it."""
     daemon.fill()
     daemon.run("number", "add", "+49301234", "alice@opa.example", "--zone", "9.4.e164.example")
     line = daemon.run("number", "list")[0].splitlines()[1]
@@ -138,9 +138,10 @@ def a_number_of_an_enum_zone_is_an_address_too(daemon):
         "+49301234@9.4.e164.example", "ported-in", "opa.example"), shown
     daemon.run("number", "set", "+49301234", "carol@opa.example")
     assert daemon.json("number", "show", "+49301234")["zone"] == "9.4.e164.example"
-    daemon.run("address", "set", "+49301234", "--locked", "yes")
-    assert daemon.json("address", "show", "+49301234@9.4.e164.example")["locked"] is True
-    daemon.run("address", "set", "+49301234", "--locked", "no")
+    daemon.run("address", "set", "+49301234", "--owner", "walter")
+    assert daemon.json("address", "show", "+49301234@9.4.e164.example")["owner"] == "walter"
+    _, err = daemon.run("address", "set", "+49301234", "--locked", "yes", code=REFUSED)
+    assert "9.4.e164.example cannot be asked: this node asks no other operators" in err, err
     daemon.run("address", "del", "+49301234")
     assert daemon.run("number", "list") == ("", "")
     _, err = daemon.run("address", "show", "+49301234", code=REFUSED)
