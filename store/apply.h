@@ -69,6 +69,10 @@ store_apply_h store_apply_guard_put, store_apply_guard_code;
 /* Are they the same request, of the same address? The id alone does not say so: it is known to all
  * three, and any authority can tell of it. */
 bool store_port_is_same(const struct store_port *a, const struct store_port *b);
+/* What the table knows of this event; STATUS_STATE, with nothing written, where it knows nothing.
+ */
+int store_port_step(struct store_apply *apply, const struct store_port *before,
+                    enum store_port_event event, unsigned by, enum store_port_reason reason);
 /* Its deadline is over. */
 int store_port_due(struct store_apply *apply, const struct store_port *port);
 /* It is not over, but both hosts are to be told again that it waits. A day that was missed is not
@@ -77,14 +81,21 @@ int store_port_remind(struct store_apply *apply, const struct store_port *before
 /* It has entered its state by a transition with these effects: when that ends, when its reminders
  * come, and whom it owes what. */
 void store_port_times_set(struct store_port *port, unsigned effects, uint64_t now_ms);
+/* The auth code is good for this gaining domain only; "": for any. */
+int store_port_bind_code(struct store_apply *apply, const struct store_address *address,
+                         const char *gaining);
+
+/* apply_port_rules.c */
 /* The address is released or changes its owner: 0 (what was under way has ended), or
  * STATUS_PORTING, with nothing written: it must stay. */
 int store_port_gone(struct store_apply *apply, const struct store_address *address);
 /* 0, or STATUS_PORTING: a port of the address is under way, in whatever role. */
 int store_port_none_open(const struct store_apply *apply, const struct store_address *address);
-/* The auth code is good for this gaining domain only; "": for any. */
-int store_port_bind_code(struct store_apply *apply, const struct store_address *address,
-                         const char *gaining);
+/* The same, and no entry here must stay until the port that took the address away cannot be undone
+ * any more. */
+int store_port_none_holds(const struct store_apply *apply, const struct store_address *address);
+/* What protects the address, if anything does, is gone. */
+int store_port_guard_drop(struct store_apply *apply, const struct store_address *address);
 
 /* apply_port_hosts.c */
 store_apply_h store_apply_port_start, store_apply_port_tell, store_apply_port_paid;

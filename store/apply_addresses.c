@@ -226,7 +226,7 @@ static int ports_check(struct store_apply *apply, const struct store_record *old
 {
     if (strcmp(old->owner, new->owner) != 0)
         return store_port_gone(apply, &old->address);
-    return moves(old, new) ? store_port_none_open(apply, &old->address) : 0;
+    return moves(old, new) ? store_port_none_holds(apply, &old->address) : 0;
 }
 
 int store_apply_address_put(struct store_apply *apply)
@@ -374,7 +374,10 @@ static int address_undo(struct store_apply *apply, const struct store_record *gi
     ret = store_links_any(apply->txn, &old.address);
     if (ret != STATUS_NOTFOUND)
         return ret ? ret : STATUS_INUSE;
-    return address_revert(apply, &old);
+    ret = store_port_none_holds(apply, &old.address);
+    if (ret == 0)
+        ret = address_revert(apply, &old);
+    return ret ? ret : store_port_guard_drop(apply, &old.address);
 }
 
 /* From the last to the first: aliases come after their targets. */

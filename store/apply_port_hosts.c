@@ -9,6 +9,8 @@
  * long as the auth code of that request can be good. */
 #define REQUEST_MS ((uint64_t)3600 * 1000)
 #define CANCEL_MS  (7 * 24 * REQUEST_MS)
+/* No authority's grace is longer (porting { grace-s }). */
+#define GRACE_MAX_MS (31 * 24 * REQUEST_MS)
 
 static int port_write(struct store_apply *apply, const struct store_port *before,
                       struct store_port *port)
@@ -70,6 +72,27 @@ static int prepare(struct store_apply *apply, const struct store_port *port)
     return record_write(apply, is_there ? &before : NULL, &record);
 }
 
+/* The lock and the auth code were for the host before. */
+static void end_at_host(struct store_record *record)
+{
+    record->locked = record->has_auth = false;
+    record->auth_until_ms = 0;
+    memset(record->auth_hash, 0, sizeof(record->auth_hash));
+}
+
+/* Until when callers are led on who come to the old host: as long as it wants to, and while the
+ * port can be undone, which is the authority's word and not taken for more than a month. */
+static uint64_t moved_until(const struct store_apply *apply, const struct store_port *port,
+                            uint64_t from_ms)
+{
+    uint64_t until_ms = from_ms + (uint64_t)apply->command->order.moved * 1000;
+    uint64_t most_ms = from_ms + GRACE_MAX_MS;
+    uint64_t grace_ms = port->state == STORE_PORT_COMMITTED ? port->told_ms : 0;
+    if (grace_ms > most_ms)
+        grace_ms = most_ms;
+    return until_ms < grace_ms ? grace_ms : until_ms;
+}
+
 struct loss_find {
     uint64_t order;
     struct store_port port; /* the latest commit that is known here */
@@ -96,7 +119,7 @@ static int loss_restore(const struct store_apply *apply, struct store_record *re
     if (ret)
         return ret;
     record->state = STORE_ADDRESS_MOVED;
-    record->until_ms = find.port.committed_ms + (uint64_t)apply->command->order.moved * 1000;
+    record->until_ms = moved_until(apply, &find.port, find.port.committed_ms);
     memcpy(record->hosting, find.port.gaining, sizeof(record->hosting));
     *leads = find.order && !ours && record->until_ms > apply->position.time_ms;
     return 0;
@@ -147,6 +170,7 @@ static int arrive(struct store_apply *apply, const struct store_port *port)
     record = before;
     record.state = STORE_ADDRESS_PORTED_IN;
     record.until_ms = 0;
+    end_at_host(&record);
     memcpy(record.hosting, port->gaining, sizeof(record.hosting));
     holder_take(&record, port);
     return record_write(apply, &before, &record);
@@ -161,9 +185,9 @@ static int leave(struct store_apply *apply, const struct store_port *port)
         return ret == STATUS_NOTFOUND ? 0 : ret;
     record = before;
     record.state = STORE_ADDRESS_MOVED;
-    record.until_ms = apply->position.time_ms + (uint64_t)apply->command->order.moved * 1000;
-    record.has_auth = false;
-    record.locked = record.blocked = false;
+    record.until_ms = moved_until(apply, port, apply->position.time_ms);
+    record.blocked = false;
+    end_at_host(&record);
     memcpy(record.hosting, port->gaining, sizeof(record.hosting));
     return record_write(apply, &before, &record);
 }
@@ -177,36 +201,23 @@ static int come_home(struct store_apply *apply, const struct store_port *port)
     if (ret)
         return ret == STATUS_NOTFOUND ? 0 : ret;
     record = before;
-    if (strcmp(port->gaining, record.hosting) != 0)
+    bool is_another = record.created_ms > port->committed_ms; /* released, and given out anew */
+    if (is_another || strcmp(port->gaining, record.hosting) != 0)
         return 0;
     holder_take(&record, port);
     return record_write(apply, &before, &record);
 }
 
-struct later_find {
-    const struct store_port *port;
-    bool found;
-};
-
-static bool later_visit(const struct store_port *other, void *arg)
-{
-    struct later_find *find = arg;
-    find->found =
-        other->role != STORE_PORT_AUTHORITY && other->commit_order > find->port->commit_order;
-    return !find->found;
-}
-
 /* The address follows a commit, unless a later one is known. */
 static int settle(struct store_apply *apply, const struct store_port *port)
 {
-    struct later_find find = {.port = port};
-    bool own, host;
-    int ret = store_port_scan_address(apply->txn, &port->address, SIZE_MAX, later_visit, &find);
+    bool own, host, is_last;
+    int ret = store_port_is_last(apply->txn, port, &is_last);
     if (ret == 0)
         ret = is_ours(apply, port->address.domain, &own);
     if (ret == 0)
         ret = is_ours(apply, port->gaining, &host);
-    if (ret || find.found)
+    if (ret || !is_last)
         return ret;
     if (own)
         return port->role == STORE_PORT_GAINING ? come_home(apply, port) : 0;

@@ -121,8 +121,8 @@ static int port_enter(struct store_apply *apply, const struct store_port_row *ro
     return store_apply_write(apply, apply->command->op, STORE_KIND_PORT, before, port);
 }
 
-static int port_step(struct store_apply *apply, const struct store_port *before,
-                     enum store_port_event event, unsigned by, enum store_port_reason reason)
+int store_port_step(struct store_apply *apply, const struct store_port *before,
+                    enum store_port_event event, unsigned by, enum store_port_reason reason)
 {
     const struct store_port_row *row = row_find((int)before->state, event, by, before->kind);
     struct store_port port = *before;
@@ -157,28 +157,8 @@ static int key_check(const struct store_apply *apply, const struct store_guard *
     return holds ? 0 : STATUS_PROOF;
 }
 
-struct last_find {
-    const struct store_port *port;
-    bool is_last;
-};
-
-static bool last_visit(const struct store_port *other, void *arg)
-{
-    struct last_find *find = arg;
-    find->is_last =
-        other->role != STORE_PORT_AUTHORITY || other->commit_order <= find->port->commit_order;
-    return find->is_last;
-}
-
-/* The same host may have lost it since, and got it again. */
-static int last_check(const struct store_apply *apply, const struct store_port *port)
-{
-    struct last_find find = {.port = port, .is_last = true};
-    int ret = store_port_scan_address(apply->txn, &port->address, SIZE_MAX, last_visit, &find);
-    return ret == 0 && !find.is_last ? STATUS_STATE : ret;
-}
-
-/* What is to be undone: the last commit, in its grace. */
+/* What is to be undone: the last commit, in its grace. The same host may have lost it since, and
+ * got it again. */
 static int undo_find(const struct store_apply *apply, const struct store_record *record,
                      struct store_port *undone)
 {
@@ -191,7 +171,10 @@ static int undo_find(const struct store_apply *apply, const struct store_record 
                 strcmp(undone->losing, port->gaining) == 0 &&
                 strcmp(undone->address.user, port->address.user) == 0 &&
                 strcmp(undone->address.domain, port->address.domain) == 0;
-    return fits ? last_check(apply, undone) : STATUS_STATE;
+    bool is_last = false;
+    if (fits)
+        ret = store_port_is_last(apply->txn, undone, &is_last);
+    return ret ? ret : is_last ? 0 : STATUS_STATE;
 }
 
 static int undo_check(const struct store_apply *apply, const struct store_record *record,
@@ -298,8 +281,8 @@ static int take_back(struct store_apply *apply, const struct store_port *undo)
     struct store_port undone;
     int ret = store_port_read(apply->txn, STORE_PORT_AUTHORITY, undo->undoes, &undone);
     return ret ? ret
-               : port_step(apply, &undone, STORE_PORT_TAKE_BACK, STORE_PORT_BY_PORT,
-                           STORE_PORT_BY_HOLDER);
+               : store_port_step(apply, &undone, STORE_PORT_TAKE_BACK, STORE_PORT_BY_PORT,
+                                 STORE_PORT_BY_HOLDER);
 }
 
 int store_apply_port_open(struct store_apply *apply)
@@ -358,7 +341,7 @@ int store_apply_port_step(struct store_apply *apply)
         return store_port_give_up(apply, &before, order->reason);
     if (before.role != STORE_PORT_AUTHORITY)
         return STATUS_STATE;
-    return port_step(apply, &before, order->event, order->by, order->reason);
+    return store_port_step(apply, &before, order->event, order->by, order->reason);
 }
 
 int store_port_due(struct store_apply *apply, const struct store_port *port)
@@ -371,57 +354,8 @@ int store_port_due(struct store_apply *apply, const struct store_port *port)
         return store_port_remind(apply, port);
     if (port->role == STORE_PORT_AUTHORITY &&
         row_find((int)port->state, STORE_PORT_DUE, STORE_PORT_BY_TIMER, port->kind))
-        return port_step(apply, port, STORE_PORT_DUE, STORE_PORT_BY_TIMER, port->reason);
+        return store_port_step(apply, port, STORE_PORT_DUE, STORE_PORT_BY_TIMER, port->reason);
     return store_apply_write(apply, apply->command->op, STORE_KIND_PORT, port, NULL);
-}
-
-static int open_in_role(const struct store_apply *apply, enum store_port_role role,
-                        const struct store_address *address)
-{
-    struct store_port open;
-    int ret = store_port_find_open(apply->txn, role, address, &open);
-    return ret == 0 ? STATUS_PORTING : ret == STATUS_NOTFOUND ? 0 : ret;
-}
-
-int store_port_none_open(const struct store_apply *apply, const struct store_address *address)
-{
-    int ret = 0;
-    for (int role = 0; ret == 0 && role < STORE_PORT_ROLE_COUNT; role++)
-        ret = open_in_role(apply, (enum store_port_role)role, address);
-    return ret;
-}
-
-/* What is under way at the authority ends, where the table knows that. */
-static int open_end(struct store_apply *apply, const struct store_address *address)
-{
-    struct store_port open;
-    int ret = store_port_find_open(apply->txn, STORE_PORT_AUTHORITY, address, &open);
-    if (ret)
-        return ret == STATUS_NOTFOUND ? 0 : ret;
-    ret = port_step(apply, &open, STORE_PORT_GO, STORE_PORT_BY_PORT, STORE_PORT_RELEASED);
-    return ret == STATUS_STATE ? STATUS_PORTING : ret;
-}
-
-static int guard_drop(struct store_apply *apply, const struct store_address *address)
-{
-    struct store_guard guard;
-    int ret = store_guard_read(apply->txn, address, &guard);
-    if (ret)
-        return ret == STATUS_NOTFOUND ? 0 : ret;
-    return store_apply_write(apply, apply->command->op, STORE_KIND_GUARD, &guard, NULL);
-}
-
-int store_port_gone(struct store_apply *apply, const struct store_address *address)
-{
-    bool own;
-    int ret = store_domain_exists(apply->txn, address->domain);
-    own = ret == 0;
-    if (ret && ret != STATUS_NOTFOUND)
-        return ret;
-    if (!own)
-        return store_port_none_open(apply, address);
-    ret = open_end(apply, address);
-    return ret ? ret : guard_drop(apply, address);
 }
 
 /* ---- protection ---- */

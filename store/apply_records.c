@@ -77,12 +77,15 @@ int store_apply_domain_put(struct store_apply *apply)
     return ret ? ret : record_put(apply, STORE_KIND_DOMAIN, &apply->command->domain);
 }
 
-/* Does any address live below or at the domain? 0, STATUS_INUSE or a store status. */
+/* Does any address live below or at the domain, or is one to come? 0, STATUS_INUSE or a store
+ * status. */
 static int domain_check_unused(const struct store_txn *txn, const char *name)
 {
     int ret = store_record_any(txn, name);
     if (ret == STATUS_NOTFOUND)
         ret = store_guests_any(txn, name);
+    if (ret == STATUS_NOTFOUND)
+        ret = store_port_domain_any(txn, name);
     if (ret == STATUS_NOTFOUND)
         return 0;
     return ret ? ret : STATUS_INUSE;
@@ -136,14 +139,20 @@ static int number_host(const struct store_apply *apply, const struct store_numbe
     return store_record_check_home(apply->txn, record);
 }
 
+/* Of the number in its zone. */
+static void number_address(const struct store_number *number, struct store_address *address)
+{
+    snprintf(address->user, sizeof(address->user), "+%s", number->digits);
+    memcpy(address->domain, number->zone, sizeof(address->domain));
+}
+
 /* The address of a number in its zone, where there is none: from it on it can be ported. */
 static int number_claim(struct store_apply *apply, const struct store_number *number)
 {
     struct store_record record = {.created_ms = apply->position.time_ms}, known;
     if (!apply->command->claim || !number->zone[0])
         return 0;
-    snprintf(record.address.user, sizeof(record.address.user), "+%s", number->digits);
-    memcpy(record.address.domain, number->zone, sizeof(record.address.domain));
+    number_address(number, &record.address);
     int ret = store_record_read(apply->txn, &record.address, &known);
     if (ret == 0 && known.state == STORE_ADDRESS_TOMBSTONE)
         return STATUS_QUARANTINED;
@@ -159,11 +168,20 @@ static int number_claim(struct store_apply *apply, const struct store_number *nu
 }
 
 /* 0 where there is such a number, of the version that the command expects. */
-static int number_known(const struct store_apply *apply)
+static int number_known(const struct store_apply *apply, struct store_number *known)
 {
-    struct store_number known;
-    int ret = store_number_read(apply->txn, apply->command->number.digits, &known);
-    return ret == 0 && !store_apply_expects(apply, known.version) ? STATUS_CONFLICT : ret;
+    int ret = store_number_read(apply->txn, apply->command->number.digits, known);
+    return ret == 0 && !store_apply_expects(apply, known->version) ? STATUS_CONFLICT : ret;
+}
+
+/* While the number moves, its entry stays in the zone by which it does. */
+static int number_may_leave(const struct store_apply *apply, const struct store_number *known)
+{
+    struct store_address address;
+    if (!known->zone[0])
+        return 0;
+    number_address(known, &address);
+    return store_port_none_holds(apply, &address);
 }
 
 int store_apply_number_add(struct store_apply *apply)
@@ -183,9 +201,12 @@ int store_apply_number_add(struct store_apply *apply)
 int store_apply_number_put(struct store_apply *apply)
 {
     const struct store_number *number = &apply->command->number;
+    struct store_number known;
     int ret = number_check(apply, number);
     if (ret == 0)
-        ret = number_known(apply);
+        ret = number_known(apply, &known);
+    if (ret == 0 && strcmp(known.zone, number->zone) != 0)
+        ret = number_may_leave(apply, &known);
     if (ret == 0)
         ret = number_claim(apply, number);
     return ret ? ret : record_put(apply, STORE_KIND_NUMBER, number);
@@ -223,7 +244,11 @@ int store_number_aim(struct store_apply *apply, const struct store_address *addr
 
 int store_apply_number_del(struct store_apply *apply)
 {
-    return record_del(apply, STORE_KIND_NUMBER, &apply->command->number);
+    struct store_number known;
+    int ret = number_known(apply, &known);
+    if (ret == 0)
+        ret = number_may_leave(apply, &known);
+    return ret ? ret : record_del(apply, STORE_KIND_NUMBER, &known);
 }
 
 /* ---- peers and tokens ---- */

@@ -318,6 +318,12 @@ void store_port_unpack(struct store_unpack *unpack, struct store_port *port);
 /* Those of an address, as store_port_address_list. */
 int store_port_scan_address(const struct store_txn *txn, const struct store_address *address,
                             size_t max, store_port_h *each, void *arg);
+/* Is no later commit of its address known, of those that the authority keeps, or else of those that
+ * hosts keep? 0 with the answer, or a store status. */
+int store_port_is_last(const struct store_txn *txn, const struct store_port *port, bool *is_last);
+/* Is there one that may still bring an address to this domain of ours, or back to it? 0 or
+ * STATUS_NOTFOUND. Looks at all of them. */
+int store_port_domain_any(const struct store_txn *txn, const char *domain);
 /* The one under way in this role. 0 or STATUS_NOTFOUND. */
 int store_port_find_open(const struct store_txn *txn, enum store_port_role role,
                          const struct store_address *address, struct store_port *port);

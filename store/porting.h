@@ -58,7 +58,8 @@ enum store_port_reason {
     STORE_PORT_ALREADY_THERE,    /* "already-there": the gaining domain hosts it */
     STORE_PORT_NO_ADDRESS,       /* "no-address": unknown, an alias or a tombstone */
     STORE_PORT_NOT_UNDOABLE,     /* "not-undoable": no such committed port, or its time is over */
-    STORE_PORT_RELEASED,         /* "released": the address was released, or its owner changed */
+    STORE_PORT_RELEASED,         /* "released": the address was released, or its owner changed; of a
+                                    completed one: so it could not be undone any more */
     STORE_PORT_FRAUD,            /* "fraud", of a rejection; as the next ones */
     STORE_PORT_NOT_THE_HOLDER,   /* "not-the-holder" */
     STORE_PORT_CONTRACT,         /* "contract" */

@@ -366,20 +366,68 @@ int store_port_find_open(const struct store_txn *txn, enum store_port_role role,
     return ret;
 }
 
+struct later_find {
+    const struct store_port *port;
+    bool found;
+};
+
+static bool later_visit(const struct store_port *other, void *arg)
+{
+    struct later_find *find = arg;
+    bool is_alike =
+        (other->role == STORE_PORT_AUTHORITY) == (find->port->role == STORE_PORT_AUTHORITY);
+    find->found = is_alike && other->commit_order > find->port->commit_order;
+    return !find->found;
+}
+
+int store_port_is_last(const struct store_txn *txn, const struct store_port *port, bool *is_last)
+{
+    struct later_find find = {.port = port};
+    int ret = store_port_scan_address(txn, &port->address, SIZE_MAX, later_visit, &find);
+    if (ret == 0)
+        *is_last = !find.found;
+    return ret;
+}
+
+static int decode_visit(struct slice key, struct slice value, void *arg)
+{
+    const struct port_scan *scan = arg;
+    struct store_port port;
+    int ret = port_decode(key, value, &port);
+    return ret ? ret : !scan->each(&port, scan->arg);
+}
+
+struct domain_find {
+    const char *domain;
+    bool found;
+};
+
+static bool domain_visit(const struct store_port *port, void *arg)
+{
+    struct domain_find *find = arg;
+    bool is_open = store_port_is_open(port->state);
+    if (port->role == STORE_PORT_GAINING)
+        find->found = is_open && strcmp(port->gaining, find->domain) == 0;
+    else if (port->role == STORE_PORT_LOSING)
+        find->found = (is_open || port->state == STORE_PORT_COMMITTED) &&
+                      strcmp(port->losing, find->domain) == 0;
+    return !find->found;
+}
+
+int store_port_domain_any(const struct store_txn *txn, const char *domain)
+{
+    struct domain_find find = {.domain = domain};
+    struct port_scan scan = {txn, domain_visit, &find};
+    int ret = store_scan(txn, TABLE_PORTS, SLICE(""), decode_visit, &scan);
+    return ret ? ret : find.found ? 0 : STATUS_NOTFOUND;
+}
+
 /* ---- reading ---- */
 
 int store_port_get(struct store_reader *reader, enum store_port_role role, const char *id,
                    struct store_port *port)
 {
     return store_port_read(&reader->txn, role, id, port);
-}
-
-static int list_visit(struct slice key, struct slice value, void *arg)
-{
-    const struct port_scan *scan = arg;
-    struct store_port port;
-    int ret = port_decode(key, value, &port);
-    return ret ? ret : !scan->each(&port, scan->arg);
 }
 
 int store_port_list(struct store_reader *reader, const struct store_port *after, size_t max,
@@ -389,8 +437,8 @@ int store_port_list(struct store_reader *reader, const struct store_port *after,
     struct table_key from = {.len = 0};
     if (after && table_key_port(&from, after->role, after->id))
         return -EINVAL;
-    return store_list(&reader->txn, TABLE_PORTS, SLICE(""), table_key_bytes(&from), max, list_visit,
-                      &scan);
+    return store_list(&reader->txn, TABLE_PORTS, SLICE(""), table_key_bytes(&from), max,
+                      decode_visit, &scan);
 }
 
 int store_port_address_list(struct store_reader *reader, const struct store_address *address,

@@ -26,7 +26,8 @@ static void every_status_becomes_its_problem(void **state)
         {STATUS_CONFLICT, API_PROBLEM_CHANGED, 412, "opa.example: changed in the meantime"},
         {STATUS_INUSE, API_PROBLEM_IN_USE, 409,
          "opa.example: others still lead to it (addresses, also released ones in quarantine, aliases "
-         "or numbers): delete them first, and purge the released ones"},
+         "or numbers): delete them first, and purge the released ones; or a port brings an address to it, "
+         "or back"},
         {STATUS_QUARANTINED, API_PROBLEM_QUARANTINED, 409,
          "opa.example: was released; until its quarantine ends only its last owner can have it"},
         {STATUS_LOCKED, API_PROBLEM_LOCKED, 409, "opa.example: is locked: unlock it first"},

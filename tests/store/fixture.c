@@ -17,6 +17,13 @@ static uint64_t fixture_clock(void *arg)
     return atomic_load(&fixture->now_ms);
 }
 
+void fixture_in_memory(void)
+{
+    const char *memory = getenv("JUNCTOR_MEMORY");
+    if (memory && *memory)
+        setenv("TMPDIR", memory, 1);
+}
+
 void fixture_make(struct fixture *fixture, size_t map_size)
 {
     const char *tmp = getenv("TMPDIR");

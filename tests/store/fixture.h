@@ -15,6 +15,9 @@ struct fixture {
     struct store_reader *reader; /* NULL while closed */
 };
 
+/* For thousands of commits, each of which waits for the disk: stores are in memory from here on,
+ * where there is such a place (tests/limited.sh). */
+void fixture_in_memory(void);
 /* Each asserts that it worked. */
 void fixture_make(struct fixture *fixture, size_t map_size); /* directory only, nothing open */
 void fixture_open(struct fixture *fixture);
