@@ -365,6 +365,6 @@ const char *api_core_state_text(enum core_state state); /* "up", "down", "unknow
 api_handler_h api_walk_get, api_status_get, api_health_get, api_ready_get, api_self_get;
 api_handler_h api_metrics_get, api_openapi_get, api_keys_get;
 api_handler_h api_bans_get, api_ban_get, api_ban_post, api_ban_delete;
-api_handler_h api_token_key_post;
+api_handler_h api_token_key_post, api_receipt_key_get, api_receipt_key_post;
 
 #endif

@@ -99,6 +99,7 @@ static int open_submit(struct porting *porting, const struct federation_request 
         return porting_refuse(answer, 429, "too-many-wrong-proofs",
                               "this peer has given too many wrong proofs: try again in a minute");
     order->port.terms = porting_terms_get(porting);
+    porting_key_choose(porting, &order->port);
     int status = proof_fill(porting, proof, order);
     if (status == 0)
         status = porting_submit(porting, request->proven[0], command, NULL);
@@ -204,6 +205,7 @@ static int step_find(struct porting *porting, const struct federation_request *r
         !porting_domain_is_ours(porting, port->address.domain))
         return STATUS_NOTFOUND;
     port->terms = porting_terms_get(porting);
+    porting_key_choose(porting, port);
     return 0;
 }
 

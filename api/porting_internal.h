@@ -213,15 +213,20 @@ int porting_tell(struct porting *porting, enum store_port_role role, struct stor
 
 /* ---- porting_receipt.c ---- */
 
-/* porting_encode of a port at the authority, with a receipt once it is decided. */
+/* porting_encode of a port at the authority, with the id of its receipt key, and with a receipt
+ * once it is decided. */
 json_t *porting_encode_signed(struct porting *porting, const struct store_port *port);
+/* At the authority: port->key_seen becomes the key that signs now, so that all receipts of a port
+ * that begins now are of it; all zero where we make none. */
+void porting_key_choose(struct porting *porting, struct store_port *port);
 /* At a host: told->key_seen becomes the authority's receipt key, the one of the start where one was
- * seen. Blocks as porting_ask. */
-void porting_key_see(struct porting *porting, enum store_port_role role, struct store_port *told);
-/* Does the document's receipt hold against told->key_seen, and say what the document says? 0 too
- * where no key was seen, or there is no receipt. */
-int porting_receipt_check(struct porting *porting, const struct store_port *told,
-                          const json_t *document);
+ * seen, else the one that the document names, as it is published. Blocks as porting_ask. */
+void porting_key_see(struct porting *porting, enum store_port_role role, struct store_port *told,
+                     const json_t *document);
+/* Does the document's receipt hold against told->key_seen, and say what the document says? Then it
+ * is told->receipt from now on. Without one only what is still open is believed. Returns 0, also
+ * where no key was seen, or STATUS_UNPROVEN. */
+int porting_receipt_take(struct porting *porting, struct store_port *told, const json_t *document);
 /* The keys of our receipts, as a federation_handle_h. */
 int porting_keys_get(struct porting *porting, const struct federation_request *request,
                      struct federation_answer *answer);

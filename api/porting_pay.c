@@ -72,8 +72,8 @@ int porting_tell(struct porting *porting, enum store_port_role role, struct stor
     struct store_command command = {.op = STORE_PORT_TELL, .expected_version = STORE_ANY_VERSION};
     told->role = role;
     if (document) {
-        porting_key_see(porting, role, told);
-        if (porting_receipt_check(porting, told, document))
+        porting_key_see(porting, role, told, document);
+        if (porting_receipt_take(porting, told, document))
             return STATUS_UNPROVEN;
     }
     command.order.port = *told;

@@ -7,19 +7,50 @@
 #include <stdio.h>
 #include <string.h>
 
-json_t *porting_encode_signed(struct porting *porting, const struct store_port *port)
+/* What hosts hold the receipts of this port against from its start on. */
+static int kid_add(struct receipt_keys *receipts, const struct store_port *port, json_t *document)
+{
+    uint8_t key[RECEIPT_KEY_LEN];
+    char thumbprint[RECEIPT_HASH_LEN + 1];
+    int status = receipt_key_of(receipts, port, key);
+    if (status == 0)
+        status = receipt_thumbprint(key, thumbprint);
+    if (status)
+        return status;
+    return json_object_set_new(document, "kid", json_stringn(thumbprint, RECEIPT_KID_LEN));
+}
+
+static int receipt_add(struct receipt_keys *receipts, const struct store_port *port,
+                       uint64_t now_ms, json_t *document)
 {
     char jws[RECEIPT_MAX];
+    int status = receipt_make(receipts, port, now_ms, jws);
+    if (status)
+        return status == STATUS_STATE ? 0 : status; /* nothing is decided yet */
+    return json_object_set_new(document, "receipt", json_string(jws));
+}
+
+json_t *porting_encode_signed(struct porting *porting, const struct store_port *port)
+{
     uint64_t now_ms = porting_now_ms(porting);
+    struct receipt_keys *receipts = porting->parts.receipts;
     json_t *document = porting_encode(port, now_ms);
-    int status = porting->parts.receipts ? receipt_make(porting->parts.receipts, port, now_ms, jws)
-                                         : STATUS_STATE;
-    if (document && status == 0)
-        json_object_set_new(document, "receipt", json_string(jws));
-    else if (status && status != STATUS_STATE)
+    int status = 0;
+    if (document && receipts)
+        status = kid_add(receipts, port, document);
+    if (document && receipts && status == 0)
+        status = receipt_add(receipts, port, now_ms, document);
+    if (status)
         log_write(porting->parts.log, LOG_ERROR, PORTING_SOURCE, "no receipt: port=%s: %s",
                   port->id, status_text(status));
     return document;
+}
+
+void porting_key_choose(struct porting *porting, struct store_port *port)
+{
+    struct receipt_keys *receipts = porting->parts.receipts;
+    if (!receipts || receipt_key_get(receipts, port->address.domain, port->key_seen))
+        memset(port->key_seen, 0, sizeof(port->key_seen));
 }
 
 int porting_keys_get(struct porting *porting, const struct federation_request *request,
@@ -42,20 +73,22 @@ static bool key_is_set(const struct store_port *port)
     return memcmp(port->key_seen, none, sizeof(none)) != 0;
 }
 
+/* `kid` NULL: the one that signs now. */
 static int key_ask(struct porting *porting, const char *from, const char *authority,
-                   uint8_t key[RECEIPT_KEY_LEN])
+                   const char *kid, uint8_t key[RECEIPT_KEY_LEN])
 {
     struct federation_answer answer = {.status = 0};
     char why[RECEIPT_WHY_MAX];
     int status = porting_ask(porting, from, authority, "GET", PORTING_KEYS_PATH, NULL, &answer);
     if (status == 0)
-        status = answer.status == 200 ? receipt_jwks_find(answer.body, authority, NULL, key, why)
+        status = answer.status == 200 ? receipt_jwks_find(answer.body, authority, kid, key, why)
                                       : STATUS_NOTFOUND;
     json_decref(answer.body);
     return status;
 }
 
-void porting_key_see(struct porting *porting, enum store_port_role role, struct store_port *told)
+void porting_key_see(struct porting *porting, enum store_port_role role, struct store_port *told,
+                     const json_t *document)
 {
     struct store_port known;
     int status = porting_port_get(porting, role, told->id, &known);
@@ -64,7 +97,7 @@ void porting_key_see(struct porting *porting, enum store_port_role role, struct 
         return;
     }
     status = key_ask(porting, role == STORE_PORT_GAINING ? told->gaining : told->losing,
-                     told->address.domain, told->key_seen);
+                     told->address.domain, porting_text_of(document, "kid"), told->key_seen);
     if (status)
         memset(told->key_seen, 0, sizeof(told->key_seen));
 }
@@ -80,19 +113,31 @@ static bool says_the_same(const struct receipt *receipt, const struct store_port
            strcmp(receipt->authority, told->address.domain) == 0;
 }
 
-int porting_receipt_check(struct porting *porting, const struct store_port *told,
-                          const json_t *document)
+/* NULL where the receipt holds, else what is wrong with it; `jws` may be NULL. */
+static const char *receipt_fault(const struct store_port *told, const char *jws,
+                                 char why[RECEIPT_WHY_MAX])
+{
+    struct receipt receipt;
+    if (!jws)
+        return store_port_is_open(told->state) ? NULL : "it is missing";
+    if (receipt_verify(slice_of(jws), told->key_seen, &receipt, why))
+        return why;
+    return says_the_same(&receipt, told) ? NULL : "it says something else";
+}
+
+int porting_receipt_take(struct porting *porting, struct store_port *told, const json_t *document)
 {
     const char *jws = porting_text_of(document, "receipt");
     char why[RECEIPT_WHY_MAX];
-    struct receipt receipt;
-    if (!key_is_set(told) || !jws)
+    if (!key_is_set(told))
         return 0;
-    int status = receipt_verify(slice_of(jws), told->key_seen, &receipt, why);
-    if (status == 0 && says_the_same(&receipt, told))
-        return 0;
-    log_write(porting->parts.log, LOG_WARNING, PORTING_SOURCE,
-              "a receipt does not hold, so the port stays as it was: port=%s authority=%s: %s",
-              told->id, told->address.domain, status ? why : "it says something else");
-    return STATUS_UNPROVEN;
+    const char *fault = receipt_fault(told, jws, why);
+    if (fault) {
+        log_write(porting->parts.log, LOG_WARNING, PORTING_SOURCE,
+                  "a receipt does not hold, so the port stays as it was: port=%s authority=%s: %s",
+                  told->id, told->address.domain, fault);
+        return STATUS_UNPROVEN;
+    }
+    snprintf(told->receipt, sizeof(told->receipt), "%s", jws ? jws : "");
+    return 0;
 }

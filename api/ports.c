@@ -90,15 +90,26 @@ json_t *api_port_show(const struct store_port *port)
     return json;
 }
 
-/* The authority signs what it has decided, anew for everyone who asks. */
-static json_t *port_signed(const struct api_call *call, const struct store_port *port)
+/* The authority signs what it has decided, anew for everyone who asks; hosts have what it gave
+ * them. NULL: there is none. */
+static json_t *receipt_encode(const struct api_call *call, const struct store_port *port)
 {
     char jws[RECEIPT_MAX];
     struct receipt_keys *receipts = call->api->parts.receipts;
-    json_t *json = api_port_show(port);
-    if (json && receipts && port->role == STORE_PORT_AUTHORITY &&
-        receipt_make(receipts, port, api_now_ms(), jws) == 0)
-        json_object_set_new(json, "receipt", json_string(jws));
+    if (port->role != STORE_PORT_AUTHORITY)
+        return port->receipt[0] ? json_string(port->receipt) : NULL;
+    if (!receipts || receipt_make(receipts, port, api_now_ms(), jws))
+        return NULL;
+    return json_string(jws);
+}
+
+static json_t *port_signed(const struct api_call *call, const struct store_port *port)
+{
+    json_t *json = api_port_show(port), *receipt = receipt_encode(call, port);
+    if (json && receipt)
+        json_object_set_new(json, "receipt", receipt);
+    else
+        json_decref(receipt);
     return json;
 }
 
@@ -154,6 +165,23 @@ int api_port_get(struct api_call *call)
     if (api_port_find(call, &port))
         return -EPROTO;
     return api_call_reply(call, 200, port_signed(call, &port), port.version);
+}
+
+int api_port_receipt_get(struct api_call *call)
+{
+    struct store_port port = {.version = 0};
+    if (api_port_find(call, &port))
+        return -EPROTO;
+    json_t *receipt = receipt_encode(call, &port);
+    if (!receipt)
+        return api_problem_set(&call->problem, API_PROBLEM_NO_RECORD, NULL,
+                               "%s: has no receipt: nothing is decided yet, or its authority, %s, "
+                               "signs none",
+                               port.id, port.address.domain);
+    return api_call_reply(call, 200,
+                          json_pack("{s:s, s:s, s:o}", "id", port.id, "role",
+                                    store_port_role_text(port.role), "receipt", receipt),
+                          0);
 }
 
 /* ---- the list ---- */

@@ -35,7 +35,8 @@ int api_proof_choose(struct api_call *call, const char *secret, bool *is_signed)
 int api_signature_take(struct api_call *call, struct porting_wish *wish);
 
 api_handler_h api_port_nonce_post;
-api_handler_h api_ports_get, api_port_get, api_port_events_get, api_port_check_post;
+api_handler_h api_ports_get, api_port_get, api_port_receipt_get, api_port_events_get,
+    api_port_check_post;
 api_handler_h api_protection_get, api_freeze_put, api_recovery_key_put, api_recovery_key_delete;
 api_handler_h api_port_post, api_port_undo_post, api_port_cancel_post, api_port_approve_post,
     api_port_reject_post, api_port_object_post, api_port_allow_post;

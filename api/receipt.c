@@ -93,7 +93,7 @@ int receipt_make(struct receipt_keys *keys, const struct store_port *port, uint6
     char thumbprint[RECEIPT_HASH_LEN + 1], made[RECEIPT_MAX];
     if (!is_decision(port->state))
         return STATUS_STATE;
-    int status = receipt_key_get(keys, port->address.domain, key);
+    int status = receipt_key_of(keys, port, key);
     if (status == 0)
         status = receipt_thumbprint(key, thumbprint);
     if (status)

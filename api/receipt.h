@@ -14,10 +14,12 @@
  * Every domain has a key of its own for this, apart from its TLS key: a PEM file in one directory,
  *
  *     opa.example.pem         signs
- *     opa.example+NAME.pem    is published only: the next one, or those of old receipts
+ *     opa.example+NAME.pem    is published: the next one, or those of old receipts
  *
- * made (0600) when a domain first needs one. The next key becomes the present one by renaming the
- * two files, and receipt_keys_reload. */
+ * All receipts of a port are signed by the key that signed when it began, as long as its private
+ * half is there, for both hosts hold them against the key that they saw then. Keys are
+ * made (0600) when a domain first needs one. The next key becomes the present one by
+ * receipt_key_rotate, or by renaming the two files and receipt_keys_reload. */
 #ifndef JUNCTOR_API_RECEIPT_H
 #define JUNCTOR_API_RECEIPT_H
 
@@ -29,7 +31,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define RECEIPT_MAX      2048 /* characters of a receipt, with terminator */
+#define RECEIPT_MAX      (STORE_PORT_RECEIPT_MAX + 1) /* characters, with terminator */
 #define RECEIPT_WHY_MAX  400
 #define RECEIPT_KEY_LEN  32                     /* of a public key: the JWK's "x" */
 #define RECEIPT_KID_LEN  16                     /* the first characters of the thumbprint */
@@ -55,6 +57,15 @@ void receipt_keys_close(struct receipt_keys *keys); /* accepts NULL */
 /* The public key that signs for this domain; it is made where there is none, so call it for our own
  * domains only. Returns 0, STATUS_CRYPTO, STATUS_LIMIT or -errno. */
 int receipt_key_get(struct receipt_keys *keys, const char *domain, uint8_t key[RECEIPT_KEY_LEN]);
+/* Another key signs for what begins from now on: the one of opa.example+next.pem where that is
+ * there, else a new one. The present one becomes opa.example+KID.pem: it stays published, and signs
+ * for the ports that began with it. Blocks on the disk. Returns 0 or a negative status with a
+ * sentence in `why`; then nothing has changed, or the directory cannot be read any more. */
+int receipt_key_rotate(struct receipt_keys *keys, const char *domain, char why[RECEIPT_WHY_MAX]);
+/* The public key that signs the receipts of a port of ours: the one of its start (port->key_seen),
+ * or where that is unknown or gone as receipt_key_get, and with its statuses. */
+int receipt_key_of(struct receipt_keys *keys, const struct store_port *port,
+                   uint8_t key[RECEIPT_KEY_LEN]);
 /* The text of the `index`th TXT record at _sipaddr-key.DOMAIN, "v=sipkey1; kid=...; h=...", the
  * signing key's first; false: there are no more. Makes a key as receipt_key_get. A zone_receipt_h
  * whose arg is the keys. */
@@ -72,8 +83,8 @@ int receipt_jwks_find(const json_t *jwks, const char *domain, const char *kid,
 
 /* ---- receipts ---- */
 
-/* What a port at the authority has become by `time_ms` (Unix time), signed by the key of the
- * address's domain. Returns 0, STATUS_STATE (nothing is decided yet) or as receipt_key_get. */
+/* What a port at the authority has become by `time_ms` (Unix time), signed by receipt_key_of.
+ * Returns 0, STATUS_STATE (nothing is decided yet) or as receipt_key_get. */
 int receipt_make(struct receipt_keys *keys, const struct store_port *port, uint64_t time_ms,
                  char jws[RECEIPT_MAX]);
 

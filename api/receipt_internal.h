@@ -8,10 +8,13 @@
 #define RECEIPT_SIGNATURE_LEN 64
 #define RECEIPT_X_LEN         BASE64_LEN((size_t)RECEIPT_KEY_LEN)
 
-/* Signs with the key of a domain, which is made where there is none; the caller names the key by
- * `kid` inside of what is signed, so it gets the key first. Returns 0, STATUS_NOTFOUND (that key is
- * the domain's no more), STATUS_CRYPTO. */
+/* Signs with this key of a domain; the caller names the key by `kid` inside of what is signed, so
+ * it gets the key first. Returns 0, STATUS_NOTFOUND (that key is the domain's no more),
+ * STATUS_CRYPTO. */
 int receipt_sign(struct receipt_keys *keys, const char *domain, const uint8_t key[RECEIPT_KEY_LEN],
                  struct slice text, uint8_t signature[RECEIPT_SIGNATURE_LEN]);
+
+/* The public half as a JWK; a new reference, or NULL. */
+json_t *receipt_jwk_encode(const char *domain, const uint8_t key[RECEIPT_KEY_LEN]);
 
 #endif

@@ -21,7 +21,8 @@
 
 struct entry {
     char domain[STORE_DOMAIN_MAX + 1];
-    bool signs; /* and has a seed */
+    bool signs;    /* what begins now, and has a seed */
+    bool has_seed; /* so it signs for the ports that began with it */
     uint8_t key[RECEIPT_KEY_LEN];
     uint8_t seed[RECEIPT_SEED_LEN];
 };
@@ -119,7 +120,9 @@ static int key_take(EVP_PKEY *pkey, struct entry *entry, const char *path,
         EVP_PKEY_get_raw_public_key(pkey, entry->key, &len) != 1)
         return refuse(why, STATUS_MALFORMED, path,
                       "is not of Ed25519; make one with: openssl genpkey -algorithm ed25519");
-    if (entry->signs && EVP_PKEY_get_raw_private_key(pkey, entry->seed, &seed_len) != 1)
+    entry->has_seed = EVP_PKEY_get_raw_private_key(pkey, entry->seed, &seed_len) == 1;
+    ERR_clear_error();
+    if (entry->signs && !entry->has_seed)
         return refuse(why, STATUS_CRYPTO, path, status_text(STATUS_CRYPTO));
     return 0;
 }
@@ -130,7 +133,7 @@ static int file_read(const char *path, struct entry *entry, char why[RECEIPT_WHY
     if (!file)
         return refuse(why, -errno, path, strerror(errno));
     EVP_PKEY *pkey = PEM_read_PrivateKey(file, NULL, no_passphrase, NULL);
-    if (!pkey && !entry->signs) { /* of an old key the public half is all that is needed */
+    if (!pkey && !entry->signs) { /* of one that signs nothing the public half is enough */
         rewind(file);
         pkey = PEM_read_PUBKEY(file, NULL, no_passphrase, NULL);
     }
@@ -158,10 +161,10 @@ static int dir_read(const char *dir, DIR *list, struct shelf *shelf, char why[RE
     return status;
 }
 
-int receipt_keys_reload(struct receipt_keys *keys, char why[RECEIPT_WHY_MAX])
+/* The lock is held. */
+static int shelf_read(struct receipt_keys *keys, char why[RECEIPT_WHY_MAX])
 {
     struct shelf fresh = {.count = 0};
-    pthread_mutex_lock(&keys->lock);
     DIR *list = opendir(keys->dir);
     int status = list ? dir_read(keys->dir, list, &fresh, why)
                       : refuse(why, -errno, keys->dir, strerror(errno));
@@ -173,6 +176,13 @@ int receipt_keys_reload(struct receipt_keys *keys, char why[RECEIPT_WHY_MAX])
     } else {
         shelf_free(&fresh);
     }
+    return status;
+}
+
+int receipt_keys_reload(struct receipt_keys *keys, char why[RECEIPT_WHY_MAX])
+{
+    pthread_mutex_lock(&keys->lock);
+    int status = shelf_read(keys, why);
     pthread_mutex_unlock(&keys->lock);
     return status;
 }
@@ -294,12 +304,39 @@ static int signing_find(struct receipt_keys *keys, const char *domain, struct en
     return status;
 }
 
+/* The one whose public half this is, with its private one. */
+static int seed_find(struct receipt_keys *keys, const char *domain,
+                     const uint8_t key[RECEIPT_KEY_LEN], struct entry *entry)
+{
+    const struct entry *found;
+    int status = STATUS_NOTFOUND;
+    pthread_mutex_lock(&keys->lock);
+    for (size_t i = 0; status && (found = entry_find(keys, domain, i)) != NULL; i++)
+        if (found->has_seed && memcmp(found->key, key, RECEIPT_KEY_LEN) == 0) {
+            *entry = *found;
+            status = 0;
+        }
+    pthread_mutex_unlock(&keys->lock);
+    return status;
+}
+
 int receipt_key_get(struct receipt_keys *keys, const char *domain, uint8_t key[RECEIPT_KEY_LEN])
 {
     struct entry entry;
     int status = signing_find(keys, domain, &entry);
     if (status)
         return status;
+    memcpy(key, entry.key, RECEIPT_KEY_LEN);
+    explicit_bzero(&entry, sizeof(entry));
+    return 0;
+}
+
+int receipt_key_of(struct receipt_keys *keys, const struct store_port *port,
+                   uint8_t key[RECEIPT_KEY_LEN])
+{
+    struct entry entry;
+    if (seed_find(keys, port->address.domain, port->key_seen, &entry))
+        return receipt_key_get(keys, port->address.domain, key);
     memcpy(key, entry.key, RECEIPT_KEY_LEN);
     explicit_bzero(&entry, sizeof(entry));
     return 0;
@@ -328,16 +365,14 @@ int receipt_sign(struct receipt_keys *keys, const char *domain, const uint8_t ke
 {
     struct entry entry;
     size_t len = RECEIPT_SIGNATURE_LEN;
-    int status = signing_find(keys, domain, &entry);
+    int status = seed_find(keys, domain, key, &entry);
     if (status)
-        return status;
+        return status; /* it went between the two calls */
     EVP_PKEY *pkey =
         EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, entry.seed, sizeof(entry.seed));
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-    if (memcmp(entry.key, key, RECEIPT_KEY_LEN) != 0)
-        status = STATUS_NOTFOUND; /* rotated between the two calls */
-    else if (!pkey || !ctx || EVP_DigestSignInit(ctx, NULL, NULL, NULL, pkey) != 1 ||
-             EVP_DigestSign(ctx, signature, &len, (const uint8_t *)text.p, text.len) != 1)
+    if (!pkey || !ctx || EVP_DigestSignInit(ctx, NULL, NULL, NULL, pkey) != 1 ||
+        EVP_DigestSign(ctx, signature, &len, (const uint8_t *)text.p, text.len) != 1)
         status = STATUS_CRYPTO;
     EVP_MD_CTX_free(ctx);
     EVP_PKEY_free(pkey);
@@ -345,18 +380,66 @@ int receipt_sign(struct receipt_keys *keys, const char *domain, const uint8_t ke
     return status;
 }
 
-/* ---- JWKS (RFC 7517) ---- */
+/* ---- rotation ---- */
 
-static json_t *entry_encode(const struct entry *entry)
+/* The present key's file, and what it is called when it signs for old ports only. */
+static int names_make(const struct receipt_keys *keys, const struct entry *entry,
+                      char present[PATH_LEN], char past[PATH_LEN])
 {
-    char x[RECEIPT_X_LEN + 1], thumbprint[RECEIPT_HASH_LEN + 1];
-    if (receipt_thumbprint(entry->key, thumbprint))
-        return NULL;
-    thumbprint[RECEIPT_KID_LEN] = '\0';
-    base64_encode(entry->key, sizeof(entry->key), x);
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "kty", "OKP", "crv", "Ed25519", "x", x,
-                     "kid", thumbprint, "use", "sig", "alg", "EdDSA", "domain", entry->domain);
+    char thumbprint[RECEIPT_HASH_LEN + 1];
+    int status = receipt_thumbprint(entry->key, thumbprint);
+    if (status)
+        return status;
+    snprintf(present, PATH_LEN, "%s/%s" SUFFIX, keys->dir, entry->domain);
+    int len = snprintf(past, PATH_LEN, "%s/%s+%.*s" SUFFIX, keys->dir, entry->domain,
+                       RECEIPT_KID_LEN, thumbprint);
+    return len < PATH_LEN ? 0 : -ENAMETOOLONG;
 }
+
+/* The one that was published beforehand, or a new one. */
+static int next_take(const struct receipt_keys *keys, const char *domain, const char *present)
+{
+    char next[PATH_LEN];
+    snprintf(next, sizeof(next), "%s/%s+next" SUFFIX, keys->dir, domain);
+    if (rename(next, present) == 0)
+        return dir_sync(keys->dir);
+    if (errno != ENOENT)
+        return -errno;
+    EVP_PKEY *pkey = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+    int status = pkey ? file_make(keys->dir, domain, pkey) : STATUS_CRYPTO;
+    EVP_PKEY_free(pkey);
+    return status;
+}
+
+/* The lock is held. Cut off in the middle, there is no present key: the next need makes one. */
+static int rotate(struct receipt_keys *keys, const struct entry *old, char why[RECEIPT_WHY_MAX])
+{
+    char present[PATH_LEN], past[PATH_LEN];
+    int status = names_make(keys, old, present, past);
+    if (status == 0 && rename(present, past) != 0)
+        status = -errno;
+    if (status)
+        return refuse(why, status, old->domain, status_text(status));
+    status = next_take(keys, old->domain, present);
+    if (status && rename(past, present) == 0)
+        return refuse(why, status, old->domain, status_text(status));
+    return shelf_read(keys, why);
+}
+
+int receipt_key_rotate(struct receipt_keys *keys, const char *domain, char why[RECEIPT_WHY_MAX])
+{
+    struct entry old;
+    int status = signing_find(keys, domain, &old);
+    if (status)
+        return refuse(why, status, domain, status_text(status));
+    pthread_mutex_lock(&keys->lock);
+    status = rotate(keys, &old, why);
+    pthread_mutex_unlock(&keys->lock);
+    explicit_bzero(&old, sizeof(old));
+    return status;
+}
+
+/* ---- what is published ---- */
 
 json_t *receipt_keys_encode(struct receipt_keys *keys)
 {
@@ -364,49 +447,12 @@ json_t *receipt_keys_encode(struct receipt_keys *keys)
     int failed = array ? 0 : -1;
     pthread_mutex_lock(&keys->lock);
     for (size_t i = 0; !failed && i < keys->shelf.count; i++)
-        failed = json_array_append_new(array, entry_encode(&keys->shelf.entries[i]));
+        failed = json_array_append_new(
+            array, receipt_jwk_encode(keys->shelf.entries[i].domain, keys->shelf.entries[i].key));
     pthread_mutex_unlock(&keys->lock);
     if (failed) {
         json_decref(array);
         return NULL;
     }
     return json_pack("{s:o}", "keys", array);
-}
-
-static struct slice text_of(const json_t *object, const char *name)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-    return slice_of(text ? text : "");
-}
-
-/* Is it a key of this domain? What it is for, and of what curve, is looked at afterwards. */
-static bool is_wanted(const json_t *jwk, const char *domain, const char *kid)
-{
-    return slice_eq(text_of(jwk, "domain"), slice_of(domain)) &&
-           (!kid || slice_eq(text_of(jwk, "kid"), slice_of(kid)));
-}
-
-int receipt_jwks_find(const json_t *jwks, const char *domain, const char *kid,
-                      uint8_t key[RECEIPT_KEY_LEN], char why[RECEIPT_WHY_MAX])
-{
-    const json_t *array = json_object_get(jwks, "keys");
-    uint8_t x[RECEIPT_KEY_LEN];
-    size_t i;
-    json_t *jwk;
-    if (!json_is_array(array))
-        return refuse(why, STATUS_MALFORMED, domain, "what it publishes is no JWKS (RFC 7517)");
-    json_array_foreach(array, i, jwk)
-    {
-        if (!is_wanted(jwk, domain, kid))
-            continue;
-        if (!slice_eq(text_of(jwk, "kty"), SLICE("OKP")) ||
-            !slice_eq(text_of(jwk, "crv"), SLICE("Ed25519")) ||
-            base64_decode(text_of(jwk, "x"), x, sizeof(x)) != RECEIPT_KEY_LEN)
-            return refuse(why, STATUS_MALFORMED, domain, "its key is not of Ed25519 (RFC 8037)");
-        memcpy(key, x, sizeof(x));
-        return 0;
-    }
-    return refuse(why, STATUS_NOTFOUND, domain,
-                  kid ? "it publishes no key with the id that is asked for"
-                      : "it publishes no receipt key");
 }

@@ -20,6 +20,8 @@
 
 static const struct api_route routes[] = {
     {API_GET, "/v1/keys", "", api_keys_get, API_ANYONE, NULL},
+    {API_GET, "/v1/receipt-keys/{name}", "", api_receipt_key_get, OPERATOR, NULL},
+    {API_POST, "/v1/receipt-keys/{name}", "", api_receipt_key_post, DECIDE, NULL},
     {API_GET, "/v1/self", "", api_self_get, API_ALL, NULL},
 
     {API_GET, "/v1/domains", PAGE, api_records_get, OPERATOR, &api_kind_domain},
@@ -47,6 +49,7 @@ static const struct api_route routes[] = {
     {API_POST, "/v1/ports", "", api_port_post, MOVE, NULL},
     {API_POST, "/v1/port-nonces", "", api_port_nonce_post, MOVE, NULL},
     {API_GET, "/v1/ports/{id}", "", api_port_get, API_ALL, NULL},
+    {API_GET, "/v1/ports/{id}/receipt", "", api_port_receipt_get, API_ALL, NULL},
     {API_POST, "/v1/ports/{id}/cancel", "", api_port_cancel_post, MOVE, NULL},
     {API_POST, "/v1/ports/{id}/undo", "", api_port_undo_post, MOVE, NULL},
     {API_POST, "/v1/ports/{id}/object", "", api_port_object_post, MOVE, NULL},

@@ -335,6 +335,8 @@ static struct store_port port_told(const struct store_apply *apply, const struct
     memcpy(port.losing, told->losing, sizeof(port.losing));
     if (!store_id_is_set(port.key_seen))
         memcpy(port.key_seen, told->key_seen, sizeof(port.key_seen));
+    if (told->receipt[0])
+        memcpy(port.receipt, told->receipt, sizeof(port.receipt));
     if (port.state != STORE_PORT_CANCELLING) {
         port.reason = told->reason;
         port.owed &= ~(unsigned)STORE_PORT_OWES_AUTHORITY;

@@ -78,7 +78,8 @@ enum store_port_owed {
     STORE_PORT_OWED_ALL = 31
 };
 
-#define STORE_PORT_ID_LEN 32 /* hex digits */
+#define STORE_PORT_ID_LEN      32 /* hex digits */
+#define STORE_PORT_RECEIPT_MAX 2047
 
 /* How long each thing lasts, in s; the operator's policy at the moment of the request. */
 struct store_port_terms {
@@ -114,9 +115,13 @@ struct store_port {
     struct store_port_terms terms;      /* at the authority */
     uint32_t reminder;  /* how often both hosts were reminded that it waits; at a host: as told */
     uint64_t remind_ms; /* at the authority: when they are again; 0: they are not */
-    uint8_t key_seen[STORE_HASH_LEN]; /* at a host: the authority's receipt key (Ed25519) as it was
-                                         published at the start; all zero: none was seen. Once known
-                                         it never changes: later receipts are held against it */
+    uint8_t
+        key_seen[STORE_HASH_LEN]; /* the receipt key (Ed25519) of the start: at the authority the
+                                     one that signed then, at a host as it was published. All
+                                     zero: there was none, or none was seen. Once known it never
+                                     changes: receipts are signed by it, and held against it */
+    char receipt[STORE_PORT_RECEIPT_MAX + 1]; /* at a host: the last one that the authority gave, as
+                                                 it was told; "": none. Not in the journal */
     /* at the gaining host: who has it there */
     char owner[STORE_OWNER_MAX + 1];
     char display[STORE_DISPLAY_MAX + 1];

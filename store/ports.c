@@ -10,14 +10,16 @@
 #define PORT_FORM 1
 #define PORT_SIZE_MAX                                                                              \
     (288 + 2 * STORE_PORT_ID_LEN + 3 * STORE_DOMAIN_MAX + STORE_USER_MAX + STORE_OWNER_MAX +       \
-     STORE_DISPLAY_MAX + 2 * STORE_HASH_LEN)
+     STORE_DISPLAY_MAX + 2 * STORE_HASH_LEN + STORE_PORT_RECEIPT_MAX)
+_Static_assert(PORT_SIZE_MAX < STORE_ANY_SIZE_MAX, "a port is longer than any record may be");
 
 /* ---- the record; role and id are the key ---- */
 
-#define FLAG_HASH 1u /* the undo hash is there */
-#define FLAG_KEY  2u /* and the receipt key that was seen */
-#define FLAG_TOLD 4u /* and what is known of reminders */
-#define FLAG_ALL  7u
+#define FLAG_HASH    1u /* the undo hash is there */
+#define FLAG_KEY     2u /* and the receipt key that was seen */
+#define FLAG_TOLD    4u /* and what is known of reminders */
+#define FLAG_RECEIPT 8u /* and a receipt */
+#define FLAG_ALL     15u
 
 static bool hash_is_set(const uint8_t hash[STORE_HASH_LEN])
 {
@@ -62,16 +64,24 @@ static void terms_unpack(struct store_unpack *unpack, struct store_port_terms *t
     terms->freeze = unpack_term(unpack);
 }
 
+/* Which of the parts that may lack are there. */
+static uint8_t flags_of(const struct store_port *port, bool secrets)
+{
+    return (uint8_t)((secrets && hash_is_set(port->undo_hash) ? FLAG_HASH : 0) |
+                     (hash_is_set(port->key_seen) ? FLAG_KEY : 0) |
+                     (has_reminders(port) ? FLAG_TOLD : 0) |
+                     (secrets && port->receipt[0] ? FLAG_RECEIPT : 0));
+}
+
+/* A receipt is no secret, but as long as all the rest: the journal has what it says. */
 void store_port_pack(struct store_pack *pack, const struct store_port *port, bool secrets)
 {
-    bool has_hash = secrets && hash_is_set(port->undo_hash);
-    bool has_key = hash_is_set(port->key_seen);
+    uint8_t flags = flags_of(port, secrets);
     store_pack_u8(pack, PORT_FORM);
     store_pack_u8(pack, (uint8_t)port->kind);
     store_pack_u8(pack, (uint8_t)port->state);
     store_pack_u8(pack, (uint8_t)port->reason);
-    store_pack_u8(pack, (has_hash ? FLAG_HASH : 0) | (has_key ? FLAG_KEY : 0) |
-                            (has_reminders(port) ? FLAG_TOLD : 0));
+    store_pack_u8(pack, flags);
     store_pack_string(pack, port->request);
     store_pack_string(pack, port->address.user);
     store_pack_string(pack, port->address.domain);
@@ -84,17 +94,19 @@ void store_port_pack(struct store_pack *pack, const struct store_port *port, boo
     store_pack_number(pack, port->order);
     store_pack_number(pack, port->commit_order);
     store_pack_string(pack, port->undoes);
-    if (has_hash)
+    if (flags & FLAG_HASH)
         store_pack_bytes(pack, port->undo_hash, STORE_HASH_LEN);
-    if (has_key)
+    if (flags & FLAG_KEY)
         store_pack_bytes(pack, port->key_seen, STORE_HASH_LEN);
     terms_pack(pack, &port->terms);
     store_pack_string(pack, port->owner);
     store_pack_string(pack, port->display);
     store_pack_number(pack, port->version);
     store_pack_number(pack, port->created_ms);
-    if (has_reminders(port))
+    if (flags & FLAG_TOLD)
         reminders_pack(pack, port);
+    if (flags & FLAG_RECEIPT)
+        store_pack_string(pack, port->receipt);
 }
 
 static unsigned unpack_below(struct store_unpack *unpack, unsigned count)
@@ -154,6 +166,9 @@ void store_port_unpack(struct store_unpack *unpack, struct store_port *port)
     port->version = store_unpack_number(unpack);
     port->created_ms = store_unpack_number(unpack);
     reminders_unpack(unpack, flags & FLAG_TOLD, port);
+    port->receipt[0] = '\0';
+    if (flags & FLAG_RECEIPT)
+        store_unpack_string(unpack, port->receipt, sizeof(port->receipt));
 }
 
 static int port_decode(struct slice key, struct slice value, struct store_port *port)
@@ -237,7 +252,8 @@ static bool holder_is_valid(const struct store_port *port)
     return owner < sizeof(port->owner) &&
            (owner == 0 || store_owner_check(slice_make(port->owner, owner), NULL) == 0) &&
            strnlen(port->display, sizeof(port->display)) < sizeof(port->display) &&
-           utf8_is_printable(port->display);
+           utf8_is_printable(port->display) &&
+           strnlen(port->receipt, sizeof(port->receipt)) < sizeof(port->receipt);
 }
 
 int store_port_check(const struct store_port *port)

@@ -77,6 +77,25 @@ int tool_port_show(struct tool *tool)
     return tool_resource_show(tool, &ports);
 }
 
+int tool_port_receipt(struct tool *tool)
+{
+    struct client_answer answer;
+    char *record = tool_path(ports.folder, tool->operands[0]), *path = NULL;
+    int code = TOOL_REFUSED;
+    if (record && asprintf(&path, "%s/receipt", record) >= 0)
+        code = tool_get(tool, path, &answer);
+    free(path);
+    free(record);
+    if (code)
+        return code;
+    if (tool->json)
+        tool_json_print(answer.json);
+    else
+        puts(tool_string(answer.json, "receipt"));
+    json_decref(answer.json);
+    return TOOL_DONE;
+}
+
 static void lines_print(const char *title, const json_t *texts)
 {
     size_t i;

@@ -12,20 +12,26 @@
     "no key to hold it against: --jwks FILE, with what the authority publishes at /v1/keys, or "   \
     "--store DIR, which knows the key that was seen at the start"
 
-/* The receipt as it was typed, or the first word of standard input. */
-static int receipt_take(const struct tool *tool, char text[RECEIPT_MAX + 1])
+/* The first word; one that is too long stays so, as will be said. */
+static void word_read(FILE *file, char text[RECEIPT_MAX + 1])
+{
+    size_t len = fread(text, 1, RECEIPT_MAX, file);
+    text[len] = '\0';
+    text[strcspn(text, " \t\r\n")] = '\0';
+}
+
+/* The receipt as it was typed, or from a file; no receipt is a file's name, for that is shorter. */
+static void receipt_take(const struct tool *tool, char text[RECEIPT_MAX + 1])
 {
     const char *operand = tool->operands[0];
-    size_t len = strlen(operand);
-    if (strcmp(operand, "-") == 0) {
-        len = fread(text, 1, RECEIPT_MAX, stdin);
-        len = strcspn((text[len] = '\0', text), " \t\r\n");
-    } else {
-        len = len < RECEIPT_MAX ? len : RECEIPT_MAX; /* which is too long, as will be said */
-        memcpy(text, operand, len);
-    }
-    text[len] = '\0';
-    return TOOL_DONE;
+    bool is_stdin = strcmp(operand, "-") == 0;
+    FILE *file = is_stdin ? stdin : fopen(operand, "re");
+    if (file)
+        word_read(file, text);
+    else
+        snprintf(text, RECEIPT_MAX + 1, "%s", operand);
+    if (file && !is_stdin)
+        fclose(file);
 }
 
 static int key_from_jwks(const char *file, const struct receipt *receipt,
@@ -115,12 +121,10 @@ int tool_port_verify(struct tool *tool)
     char text[RECEIPT_MAX + 1], why[RECEIPT_WHY_MAX];
     uint8_t key[RECEIPT_KEY_LEN];
     struct receipt receipt;
-    int code = receipt_take(tool, text);
-    if (code)
-        return code;
+    receipt_take(tool, text);
     if (receipt_read(slice_of(text), &receipt, why))
         return tool_fail(TOOL_REFUSED, "this is no receipt: %s", why);
-    code = key_find(tool, &receipt, key);
+    int code = key_find(tool, &receipt, key);
     if (code)
         return code;
     if (receipt_verify(slice_of(text), key, &receipt, why))

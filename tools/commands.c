@@ -37,8 +37,9 @@ static const struct operand peer = {"PEER", "a peer's domain such as opb.example
 static const struct operand traced = {
     "ADDRESS|PEER", "an address such as bob@opb.example or a peer's domain", VALUE_TEXT, NULL};
 
-static const struct operand receipt = {"RECEIPT", "a receipt, or - to read one from standard input",
-                                       VALUE_TEXT, NULL};
+static const struct operand receipt = {
+    "RECEIPT", "a receipt, a file that has one, or - to read it from standard input", VALUE_FILE,
+    NULL};
 static const struct operand gaining = {"DOMAIN", "the domain that is to host it", VALUE_TEXT, NULL};
 static const struct operand port = {"ID", "the id of a port", VALUE_TEXT, NULL};
 static const struct operand address_or_port = {
@@ -152,6 +153,11 @@ const struct command commands[] = {
      .options = {B(PORT_STATE), B(ROLE)},
      .help = "list the ports, or those of an address"},
     {"port show", {&port}, .min = 1, .run = tool_port_show, .help = "show a port"},
+    {"port receipt",
+     {&port},
+     .min = 1,
+     .run = tool_port_receipt,
+     .help = "print what the authority certifies of a port, for whom it concerns"},
     {"port watch",
      {&port},
      .min = 1,
@@ -196,6 +202,16 @@ const struct command commands[] = {
      .run = tool_port_verify,
      .options = {B(JWKS), B(STORE), B(MAP_SIZE)},
      .help = "is this receipt of a port what it says? Needs no daemon"},
+    {"receipt-key show",
+     {&domain},
+     .min = 1,
+     .run = tool_receipt_key_show,
+     .help = "print the TXT records of the keys that sign a domain's receipts"},
+    {"receipt-key rotate",
+     {&domain},
+     .min = 1,
+     .run = tool_receipt_key_rotate,
+     .help = "sign with another key from now on; ports under way keep theirs"},
 
     {"number add",
      {&number, &address},

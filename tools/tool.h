@@ -114,15 +114,15 @@ tool_command_h tool_domain_add, tool_domain_list, tool_domain_show, tool_domain_
 tool_command_h tool_address_add, tool_address_list, tool_address_show, tool_address_set,
     tool_address_del, tool_address_purge, tool_address_code, tool_address_codes;
 tool_command_h tool_address_key;
-tool_command_h tool_port_check, tool_port_start, tool_port_list, tool_port_show, tool_port_watch,
-    tool_port_cancel, tool_port_undo, tool_port_approve, tool_port_reject, tool_port_object,
-    tool_port_allow, tool_port_batch;
+tool_command_h tool_port_check, tool_port_start, tool_port_list, tool_port_show, tool_port_receipt,
+    tool_port_watch, tool_port_cancel, tool_port_undo, tool_port_approve, tool_port_reject,
+    tool_port_object, tool_port_allow, tool_port_batch;
 tool_command_h tool_number_add, tool_number_list, tool_number_show, tool_number_set,
     tool_number_del;
 tool_command_h tool_peer_add, tool_peer_list, tool_peer_show, tool_peer_set, tool_peer_del;
 tool_command_h tool_ban_add, tool_ban_list, tool_ban_del;
 tool_command_h tool_token_add, tool_token_list, tool_token_show, tool_token_del, tool_self;
-tool_command_h tool_token_key_rotate;
+tool_command_h tool_token_key_rotate, tool_receipt_key_show, tool_receipt_key_rotate;
 tool_command_h tool_core_list;
 tool_command_h tool_cursor_list, tool_cursor_show, tool_cursor_del;
 tool_command_h tool_peers, tool_trace, tool_journal, tool_backup, tool_restore, tool_export,

@@ -432,6 +432,56 @@ static void a_rotated_key_still_verifies_old_receipts(void **state)
     json_decref(jwks);
 }
 
+/* What a port that began with the world's key is certified with. */
+static const char *kid_of(const struct world *world, char kid[RECEIPT_KID_LEN + 1])
+{
+    struct store_port port = port_of(STORE_PORT_COMMITTED);
+    struct receipt receipt;
+    char jws[RECEIPT_MAX], why[RECEIPT_WHY_MAX];
+    memcpy(port.key_seen, world->key, sizeof(port.key_seen));
+    assert_int_equal(receipt_make(world->keys, &port, 1790000000000, jws), 0);
+    assert_int_equal(receipt_read(slice_of(jws), &receipt, why), 0);
+    memcpy(kid, receipt.kid, sizeof(receipt.kid));
+    return kid;
+}
+
+static void a_port_keeps_the_key_it_began_with(void **state)
+{
+    const struct world *world = *state;
+    uint8_t key[RECEIPT_KEY_LEN];
+    char why[RECEIPT_WHY_MAX], kid[RECEIPT_KID_LEN + 1], name[64], path[512];
+    assert_int_equal(receipt_key_rotate(world->keys, "opb.example", why), 0);
+    assert_int_equal(receipt_key_get(world->keys, "opb.example", key), 0);
+    assert_memory_not_equal(key, world->key, sizeof(key));
+    assert_string_equal(kid_of(world, kid), world->kid);
+    assert_int_equal(receipt_key_rotate(world->keys, "opb.example", why), 0);
+    assert_string_equal(kid_of(world, kid), world->kid);
+
+    /* Who takes its private half away has all that comes signed with the present one. */
+    snprintf(name, sizeof(name), "opb.example+%s.pem", world->kid);
+    file_name(world, name, path);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(receipt_keys_reload(world->keys, why), 0);
+    assert_string_not_equal(kid_of(world, kid), world->kid);
+}
+
+static void rotation_takes_the_key_that_was_published_beforehand(void **state)
+{
+    const struct world *world = *state;
+    uint8_t wanted[RECEIPT_KEY_LEN], key[RECEIPT_KEY_LEN];
+    size_t len = sizeof(wanted);
+    char why[RECEIPT_WHY_MAX], path[512];
+    EVP_PKEY *next = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+    EVP_PKEY_get_raw_public_key(next, wanted, &len);
+    key_write(world, "opb.example+next.pem", next);
+    EVP_PKEY_free(next);
+    assert_int_equal(receipt_key_rotate(world->keys, "opb.example", why), 0);
+    assert_int_equal(receipt_key_get(world->keys, "opb.example", key), 0);
+    assert_memory_equal(key, wanted, sizeof(key));
+    file_name(world, "opb.example+next.pem", path);
+    assert_int_not_equal(access(path, F_OK), 0);
+}
+
 static void a_file_that_is_no_such_key_leaves_everything_as_it_was(void **state)
 {
     const struct world *world = *state;
@@ -505,6 +555,8 @@ int main(void)
         WORLD_TEST(another_key_does_not_fit),
         WORLD_TEST(a_key_is_made_once_and_for_nobody_else),
         WORLD_TEST(a_rotated_key_still_verifies_old_receipts),
+        WORLD_TEST(a_port_keeps_the_key_it_began_with),
+        WORLD_TEST(rotation_takes_the_key_that_was_published_beforehand),
         WORLD_TEST(a_file_that_is_no_such_key_leaves_everything_as_it_was),
         cmocka_unit_test(keys_of_others_are_looked_at_closely),
     };

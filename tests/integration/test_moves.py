@@ -1,6 +1,7 @@
 """An address moves between real operators, from the holder's wish to the calls: opb.example is its
 authority, opa.example and opc.example are other hosts."""
 
+import base64
 import contextlib
 import json
 import os
@@ -165,15 +166,20 @@ def test_a_call_brings_what_the_authority_could_not_tell(lab, phones):
     assert record(lab, "d", address) == "ported-in"
 
 
-def test_hosts_hold_the_receipt_to_the_key_they_saw(lab, phones):
+def test_hosts_keep_the_receipt_and_the_key_they_saw(lab, phones, tmp_path):
+    """The losing host is the authority; the gaining one has no part in the signing."""
     del phones
     address = "theo@opb.example"
     lab.edges["b"].tool("address", "add", address)
     port = move(lab, address, "b", "c")["id"]
-    receipt = lab.edges["b"].tool_json("port", "show", port)["receipt"]
+    receipt = lab.edges["c"].tool("port", "receipt", port).stdout.strip()
+    assert lab.edges["c"].tool_json("port", "show", port)["receipt"] == receipt
+    kept = tmp_path / "receipt"
+    kept.write_text(receipt + "\n")
     store = ("--store", lab.edges["c"].path("store"), "--json")
-    said = json.loads(run([tool_path("junctor"), "port", "verify", receipt, *store]).stdout)
-    assert (said["port"], said["decision"], said["gaining"]) == (port, "committed", "opc.example")
+    for given in (receipt, kept):
+        said = json.loads(run([tool_path("junctor"), "port", "verify", given, *store]).stdout)
+        assert (said["port"], said["decision"], said["gaining"]) == (port, "committed", "opc.example")
     changed = receipt[:-4] + ("AAAA" if receipt[-4:] != "AAAA" else "BBBB")
     done = run([tool_path("junctor"), "port", "verify", changed, *store], check=False)
     assert done.returncode != 0 and "its signature" in done.stderr
@@ -193,6 +199,22 @@ def test_a_receipt_is_held_against_the_key_of_the_start(lab, phones):
     assert (state(lab, "c", port), record(lab, "c", address)) == ("pending", "prepared")
     next_key(lab.edges["b"], "old")
     reaches(lab, "c", port, "committed")
+
+
+def test_a_port_under_way_outlives_a_rotation(lab, phones):
+    del phones
+    address = "saul@opb.example"
+    lab.edges["b"].tool("address", "add", address)
+    port = start(lab, address, "b", "c")["id"]
+    reaches(lab, "c", port, "pending")
+    before = lab.edges["b"].tool("receipt-key", "show", "opb.example").stdout.splitlines()
+    after = lab.edges["b"].tool("receipt-key", "rotate", "opb.example").stdout.splitlines()
+    assert after[0] != before[0] and before[0].removesuffix(" ; signs") in after
+    lab.edges["b"].approve(port)
+    reaches(lab, "c", port, "committed")
+    receipt = lab.edges["c"].tool_json("port", "receipt", port)["receipt"]
+    kid = json.loads(base64.urlsafe_b64decode(receipt.split(".")[0] + "=="))["kid"]
+    assert f"kid={kid};" in before[0]
 
 
 def test_addresses_move_on_and_home_and_calls_follow(lab, phones):

@@ -34,7 +34,7 @@ def place(tmp_path_factory):
 def edge(plan, place):
     """A daemon with an empty directory."""
     edge = api_edge(plan, str(place))
-    edge.more = "porting { window-s = 86400 }"
+    edge.more = f'porting {{ window-s = 86400 receipt-keys = "{edge.path("receipt-keys")}" }}'
     edge.configure()
     edge.start()
     edge.wait_ready()
@@ -324,13 +324,28 @@ def port_begin(root):
 def test_ports_that_move_nothing(root):
     root.done("POST", "/v1/domains", {"name": "gaining.example", "cores": [CORE]}, 201)
     path, _ = port_begin(root)
+    root.refused("GET", path + "/receipt", 404, "no-such-record")
     root.done("POST", path + "/reject", {"reason": "fraud"})
+    receipt = root.get(path + "/receipt")
+    assert (receipt["id"], receipt["role"]) == (path[len("/v1/ports/"):], "authority")
     wait_until(lambda: not root.get("/v1/ports?state=pending")["ports"], "notice")
     path, _ = port_begin(root)
     root.done("POST", path + "/cancel", {})
     wait_until(lambda: root.get(path)["state"] == "cancelled", "cancelling")
     told = root.call("GET", path + "/events")
     assert told.body.startswith(b"id: ") and b'"state":"cancelled"' in told.body
+
+
+def test_the_keys_of_receipts(root, operator, user):
+    path = "/v1/receipt-keys/opa.example"
+    shown = operator.get(path)
+    changed = operator.done("POST", path, {}).json
+    assert not changed["published"] and changed["keys"][0] not in shown["keys"]
+    assert root.get(path)["keys"] == changed["keys"]
+    root.refused("POST", path, 400, "invalid-field", {"key": "x"})
+    operator.refused("GET", "/v1/receipt-keys/gaining.example", 404, "no-such-record")
+    operator.refused("POST", "/v1/receipt-keys/gaining.example", 404, "no-such-record", {})
+    user.refused("GET", path, 403, "forbidden")
 
 
 def test_ports(root, operator, user):
@@ -463,7 +478,7 @@ def test_tokens(root, admin, over_https):
 
 NOBODY = {"/v1/domains/{name}": "nobody.example", "/v1/peers/{domain}": "nobody.example",
           "/v1/numbers/{number}": "%2B491111", "/v1/tokens/{id}": "000000000000",
-          "/v1/ports/{id}": 32 * "0",
+          "/v1/ports/{id}": 32 * "0", "/v1/receipt-keys/{name}": "nobody.example",
           "/v1/bans/{source}": "192.0.2.77", "/v1/cursors/{name}": "nobody",
           "/v1/dns/records/{domain}": "nobody.example"}
 
@@ -714,7 +729,7 @@ def test_bans(root, operator):
 
 
 def test_the_keys_of_receipts_are_for_everybody(root):
-    assert root.get("/v1/keys") == {"keys": []}  # no folder for them is configured
+    assert "opa.example" in {key["domain"] for key in root.get("/v1/keys")["keys"]}
 
 
 def test_a_reader_of_the_journal_is_forgotten(root, publisher):

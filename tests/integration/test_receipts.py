@@ -69,13 +69,17 @@ def verify(*arguments, **options):
                           capture_output=True, text=True, **options)
 
 
+def thumbprint_of(key):
+    jwk = json.dumps({name: key[name] for name in ("crv", "kty", "x")}, separators=(",", ":"))
+    return b64(hashlib.sha256(jwk.encode()).digest())
+
+
 def test_a_key_is_made_for_each_domain_and_published(lab):
     edge = lab.edge_a
     (key,) = keys(edge)["keys"]
     assert key["domain"] == "opa.example" and key["alg"] == "EdDSA" and key["crv"] == "Ed25519"
     assert os.stat(folder(edge)).st_mode & 0o777 == 0o600
-    jwk = json.dumps({name: key[name] for name in ("crv", "kty", "x")}, separators=(",", ":"))
-    thumbprint = b64(hashlib.sha256(jwk.encode()).digest())
+    thumbprint = thumbprint_of(key)
     assert key["kid"] == thumbprint[:16]
     assert in_dns(edge) == [f'"v=sipkey1; kid={key["kid"]}; h={thumbprint}"']
     edge.restart()
@@ -139,3 +143,23 @@ def test_the_next_key_is_published_before_it_signs(lab):
     edge.reload()
     wait_until(lambda: keys(edge)["keys"][0] != old, "the next key signs")
     assert old in keys(edge)["keys"]
+
+
+def test_a_key_is_changed_by_command(lab):
+    edge = lab.edge_a
+    (first, *_) = keys(edge)["keys"]
+    shown = edge.tool("receipt-key", "show", "opa.example").stdout
+    assert shown.splitlines()[0].endswith(f'h={thumbprint_of(first)}" ; signs')
+    assert edge.tool("receipt-key", "rotate", "opa.example").stdout != shown
+    (second, *others) = keys(edge)["keys"]
+    assert second["kid"] != first["kid"] and first in others
+    assert os.path.exists(folder(edge, f"opa.example+{first['kid']}.pem"))
+    edge.wait_log("another receipt key signs: actor=", 0)
+    edge.restart()
+    assert keys(edge)["keys"] == [second, *others]
+
+
+def test_a_key_of_nobodys_domain_is_not_made(lab):
+    said = lab.edge_a.tool("receipt-key", "rotate", "none.example", check=False)
+    assert said.returncode == 1 and "none.example" in said.stderr
+    assert not os.path.exists(folder(lab.edge_a, "none.example.pem"))

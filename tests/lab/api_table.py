@@ -152,6 +152,7 @@ TABLE = [
 
     case("GET /v1/ports", "200", query="role=gaining&state=pending"),
     case("GET /v1/ports/{id}", N, NO_PORT),
+    case("GET /v1/ports/{id}/receipt", N, NO_PORT),
     case("GET /v1/ports/{id}/events", N, NO_PORT),
     case("POST /v1/ports", "400 invalid-field",
          body={"address": ALICE, "gaining": "none.example", "code": "x"}),
@@ -205,6 +206,12 @@ TABLE = [
     case("DELETE /v1/tokens/{id}", chiefs("204"), "{TOKEN}", headers=ANY),
     case("DELETE /v1/tokens/{id}", chiefs("428 if-match-required"), "{TOKEN}"),
 
+    # Without a folder of keys, which is this daemon's case, there is none.
+    case("GET /v1/receipt-keys/{name}", staff(N), "opa.example"),
+    case("GET /v1/receipt-keys/{name}", staff(N), "none.example"),
+    case("POST /v1/receipt-keys/{name}", staff(N), "opa.example", body={}),
+    case("POST /v1/receipt-keys/{name}", staff("400 invalid-field"), "opa.example", body={"key": "x"}),
+
     case("POST /v1/token-keys", chiefs("200"), body={}),
     case("POST /v1/token-keys", chiefs("400 invalid-field"), body={"secret": "x"}),
 
@@ -244,7 +251,7 @@ TABLE = [
 ]
 NO_DRY_RUN = ("POST /v1/backups", "POST /v1/dns/purge",
               "POST /v1/addresses/{address}/port-check", "POST /v1/ports",
-              "POST /v1/port-nonces",
+              "POST /v1/port-nonces", "POST /v1/receipt-keys/{name}",
               *["POST /v1/ports/{id}/" + step
                 for step in ("cancel", "undo", "object", "approve", "reject", "allow")])
 ENDLESS = ("/v1/journal/events", "/v1/trace")  # answers without end

@@ -510,6 +510,22 @@ static void the_receipt_key_that_was_seen_first_stays(void **state)
     assert_memory_equal(port_get(f, STORE_PORT_GAINING, port.id).key_seen, key, STORE_HASH_LEN);
 }
 
+static void the_last_receipt_is_kept(void **state)
+{
+    struct fixture *f = *state;
+    struct store_port port = port_of("opc.example", REQUEST_A, 0);
+    memcpy(port.losing, "opb.example", sizeof("opb.example"));
+    memset(port.receipt, 'a', STORE_PORT_RECEIPT_MAX); /* as long as one may be */
+    assert_int_equal(tell(f, STORE_PORT_LOSING, &port, STORE_PORT_COMMITTED, 5, BEGIN_MS), 0);
+    assert_string_equal(port_get(f, STORE_PORT_LOSING, port.id).receipt, port.receipt);
+    snprintf(port.receipt, sizeof(port.receipt), "a.newer.one");
+    assert_int_equal(tell(f, STORE_PORT_LOSING, &port, STORE_PORT_COMPLETED, 6, BEGIN_MS), 0);
+    assert_string_equal(port_get(f, STORE_PORT_LOSING, port.id).receipt, "a.newer.one");
+    port.receipt[0] = '\0'; /* nothing takes it away */
+    assert_int_equal(tell(f, STORE_PORT_LOSING, &port, STORE_PORT_COMPLETED, 7, BEGIN_MS), 0);
+    assert_string_equal(port_get(f, STORE_PORT_LOSING, port.id).receipt, "a.newer.one");
+}
+
 static void a_commit_that_is_told_late_changes_nothing(void **state)
 {
     struct fixture *f = *state;
@@ -619,6 +635,7 @@ int main(void)
         AT_HOST(who_cannot_give_up_does_not_try_for_ever),
         AT_HOST(the_losing_host_leads_on),
         AT_HOST(the_losing_host_leads_on_after_it_asked_in_vain),
+        AT_HOST(the_last_receipt_is_kept),
         AT_HOST(the_receipt_key_that_was_seen_first_stays),
         AT_HOST(a_commit_that_is_told_late_changes_nothing),
         AT_HOST(between_two_domains_of_one_host_it_stays_served),
