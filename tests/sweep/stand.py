@@ -2,6 +2,7 @@
 and opd.example gain them. They find each other by DNS, and the wire is in between."""
 
 import contextlib
+import itertools
 import os
 import threading
 
@@ -44,6 +45,7 @@ class Stand:
         self.dead = set()
         self.wire = Wire(self.kill)
         self.terms = None
+        self.numbers = itertools.count(1)
 
     def __enter__(self):
         try:
@@ -109,6 +111,10 @@ class Stand:
 
     def tool(self, letter, *words):
         return self.edge(letter).tool(*words)
+
+    def new_address(self):
+        """Of the authority's domain."""
+        return f"s{next(self.numbers)}@{domain(AUTHORITY)}"
 
     def key_path(self, address):
         return os.path.join(self.lab.directory, address + ".key")

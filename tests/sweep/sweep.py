@@ -27,7 +27,6 @@ class Sweep:
     def __init__(self, stand, say=print):
         self.stand = stand
         self.say = say
-        self.number = 0
         self.passed = self.failed = 0
 
     def strikes(self, story, number):
@@ -55,8 +54,7 @@ class Sweep:
 
     def case(self, story, fault=None):
         """Returns how many messages it had, or None where it failed."""
-        self.number += 1
-        stand, address = self.stand, f"s{self.number}@opb.example"
+        stand, address = self.stand, self.stand.new_address()
         stand.wire.begin()
         stand.set_terms(story.window_s, story.day_ms)
         if story.fresh:
