@@ -162,6 +162,10 @@ int store_schema_open(struct store *store, const struct store_conf *conf,
 int store_schema_read(struct store *store, uint32_t *version, struct store_fault *fault);
 /* `flags` are LMDB's. Returns 0, STATUS_NOTFOUND (one is missing) or a store status. */
 int store_tables_open(struct store *store, MDB_txn *txn, unsigned flags);
+/* Is this old schema that of today but for tables and its number? Then that is quickly mended. As
+ * store_open. */
+bool store_schema_can_grow(uint32_t version);
+int store_schema_grow(struct store *store, uint32_t version, struct store_fault *fault);
 
 /* ---- migrate.c ---- */
 
@@ -201,7 +205,8 @@ void store_copy_close(struct store *store);
 /* ---- verify.c ---- */
 
 /* Is the data file a whole store of a schema that this program knows, every record of it readable?
- * Returns 0, STATUS_CORRUPT, STATUS_SCHEMA or -errno. */
+ * One that lacks nothing but tables of today gets them, in the file. Returns 0, STATUS_CORRUPT,
+ * STATUS_SCHEMA or -errno. */
 int store_verify(const char *file, struct store_fault *fault);
 
 /* ---- room.c ---- */

@@ -114,8 +114,13 @@ static int schema_create(struct store *store, struct store_fault *fault)
                : 0;
 }
 
+bool store_schema_can_grow(uint32_t version)
+{
+    return version >= SCHEMA_BEFORE_PORTS && version < STORE_SCHEMA_VERSION;
+}
+
 /* A store from before there were ports gets their tables; the others must be there. */
-static int schema_grow(struct store *store, uint32_t version, struct store_fault *fault)
+int store_schema_grow(struct store *store, uint32_t version, struct store_fault *fault)
 {
     struct store_txn txn;
     int ret = store_txn_begin(store, 0, &txn);
@@ -150,7 +155,7 @@ int store_schema_open(struct store *store, const struct store_conf *conf, struct
                                (unsigned)version);
     if (version < SCHEMA_BEFORE_PORTS)
         ret = store_migrate(store, conf, version, fault);
-    else if (version < STORE_SCHEMA_VERSION)
-        ret = schema_grow(store, version, fault);
+    else if (store_schema_can_grow(version))
+        ret = store_schema_grow(store, version, fault);
     return ret ? ret : schema_attach(store, fault);
 }

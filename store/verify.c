@@ -12,8 +12,11 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#define GROWTH_MAX ((size_t)1 << 20) /* of a file that gets new tables */
 
 struct verify {
     struct store_reader *reader;
@@ -315,11 +318,44 @@ static int store_see(struct store *store, struct store_fault *fault)
     return ret;
 }
 
+static int version_read(const char *file, uint32_t *version, struct store_fault *fault)
+{
+    struct store store;
+    int ret = store_copy_open(&store, file, MDB_RDONLY, 0, fault);
+    if (ret)
+        return ret;
+    ret = store_schema_read(&store, version, fault);
+    store_copy_close(&store);
+    return ret;
+}
+
+/* The map of the file may have been full. */
+static int file_grow(const char *file, struct store_fault *fault)
+{
+    struct store store;
+    uint32_t version;
+    struct stat st;
+    if (stat(file, &st))
+        return store_fault_set(fault, -errno, "cannot open %.120s: %s", file, status_text(-errno));
+    int ret = store_copy_open(&store, file, 0, (size_t)st.st_size + GROWTH_MAX, fault);
+    if (ret)
+        return ret;
+    ret = store_schema_read(&store, &version, fault);
+    if (ret == 0)
+        ret = store_schema_grow(&store, version, fault);
+    store_copy_close(&store);
+    return ret;
+}
+
 static int file_see(const char *file, struct store_fault *fault)
 {
     struct store store;
     uint32_t version;
-    int ret = store_copy_open(&store, file, MDB_RDONLY, 0, fault);
+    int ret = version_read(file, &version, fault);
+    if (ret == 0 && store_schema_can_grow(version))
+        ret = file_grow(file, fault);
+    if (ret == 0)
+        ret = store_copy_open(&store, file, MDB_RDONLY, 0, fault);
     if (ret)
         return ret;
     ret = store_schema_read(&store, &version, fault);

@@ -65,20 +65,42 @@ void fixture_remove(struct fixture *fixture)
     assert_int_equal(rmdir(fixture->path), 0);
 }
 
-void fixture_raw_put(struct fixture *f, const char *table, struct slice key, struct slice value)
+/* Opened with LMDB alone, with room for the tables of any schema. */
+static MDB_env *raw_begin(struct fixture *f, MDB_txn **txn)
 {
     MDB_env *env;
-    MDB_txn *txn;
-    MDB_dbi dbi;
-    MDB_val k = {key.len, (void *)key.p}, v = {value.len, (void *)value.p};
     assert_int_equal(mdb_env_create(&env), 0);
     assert_int_equal(mdb_env_set_maxdbs(env, 32), 0);
     assert_int_equal(mdb_env_open(env, f->path, 0, 0600), 0);
-    assert_int_equal(mdb_txn_begin(env, NULL, 0, &txn), 0);
-    assert_int_equal(mdb_dbi_open(txn, table, MDB_CREATE, &dbi), 0);
-    assert_int_equal(mdb_put(txn, dbi, &k, &v, 0), 0);
+    assert_int_equal(mdb_txn_begin(env, NULL, 0, txn), 0);
+    return env;
+}
+
+static void raw_end(MDB_env *env, MDB_txn *txn)
+{
     assert_int_equal(mdb_txn_commit(txn), 0);
     mdb_env_close(env);
+}
+
+void fixture_raw_put(struct fixture *f, const char *table, struct slice key, struct slice value)
+{
+    MDB_txn *txn;
+    MDB_dbi dbi;
+    MDB_val k = {key.len, (void *)key.p}, v = {value.len, (void *)value.p};
+    MDB_env *env = raw_begin(f, &txn);
+    assert_int_equal(mdb_dbi_open(txn, table, MDB_CREATE, &dbi), 0);
+    assert_int_equal(mdb_put(txn, dbi, &k, &v, 0), 0);
+    raw_end(env, txn);
+}
+
+void fixture_raw_drop(struct fixture *f, const char *table)
+{
+    MDB_txn *txn;
+    MDB_dbi dbi;
+    MDB_env *env = raw_begin(f, &txn);
+    assert_int_equal(mdb_dbi_open(txn, table, 0, &dbi), 0);
+    assert_int_equal(mdb_drop(txn, dbi, 1), 0);
+    raw_end(env, txn);
 }
 
 int fixture_setup(void **state)

@@ -25,6 +25,8 @@ void fixture_close(struct fixture *fixture);
 /* Writes a record into the closed store with LMDB alone, to make what the store never would. */
 void fixture_raw_put(struct fixture *fixture, const char *table, struct slice key,
                      struct slice value);
+/* The table is gone, as in a store that is older than it. */
+void fixture_raw_drop(struct fixture *fixture, const char *table);
 void fixture_remove(struct fixture *fixture); /* closes and deletes */
 
 /* cmocka's setup and teardown: an open store. */

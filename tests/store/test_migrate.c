@@ -1,4 +1,4 @@
-/* A store of schema 1 becomes one of schema 2: all of it, or it stays what it was. */
+/* A store of an old schema becomes one of today: all of it, or it stays what it was. */
 #include "base/status.h"
 #include "store/internal.h"
 #include "tests/store/files.h"
@@ -469,6 +469,92 @@ static void a_backup_of_the_old_schema_can_be_restored(void **state)
     fixture_remove(&other);
 }
 
+/* ---- schemas that lack tables, and nothing else ---- */
+
+/* Version 2 is from before there were ports, 3 from before addresses had a mail address. */
+static void store_age(struct fixture *f, uint8_t version)
+{
+    static const char *const tables[] = {"ports", "port_addresses", "ports_owed", "guards"};
+    const char schema[] = {0, 0, 0, (char)version};
+    fixture_close(f);
+    for (size_t i = 0; version < 3 && i < COUNT_OF(tables); i++)
+        fixture_raw_drop(f, tables[i]);
+    fixture_raw_put(f, "meta", SLICE("schema"), slice_make(schema, sizeof(schema)));
+}
+
+static void aged_make(struct fixture *f, uint8_t version)
+{
+    fixture_make(f, 64 * MIB);
+    fixture_open(f);
+    assert_int_equal(fixture_domain_add(f, "opa.example"), 0);
+    assert_int_equal(fixture_address_add(f, "alice@opa.example"), 0);
+    store_age(f, version);
+}
+
+/* Its records are there, and it can do what it could not: protect an address. */
+static void aged_must_serve(struct fixture *f)
+{
+    struct store_command command = {.op = STORE_GUARD_PUT,
+                                    .expected_version = STORE_ANY_VERSION,
+                                    .actor = "tester",
+                                    .time_ms = 2000};
+    struct store_fault fault;
+    command.guard.address = address_of("alice@opa.example");
+    command.guard.frozen = true;
+    fixture_open(f);
+    assert_true(fixture_has(f, "alice@opa.example"));
+    assert_int_equal(fixture_submit(f, &command), 0);
+    fixture_close(f);
+    assert_int_equal(store_verify(file_in(f, "data.mdb"), &fault), 0);
+}
+
+static void a_store_that_lacks_tables_gets_them(void **state)
+{
+    (void)state;
+    for (uint8_t version = 2; version < STORE_SCHEMA_VERSION; version++) {
+        struct fixture f;
+        aged_make(&f, version);
+        aged_must_serve(&f);
+        fixture_remove(&f);
+    }
+}
+
+static void so_does_a_backup_that_is_restored(void **state)
+{
+    (void)state;
+    for (uint8_t version = 2; version < STORE_SCHEMA_VERSION; version++) {
+        struct fixture f, other;
+        struct store_fault fault = {""};
+        char name[400];
+        aged_make(&f, version);
+        snprintf(name, sizeof(name), "%s", file_in(&f, "data.mdb"));
+        struct dump before = file_dump(name, NULL);
+        fixture_make(&other, 64 * MIB);
+        if (store_restore(name, &other.conf, false, &fault))
+            fail_msg("schema %u: %s", (unsigned)version, fault.text);
+        assert_true(dumps_are_same(before, file_dump(name, NULL)));
+        aged_must_serve(&other);
+        fixture_remove(&other);
+        fixture_remove(&f);
+    }
+}
+
+static void a_backup_that_lacks_more_than_that_is_refused(void **state)
+{
+    struct fixture f, other;
+    struct store_fault fault = {""};
+    char name[400];
+    (void)state;
+    aged_make(&f, 2);
+    fixture_raw_drop(&f, "owners");
+    snprintf(name, sizeof(name), "%s", file_in(&f, "data.mdb"));
+    fixture_make(&other, 64 * MIB);
+    assert_int_equal(store_restore(name, &other.conf, false, &fault), STATUS_CORRUPT);
+    assert_non_null(strstr(fault.text, "lacks one of its tables"));
+    fixture_remove(&other);
+    fixture_remove(&f);
+}
+
 #define MIGRATE_TEST(name) cmocka_unit_test_setup_teardown(name, migrate_setup, migrate_teardown)
 #define LARGE_TEST(name)   cmocka_unit_test_setup_teardown(name, large_setup, migrate_teardown)
 
@@ -492,6 +578,9 @@ int main(void)
         LARGE_TEST(a_full_disk_is_told_and_nothing_changes),
         LARGE_TEST(killed_at_any_moment_it_is_the_old_or_the_new_store),
         MIGRATE_TEST(a_backup_of_the_old_schema_can_be_restored),
+        cmocka_unit_test(a_store_that_lacks_tables_gets_them),
+        cmocka_unit_test(so_does_a_backup_that_is_restored),
+        cmocka_unit_test(a_backup_that_lacks_more_than_that_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
