@@ -113,7 +113,8 @@ tool_command_h tool_domain_add, tool_domain_list, tool_domain_show, tool_domain_
     tool_domain_del;
 tool_command_h tool_address_add, tool_address_list, tool_address_show, tool_address_set,
     tool_address_del, tool_address_purge, tool_address_code, tool_address_codes;
-tool_command_h tool_address_key;
+tool_command_h tool_address_key, tool_address_protection, tool_address_freeze,
+    tool_address_unfreeze;
 tool_command_h tool_port_check, tool_port_start, tool_port_list, tool_port_show, tool_port_receipt,
     tool_port_watch, tool_port_cancel, tool_port_undo, tool_port_approve, tool_port_reject,
     tool_port_object, tool_port_allow, tool_port_batch;

@@ -64,7 +64,7 @@ def help_for_one_command_shows_that_command(daemon):
                                "--port-redirects yes|no",
                                "--dry-run"], out
     out, _ = daemon.run("address", "--help", environment=NOWHERE)
-    assert out.count("  address ") == 9 and "domain list" not in out, out
+    assert out.count("  address ") == 12 and "domain list" not in out, out
     for words in (["frobnicate", "--help"], ["help", "frobnicate"], ["domain", "x", "-h"]):
         _, err = daemon.run(*words, code=USAGE, environment=NOWHERE)
         assert "there is no command \"" in err, err
@@ -166,7 +166,8 @@ def bash_completes_commands(daemon):
     assert bash_complete(daemon, "add") == ["address"]
     assert bash_complete(daemon, "address ") == ["add", "list", "show", "set", "del", "purge",
                                                  "auth-code", "auth-codes",
-                                                 "recovery-key"]
+                                                 "recovery-key", "protection", "freeze",
+                                                 "unfreeze"]
     assert bash_complete(daemon, "--json --socket x address au") == ["auth-code", "auth-codes"]
     assert bash_complete(daemon, "completion ") == ["bash", "zsh"]
     assert "peer" in bash_complete(daemon, "help ")

@@ -105,6 +105,42 @@ def a_recovery_key_is_left_and_taken_back(daemon):
     assert out == "bob@opa.example without the new recovery key\n", out
 
 
+def an_operator_freezes_an_address(daemon):
+    two_domains(daemon)
+    bob = ("bob@opa.example",)
+    out, _ = daemon.run("address", "freeze", *bob, "--dry-run")
+    assert out == "bob@opa.example would be frozen\n", out
+    assert "frozen by its operator  no\n" in daemon.run("address", "protection", *bob)[0]
+    assert daemon.run("address", "freeze", *bob)[0] == "bob@opa.example frozen\n"
+    assert daemon.json("address", "protection", *bob)["frozen"] is True
+    code = code_of(daemon)
+    made = daemon.json("port", "start", *bob, "opb.example", stdin=code)
+    out, _ = watch(daemon, made["id"]).communicate(timeout=LIMIT_S)
+    assert out.endswith("refused, frozen\n"), out
+    assert daemon.run("address", "unfreeze", *bob)[0] == "bob@opa.example not frozen any more\n"
+    start(daemon, code)
+    _, err = daemon.run("address", "freeze", "nobody@opa.example", code=REFUSED)
+    assert "nobody@opa.example: no such record" in err, err
+
+
+def the_list_goes_on_over_all_pages(daemon):
+    """More ports than are on one page, and filters that find the last one."""
+    two_domains(daemon)
+    for i in range(60):
+        daemon.run("address", "add", f"user{i}@opa.example")
+    codes = daemon.run("address", "auth-codes", "opa.example", "--for", "opb.example",
+                       says=True)[0]
+    batch(daemon, codes, code=REFUSED)
+    listed = daemon.json("port", "list")["ports"]
+    keys = {(port["role"], port["id"]) for port in listed}
+    assert len(listed) == len(keys) == 3 * 61, len(listed)
+    gaining = daemon.json("port", "list", "--role", "gaining")["ports"]
+    assert {port["address"] for port in gaining} == {port["address"] for port in listed}
+    assert len(gaining) == 61
+    assert len(daemon.json("port", "list", "user59@opa.example", "--role", "losing")["ports"]) == 1
+    assert daemon.json("port", "list", "--state", "rejected")["ports"] == []
+
+
 def batch(daemon, text, *words, code=DONE):
     """What port batch says of each address, and its summary."""
     done = subprocess.run([TOOL, "--socket", daemon.socket, "port", "batch", "opb.example", "-",
@@ -177,6 +213,8 @@ TESTS = [
     a_started_one_can_be_given_up,
     codes_come_from_standard_input,
     a_recovery_key_is_left_and_taken_back,
+    an_operator_freezes_an_address,
+    the_list_goes_on_over_all_pages,
     all_addresses_move_at_once,
     a_bad_line_of_a_batch_stops_no_other,
     a_batch_keeps_secrets_from_others,
