@@ -121,6 +121,11 @@ static bool record_explain(struct walk *walk, const struct store_record *record)
         walk_step(walk->steps, "prepared", "%s is prepared at %s, and not routed there yet", name,
                   record->hosting);
         return false;
+    case STORE_ADDRESS_MOVED:
+        walk_step(walk->steps, "moved", "%s was served here, and moved to %s%s%s", name,
+                  record->hosting, record->until_ms ? "; callers are led on until " : "",
+                  record->until_ms ? log_time_format(time, until) : "");
+        return false;
     default:
         return false;
     }
@@ -172,7 +177,7 @@ static int records_explain(struct walk *walk)
         if (!status && sight == SIGHT_HIDDEN)
             answer_hide(walk, &address, hop > 0);
         if (!status && sight == SIGHT_RECORD)
-            status = walk_ports(walk, &address);
+            status = walk_ports(walk, &record);
         if (status || sight != SIGHT_RECORD || !record_explain(walk, &record))
             return status;
         address = record.target;

@@ -40,9 +40,9 @@ struct walk {
 __attribute__((format(printf, 3, 4))) void walk_step(json_t *steps, const char *what,
                                                      const char *format, ...);
 
-/* Steps for the port that led the address where it is, and for the one under way, as far as the
- * caller may see them. Needs a snapshot. Returns 0 or a store status. */
-int walk_ports(struct walk *walk, const struct store_address *address);
+/* Steps for the port that led the address where its record says, and for the one under way, as far
+ * as the caller may see them. Needs a snapshot. Returns 0 or a store status. */
+int walk_ports(struct walk *walk, const struct store_record *record);
 
 /* walk_dns.c. Each runs to its end; the resolver's own time limit bounds it. */
 

@@ -384,7 +384,7 @@ static void its_events_end_behind_the_last_state(void **state)
     close(fd);
 }
 
-static bool route_says(const struct fixture *fixture, const char *text)
+static bool route_says(const struct fixture *fixture, const char *what, const char *why)
 {
     struct response response;
     bool found = false;
@@ -393,8 +393,8 @@ static bool route_says(const struct fixture *fixture, const char *text)
     http(fixture, as(op_a, GET("/v1/route/bob@opa.example")), &response);
     json_array_foreach(json_object_get(response.json, "steps"), i, item)
     {
-        found = found || (strcmp(text_of(item, "what"), "port") == 0 &&
-                          strstr(text_of(item, "why"), text) != NULL);
+        found = found || (strcmp(text_of(item, "what"), what) == 0 &&
+                          strstr(text_of(item, "why"), why) != NULL);
     }
     response_done(&response);
     return found;
@@ -404,10 +404,20 @@ static void a_route_names_the_port_that_led_there(void **state)
 {
     const struct fixture *fixture = *state;
     struct made port = port_of_bob(fixture, "{}");
-    assert_true(route_says(fixture, "to opb.example is pending, until 2"));
+    assert_true(route_says(fixture, "port",
+                           "to opb.example is pending: its host may approve or reject it, else it "
+                           "moves then, until 2"));
     expect_status(fixture, as(op_a, POST(below(port.path, "approve"), "{}")), 200);
-    assert_true(route_says(fixture, "brought it from opa.example to opb.example at 2"));
-    assert_false(route_says(fixture, "nothing has moved yet"));
+    assert_true(route_says(fixture, "ported", "authority opa.example names opb.example since 2"));
+    assert_true(route_says(fixture, "ported", "), grace until 2"));
+    assert_true(route_says(fixture, "ported", "Z, undo possible"));
+    assert_false(route_says(fixture, "port", "nothing has moved yet"));
+    turns(); /* both hosts have heard of it */
+    expect_status(
+        fixture,
+        as(op_a, PATCH("/v1/addresses/bob@opa.example", ANY, "{\"hosting\": \"opx.example\"}")),
+        200);
+    assert_false(route_says(fixture, "ported", "")); /* it was no port that led it there */
 }
 
 /* ---- before a port ---- */
