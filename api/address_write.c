@@ -5,6 +5,7 @@
 #include "base/status.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 static int address_made(struct api_call *call, const struct store_verdict *verdict)
@@ -12,8 +13,11 @@ static int address_made(struct api_call *call, const struct store_verdict *verdi
     return api_record_made(call, &api_kind_address, verdict);
 }
 
+/* call->memory is the record before, where somebody is to hear of the change by mail. */
 static int address_changed(struct api_call *call, const struct store_verdict *verdict)
 {
+    if (call->memory && !call->dry_run)
+        porting_notify_changed(call->api->parts.porting, call->memory, &call->command.record);
     return api_record_changed(call, &api_kind_address, verdict);
 }
 
@@ -129,6 +133,19 @@ static void auth_follow(const struct store_record *before, struct store_record *
     record->auth_until_ms = 0;
 }
 
+/* Keeps the record as it was for whoever was told at its mail address. */
+static int notify_keep(struct api_call *call, const struct store_record *before,
+                       const struct store_record *record)
+{
+    if (!call->api->parts.porting || strcmp(before->notify, record->notify) == 0)
+        return 0;
+    struct store_record *kept = call->memory = malloc(sizeof(*kept));
+    if (!kept)
+        return api_problem_set(&call->problem, API_PROBLEM_BUSY, NULL, "out of memory");
+    *kept = *before;
+    return 0;
+}
+
 /* Would the address be shown as it is now? A tombstone is not there to be changed. */
 static bool is_unchanged(const struct store_record *before, const struct store_record *record)
 {
@@ -173,6 +190,8 @@ int api_address_patch(struct api_call *call)
     if (!asks && is_unchanged(&before, record))
         return api_call_reply(call, 200, api_address_encode(&before),
                               call->dry_run ? 0 : before.version);
+    if (notify_keep(call, &before, record))
+        return -EPROTO;
     call->command.op = STORE_ADDRESS_PUT;
     call->command.record = *record;
     return asks ? lock_submit(call, &before, key) : api_submit(call, key, address_changed);

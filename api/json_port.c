@@ -28,11 +28,9 @@ static json_t *owes_encode(unsigned owed)
     static const struct {
         unsigned bit;
         const char *name;
-    } all[] = {{STORE_PORT_OWES_AUTHORITY, "authority"},
-               {STORE_PORT_OWES_GAINING, "gaining"},
-               {STORE_PORT_OWES_LOSING, "losing"},
-               {STORE_PORT_OWES_HOLDER, "holder"},
-               {STORE_PORT_OWES_OPERATOR, "operator"}};
+    } all[] = {{STORE_PORT_OWES_AUTHORITY, "authority"}, {STORE_PORT_OWES_GAINING, "gaining"},
+               {STORE_PORT_OWES_LOSING, "losing"},       {STORE_PORT_OWES_HOLDER, "holder"},
+               {STORE_PORT_OWES_OPERATOR, "operator"},   {STORE_PORT_OWES_MAIL, "mail"}};
     json_t *names = json_array();
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
         if ((owed & all[i].bit) && json_array_append_new(names, json_string(all[i].name))) {

@@ -12,6 +12,7 @@
 #define JUNCTOR_API_PORTING_H
 
 #include "api/federation.h"
+#include "api/mailer.h"
 #include "api/problem.h"
 #include "api/receipt.h"
 #include "base/log.h"
@@ -61,6 +62,9 @@ typedef int porting_zone_h(const char *digits, char zone[STORE_DOMAIN_MAX + 1],
 typedef int porting_notice_h(const char *domain, const struct store_address *address,
                              const char *text, void *arg);
 
+/* As mailer_send. What is given twice is the same mail. */
+typedef int porting_mail_h(const struct mail *mail, mailer_done_h *done, void *done_arg, void *arg);
+
 /* As edge_arrived_take: addresses for which calls came, and that their authority told us to be ours
  * by now. */
 typedef size_t porting_arrived_h(struct store_address *list, size_t max, void *arg);
@@ -74,6 +78,9 @@ struct porting_parts {
     void *zone_arg;
     porting_notice_h *notice; /* NULL: nobody tells holders, and nothing is owed to them */
     void *notice_arg;
+    porting_mail_h *mail; /* NULL: nobody is told by mail. What it took must have ended before
+                             porting_stop */
+    void *mail_arg;
     struct receipt_keys *receipts; /* NULL: no receipts are made */
     porting_arrived_h *arrived;    /* NULL: nobody knows of calls */
     void *arrived_arg;
@@ -190,10 +197,17 @@ struct porting_errand {
 int porting_errand_do(struct porting *porting, const struct porting_errand *errand,
                       struct api_problem *problem);
 
-/* An auth code was made of an address that `hosting`, ours, serves; good for `gaining` ("": any).
- * Its holder is told soon, once; nothing survives a restart. Any thread; waits for nobody. */
+/* An auth code was made of an address that `hosting` serves, whose authority we are where that is
+ * not ours; good for `gaining` ("": any). Its holder is told soon, once, on his phones by a host of
+ * ours, and by mail where he has left where to; nothing survives a restart. Any thread; waits for
+ * nobody. */
 void porting_code_made(struct porting *porting, const char *hosting,
                        const struct store_address *address, const char *gaining);
+
+/* The record of an address was changed. Where the holder is told at another mail address from now
+ * on, or at none, he hears of that at the one before. Any thread; reads the store. */
+void porting_notify_changed(struct porting *porting, const struct store_record *before,
+                            const struct store_record *after);
 
 /* The octets that a recovery key signs: seven lines, each ended by LF:
  *

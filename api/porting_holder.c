@@ -70,7 +70,10 @@ int porting_code_put(struct porting *porting, const struct federation_request *r
     const char *why = code_decode(request->body, porting_now_ms(porting), &command.guard);
     if (why)
         return porting_refuse(answer, 400, "malformed", why);
-    return change_answer(answer, porting_submit(porting, request->proven[0], &command, NULL));
+    int status = porting_submit(porting, request->proven[0], &command, NULL);
+    if (status == 0 && command.guard.code_until_ms)
+        porting_code_made(porting, record.hosting, address, command.guard.code_for);
+    return change_answer(answer, status);
 }
 
 /* ---- the holder's lock ---- */

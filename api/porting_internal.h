@@ -17,6 +17,7 @@
 #define PORTING_PEERS_MAX     1024 /* whose wrong proofs are counted at once */
 #define PORTING_DOMAIN_MAX_MS ((uint64_t)60 * 1000) /* until an operator is tried again */
 #define PORTING_NOTICE_MAX    (EDGE_MESSAGE_MAX + 1)
+#define PORTING_RETRY_KEY     (MAIL_ID_MAX + 1)
 #define PORTING_CODES_MAX     64 /* auth codes whose holders are to be told */
 #define PORTING_ARRIVED_MAX   64 /* addresses taken at once */
 #define PORTING_KEYS_PATH     "/v1/keys"
@@ -195,8 +196,22 @@ const char *porting_notice_format(const struct store_port *port, char text[PORTI
 /* As porting_notice_h; a number's holder is told at the address that it leads to. */
 int porting_holder_tell(struct porting *porting, const char *domain,
                         const struct store_address *address, const char *text);
+/* Who is told of this address: of a number the address that it leads to. */
+void porting_holder_find(struct porting *porting, const struct store_address *address,
+                         struct store_address *holder);
+/* The address as it is named to its holder; returns a number's digits, or `name`. */
+const char *porting_name_format(const struct store_address *address,
+                                char name[API_ADDRESS_TEXT_MAX]);
 /* Tells those whose auth codes were made since; the engine's thread. */
 void porting_codes_tell(struct porting *porting);
+
+/* ---- porting_mail.c ---- */
+
+/* The same by mail, once; `domain`, ours, is who speaks. */
+void porting_code_mail(struct porting *porting, const struct porting_code *code, const char *domain,
+                       const char *text);
+/* Gives the mailer what this port owes; it is paid when that has sent it. The engine's thread. */
+void porting_mail_pay(struct porting *porting, struct store_port *port);
 
 /* ---- porting_pay.c ---- */
 
@@ -204,6 +219,13 @@ void porting_codes_tell(struct porting *porting);
 bool porting_is_due(struct porting *porting, const struct store_port *port);
 /* Asks the authority what it knows of a port of ours as the gaining host, and follows it. */
 int porting_ask_known(struct porting *porting, const struct store_port *port);
+/* Under which its retries are remembered; for STORE_PORT_OWES_MAIL another one for each thing that
+ * there is to tell, and the id of the mail. Returns `key`. */
+const char *porting_retry_key(const struct store_port *port, unsigned whom,
+                              char key[PORTING_RETRY_KEY]);
+/* These are owed no more. Returns a status, STATUS_CONFLICT where the port has gone on meanwhile.
+ * Any thread. */
+int porting_paid(struct porting *porting, struct store_port *port, unsigned whom);
 /* Tells whom this port is owed to; how many were tried. */
 size_t porting_pay(struct porting *porting, struct store_port *port);
 /* What the authority said of a port is known here from now on, unless its receipt does not hold:

@@ -54,7 +54,8 @@ static void __attribute__((format(printf, 2, 3))) put(char *text, const char *fo
 }
 
 /* A number's by its digits. */
-static const char *name_format(const struct store_address *address, char name[API_ADDRESS_TEXT_MAX])
+const char *porting_name_format(const struct store_address *address,
+                                char name[API_ADDRESS_TEXT_MAX])
 {
     char digits[STORE_NUMBER_MAX + 1];
     if (store_zone_number_digits(address, digits))
@@ -63,14 +64,21 @@ static const char *name_format(const struct store_address *address, char name[AP
     return strlen(name) > NAME_MAX_SHOWN ? "your address" : name;
 }
 
+/* When its state ends, as far as this record knows. */
+static const char *end_format(const struct store_port *port, char when[WHEN_MAX])
+{
+    return when_format(port->role == STORE_PORT_AUTHORITY ? port->deadline_ms : port->told_ms,
+                       when);
+}
+
 static void pending_format(const struct store_port *port, const char *address, char *text)
 {
     char when[WHEN_MAX];
-    when_format(port->told_ms, when);
+    end_format(port, when);
     put(text, "%s: a move to %s %s%s%s.", address, port->gaining,
         port->reminder ? "is still under way" : "was started", when[0] ? "; it happens at " : "",
         when);
-    if (port->role == STORE_PORT_LOSING)
+    if (port->role != STORE_PORT_GAINING)
         put(text, " If you did not ask for it, %s at once at %s.",
             port->state == STORE_PORT_WAITING ? "object to it" : "have it rejected", port->losing);
 }
@@ -78,9 +86,9 @@ static void pending_format(const struct store_port *port, const char *address, c
 static void committed_format(const struct store_port *port, const char *address, char *text)
 {
     char when[WHEN_MAX];
-    when_format(port->told_ms, when);
+    end_format(port, when);
     put(text, "%s: it has moved to %s, which serves it from now on.", address, port->gaining);
-    if (port->role == STORE_PORT_LOSING && port->kind != STORE_PORT_UNDO)
+    if (port->role != STORE_PORT_GAINING && port->kind != STORE_PORT_UNDO)
         put(text, " If you did not ask for that, have it undone at %s%s%s.", port->losing,
             when[0] ? " until " : "", when);
 }
@@ -107,7 +115,7 @@ static void plain_format(const struct store_port *port, const char *address, cha
 const char *porting_notice_format(const struct store_port *port, char text[PORTING_NOTICE_MAX])
 {
     char name[API_ADDRESS_TEXT_MAX];
-    const char *address = name_format(&port->address, name);
+    const char *address = porting_name_format(&port->address, name);
     text[0] = '\0';
     if (port->state == STORE_PORT_PENDING || port->state == STORE_PORT_WAITING)
         pending_format(port, address, text);
@@ -121,8 +129,8 @@ const char *porting_notice_format(const struct store_port *port, char text[PORTI
 /* ---- whom ---- */
 
 /* Whoever has a number is told at the address that it leads to. */
-static void holder_find(struct porting *porting, const struct store_address *address,
-                        struct store_address *holder)
+void porting_holder_find(struct porting *porting, const struct store_address *address,
+                         struct store_address *holder)
 {
     struct store_reader *reader;
     struct store_number number;
@@ -141,7 +149,7 @@ int porting_holder_tell(struct porting *porting, const char *domain,
                         const struct store_address *address, const char *text)
 {
     struct store_address holder;
-    holder_find(porting, address, &holder);
+    porting_holder_find(porting, address, &holder);
     return porting->parts.notice(domain, &holder, text, porting->parts.notice_arg);
 }
 
@@ -181,23 +189,28 @@ static bool code_take(struct porting *porting, struct porting_code *code)
     return is_there;
 }
 
+static void code_tell(struct porting *porting, const struct porting_code *code)
+{
+    char text[PORTING_NOTICE_MAX] = "", name[API_ADDRESS_TEXT_MAX];
+    bool is_host = porting_domain_is_ours(porting, code->hosting);
+    put(text,
+        "%s: an auth code to move it to %s was asked for. If you did not do that, have it "
+        "withdrawn at once at %s.",
+        porting_name_format(&code->address, name),
+        code->gaining[0] ? code->gaining : "another operator", code->hosting);
+    porting_code_mail(porting, code, is_host ? code->hosting : code->address.domain, text);
+    if (!porting->parts.notice || !is_host)
+        return;
+    int status = porting_holder_tell(porting, code->hosting, &code->address, text);
+    if (status)
+        log_write(porting->parts.log, LOG_WARNING, PORTING_SOURCE,
+                  "the holder is not told of his auth code: address=%s: %s",
+                  api_address_format(&code->address, name), status_text(status));
+}
+
 void porting_codes_tell(struct porting *porting)
 {
     struct porting_code code;
-    char text[PORTING_NOTICE_MAX], name[API_ADDRESS_TEXT_MAX];
-    while (code_take(porting, &code)) {
-        if (!porting->parts.notice)
-            continue;
-        text[0] = '\0';
-        put(text,
-            "%s: an auth code to move it to %s was asked for. If you did not do that, have it "
-            "withdrawn at once at %s.",
-            name_format(&code.address, name), code.gaining[0] ? code.gaining : "another operator",
-            code.hosting);
-        int status = porting_holder_tell(porting, code.hosting, &code.address, text);
-        if (status)
-            log_write(porting->parts.log, LOG_WARNING, PORTING_SOURCE,
-                      "the holder is not told of his auth code: address=%s: %s",
-                      api_address_format(&code.address, name), status_text(status));
-    }
+    while (code_take(porting, &code))
+        code_tell(porting, &code);
 }

@@ -6,12 +6,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#define RETRY_KEY 80
 #define PATH_SIZE (sizeof(PORTING_PATH) + STORE_PORT_ID_LEN + 16)
 
 static const unsigned everybody[] = {STORE_PORT_OWES_AUTHORITY, STORE_PORT_OWES_GAINING,
-                                     STORE_PORT_OWES_LOSING, STORE_PORT_OWES_HOLDER,
-                                     STORE_PORT_OWES_OPERATOR};
+                                     STORE_PORT_OWES_LOSING,    STORE_PORT_OWES_HOLDER,
+                                     STORE_PORT_OWES_OPERATOR,  STORE_PORT_OWES_MAIL};
 
 /* ---- whom, and whether now ---- */
 
@@ -31,17 +30,21 @@ static const char *target_of(const struct store_port *port, unsigned whom)
     }
 }
 
-static const char *retry_key(const struct store_port *port, unsigned whom, char key[RETRY_KEY])
+const char *porting_retry_key(const struct store_port *port, unsigned whom,
+                              char key[PORTING_RETRY_KEY])
 {
-    snprintf(key, RETRY_KEY, "%s/%u/%u", port->id, (unsigned)port->role, whom);
+    int len = snprintf(key, PORTING_RETRY_KEY, "%s/%u/%u", port->id, (unsigned)port->role, whom);
+    if (whom == STORE_PORT_OWES_MAIL)
+        snprintf(key + len, PORTING_RETRY_KEY - (size_t)len, ".%u.%u", (unsigned)port->state,
+                 (unsigned)port->reminder);
     return key;
 }
 
 static bool is_due(struct porting *porting, const struct store_port *port, unsigned whom)
 {
-    char key[RETRY_KEY];
+    char key[PORTING_RETRY_KEY];
     return (port->owed & whom) && porting_retry_is_due(porting, target_of(port, whom)) &&
-           porting_retry_is_due(porting, retry_key(port, whom, key));
+           porting_retry_is_due(porting, porting_retry_key(port, whom, key));
 }
 
 bool porting_is_due(struct porting *porting, const struct store_port *port)
@@ -196,7 +199,7 @@ static int pay_authority(struct porting *porting, const struct store_port *port)
 
 /* ---- the authority tells ---- */
 
-static int paid(struct porting *porting, struct store_port *port, unsigned whom)
+int porting_paid(struct porting *porting, struct store_port *port, unsigned whom)
 {
     struct store_command command = {.op = STORE_PORT_PAID, .expected_version = port->version};
     struct store_verdict verdict;
@@ -204,11 +207,16 @@ static int paid(struct porting *porting, struct store_port *port, unsigned whom)
     snprintf(command.order.port.id, sizeof(command.order.port.id), "%s", port->id);
     command.order.paid = whom;
     int status = porting_submit(porting, PORTING_SOURCE, &command, &verdict);
-    if (status == STATUS_CONFLICT)
-        return 0; /* it has gone on meanwhile, and is owed anew */
     if (status == 0 && verdict.sequence)
         port->version = verdict.sequence;
     return status;
+}
+
+/* What has gone on meanwhile is owed anew. */
+static int paid(struct porting *porting, struct store_port *port, unsigned whom)
+{
+    int status = porting_paid(porting, port, whom);
+    return status == STATUS_CONFLICT ? 0 : status;
 }
 
 static int pay_host(struct porting *porting, struct store_port *port, unsigned whom)
@@ -245,7 +253,7 @@ static int pay_holder(struct porting *porting, struct store_port *port)
  * restart. */
 static void alarm_raise(struct porting *porting, const struct store_port *port)
 {
-    char key[RETRY_KEY], address[API_ADDRESS_TEXT_MAX];
+    char key[PORTING_RETRY_KEY], address[API_ADDRESS_TEXT_MAX];
     json_t *until = api_time_encode(port->deadline_ms);
     const char *when = json_string_value(until);
     log_write(
@@ -255,7 +263,8 @@ static void alarm_raise(struct porting *porting, const struct store_port *port)
         when ? when : "its deadline", port->id, api_address_format(&port->address, address),
         port->gaining, port->losing, port->id);
     json_decref(until);
-    porting_retry_after(porting, retry_key(port, STORE_PORT_OWES_OPERATOR, key), PORTING_DAY_MS);
+    porting_retry_after(porting, porting_retry_key(port, STORE_PORT_OWES_OPERATOR, key),
+                        PORTING_DAY_MS);
 }
 
 /* ---- all of a port ---- */
@@ -270,7 +279,7 @@ static int pay(struct porting *porting, struct store_port *port, unsigned whom)
 
 size_t porting_pay(struct porting *porting, struct store_port *port)
 {
-    char key[RETRY_KEY];
+    char key[PORTING_RETRY_KEY];
     size_t tried = 0;
     for (size_t i = 0; i < sizeof(everybody) / sizeof(everybody[0]); i++) {
         unsigned whom = everybody[i];
@@ -281,12 +290,16 @@ size_t porting_pay(struct porting *porting, struct store_port *port)
             alarm_raise(porting, port);
             continue;
         }
-        int status = pay(porting, port, whom);
-        if (status == 0) {
-            porting_retry_done(porting, retry_key(port, whom, key));
+        if (whom == STORE_PORT_OWES_MAIL) {
+            porting_mail_pay(porting, port);
             continue;
         }
-        porting_retry_later(porting, retry_key(port, whom, key), PORTING_RETRY_MAX_MS);
+        int status = pay(porting, port, whom);
+        if (status == 0) {
+            porting_retry_done(porting, porting_retry_key(port, whom, key));
+            continue;
+        }
+        porting_retry_later(porting, porting_retry_key(port, whom, key), PORTING_RETRY_MAX_MS);
         log_write(porting->parts.log, LOG_INFO, PORTING_SOURCE,
                   "not told yet: port=%s role=%s to=%s: %s", port->id,
                   store_port_role_text(port->role), target_of(port, whom), status_text(status));

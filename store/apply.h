@@ -106,6 +106,11 @@ int store_port_give_up(struct store_apply *apply, const struct store_port *befor
  * authority have committed it after all, it tells so when it can, and is obeyed. */
 int store_port_let_go(struct store_apply *apply, const struct store_port *before);
 
+/* port_mail.c */
+/* Its holder is to be told of it as it is now: owed, if this record of the port is the one that
+ * tells him by mail, and there is where to. */
+int store_port_owe_mail(const struct store_apply *apply, struct store_port *port);
+
 /* apply_local.c */
 store_apply_h store_apply_journal_trim; /* of the log, but what it does to cursors is local */
 store_apply_h store_apply_cursor_put, store_apply_cursor_del, store_apply_usage_add;

@@ -297,7 +297,9 @@ int store_port_let_go(struct store_apply *apply, const struct store_port *before
     port.state = STORE_PORT_CANCELLED;
     port.deadline_ms = apply->position.time_ms + STORE_PORT_KEEP_MS;
     port.owed = STORE_PORT_OWES_HOLDER;
-    int ret = unprepare(apply, &port);
+    int ret = store_port_owe_mail(apply, &port);
+    if (ret == 0)
+        ret = unprepare(apply, &port);
     return ret ? ret : port_write(apply, before, &port);
 }
 
@@ -350,9 +352,17 @@ static struct store_port port_told(const struct store_apply *apply, const struct
         port.created_ms = apply->position.time_ms;
     }
     port.reminder = told->reminder;
-    if (!known || known->state != port.state || known->reminder < port.reminder)
-        port.owed |= STORE_PORT_OWES_HOLDER;
     return port;
+}
+
+/* The holder is to hear of it. */
+static int holder_owe(struct store_apply *apply, const struct store_port *known,
+                      struct store_port *port)
+{
+    if (known && known->state == port->state && known->reminder >= port->reminder)
+        return 0;
+    port->owed |= STORE_PORT_OWES_HOLDER;
+    return store_port_owe_mail(apply, port);
 }
 
 /* A refusal has no place in the authority's order, for it knows no such port: it is news only where
@@ -380,12 +390,13 @@ int store_apply_port_tell(struct store_apply *apply)
         return 0;
     bool was_commit = is_known && state_is_commit(known.state);
     port = port_told(apply, is_known ? &known : NULL);
+    ret = holder_owe(apply, is_known ? &known : NULL, &port);
+    if (ret)
+        return ret;
     if (state_is_commit(port.state) && !was_commit)
         ret = settle(apply, &port);
     else if (state_is_over(port.state) && port.role == STORE_PORT_GAINING)
         ret = unprepare(apply, &port);
-    else
-        ret = 0;
     return ret ? ret : port_write(apply, is_known ? &known : NULL, &port);
 }
 

@@ -49,5 +49,6 @@ int store_port_remind(struct store_apply *apply, const struct store_port *before
     port.remind_ms = remind_next(before, before->remind_ms, apply->position.time_ms);
     port.owed |= STORE_PORT_OWES_GAINING | STORE_PORT_OWES_LOSING;
     port.version = store_apply_version(apply);
-    return store_apply_write(apply, apply->command->op, STORE_KIND_PORT, before, &port);
+    int ret = store_port_owe_mail(apply, &port);
+    return ret ? ret : store_apply_write(apply, apply->command->op, STORE_KIND_PORT, before, &port);
 }

@@ -118,7 +118,8 @@ static int port_enter(struct store_apply *apply, const struct store_port_row *ro
         port->committed_ms = now_ms;
         port->commit_order = port->version;
     }
-    return store_apply_write(apply, apply->command->op, STORE_KIND_PORT, before, port);
+    ret = row->effects & STORE_PORT_TELLS_HOLDER ? store_port_owe_mail(apply, port) : 0;
+    return ret ? ret : store_apply_write(apply, apply->command->op, STORE_KIND_PORT, before, port);
 }
 
 int store_port_step(struct store_apply *apply, const struct store_port *before,

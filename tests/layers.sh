@@ -37,6 +37,7 @@ public_headers='
 api/address_state.h
 api/federation.h
 api/json.h
+api/mailer.h
 api/porting.h
 api/problem.h
 api/publisher.h

@@ -253,6 +253,52 @@ static void a_host_owes_its_holder_each_reminder_once(void **state)
     assert_int_equal(port_get(f, STORE_PORT_LOSING, port.id).reminder, 2);
 }
 
+static void notify_set(struct fixture *f, const char *mail)
+{
+    struct store_command put = {.op = STORE_ADDRESS_PUT,
+                                .time_ms = BEGIN_MS,
+                                .expected_version = STORE_ANY_VERSION,
+                                .record = record_get(f)};
+    snprintf(put.record.notify, sizeof(put.record.notify), "%s", mail);
+    assert_int_equal(submit(f, &put), 0);
+}
+
+/* The losing host of them tells, if it is one of ours; where both hosts are others' the authority
+ * does. */
+static void one_record_of_a_port_owes_a_mail(void **state)
+{
+    struct fixture *f = *state;
+    struct store_port port = port_of("opb.example", REQUEST_A, 0);
+    notify_set(f, "alice@mail.example");
+    assert_int_equal(open_port(f, &port, BEGIN_MS), 0);
+    assert_false(port_get(f, STORE_PORT_AUTHORITY, port.id).owed & STORE_PORT_OWES_MAIL);
+    memcpy(port.losing, "opa.example", sizeof("opa.example"));
+    assert_int_equal(tell(f, STORE_PORT_LOSING, &port, STORE_PORT_COMMITTED, 5, BEGIN_MS), 0);
+    assert_int_equal(port_get(f, STORE_PORT_LOSING, port.id).owed,
+                     STORE_PORT_OWES_HOLDER | STORE_PORT_OWES_MAIL);
+
+    struct store_port next = port_of("opc.example", REQUEST_B, 0);
+    code_give(f, "", BEGIN_MS + 4 * DAY_MS);
+    assert_int_equal(open_port(f, &next, BEGIN_MS + 4 * DAY_MS), 0);
+    assert_true(port_get(f, STORE_PORT_AUTHORITY, next.id).owed & STORE_PORT_OWES_MAIL);
+    struct store_command paid = order_of(STORE_PORT_PAID, &next, BEGIN_MS + 4 * DAY_MS);
+    paid.order.port.role = STORE_PORT_AUTHORITY;
+    paid.order.paid = STORE_PORT_OWES_MAIL;
+    assert_int_equal(submit(f, &paid), 0);
+    assert_int_equal(port_get(f, STORE_PORT_AUTHORITY, next.id).owed,
+                     STORE_PORT_OWES_GAINING | STORE_PORT_OWES_LOSING);
+}
+
+static void nobody_is_owed_a_mail_who_has_no_address(void **state)
+{
+    struct fixture *f = *state;
+    struct store_port port = port_of("opb.example", REQUEST_A, 0);
+    assert_int_equal(open_port(f, &port, BEGIN_MS), 0);
+    memcpy(port.losing, "opa.example", sizeof("opa.example"));
+    assert_int_equal(tell(f, STORE_PORT_LOSING, &port, STORE_PORT_COMMITTED, 5, BEGIN_MS), 0);
+    assert_int_equal(port_get(f, STORE_PORT_LOSING, port.id).owed, STORE_PORT_OWES_HOLDER);
+}
+
 static void the_holder_or_the_operator_may_object_too(void **state)
 {
     struct fixture *f = *state;
@@ -620,6 +666,8 @@ int main(void)
         AT_AUTHORITY(an_undo_is_of_the_last_commit),
         AT_AUTHORITY(a_recovery_waits_and_a_new_key_first_ripens),
         AT_AUTHORITY(who_waits_is_told_each_day_and_no_missed_day_twice),
+        AT_AUTHORITY(one_record_of_a_port_owes_a_mail),
+        AT_AUTHORITY(nobody_is_owed_a_mail_who_has_no_address),
         AT_AUTHORITY(the_holder_or_the_operator_may_object_too),
         AT_AUTHORITY(a_move_ends_the_lock),
         AT_HOST(a_host_owes_its_holder_each_reminder_once),
