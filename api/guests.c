@@ -10,6 +10,7 @@
 struct order {
     struct porting_errand errand;
     api_then_h *then; /* NULL: 204 */
+    bool has_command;
     struct store_verdict verdict;
     struct api_problem problem;
 };
@@ -30,12 +31,12 @@ static int command_do(struct api_call *call, bool dry_run, struct store_verdict 
 static int order_do(struct api_call *call)
 {
     struct order *order = call->memory;
-    int status = command_do(call, true, &order->verdict);
+    int status = order->has_command ? command_do(call, true, &order->verdict) : 0;
     if (status)
         return status;
     if (porting_errand_do(call->api->parts.porting, &order->errand, &order->problem))
         return -EPROTO;
-    return command_do(call, false, &order->verdict);
+    return order->has_command ? command_do(call, false, &order->verdict) : 0;
 }
 
 static int order_done(struct api_call *call, const struct store_verdict *verdict)
@@ -58,17 +59,40 @@ static void order_wipe(void *memory)
     explicit_bzero(memory, sizeof(struct order));
 }
 
-int api_errand_submit(struct api_call *call, const char *key, const struct porting_errand *errand,
-                      api_then_h *then)
+static int order_make(struct api_call *call, const struct porting_errand *errand, api_then_h *then,
+                      bool has_command)
 {
-    int status = api_submit(call, key, then);
-    if (status != API_PENDING || call->dry_run)
-        return status;
     struct order *order = call->memory = calloc(1, sizeof(*order));
     if (!order)
         return api_problem_set(&call->problem, API_PROBLEM_BUSY, NULL, "out of memory");
     call->memory_done = order_wipe;
     order->errand = *errand;
     order->then = then;
+    order->has_command = has_command;
+    return 0;
+}
+
+int api_errand_submit(struct api_call *call, const char *key, const struct porting_errand *errand,
+                      api_then_h *then)
+{
+    if (order_make(call, errand, then, true))
+        return -EPROTO;
+    int status = api_submit(call, key, then);
+    if (status != API_PENDING || call->dry_run)
+        return status;
     return api_run(call, key, order_do, order_done);
+}
+
+int api_errand_run(struct api_call *call, const char *key, const struct porting_errand *errand,
+                   api_then_h *then)
+{
+    const struct store_verdict nothing = {.status = 0};
+    if (order_make(call, errand, then, false))
+        return -EPROTO;
+    return call->dry_run ? then(call, &nothing) : api_run(call, key, order_do, order_done);
+}
+
+const struct porting_errand *api_errand_done(const struct api_call *call)
+{
+    return &((const struct order *)call->memory)->errand;
 }

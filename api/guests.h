@@ -14,5 +14,10 @@ bool api_is_guest(const struct api_call *call, enum store_address_state state);
  * applied. Whatever fails between may be repeated. A dry run asks nobody. */
 int api_errand_submit(struct api_call *call, const char *key, const struct porting_errand *errand,
                       api_then_h *then);
+/* The same where nothing is to be changed here. */
+int api_errand_run(struct api_call *call, const char *key, const struct porting_errand *errand,
+                   api_then_h *then);
+/* In `then`: the errand, with what the authority said; as it was ordered, in a dry run. */
+const struct porting_errand *api_errand_done(const struct api_call *call);
 
 #endif

@@ -1,14 +1,16 @@
 /* What protects an address from being ported: /v1/addresses/{address}/protection shows it,
- * .../recovery-key and .../freeze change it. Only its authority keeps that.
+ * .../recovery-key and .../freeze change it. Only its authority keeps that: the host of a guest
+ * leaves the key there.
  *
  * A recovery key is set with an auth code, which it uses up, and works 14 days later: whoever has
  * taken an account over for an hour cannot take the address along. */
+#include "api/guests.h"
 #include "api/ports.h"
+#include "api/protection.h"
 
 #include "base/status.h"
 
 #include <errno.h>
-#include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,109 +103,145 @@ int api_freeze_put(struct api_call *call)
 /* ---- the recovery key ---- */
 
 /* Lives in call->memory. */
-struct key_order {
-    struct store_command use, put;
+struct key_work {
+    struct api_key_order order;
+    char hosting[STORE_DOMAIN_MAX + 1]; /* whose holder is told; "": nobody's */
 };
 
-static int key_decode(struct api_call *call, uint8_t key[STORE_HASH_LEN])
-{
-    return api_hex_take(call, "key", "an Ed25519 public key", key, STORE_HASH_LEN);
-}
+/* What a key is left with. */
+struct key_body {
+    uint8_t key[STORE_HASH_LEN];
+    struct slice code;
+};
 
-/* A code for one gaining domain is no code for this. */
-static int code_check(struct api_call *call, const struct store_record *record,
-                      const struct store_guard *guard, const char *key)
-{
-    uint8_t hash[STORE_HASH_LEN];
-    if (api_token_hash(api_json_text(call->body, "code"), hash))
-        return api_problem_from_status(&call->problem, STATUS_CRYPTO, key);
-    bool is_good = record->has_auth && record->auth_until_ms > api_now_ms() && !*guard->code_for &&
-                   CRYPTO_memcmp(hash, record->auth_hash, sizeof(hash)) == 0;
-    if (is_good)
-        return 0;
-    return api_problem_set(&call->problem, API_PROBLEM_PROOF, "code",
-                           "%s: the auth code is wrong, used, expired, or for one gaining domain "
-                           "only",
-                           key);
-}
-
-/* The key before stays in force until the new one is. */
-static void key_set(struct store_guard *guard, const uint8_t key[STORE_HASH_LEN], uint64_t now_ms,
-                    uint64_t delay_ms)
-{
-    guard->has_key = store_guard_key(guard, now_ms, guard->key);
-    if (!guard->has_key)
-        memset(guard->key, 0, sizeof(guard->key));
-    guard->has_next_key = true;
-    memcpy(guard->next_key, key, STORE_HASH_LEN);
-    guard->next_key_ms = now_ms + delay_ms;
-}
-
-static void command_begin(struct api_call *call, struct store_command *command, enum store_op op,
-                          uint64_t version)
-{
-    command->op = op;
-    command->expected_version = version;
-    command->time_ms = api_now_ms();
-    command->dry_run = call->dry_run;
-    snprintf(command->actor, sizeof(command->actor), "%s", call->actor);
-}
-
-/* The code is gone before the key is there: of two requests with one code only one goes on. */
-static int key_do(struct api_call *call)
-{
-    const struct key_order *order = call->memory;
-    struct store_verdict verdict;
-    int status = store_submit(call->api->parts.store, &order->use, &verdict);
-    if (!status && !verdict.status)
-        status = store_submit(call->api->parts.store, &order->put, &verdict);
-    return status ? status : verdict.status;
-}
-
-static int key_done(struct api_call *call, const struct store_verdict *verdict)
-{
-    const struct key_order *order = call->memory;
-    if (verdict->status)
-        return api_problem_from_status(&call->problem, verdict->status, call->name);
-    return guard_answer(call, &order->put.guard);
-}
-
-static int key_order_fill(struct api_call *call, const struct store_record *record,
-                          const struct store_guard *guard, const uint8_t key[STORE_HASH_LEN])
-{
-    struct key_order *order = call->memory = calloc(1, sizeof(*order));
-    if (!order)
-        return api_problem_set(&call->problem, API_PROBLEM_BUSY, NULL, "out of memory");
-    command_begin(call, &order->use, STORE_GUARD_CODE, record->version);
-    order->use.guard.address = record->address;
-    command_begin(call, &order->put, STORE_GUARD_PUT, guard->version);
-    order->put.guard = *guard;
-    struct porting *porting = call->api->parts.porting;
-    key_set(&order->put.guard, key, order->put.time_ms,
-            porting ? porting_key_delay_ms(porting) : PORTING_KEY_DAYS * PORTING_DAY_MS);
-    return 0;
-}
-
-int api_recovery_key_put(struct api_call *call)
+static int key_decode(struct api_call *call, struct key_body *body)
 {
     static const struct api_field fields[] = {
         {"key", JSON_STRING, API_REQUIRED},
         {"code", JSON_STRING, API_REQUIRED},
         {NULL, JSON_NULL, 0},
     };
-    struct store_record record;
-    struct store_guard guard;
-    uint8_t key[STORE_HASH_LEN];
-    char name[API_MAX_KEY_TEXT];
-    if (guard_find(call, &record, &guard, name) || guard_expect(call, &guard, name) ||
-        api_json_check(call->body, fields, false, &call->problem) || key_decode(call, key) ||
-        code_check(call, &record, &guard, name) || key_order_fill(call, &record, &guard, key))
+    if (api_json_check(call->body, fields, false, &call->problem))
         return -EPROTO;
+    body->code = api_json_text(call->body, "code");
+    return api_hex_take(call, "key", "an Ed25519 public key", body->key, STORE_HASH_LEN);
+}
+
+static uint64_t key_delay_ms(const struct api_call *call)
+{
+    struct porting *porting = call->api->parts.porting;
+    return porting ? porting_key_delay_ms(porting) : PORTING_KEY_DAYS * PORTING_DAY_MS;
+}
+
+static void command_begin(const struct api_call *call, struct store_command *command)
+{
+    command->time_ms = api_now_ms();
+    command->dry_run = call->dry_run;
+    snprintf(command->actor, sizeof(command->actor), "%s", call->actor);
+}
+
+static int key_do(struct api_call *call)
+{
+    const struct key_work *work = call->memory;
+    struct store_verdict verdict;
+    int status = store_submit(call->api->parts.store, &work->order.use, &verdict);
+    if (!status && !verdict.status)
+        status = store_submit(call->api->parts.store, &work->order.put, &verdict);
+    return status ? status : verdict.status;
+}
+
+/* Its holder hears of it, whoever left it. */
+static void holder_tell(struct api_call *call, const char *hosting,
+                        const struct store_address *address, uint64_t from_ms)
+{
+    if (call->api->parts.porting && !call->dry_run && *hosting && from_ms)
+        porting_key_left(call->api->parts.porting, hosting, address, from_ms);
+}
+
+static int key_done(struct api_call *call, const struct store_verdict *verdict)
+{
+    const struct key_work *work = call->memory;
+    const struct store_guard *guard = &work->order.put.guard;
+    if (verdict->status)
+        return api_problem_from_status(&call->problem, verdict->status, call->name);
+    holder_tell(call, work->hosting, &guard->address, guard->next_key_ms);
+    return guard_answer(call, guard);
+}
+
+static int key_submit(struct api_call *call, const struct store_record *record,
+                      const struct store_guard *guard, const struct key_body *body,
+                      const char *name)
+{
+    struct key_work *work = call->memory = calloc(1, sizeof(*work));
+    if (!work)
+        return api_problem_set(&call->problem, API_PROBLEM_BUSY, NULL, "out of memory");
+    api_key_order_fill(&work->order, record, guard, body->key, api_now_ms(), key_delay_ms(call));
+    command_begin(call, &work->order.use);
+    command_begin(call, &work->order.put);
+    if (record->state == STORE_ADDRESS_HOSTED)
+        memcpy(work->hosting, record->hosting, sizeof(work->hosting));
     return api_run(call, name, key_do, key_done);
 }
 
-/* Takes back a key that does not work yet. One that does is only ever replaced: whoever has the
- * account, but no auth code, must not be able to take it away. */
+/* ---- of a guest: its authority keeps it ---- */
+
+/* What is known here of what the authority keeps now. */
+static int guests_key_done(struct api_call *call, const struct store_verdict *verdict)
+{
+    const struct porting_errand *errand = api_errand_done(call);
+    struct store_guard guard = {.address = errand->address, .has_next_key = errand->code[0] != 0};
+    (void)verdict;
+    if (guard.has_next_key) {
+        memcpy(guard.next_key, errand->key, sizeof(guard.next_key));
+        guard.next_key_ms = errand->from_ms;
+        holder_tell(call, errand->hosting, &errand->address, errand->from_ms);
+    }
+    return api_call_reply(call, 200, api_guard_encode(&guard), 0);
+}
+
+static struct porting_errand key_errand(const struct store_record *record)
+{
+    struct porting_errand errand = {.kind = PORTING_ERRAND_KEY, .address = record->address};
+    memcpy(errand.hosting, record->hosting, sizeof(errand.hosting));
+    return errand;
+}
+
+/* The code is used up there, and then here. */
+static int guests_key_submit(struct api_call *call, const struct store_record *record,
+                             const struct key_body *body, const char *name)
+{
+    struct porting_errand errand = key_errand(record);
+    memcpy(errand.key, body->key, sizeof(errand.key));
+    slice_to_cstr(body->code, errand.code, sizeof(errand.code)); /* a good one has room */
+    errand.from_ms = api_now_ms() + key_delay_ms(call);
+    call->command.op = STORE_ADDRESS_AUTH;
+    call->command.expected_version = record->version;
+    call->command.record = *record;
+    call->command.record.auth_until_ms = 0;
+    memset(call->command.record.auth_hash, 0, STORE_HASH_LEN);
+    return api_errand_submit(call, name, &errand, guests_key_done);
+}
+
+/* ---- both ---- */
+
+int api_recovery_key_put(struct api_call *call)
+{
+    struct store_record record;
+    struct store_guard guard;
+    struct key_body body;
+    char name[API_MAX_KEY_TEXT];
+    if (guard_find(call, &record, &guard, name) || guard_expect(call, &guard, name) ||
+        key_decode(call, &body))
+        return -EPROTO;
+    if (!api_code_is_good(&record, &guard, body.code, api_now_ms()))
+        return api_problem_set(&call->problem, API_PROBLEM_PROOF, "code",
+                               "%s: the auth code is wrong, used, expired, or for one gaining "
+                               "domain only",
+                               name);
+    return api_is_guest(call, record.state) ? guests_key_submit(call, &record, &body, name)
+                                            : key_submit(call, &record, &guard, &body, name);
+}
+
 int api_recovery_key_delete(struct api_call *call)
 {
     struct store_record record;
@@ -211,11 +249,13 @@ int api_recovery_key_delete(struct api_call *call)
     char key[API_MAX_KEY_TEXT];
     if (guard_find(call, &record, &guard, key) || guard_expect(call, &guard, key))
         return -EPROTO;
-    if (!guard.has_next_key || guard.next_key_ms <= api_now_ms())
+    if (api_is_guest(call, record.state)) {
+        const struct porting_errand errand = key_errand(&record);
+        return api_errand_run(call, key, &errand, guests_key_done);
+    }
+    if (!api_key_is_new(&guard, api_now_ms()))
         return api_problem_set(&call->problem, API_PROBLEM_NO_RECORD, NULL,
                                "%s: has no recovery key that does not work yet", key);
-    guard.has_next_key = false;
-    guard.next_key_ms = 0;
-    memset(guard.next_key, 0, sizeof(guard.next_key));
+    api_key_take_back(&guard);
     return guard_submit(call, &guard, key);
 }

@@ -179,6 +179,7 @@ uint64_t porting_key_delay_ms(struct porting *porting);
 enum porting_errand_kind {
     PORTING_ERRAND_CODE, /* leaves the hash of an auth code, or withdraws it */
     PORTING_ERRAND_LOCK, /* no port begins while it is locked; or ends that */
+    PORTING_ERRAND_KEY,  /* leaves a recovery key, or takes one back that does not work yet */
     PORTING_ERRAND_KIND_COUNT
 };
 
@@ -188,13 +189,16 @@ struct porting_errand {
     struct store_address address;
     uint8_t hash[STORE_HASH_LEN];    /* CODE */
     uint64_t until_ms;               /* CODE: it is good so long; 0: withdraws it */
+    uint64_t from_ms;                /* KEY: when it begins to work, as the authority said */
     char only[STORE_DOMAIN_MAX + 1]; /* CODE: good for this gaining domain; "": for any */
     bool locked;                     /* LOCK */
+    char code[PORTING_CODE_MAX + 1]; /* KEY: proves the holder; "": takes the key back */
+    uint8_t key[STORE_HASH_LEN];     /* KEY: Ed25519 */
 };
 
 /* Asks the authority; what it has done it does again, without harm, when asked again. Blocks.
  * Returns 0 once it has confirmed, or -EPROTO with `problem`. */
-int porting_errand_do(struct porting *porting, const struct porting_errand *errand,
+int porting_errand_do(struct porting *porting, struct porting_errand *errand,
                       struct api_problem *problem);
 
 /* An auth code was made of an address that `hosting` serves, whose authority we are where that is
@@ -203,6 +207,9 @@ int porting_errand_do(struct porting *porting, const struct porting_errand *erra
  * nobody. */
 void porting_code_made(struct porting *porting, const char *hosting,
                        const struct store_address *address, const char *gaining);
+/* The same of a recovery key that works from then on. */
+void porting_key_left(struct porting *porting, const char *hosting,
+                      const struct store_address *address, uint64_t from_ms);
 
 /* The record of an address was changed. Where the holder is told at another mail address from now
  * on, or at none, he hears of that at the one before. Any thread; reads the store. */

@@ -30,12 +30,23 @@ static bool peer_take(struct porting *porting, struct api_rate *rate,
     return may;
 }
 
-static void wrong_give(struct porting *porting, const struct federation_request *request)
+bool porting_wrong_take(struct porting *porting, const struct federation_request *request)
+{
+    return peer_take(porting, porting->wrong, request);
+}
+
+void porting_wrong_give(struct porting *porting, const struct federation_request *request)
 {
     uint8_t hash[STORE_HASH_LEN];
     pthread_mutex_lock(&porting->lock);
     api_rate_give(porting->wrong, peer_key(request, hash));
     pthread_mutex_unlock(&porting->lock);
+}
+
+int porting_wrong_refuse(struct federation_answer *answer)
+{
+    return porting_refuse(answer, 429, "too-many-wrong-proofs",
+                          "this peer has given too many wrong proofs: try again in a minute");
 }
 
 /* ---- requests ---- */
@@ -86,7 +97,7 @@ static int open_refused(struct porting *porting, const struct federation_request
                   "a wrong proof was given to port an address: address=%s peer=%s port=%s",
                   api_address_format(&port->address, address), request->proven[0], port->id);
     else
-        wrong_give(porting, request);
+        porting_wrong_give(porting, request);
     return porting_refuse_status(answer, status, port->kind);
 }
 
@@ -95,9 +106,8 @@ static int open_submit(struct porting *porting, const struct federation_request 
                        struct federation_answer *answer)
 {
     struct store_port_order *order = &command->order;
-    if (!peer_take(porting, porting->wrong, request))
-        return porting_refuse(answer, 429, "too-many-wrong-proofs",
-                              "this peer has given too many wrong proofs: try again in a minute");
+    if (!porting_wrong_take(porting, request))
+        return porting_wrong_refuse(answer);
     order->port.terms = porting_terms_get(porting);
     porting_key_choose(porting, &order->port);
     int status = proof_fill(porting, proof, order);
@@ -105,7 +115,7 @@ static int open_submit(struct porting *porting, const struct federation_request 
         status = porting_submit(porting, request->proven[0], command, NULL);
     if (status)
         return open_refused(porting, request, &order->port, status, answer);
-    wrong_give(porting, request);
+    porting_wrong_give(porting, request);
     porting_kick(porting);
     return port_reply(porting, order->port.id, answer);
 }

@@ -19,15 +19,33 @@ static json_t *lock_body(const struct porting_errand *errand)
     return json_pack("{s:b}", "locked", errand->locked);
 }
 
+static json_t *key_body(const struct porting_errand *errand)
+{
+    char hex[2 * STORE_HASH_LEN + 1];
+    porting_hex_encode(errand->key, STORE_HASH_LEN, hex);
+    return errand->code[0] ? json_pack("{s:s, s:s}", "key", hex, "code", errand->code)
+                           : json_pack("{s:n}", "key");
+}
+
+static void key_read(struct porting_errand *errand, const json_t *answer)
+{
+    struct api_problem problem;
+    const char *from = porting_text_of(answer, "from");
+    if (!from || api_time_decode(slice_of(from), "from", &errand->from_ms, &problem))
+        errand->from_ms = 0;
+}
+
 static const struct {
     const char *method, *name; /* of the path, below the address */
     json_t *(*body)(const struct porting_errand *errand);
+    void (*read)(struct porting_errand *errand, const json_t *answer); /* NULL: says nothing */
 } rows[PORTING_ERRAND_KIND_COUNT] = {
-    [PORTING_ERRAND_CODE] = {"PUT", "auth-code", code_body},
-    [PORTING_ERRAND_LOCK] = {"PUT", "lock", lock_body},
+    [PORTING_ERRAND_CODE] = {"PUT", "auth-code", code_body, NULL},
+    [PORTING_ERRAND_LOCK] = {"PUT", "lock", lock_body, NULL},
+    [PORTING_ERRAND_KEY] = {"PUT", "recovery-key", key_body, key_read},
 };
 
-int porting_errand_do(struct porting *porting, const struct porting_errand *errand,
+int porting_errand_do(struct porting *porting, struct porting_errand *errand,
                       struct api_problem *problem)
 {
     struct federation_answer answer = {.status = 0};
@@ -38,6 +56,8 @@ int porting_errand_do(struct porting *porting, const struct porting_errand *erra
     json_t *body = rows[errand->kind].body(errand);
     int status = porting_demand(porting, errand->hosting, errand->address.domain,
                                 rows[errand->kind].method, path, body, &answer, problem);
+    if (status == 0 && rows[errand->kind].read)
+        rows[errand->kind].read(errand, answer.body);
     json_decref(answer.body);
     json_decref(body);
     return status;

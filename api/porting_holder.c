@@ -2,6 +2,7 @@
  * heard; whoever else asks is told no more of an address that is there than of one that is not. */
 #include "api/porting_internal.h"
 
+#include "api/protection.h"
 #include "base/status.h"
 
 #include <errno.h>
@@ -94,4 +95,106 @@ int porting_lock_put(struct porting *porting, const struct federation_request *r
     command.expected_version = record->version;
     record->locked = json_is_true(locked);
     return change_answer(answer, porting_submit(porting, request->proven[0], &command, NULL));
+}
+
+/* ---- the recovery key ---- */
+
+/* An empty one where nothing protects the address yet. */
+static int guard_read(struct porting *porting, const struct store_address *address,
+                      struct store_guard *guard)
+{
+    *guard = (struct store_guard){.address = *address};
+    int status = porting_guard_get(porting, address, guard);
+    return status == STATUS_NOTFOUND ? 0 : status;
+}
+
+static int proof_refuse(struct porting *porting, const struct federation_request *request,
+                        const struct store_address *address, struct federation_answer *answer)
+{
+    char name[API_ADDRESS_TEXT_MAX];
+    log_write(porting->parts.log, LOG_WARNING, PORTING_SOURCE,
+              "a wrong auth code was given for an address: address=%s peer=%s",
+              api_address_format(address, name), request->proven[0]);
+    return porting_refuse(answer, 403, store_port_reason_text(STORE_PORT_BAD_CODE),
+                          "the auth code is wrong, used, expired, withdrawn, or for one gaining "
+                          "domain only: the holder must get a new one");
+}
+
+/* Whether the answer is made already, as host_is_refused. */
+static bool code_is_refused(struct porting *porting, const struct federation_request *request,
+                            const struct store_record *record, const struct store_guard *guard,
+                            struct federation_answer *answer, int *ret)
+{
+    const char *code = porting_text_of(request->body, "code");
+    bool may = porting_wrong_take(porting, request);
+    if (!may)
+        *ret = porting_wrong_refuse(answer);
+    else if (!code || !api_code_is_good(record, guard, slice_of(code), porting_now_ms(porting)))
+        *ret = proof_refuse(porting, request, &record->address, answer);
+    else {
+        porting_wrong_give(porting, request);
+        return false;
+    }
+    return true;
+}
+
+static int key_answer(struct federation_answer *answer, const struct store_guard *guard, int status)
+{
+    if (status)
+        return change_answer(answer, status);
+    return porting_reply(answer, json_pack("{s:o}", "from", api_time_encode(guard->next_key_ms)));
+}
+
+static int key_leave(struct porting *porting, const struct federation_request *request,
+                     const struct store_record *record, const struct store_guard *guard,
+                     const uint8_t key[STORE_HASH_LEN], struct federation_answer *answer)
+{
+    struct api_key_order order = {.use = {.claim = false}};
+    int ret;
+    if (guard->has_next_key && memcmp(guard->next_key, key, STORE_HASH_LEN) == 0)
+        return key_answer(answer, guard, 0); /* a host that did not hear it asks again */
+    if (code_is_refused(porting, request, record, guard, answer, &ret))
+        return ret;
+    api_key_order_fill(&order, record, guard, key, porting_now_ms(porting),
+                       porting_key_delay_ms(porting));
+    ret = porting_submit(porting, request->proven[0], &order.use, NULL);
+    if (ret == 0)
+        ret = porting_submit(porting, request->proven[0], &order.put, NULL);
+    return key_answer(answer, &order.put.guard, ret);
+}
+
+static int key_withdraw(struct porting *porting, const struct federation_request *request,
+                        const struct store_guard *guard, struct federation_answer *answer)
+{
+    struct store_command command = {.op = STORE_GUARD_PUT};
+    if (!guard->has_next_key)
+        return change_answer(answer, 0);
+    if (!api_key_is_new(guard, porting_now_ms(porting)))
+        return porting_refuse(answer, 409, "key-works",
+                              "the recovery key works already: it can only be replaced");
+    command.expected_version = guard->version;
+    command.guard = *guard;
+    api_key_take_back(&command.guard);
+    return change_answer(answer, porting_submit(porting, request->proven[0], &command, NULL));
+}
+
+int porting_key_put(struct porting *porting, const struct federation_request *request,
+                    const struct store_address *address, struct federation_answer *answer)
+{
+    const char *text = porting_text_of(request->body, "key");
+    struct store_record record;
+    struct store_guard guard;
+    uint8_t key[STORE_HASH_LEN];
+    int ret;
+    if (host_is_refused(porting, request, address, &record, answer, &ret))
+        return ret;
+    ret = guard_read(porting, address, &guard);
+    if (ret)
+        return ret;
+    if (json_is_null(json_object_get(request->body, "key")))
+        return key_withdraw(porting, request, &guard, answer);
+    if (!text || !porting_hex_decode(text, key, sizeof(key)))
+        return porting_refuse(answer, 400, "malformed",
+                              "key: it must be 64 hex digits, or null to take a new key back");
+    return key_leave(porting, request, &record, &guard, key, answer);
 }

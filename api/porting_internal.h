@@ -42,10 +42,11 @@ struct porting_retry {
     uint64_t due_ms, wait_ms;
 };
 
-/* An auth code was made; its holder is to be told. */
+/* An auth code was made, or a recovery key left; its holder is to be told. */
 struct porting_code {
     struct store_address address;
     char hosting[STORE_DOMAIN_MAX + 1], gaining[STORE_DOMAIN_MAX + 1];
+    uint64_t key_from_ms; /* 0: it is a code */
 };
 
 struct porting {
@@ -147,10 +148,21 @@ int porting_hash(const char *text, uint8_t hash[STORE_HASH_LEN]);
 int porting_nonce_make(const struct porting *porting, const struct store_address *address,
                        const char *gaining, uint64_t expires,
                        char nonce[2 * PORTING_NONCE_LEN + 1]);
+/* What protects an address of ours: 0, STATUS_NOTFOUND or a store status. Any thread. */
+int porting_guard_get(struct porting *porting, const struct store_address *address,
+                      struct store_guard *guard);
 /* Did the recovery key sign it, with a nonce of ours that is still good? Returns 0 with the key, or
  * STATUS_PROOF. */
 int porting_signature_check(struct porting *porting, const struct store_port *port,
                             const struct porting_proof *proof, uint8_t key[STORE_HASH_LEN]);
+
+/* ---- porting_authority.c: wrong proofs, which are counted for the peer that gives them ---- */
+
+/* Takes one of its tries before a proof is looked at; false: it has none left. */
+bool porting_wrong_take(struct porting *porting, const struct federation_request *request);
+/* It was right. */
+void porting_wrong_give(struct porting *porting, const struct federation_request *request);
+int porting_wrong_refuse(struct federation_answer *answer); /* as porting_refuse, 429 */
 
 /* ---- handlers, as federation_handle_h ---- */
 
@@ -175,7 +187,7 @@ int porting_step(struct porting *porting, const struct store_port *port,
 /* A handler below the path of an address. */
 typedef int porting_holder_h(struct porting *porting, const struct federation_request *request,
                              const struct store_address *address, struct federation_answer *answer);
-porting_holder_h porting_code_put, porting_lock_put;
+porting_holder_h porting_code_put, porting_lock_put, porting_key_put;
 
 /* ---- porting_wish.c ---- */
 

@@ -55,7 +55,9 @@ void porting_code_mail(struct porting *porting, const struct porting_code *code,
     struct mail mail;
     if (!porting->parts.mail || !address_find(porting, &code->address, mail.to))
         return;
-    snprintf(mail.subject, sizeof(mail.subject), "An auth code of %s was asked for",
+    snprintf(mail.subject, sizeof(mail.subject),
+             code->key_from_ms ? "A recovery key was left for %s"
+                               : "An auth code of %s was asked for",
              porting_name_format(&code->address, name));
     text_format(&mail, text, domain);
     send_once(porting, &mail, "code");

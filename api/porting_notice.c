@@ -153,27 +153,39 @@ int porting_holder_tell(struct porting *porting, const char *domain,
     return porting->parts.notice(domain, &holder, text, porting->parts.notice_arg);
 }
 
-/* ---- codes ---- */
+/* ---- codes and keys ---- */
 
-void porting_code_made(struct porting *porting, const char *hosting,
-                       const struct store_address *address, const char *gaining)
+static void code_add(struct porting *porting, const struct porting_code *code)
 {
-    struct porting_code *code = NULL;
     pthread_mutex_lock(&porting->lock);
-    if (porting->code_count < PORTING_CODES_MAX)
-        code = &porting->codes[porting->code_count++];
-    if (code) {
-        code->address = *address;
-        snprintf(code->hosting, sizeof(code->hosting), "%s", hosting);
-        snprintf(code->gaining, sizeof(code->gaining), "%s", gaining);
+    bool has_room = porting->code_count < PORTING_CODES_MAX;
+    if (has_room) {
+        porting->codes[porting->code_count++] = *code;
         porting->kicked = true;
         pthread_cond_signal(&porting->news);
     }
     pthread_mutex_unlock(&porting->lock);
-    if (!code)
+    if (!has_room)
         log_write(porting->parts.log, LOG_WARNING, PORTING_SOURCE,
-                  "the holder is not told of his auth code: %d others wait to be told",
+                  "the holder is not told of his auth code or key: %d others wait to be told",
                   PORTING_CODES_MAX);
+}
+
+void porting_code_made(struct porting *porting, const char *hosting,
+                       const struct store_address *address, const char *gaining)
+{
+    struct porting_code code = {.address = *address};
+    snprintf(code.hosting, sizeof(code.hosting), "%s", hosting);
+    snprintf(code.gaining, sizeof(code.gaining), "%s", gaining);
+    code_add(porting, &code);
+}
+
+void porting_key_left(struct porting *porting, const char *hosting,
+                      const struct store_address *address, uint64_t from_ms)
+{
+    struct porting_code code = {.address = *address, .key_from_ms = from_ms};
+    snprintf(code.hosting, sizeof(code.hosting), "%s", hosting);
+    code_add(porting, &code);
 }
 
 static bool code_take(struct porting *porting, struct porting_code *code)
@@ -189,22 +201,35 @@ static bool code_take(struct porting *porting, struct porting_code *code)
     return is_there;
 }
 
+static void code_format(const struct porting_code *code, char text[PORTING_NOTICE_MAX])
+{
+    char name[API_ADDRESS_TEXT_MAX], when[WHEN_MAX];
+    text[0] = '\0';
+    put(text, "%s: ", porting_name_format(&code->address, name));
+    if (code->key_from_ms)
+        put(text,
+            "a recovery key was left for it, which can move it from %s on. If you did not do that, "
+            "have it taken back before at %s.",
+            when_format(code->key_from_ms, when), code->hosting);
+    else
+        put(text,
+            "an auth code to move it to %s was asked for. If you did not do that, have it "
+            "withdrawn at once at %s.",
+            code->gaining[0] ? code->gaining : "another operator", code->hosting);
+}
+
 static void code_tell(struct porting *porting, const struct porting_code *code)
 {
-    char text[PORTING_NOTICE_MAX] = "", name[API_ADDRESS_TEXT_MAX];
+    char text[PORTING_NOTICE_MAX], name[API_ADDRESS_TEXT_MAX];
     bool is_host = porting_domain_is_ours(porting, code->hosting);
-    put(text,
-        "%s: an auth code to move it to %s was asked for. If you did not do that, have it "
-        "withdrawn at once at %s.",
-        porting_name_format(&code->address, name),
-        code->gaining[0] ? code->gaining : "another operator", code->hosting);
+    code_format(code, text);
     porting_code_mail(porting, code, is_host ? code->hosting : code->address.domain, text);
     if (!porting->parts.notice || !is_host)
         return;
     int status = porting_holder_tell(porting, code->hosting, &code->address, text);
     if (status)
         log_write(porting->parts.log, LOG_WARNING, PORTING_SOURCE,
-                  "the holder is not told of his auth code: address=%s: %s",
+                  "the holder is not told of his auth code or key: address=%s: %s",
                   api_address_format(&code->address, name), status_text(status));
 }
 

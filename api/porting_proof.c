@@ -100,8 +100,8 @@ static bool is_signed(const struct store_port *port, const struct porting_proof 
     return holds;
 }
 
-static int guard_get(struct porting *porting, const struct store_address *address,
-                     struct store_guard *guard)
+int porting_guard_get(struct porting *porting, const struct store_address *address,
+                      struct store_guard *guard)
 {
     struct store_reader *reader;
     int status = store_reader_alloc(porting->parts.store, &reader);
@@ -121,7 +121,7 @@ int porting_signature_check(struct porting *porting, const struct store_port *po
 {
     struct store_guard guard;
     uint8_t found[STORE_HASH_LEN];
-    int status = guard_get(porting, &port->address, &guard);
+    int status = porting_guard_get(porting, &port->address, &guard);
     if (status)
         return status == STATUS_NOTFOUND ? STATUS_PROOF : status;
     if (!store_guard_key(&guard, porting_now_ms(porting), found) ||

@@ -128,6 +128,7 @@ static const struct {
 } holder_rows[] = {
     {"/auth-code", "PUT", porting_code_put},
     {"/lock", "PUT", porting_lock_put},
+    {"/recovery-key", "PUT", porting_key_put},
 };
 
 static int holder_handle(struct porting *porting, const struct federation_request *request,

@@ -2,6 +2,8 @@
  * opb.example hosts dan@opa.example, and asks opa.example, whose engine answers in the process. */
 #include "tests/api/client.h"
 
+#include "api/internal.h"
+#include "api/json.h"
 #include "api/porting.h"
 #include "base/status.h"
 
@@ -12,6 +14,8 @@
 
 #define DAN   "/v1/addresses/dan@opa.example"
 #define LOCK  "/federation/v1/addresses/dan%40opa.example/lock"
+#define LEAVE "/federation/v1/addresses/dan%40opa.example/recovery-key"
+#define KEY   "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
 #define DAY_S 86400u
 
 enum place { A, B, PLACES };
@@ -24,6 +28,7 @@ struct world {
     struct porting *engines[PLACES];
     enum fault fault; /* of what opb.example asks */
     unsigned asked;   /* how often it did */
+    char told[512];   /* what the holder was told last, at opb.example */
 };
 
 /* ---- the network ---- */
@@ -59,6 +64,16 @@ static int ask(const char *from, const char *to, const char *method, const char 
 
 /* ---- the operators ---- */
 
+static int notice(const char *domain, const struct store_address *address, const char *text,
+                  void *arg)
+{
+    struct world *w = arg;
+    assert_string_equal(domain, domains[B]);
+    assert_string_equal(address->user, "dan");
+    snprintf(w->told, sizeof(w->told), "%s", text);
+    return 0;
+}
+
 static void operator_open(struct world *w, int place)
 {
     const struct porting_conf conf = {.terms = {.grace = 3 * DAY_S, .freeze = 3 * DAY_S},
@@ -66,7 +81,8 @@ static void operator_open(struct world *w, int place)
     void *state = NULL;
     fixture_setup(&state);
     struct fixture *fixture = w->at[place] = state;
-    const struct porting_parts parts = {.store = fixture->store, .ask = ask, .ask_arg = w};
+    const struct porting_parts parts = {
+        .store = fixture->store, .ask = ask, .ask_arg = w, .notice = notice, .notice_arg = w};
     assert_int_equal(porting_open(&conf, &parts, &w->engines[place]), 0);
     api_stop(fixture->api);
     fixture_start(fixture, &(struct api_parts){.store = fixture->store,
@@ -105,12 +121,12 @@ static int world_teardown(void **state)
 
 /* ---- in few words ---- */
 
-/* A member of the address as it is at one of them; "null", where it is that. */
-static const char *member(struct world *w, int place, const char *name)
+/* A member of the record at this path, as it is at one of them; "null", where it is that. */
+static const char *member_at(struct world *w, int place, const char *path, const char *name)
 {
     static char text[256];
     struct response response;
-    http(w->at[place], GET(DAN), &response);
+    http(w->at[place], GET(path), &response);
     const json_t *value = json_object_get(response.json, name);
     const char *string = json_string_value(value);
     snprintf(text, sizeof(text), "%s",
@@ -120,6 +136,17 @@ static const char *member(struct world *w, int place, const char *name)
                                     : "null");
     response_done(&response);
     return text;
+}
+
+static const char *member(struct world *w, int place, const char *name)
+{
+    return member_at(w, place, DAN, name);
+}
+
+/* Of what protects the address, where that is kept. */
+static const char *guard_member(struct world *w, const char *name)
+{
+    return member_at(w, A, DAN "/protection", name);
 }
 
 static void locked_are(struct world *w, const char *at_authority, const char *at_host)
@@ -140,23 +167,34 @@ static void expect_answer(struct world *w, const char *from, const char *method,
     json_decref(body);
 }
 
-static void code_make(struct world *w, char code[TOKEN_MAX])
+static void code_make_for(struct world *w, const char *body, char code[TOKEN_MAX])
 {
     struct response response;
-    http(w->at[B], POST(DAN "/auth-code", "{}"), &response);
+    http(w->at[B], POST(DAN "/auth-code", body), &response);
     assert_int_equal(response.status, 201);
     snprintf(code, TOKEN_MAX, "%s", text_of(response.json, "auth_code"));
     response_done(&response);
 }
 
-/* opc.example asks for it with this code. */
-static void expect_port(struct world *w, const char *code, unsigned status, const char *reason)
+static void code_make(struct world *w, char code[TOKEN_MAX])
 {
-    expect_answer(w, "opc.example", "POST", "/federation/v1/ports",
+    code_make_for(w, "{}", code);
+}
+
+/* Somebody asks for it with this code. */
+static void expect_port_to(struct world *w, const char *gaining, const char *code, unsigned status,
+                           const char *reason)
+{
+    expect_answer(w, gaining, "POST", "/federation/v1/ports",
                   json_pack("{s:s, s:s, s:s, s:s, s:s}", "request",
                             "00000000000000000000000000000001", "kind", "code", "address",
-                            "dan@opa.example", "gaining", "opc.example", "code", code),
+                            "dan@opa.example", "gaining", gaining, "code", code),
                   status, reason);
+}
+
+static void expect_port(struct world *w, const char *code, unsigned status, const char *reason)
+{
+    expect_port_to(w, "opc.example", code, status, reason);
 }
 
 /* ---- the lock ---- */
@@ -234,6 +272,139 @@ static void who_is_not_the_host_any_more_hears_it(void **state)
     locked_are(w, "false", "false");
 }
 
+/* ---- the recovery key ---- */
+
+static const char *key_body(const char *code)
+{
+    static char body[256];
+    snprintf(body, sizeof(body), "{\"key\": \"%s\", \"code\": \"%s\"}", KEY, code);
+    return body;
+}
+
+static void a_guests_key_is_left_at_its_authority_and_its_holder_told(void **state)
+{
+    struct world *w = *state;
+    struct response response;
+    char code[TOKEN_MAX], words[80];
+    code_make(w, code);
+    http(w->at[B], PUT(DAN "/recovery-key", ANY, key_body(code)), &response);
+    assert_int_equal(response.status, 200);
+    assert_string_equal(text_of(response.json, "next_recovery_key"), KEY);
+    const char *from = text_of(response.json, "next_recovery_key_from");
+    assert_string_equal(guard_member(w, "next_recovery_key_from"), from);
+    assert_string_equal(guard_member(w, "next_recovery_key"), KEY);
+    assert_string_equal(guard_member(w, "recovery_key"), "null");
+    assert_string_equal(member(w, A, "auth_until"), "null");
+    assert_string_equal(member(w, B, "auth_until"), "null");
+    porting_turn(w->engines[B]);
+    snprintf(words, sizeof(words), "a recovery key was left for it, which can move it from %.10s",
+             from);
+    assert_non_null(strstr(w->told, words));
+    assert_non_null(strstr(w->told, "at opb.example."));
+    response_done(&response);
+    w->asked = 0; /* it is used up, which is known here */
+    expect_problem(w->at[B], PUT(DAN "/recovery-key", ANY, key_body(code)), 403, "bad-proof",
+                   "code", "dan@opa.example");
+    assert_int_equal(w->asked, 0);
+}
+
+static void a_key_waits_fourteen_days(void **state)
+{
+    struct world *w = *state;
+    struct response response;
+    uint64_t from_ms, now_ms = api_now_ms();
+    char code[TOKEN_MAX];
+    struct api_problem problem;
+    code_make(w, code);
+    http(w->at[B], PUT(DAN "/recovery-key", ANY, key_body(code)), &response);
+    const char *from = text_of(response.json, "next_recovery_key_from");
+    assert_int_equal(api_time_decode(slice_of(from), "from", &from_ms, &problem), 0);
+    assert_in_range(from_ms, now_ms + 14 * PORTING_DAY_MS, api_now_ms() + 14 * PORTING_DAY_MS);
+    response_done(&response);
+}
+
+static void a_key_whose_answer_was_lost_is_left_with_the_next_try(void **state)
+{
+    struct world *w = *state;
+    char code[TOKEN_MAX], from[64];
+    code_make(w, code);
+    w->fault = LOSE_ANSWER;
+    expect_status(w->at[B], PUT(DAN "/recovery-key", ANY, key_body(code)), 503);
+    snprintf(from, sizeof(from), "%s", guard_member(w, "next_recovery_key_from"));
+    assert_string_not_equal(from, "null");
+    assert_string_not_equal(member(w, B, "auth_until"), "null");
+    w->fault = NONE;
+    expect_status(w->at[B], PUT(DAN "/recovery-key", ANY, key_body(code)), 200);
+    assert_string_equal(guard_member(w, "next_recovery_key_from"), from);
+    assert_string_equal(member(w, B, "auth_until"), "null");
+}
+
+static void a_code_for_one_gaining_domain_leaves_no_key(void **state)
+{
+    struct world *w = *state;
+    char code[TOKEN_MAX];
+    code_make_for(w, "{\"for\": \"opc.example\"}", code);
+    expect_problem(w->at[B], PUT(DAN "/recovery-key", ANY, key_body(code)), 403, "bad-proof", "",
+                   "bad-code");
+    assert_string_equal(guard_member(w, "next_recovery_key"), "null");
+    expect_port(w, code, 200, ""); /* and is as good as before */
+}
+
+static json_t *key_leave(const char *code)
+{
+    return json_pack("{s:s, s:s}", "key", KEY, "code", code);
+}
+
+static void wrong_codes_of_a_host_count_with_those_of_ports(void **state)
+{
+    struct world *w = *state;
+    char code[TOKEN_MAX];
+    code_make(w, code);
+    for (int i = 0; i < PORTING_WRONG_BURST; i++)
+        expect_answer(w, domains[B], "PUT", LEAVE, key_leave("guess"), 403, "bad-code");
+    expect_answer(w, domains[B], "PUT", LEAVE, key_leave(code), 429, "too-many-wrong-proofs");
+    expect_port_to(w, domains[B], code, 429, "too-many-wrong-proofs");
+    expect_port(w, code, 200, "");
+}
+
+static void only_the_host_leaves_a_key(void **state)
+{
+    struct world *w = *state;
+    char code[TOKEN_MAX];
+    code_make(w, code);
+    expect_answer(w, "opc.example", "PUT", LEAVE, key_leave(code), 403, "not-the-host");
+    expect_answer(w, "opc.example", "PUT", LEAVE, json_pack("{s:n}", "key"), 403, "not-the-host");
+    expect_answer(w, domains[B], "PUT", LEAVE, json_pack("{s:s}", "key", "ab"), 400, "malformed");
+    expect_answer(w, domains[B], "PUT", LEAVE, NULL, 400, "malformed");
+    expect_answer(w, domains[B], "PUT", LEAVE, json_pack("{s:s}", "key", KEY), 403, "bad-code");
+    assert_string_equal(guard_member(w, "next_recovery_key"), "null");
+}
+
+static void a_guests_key_is_taken_back_until_it_works(void **state)
+{
+    struct world *w = *state;
+    struct store_verdict verdict;
+    char code[TOKEN_MAX];
+    code_make(w, code);
+    expect_status(w->at[B], PUT(DAN "/recovery-key", ANY, key_body(code)), 200);
+    expect_status(w->at[B], DELETE(DAN "/recovery-key?dry_run=true", ANY), 200);
+    assert_string_equal(guard_member(w, "next_recovery_key"), KEY);
+    for (int i = 0; i < 2; i++) /* again, for nothing */
+        expect_status(w->at[B], DELETE(DAN "/recovery-key", ANY), 200);
+    assert_string_equal(guard_member(w, "next_recovery_key"), "null");
+    struct store_command command = {.op = STORE_GUARD_PUT,
+                                    .expected_version = STORE_ANY_VERSION,
+                                    .actor = "test",
+                                    .time_ms = api_now_ms()};
+    assert_int_equal(store_address_parse(SLICE("dan@opa.example"), &command.guard.address, NULL),
+                     0);
+    command.guard.has_next_key = true;
+    command.guard.next_key_ms = api_now_ms() - 1;
+    assert_int_equal(store_submit(w->at[A]->store, &command, &verdict), 0);
+    assert_int_equal(verdict.status, 0);
+    expect_problem(w->at[B], DELETE(DAN "/recovery-key", ANY), 409, "in-use", "", "key-works");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -243,6 +414,13 @@ int main(void)
         TEST(what_is_refused_here_is_not_asked_there),
         TEST(only_the_host_that_the_record_names_locks),
         TEST(who_is_not_the_host_any_more_hears_it),
+        TEST(a_guests_key_is_left_at_its_authority_and_its_holder_told),
+        TEST(a_key_waits_fourteen_days),
+        TEST(a_key_whose_answer_was_lost_is_left_with_the_next_try),
+        TEST(a_code_for_one_gaining_domain_leaves_no_key),
+        TEST(wrong_codes_of_a_host_count_with_those_of_ports),
+        TEST(only_the_host_leaves_a_key),
+        TEST(a_guests_key_is_taken_back_until_it_works),
 #undef TEST
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
