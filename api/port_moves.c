@@ -37,6 +37,7 @@ static struct move *move_begin(struct api_call *call, enum store_port_event even
     }
     call->memory_done = move_wipe;
     move->wish.event = event;
+    memcpy(move->wish.actor, call->actor, sizeof(move->wish.actor));
     return move;
 }
 

@@ -112,11 +112,12 @@ int porting_handle(void *porting, const struct federation_request *request,
 /* ---- what holders and operators of this node want ---- */
 
 struct porting_wish {
-    enum store_port_event event;    /* ASK: a new port; CANCEL, APPROVE, REJECT, OBJECT, ALLOW */
-    char id[STORE_PORT_ID_LEN + 1]; /* all but ASK */
-    bool as_operator;               /* REJECT, OBJECT: at the authority, not the losing host */
-    bool as_owner;                  /* of that: not its operator, but who has the address there */
-    enum store_port_reason reason;  /* CANCEL, REJECT, OBJECT */
+    enum store_port_event event;     /* ASK: a new port; CANCEL, APPROVE, REJECT, OBJECT, ALLOW */
+    char actor[STORE_ACTOR_MAX + 1]; /* whose wish it is, for the journal; "": the engine's own */
+    char id[STORE_PORT_ID_LEN + 1];  /* all but ASK */
+    bool as_operator;                /* REJECT, OBJECT: at the authority, not the losing host */
+    bool as_owner;                   /* of that: not its operator, but who has the address there */
+    enum store_port_reason reason;   /* CANCEL, REJECT, OBJECT */
 
     enum store_port_kind kind;          /* ASK, as all below */
     struct store_address address;       /* not for UNDO; a number: "+digits" of its ENUM zone */

@@ -90,8 +90,13 @@ static int port_make(const struct porting_wish *wish, struct store_port *port,
     return status;
 }
 
+static const char *actor_of(const struct porting_wish *wish)
+{
+    return *wish->actor ? wish->actor : PORTING_SOURCE;
+}
+
 /* `target`: whom a number is to lead to; NULL: it is none, or comes back. */
-static int port_start(struct porting *porting, const struct store_port *port,
+static int port_start(struct porting *porting, const char *actor, const struct store_port *port,
                       const struct porting_proof *proof, const struct store_address *target,
                       struct api_problem *problem)
 {
@@ -103,7 +108,7 @@ static int port_start(struct porting *porting, const struct store_port *port,
     if (status)
         return api_problem_set(problem, API_PROBLEM_BUSY, NULL,
                                "too many ports are being asked for at once: try again");
-    status = porting_submit(porting, PORTING_SOURCE, &command, NULL);
+    status = porting_submit(porting, actor, &command, NULL);
     if (status) {
         porting_drop(porting, port->id);
         if (status == STATUS_PORTING)
@@ -147,7 +152,7 @@ static int undo_begin(struct porting *porting, const struct porting_wish *wish,
     if (status)
         return api_problem_from_status(problem, status, "port");
     if (undone.role == STORE_PORT_LOSING)
-        return port_start(porting, &port, &proof, NULL, problem);
+        return port_start(porting, actor_of(wish), &port, &proof, NULL, problem);
     json_t *body = porting_encode(&port, porting_now_ms(porting));
     if (!body || porting_encode_proof(body, &proof, port.undo_hash))
         status = api_problem_from_status(problem, -ENOMEM, "port");
@@ -167,7 +172,7 @@ static int port_begin(struct porting *porting, const struct porting_wish *wish,
     snprintf(port.gaining, sizeof(port.gaining), "%s", wish->gaining);
     int status = port_make(wish, &port, made);
     status = status ? api_problem_from_status(problem, status, "port")
-                    : port_start(porting, &port, &proof, &wish->target, problem);
+                    : port_start(porting, actor_of(wish), &port, &proof, &wish->target, problem);
     explicit_bzero(&proof, sizeof(proof));
     return status;
 }
@@ -184,7 +189,7 @@ static int cancel_begin(struct porting *porting, const struct porting_wish *wish
     order->event = STORE_PORT_CANCEL;
     order->by = STORE_PORT_BY_GAINING;
     order->reason = wish->reason ? wish->reason : STORE_PORT_BY_HOLDER;
-    int status = porting_submit(porting, PORTING_SOURCE, &command, NULL);
+    int status = porting_submit(porting, actor_of(wish), &command, NULL);
     if (status == STATUS_STATE)
         return api_problem_set(problem, API_PROBLEM_IN_USE, NULL,
                                "%s: it is over already, or committed; a committed port can be "
@@ -224,7 +229,7 @@ static int operator_begin(struct porting *porting, const struct porting_wish *wi
         return -EPROTO;
     int status = porting_step(porting, &port, wish->event,
                               wish->as_owner ? STORE_PORT_BY_OWNER : STORE_PORT_BY_OPERATOR,
-                              wish->reason, PORTING_SOURCE, &answer);
+                              wish->reason, actor_of(wish), &answer);
     if (status)
         status = api_problem_from_status(problem, status, wish->id);
     else if (answer.status != 200)

@@ -1,5 +1,6 @@
 /* junctor journal: entries of the past, and as they come (server-sent events). */
 #include "tools/events.h"
+#include "tools/journal_words.h"
 #include "tools/tool.h"
 
 #include "base/list.h"
@@ -18,8 +19,8 @@
 #define JOURNAL_TRIES 60 /* seconds that a follower waits for its daemon to come back */
 
 static const struct tool_column journal_columns[] = {
-    {"SEQUENCE", "sequence"}, {"TIME", "time"}, {"ACTOR", "actor"},
-    {"WHAT", "what"},         {"KEY", "key"},   {NULL, NULL},
+    {"SEQUENCE", "sequence"}, {"TIME", "time"},           {"ACTOR", "actor"}, {"WHAT", "what"},
+    {"KEY", "key"},           {"DETAILS", JOURNAL_WORDS}, {NULL, NULL},
 };
 
 /* ---- the past ---- */
@@ -57,6 +58,7 @@ static void entries_print(const struct tool *tool, struct tool_table *table, boo
     size_t i;
     json_t *entry;
     if (!tool->json) {
+        json_array_foreach(entries, i, entry) journal_words_add(entry);
         tool_table_print(table, entries);
         return;
     }
@@ -114,6 +116,7 @@ static bool event_print(struct events *events, struct slice data)
         putchar('\n');
     } else if (entry) {
         json_t *entries = json_pack("[O]", entry);
+        journal_words_add(entry);
         tool_table_print(&follower->table, entries);
         json_decref(entries);
     }

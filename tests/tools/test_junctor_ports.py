@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The command-line tool: an address moves between two domains of one directory. Prints TAP."""
 import os
+import re
 import subprocess
 import sys
 import time
@@ -145,6 +146,26 @@ def the_list_goes_on_over_all_pages(daemon):
     assert daemon.json("port", "list", "--state", "rejected")["ports"] == []
 
 
+def the_journal_shows_each_step_in_words(daemon):
+    """Who did it, when, and what came of it."""
+    two_domains(daemon)
+    port, _ = start(daemon, code_of(daemon))
+    daemon.run("port", "reject", port, "--reason", "fraud")
+    daemon.run("address", "freeze", "bob@opa.example")
+    lines = [line.split(maxsplit=4)[2:] for line in daemon.run("journal")[0].splitlines()]
+    words = {(actor, what): rest for actor, what, rest in lines}
+    me, way = "uid:%d" % os.getuid(), "bob@opa.example, opa.example to opb.example"
+    assert re.fullmatch(f"gaining {port} +bob@opa.example, to opb.example, by code: requesting, "
+                        "until 2[^ ]+Z", words[me, "port_start"]), lines
+    assert re.fullmatch(f"authority {port} +{way}, by code: pending, until 2[^ ]+Z",
+                        words["opb.example", "port_open"]), lines
+    assert re.fullmatch(f"authority {port} +{way}: pending -> rejected [(]fraud[)]",
+                        words["opa.example", "port_step"]), lines
+    assert any(re.fullmatch(f"authority {port} +{way}: told gaining", rest)
+               for _, what, rest in lines if what == "port_paid"), lines
+    assert words[me, "guard_put"].endswith("frozen by its operator"), lines
+
+
 def batch(daemon, text, *words, code=DONE):
     """What port batch says of each address, and its summary."""
     done = subprocess.run([TOOL, "--socket", daemon.socket, "port", "batch", "opb.example", "-",
@@ -219,6 +240,7 @@ TESTS = [
     a_recovery_key_is_left_and_taken_back,
     an_operator_freezes_an_address,
     the_list_goes_on_over_all_pages,
+    the_journal_shows_each_step_in_words,
     all_addresses_move_at_once,
     a_bad_line_of_a_batch_stops_no_other,
     a_batch_keeps_secrets_from_others,

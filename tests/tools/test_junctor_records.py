@@ -308,7 +308,7 @@ def the_journal_shows_the_last_entries_and_any(daemon):
     assert daemon.json("journal") == {"entries": []}
     daemon.fill()
     lines = daemon.run("journal")[0].splitlines()
-    assert lines[0].split() == ["SEQUENCE", "TIME", "ACTOR", "WHAT", "KEY"], lines
+    assert lines[0].split() == ["SEQUENCE", "TIME", "ACTOR", "WHAT", "KEY", "DETAILS"], lines
     assert lines[3].split()[2:] == ["uid:%d" % os.getuid(), "address_add", "carol@opa.example"]
     entries = daemon.json("journal", "--limit", "2")["entries"]
     assert [entry["sequence"] for entry in entries] == [2, 3], entries
