@@ -159,7 +159,8 @@ json_t *api_cursor_encode(const struct store_cursor *cursor);
 /* ---- ports ---- */
 
 /* {"id", "role", "kind", "state", "reason", "address", "gaining", "losing", "deadline",
- * "committed", "undoes", "owner", "owes"}; null where there is none. No secret and no hash of one. */
+ * "committed", "undoes", "owner", "owes"}; null where there is none. No secret and no hash of one.
+ */
 json_t *api_port_encode(const struct store_port *port);
 /* When its state ends by itself, at a host as the authority told it; 0: it does not. */
 uint64_t api_port_deadline(const struct store_port *port);

@@ -8,9 +8,9 @@
 /* So long the gaining host tries to reach the authority with a request, and then to give it up: as
  * long as the auth code of that request can be good. */
 #define REQUEST_MS ((uint64_t)3600 * 1000)
-#define CANCEL_MS  (7 * 24 * REQUEST_MS)
+#define CANCEL_MS  (REQUEST_MS * 24 * 7)
 /* No authority's grace is longer (porting { grace-s }). */
-#define GRACE_MAX_MS (31 * 24 * REQUEST_MS)
+#define GRACE_MAX_MS (REQUEST_MS * 24 * 31)
 
 static int port_write(struct store_apply *apply, const struct store_port *before,
                       struct store_port *port)

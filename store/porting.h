@@ -76,8 +76,8 @@ enum store_port_owed {
     STORE_PORT_OWES_HOLDER = 8,    /* a message to the address, by whoever hosts it */
     STORE_PORT_OWES_OPERATOR = 16, /* disputed: the authority's own has to decide */
     STORE_PORT_OWES_MAIL = 32,     /* a mail to the holder, where the record of the address (of a
-                                      number:     of the one it leads to) says where; of several records of
-                                      a port     at one node one owes it */
+                                      number:     of the one it leads to) says where; of several records
+                                      of     a port     at one node one owes it */
     STORE_PORT_OWED_ALL = 63
 };
 

@@ -243,7 +243,7 @@ static void what_was_not_sent_is_given_again_after_a_restart(void **state)
     char id[MAIL_ID_MAX + 1];
     struct porting_made made = port_start(node);
     assert_int_equal(node->count, 1);
-    strcpy(id, node->mails[0].id);
+    snprintf(id, sizeof(id), "%s", node->mails[0].id);
     node_restart(node);
     turns(node);
     assert_int_equal(node->count, 1);

@@ -253,7 +253,8 @@ static void what_a_record_says_is_told(void **state)
         {"/v1/route/left@opd.example", "moved", "directory", "the hosting domain is ope.example",
          "no way there: NAPTR ope.example"},
         {"/v1/route/left@opd.example", "moved", "moved",
-         "left@opd.example was served here, and moved to ope.example", "no way there: NAPTR ope.example"},
+         "left@opd.example was served here, and moved to ope.example",
+         "no way there: NAPTR ope.example"},
     };
     for (size_t i = 0; i < COUNT_OF(table); i++) {
         struct response response;
