@@ -1,4 +1,4 @@
-/* /v1/addresses: listing, showing, releasing. */
+/* /v1/addresses: listing, showing. */
 #include "api/records.h"
 
 #include "base/status.h"
@@ -216,21 +216,4 @@ int api_addresses_get(struct api_call *call)
         return api_page_reply(&page, status);
     json_decref(page.array);
     return refused;
-}
-
-/* ---- releasing ---- */
-
-/* "purge=true": not the address but its tombstone, which ends at once. */
-int api_address_delete(struct api_call *call)
-{
-    const char *purge = api_call_arg(call, "purge");
-    if (purge && strcmp(purge, "true") != 0 && strcmp(purge, "false") != 0)
-        return api_problem_set(&call->problem, API_PROBLEM_PARAMETER, "purge",
-                               "purge: is '%.40s'; it must be true or false", purge);
-    if (!purge || strcmp(purge, "true") != 0)
-        return api_record_remove(call, &api_kind_address, STORE_ADDRESS_RELEASE);
-    if (call->who.bits & API_USER)
-        return api_problem_set(&call->problem, API_PROBLEM_FORBIDDEN, "purge",
-                               "purge: only operators may end a quarantine");
-    return api_record_remove(call, &api_kind_address, STORE_ADDRESS_PURGE);
 }

@@ -17,9 +17,8 @@
 
 /* ---- what there is ---- */
 
-/* An address that the caller may see, and its protection: an empty one where it has none yet. */
-static int guard_find(struct api_call *call, struct store_record *record, struct store_guard *guard,
-                      char key[API_MAX_KEY_TEXT])
+int api_guard_find(struct api_call *call, struct store_record *record, struct store_guard *guard,
+                   char key[API_MAX_KEY_TEXT])
 {
     if (api_record_find(call, &api_kind_address, record, key))
         return -EPROTO;
@@ -39,9 +38,20 @@ int api_protection_get(struct api_call *call)
     struct store_record record;
     struct store_guard guard;
     char key[API_MAX_KEY_TEXT];
-    if (guard_find(call, &record, &guard, key))
+    if (api_guard_find(call, &record, &guard, key))
         return -EPROTO;
     return api_call_reply(call, 200, api_guard_encode(&guard), guard.version);
+}
+
+int api_code_check(struct api_call *call, const struct store_record *record,
+                   const struct store_guard *guard, struct slice code, const char *key)
+{
+    if (api_code_is_good(record, guard, code, api_now_ms()))
+        return 0;
+    return api_problem_set(&call->problem, API_PROBLEM_PROOF, "code",
+                           "%s: the auth code is wrong, used, expired, or for one gaining domain "
+                           "only",
+                           key);
 }
 
 /* Answers with what is there now; a dry run with what would be. */
@@ -93,7 +103,7 @@ int api_freeze_put(struct api_call *call)
     struct store_record record;
     struct store_guard guard;
     char key[API_MAX_KEY_TEXT];
-    if (guard_find(call, &record, &guard, key) || guard_expect(call, &guard, key) ||
+    if (api_guard_find(call, &record, &guard, key) || guard_expect(call, &guard, key) ||
         api_json_check(call->body, fields, false, &call->problem))
         return -EPROTO;
     guard.frozen = api_json_bool(call->body, "frozen", false);
@@ -230,14 +240,9 @@ int api_recovery_key_put(struct api_call *call)
     struct store_guard guard;
     struct key_body body;
     char name[API_MAX_KEY_TEXT];
-    if (guard_find(call, &record, &guard, name) || guard_expect(call, &guard, name) ||
-        key_decode(call, &body))
+    if (api_guard_find(call, &record, &guard, name) || guard_expect(call, &guard, name) ||
+        key_decode(call, &body) || api_code_check(call, &record, &guard, body.code, name))
         return -EPROTO;
-    if (!api_code_is_good(&record, &guard, body.code, api_now_ms()))
-        return api_problem_set(&call->problem, API_PROBLEM_PROOF, "code",
-                               "%s: the auth code is wrong, used, expired, or for one gaining "
-                               "domain only",
-                               name);
     return api_is_guest(call, record.state) ? guests_key_submit(call, &record, &body, name)
                                             : key_submit(call, &record, &guard, &body, name);
 }
@@ -247,7 +252,7 @@ int api_recovery_key_delete(struct api_call *call)
     struct store_record record;
     struct store_guard guard;
     char key[API_MAX_KEY_TEXT];
-    if (guard_find(call, &record, &guard, key) || guard_expect(call, &guard, key))
+    if (api_guard_find(call, &record, &guard, key) || guard_expect(call, &guard, key))
         return -EPROTO;
     if (api_is_guest(call, record.state)) {
         const struct porting_errand errand = key_errand(&record);

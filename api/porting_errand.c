@@ -35,6 +35,11 @@ static void key_read(struct porting_errand *errand, const json_t *answer)
         errand->from_ms = 0;
 }
 
+static json_t *release_body(const struct porting_errand *errand)
+{
+    return json_pack("{s:s}", "code", errand->code);
+}
+
 static const struct {
     const char *method, *name; /* of the path, below the address */
     json_t *(*body)(const struct porting_errand *errand);
@@ -43,6 +48,7 @@ static const struct {
     [PORTING_ERRAND_CODE] = {"PUT", "auth-code", code_body, NULL},
     [PORTING_ERRAND_LOCK] = {"PUT", "lock", lock_body, NULL},
     [PORTING_ERRAND_KEY] = {"PUT", "recovery-key", key_body, key_read},
+    [PORTING_ERRAND_RELEASE] = {"POST", "release", release_body, NULL},
 };
 
 int porting_errand_do(struct porting *porting, struct porting_errand *errand,

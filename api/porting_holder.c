@@ -198,3 +198,102 @@ int porting_key_put(struct porting *porting, const struct federation_request *re
                               "key: it must be 64 hex digits, or null to take a new key back");
     return key_leave(porting, request, &record, &guard, key, answer);
 }
+
+/* ---- release ---- */
+
+/* Was it released while whoever asks was its host? */
+struct host_find {
+    const struct federation_request *request;
+    bool found;
+};
+
+/* The change that made the tombstone. */
+static bool release_visit(const struct store_journal_entry *entry, void *arg)
+{
+    struct host_find *find = arg;
+    find->found = entry->before && porting_proves(find->request, entry->before->address.hosting);
+    return false;
+}
+
+/* What had a host by a port is known longer than what the journal has. */
+static bool commit_visit(const struct store_port *port, void *arg)
+{
+    struct host_find *find = arg;
+    find->found = port->role == STORE_PORT_AUTHORITY && port->committed_ms &&
+                  porting_proves(find->request, port->gaining);
+    return !find->found;
+}
+
+static int host_find(struct store_reader *reader, const struct store_address *address,
+                     struct host_find *find)
+{
+    struct store_record record;
+    int status = store_address_get(reader, address, &record);
+    if (status == 0 && record.state != STORE_ADDRESS_TOMBSTONE)
+        return 0;
+    if (status == 0)
+        status = store_journal_read(reader, record.version, 1, release_visit, find);
+    if (find->found || (status && status != STATUS_NOTFOUND && status != STATUS_TRIMMED))
+        return status;
+    return store_port_address_list(reader, address, SIZE_MAX, commit_visit, find);
+}
+
+static int was_released(struct porting *porting, const struct federation_request *request,
+                        const struct store_address *address, bool *was)
+{
+    struct host_find find = {.request = request};
+    struct store_reader *reader;
+    int status = store_reader_alloc(porting->parts.store, &reader);
+    if (status)
+        return status;
+    status = store_reader_begin(reader);
+    if (status == 0) {
+        status = host_find(reader, address, &find);
+        store_reader_end(reader);
+    }
+    store_reader_free(reader);
+    *was = find.found;
+    return status;
+}
+
+static int release_submit(struct porting *porting, const struct federation_request *request,
+                          const struct store_record *record, bool dry_run)
+{
+    struct store_command command = {
+        .op = STORE_ADDRESS_RELEASE, .expected_version = record->version, .dry_run = dry_run};
+    command.record.address = record->address;
+    return porting_submit(porting, request->proven[0], &command, NULL);
+}
+
+static int release_answer(struct federation_answer *answer, int status)
+{
+    if (status == STATUS_INUSE)
+        return porting_refuse(answer, 409, "in-use",
+                              "aliases or numbers of its authority lead to the address: they must "
+                              "go first");
+    return change_answer(answer, status);
+}
+
+int porting_release_post(struct porting *porting, const struct federation_request *request,
+                         const struct store_address *address, struct federation_answer *answer)
+{
+    struct store_record record;
+    struct store_guard guard;
+    bool was = false;
+    int ret = was_released(porting, request, address, &was);
+    if (ret)
+        return ret;
+    if (was && porting_domain_is_ours(porting, address->domain))
+        return change_answer(answer, 0); /* a host that did not hear it asks again */
+    if (host_is_refused(porting, request, address, &record, answer, &ret))
+        return ret;
+    ret = release_submit(porting, request, &record, true); /* a port under way has used the code */
+    if (ret)
+        return release_answer(answer, ret);
+    ret = guard_read(porting, address, &guard);
+    if (ret || code_is_refused(porting, request, &record, &guard, answer, &ret))
+        return ret;
+    ret = release_submit(porting, request, &record, false);
+    porting_kick(porting); /* a recovery that waited has ended */
+    return release_answer(answer, ret);
+}

@@ -129,6 +129,7 @@ static const struct {
     {"/auth-code", "PUT", porting_code_put},
     {"/lock", "PUT", porting_lock_put},
     {"/recovery-key", "PUT", porting_key_put},
+    {"/release", "POST", porting_release_post},
 };
 
 static int holder_handle(struct porting *porting, const struct federation_request *request,

@@ -34,6 +34,13 @@ int api_proof_choose(struct api_call *call, const char *secret, bool *is_signed)
  * follows from it. */
 int api_signature_take(struct api_call *call, struct porting_wish *wish);
 
+/* An address that the caller may see, and its protection: an empty one where it has none yet. */
+int api_guard_find(struct api_call *call, struct store_record *record, struct store_guard *guard,
+                   char key[API_MAX_KEY_TEXT]);
+/* Is it the holder's auth code (api_code_is_good), as far as is known here? */
+int api_code_check(struct api_call *call, const struct store_record *record,
+                   const struct store_guard *guard, struct slice code, const char *key);
+
 api_handler_h api_port_nonce_post;
 api_handler_h api_ports_get, api_port_get, api_port_receipt_get, api_port_events_get,
     api_port_check_post;

@@ -146,6 +146,7 @@ api_handler_h api_records_get, api_record_get, api_record_post, api_record_put, 
 
 api_handler_h api_domain_post;
 api_handler_h api_addresses_get, api_address_post, api_address_patch, api_address_delete;
+api_handler_h api_release_post;
 api_handler_h api_auth_code_post, api_auth_code_delete;
 api_handler_h api_import_post, api_import_undo_post;
 api_handler_h api_token_post, api_backup_post;

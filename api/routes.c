@@ -35,6 +35,7 @@ static const struct api_route routes[] = {
     {API_GET, "/v1/addresses/{address}", "", api_record_get, API_ALL, &api_kind_address},
     {API_PATCH, "/v1/addresses/{address}", "", api_address_patch, API_ALL, NULL},
     {API_DELETE, "/v1/addresses/{address}", "purge", api_address_delete, API_ALL, NULL},
+    {API_POST, "/v1/addresses/{address}/release", "", api_release_post, API_ALL, NULL},
     {API_POST, "/v1/addresses/{address}/auth-code", "", api_auth_code_post, API_ALL, NULL},
     {API_DELETE, "/v1/addresses/{address}/auth-code", "", api_auth_code_delete, API_ALL, NULL},
 

@@ -95,9 +95,55 @@ int tool_address_set(struct tool *tool)
     return tool_resource_set(tool, &addresses, NULL);
 }
 
+/* ---- del, purge ---- */
+
+static int release_post(struct tool *tool, const char *path)
+{
+    struct client_answer answer;
+    char secret[130];
+    int code = tool_secret_read("auth code", secret, sizeof(secret));
+    if (code)
+        return code;
+    json_t *body = json_pack("{s:s}", "code", secret);
+    explicit_bzero(secret, sizeof(secret));
+    if (!body)
+        return tool_fail(TOOL_USAGE, "the code is not UTF-8 text");
+    code = tool_change(tool, "POST", path, NULL, body, &answer);
+    if (code == TOOL_DONE)
+        json_decref(answer.json);
+    return code;
+}
+
+/* Another operator, its authority, releases it, with the holder's auth code. */
+static int guest_release(struct tool *tool, const json_t *seen)
+{
+    char *path = NULL;
+    if (tool_has(tool, OPT_IF_VERSION))
+        return tool_fail(TOOL_USAGE, "address del: --if-version does not go with an address that "
+                                     "another operator releases");
+    char *record = tool_path(addresses.folder, tool_string(seen, "address"));
+    int code = record && asprintf(&path, "%s/release", record) >= 0 ? release_post(tool, path)
+                                                                    : TOOL_REFUSED;
+    free(path);
+    free(record);
+    return code;
+}
+
 int tool_address_del(struct tool *tool)
 {
-    return tool_resource_delete(tool, &addresses, "", "released");
+    struct client_answer seen = {.json = NULL};
+    int code = tool_resource_get(tool, &addresses, &seen);
+    if (code)
+        return code;
+    if (strcmp(tool_string(seen.json, "state"), "ported-in") != 0) {
+        code = tool_seen_delete(tool, &addresses, &seen, "", "released");
+    } else {
+        code = guest_release(tool, seen.json);
+        if (code == TOOL_DONE)
+            tool_gone_print(tool, &addresses, seen.json, "released");
+    }
+    json_decref(seen.json);
+    return code;
 }
 
 int tool_address_purge(struct tool *tool)

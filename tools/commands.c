@@ -96,13 +96,15 @@ const struct command commands[] = {
      .min = 1,
      .run = tool_address_del,
      .options = {CHANGES},
-     .help = "release an address; others get it when its quarantine is over"},
+     .help = "release an address; others get it when its quarantine is over. Of another operator's "
+             "the auth code comes from standard input"},
     {"address purge",
      {&address},
      .min = 1,
      .run = tool_address_purge,
      .options = {CHANGES},
-     .help = "end the quarantine of a released address now"},
+     .help = "end the quarantine of a released address now, or serve another operator's no more "
+             "without asking"},
     {"address auth-code",
      {&way},
      .min = 1,

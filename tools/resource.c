@@ -220,20 +220,34 @@ static int record_delete(struct tool *tool, const char *folder, const char *name
     return code;
 }
 
+void tool_gone_print(const struct tool *tool, const struct tool_resource *resource,
+                     const json_t *seen, const char *done)
+{
+    if (tool->json)
+        tool_json_print(seen);
+    else
+        tool_done_print(tool, tool_string(seen, resource->key), done);
+}
+
+int tool_seen_delete(struct tool *tool, const struct tool_resource *resource,
+                     const struct client_answer *seen, const char *query, const char *done)
+{
+    char etag[TOOL_ETAG_MAX];
+    const char *name = tool_string(seen->json, resource->key);
+    int code = record_delete(tool, resource->folder, name, tool_if_match(tool, seen, etag), query);
+    if (code == TOOL_DONE)
+        tool_gone_print(tool, resource, seen->json, done);
+    return code;
+}
+
 int tool_resource_delete(struct tool *tool, const struct tool_resource *resource, const char *query,
                          const char *done)
 {
     struct client_answer seen = {.json = NULL};
-    char etag[TOOL_ETAG_MAX];
     int code = tool_resource_get(tool, resource, &seen);
     if (code)
         return code;
-    const char *name = tool_string(seen.json, resource->key);
-    code = record_delete(tool, resource->folder, name, tool_if_match(tool, &seen, etag), query);
-    if (code == TOOL_DONE && tool->json)
-        tool_json_print(seen.json);
-    else if (code == TOOL_DONE)
-        tool_done_print(tool, name, done);
+    code = tool_seen_delete(tool, resource, &seen, query, done);
     json_decref(seen.json);
     return code;
 }

@@ -245,6 +245,12 @@ const char *tool_if_match(const struct tool *tool, const struct client_answer *s
  * "NAME done". */
 int tool_resource_delete(struct tool *tool, const struct tool_resource *resource, const char *query,
                          const char *done);
+/* The same of a record that was got already. */
+int tool_seen_delete(struct tool *tool, const struct tool_resource *resource,
+                     const struct client_answer *seen, const char *query, const char *done);
+/* "NAME done", or with --json the record that is gone. */
+void tool_gone_print(const struct tool *tool, const struct tool_resource *resource,
+                     const json_t *seen, const char *done);
 
 /* ---- printing ---- */
 

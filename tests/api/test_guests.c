@@ -1,203 +1,24 @@
-/* What a holder does at the host of his address while another operator is its authority:
- * opb.example hosts dan@opa.example, and asks opa.example, whose engine answers in the process. */
-#include "tests/api/client.h"
+/* What a holder leaves at the host of his address while another operator is its authority: a lock,
+ * a recovery key. */
+#include "tests/api/guest_world.h"
 
 #include "api/internal.h"
 #include "api/json.h"
-#include "api/porting.h"
-#include "base/status.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#define DAN   "/v1/addresses/dan@opa.example"
 #define LOCK  "/federation/v1/addresses/dan%40opa.example/lock"
 #define LEAVE "/federation/v1/addresses/dan%40opa.example/recovery-key"
 #define KEY   "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
-#define DAY_S 86400u
 
-enum place { A, B, PLACES };
-static const char *const domains[PLACES] = {"opa.example", "opb.example"};
-
-enum fault { NONE, LOSE, LOSE_ANSWER };
-
-struct world {
-    struct fixture *at[PLACES];
-    struct porting *engines[PLACES];
-    enum fault fault; /* of what opb.example asks */
-    unsigned asked;   /* how often it did */
-    char told[512];   /* what the holder was told last, at opb.example */
-};
-
-/* ---- the network ---- */
-
-static void deliver(struct world *w, const char *from, const char *method, const char *path,
-                    const json_t *body, struct federation_answer *answer)
-{
-    char proven[1][256];
-    const struct federation_request request = {.method = method,
-                                               .path = path,
-                                               .query = "",
-                                               .proven = (const char(*)[256])proven,
-                                               .proven_count = 1,
-                                               .served = domains[A],
-                                               .body = body};
-    snprintf(proven[0], sizeof(proven[0]), "%s", from);
-    if (porting_handle(w->engines[A], &request, answer))
-        answer->status = 500;
-}
-
-static int ask(const char *from, const char *to, const char *method, const char *path,
-               const json_t *body, struct federation_answer *answer, void *arg)
-{
-    struct world *w = arg;
-    assert_string_equal(from, domains[B]);
-    assert_string_equal(to, domains[A]);
-    w->asked++;
-    if (w->fault == LOSE)
-        return -ETIMEDOUT;
-    deliver(w, from, method, path, body, answer);
-    return w->fault == LOSE_ANSWER ? -ETIMEDOUT : 0;
-}
-
-/* ---- the operators ---- */
-
-static int notice(const char *domain, const struct store_address *address, const char *text,
-                  void *arg)
-{
-    struct world *w = arg;
-    assert_string_equal(domain, domains[B]);
-    assert_string_equal(address->user, "dan");
-    snprintf(w->told, sizeof(w->told), "%s", text);
-    return 0;
-}
-
-static void operator_open(struct world *w, int place)
-{
-    const struct porting_conf conf = {.terms = {.grace = 3 * DAY_S, .freeze = 3 * DAY_S},
-                                      .moved = 7 * DAY_S};
-    void *state = NULL;
-    fixture_setup(&state);
-    struct fixture *fixture = w->at[place] = state;
-    const struct porting_parts parts = {
-        .store = fixture->store, .ask = ask, .ask_arg = w, .notice = notice, .notice_arg = w};
-    assert_int_equal(porting_open(&conf, &parts, &w->engines[place]), 0);
-    api_stop(fixture->api);
-    fixture_start(fixture, &(struct api_parts){.store = fixture->store,
-                                               .resolver = &fixture->resolver,
-                                               .porting = w->engines[place]});
-}
-
-static int world_setup(void **state)
-{
-    struct world *w = calloc(1, sizeof(*w));
-    assert_non_null(w);
-    for (int i = 0; i < PLACES; i++)
-        operator_open(w, i);
-    add(w->at[A], "/v1/domains", OPA);
-    add(w->at[B], "/v1/domains", OPB);
-    for (int i = 0; i < PLACES; i++)
-        add(w->at[i], "/v1/addresses",
-            "{\"address\": \"dan@opa.example\", \"hosting\": \"opb.example\"}");
-    *state = w;
-    return 0;
-}
-
-static int world_teardown(void **state)
-{
-    struct world *w = *state;
-    for (int i = 0; i < PLACES; i++) {
-        void *fixture = w->at[i];
-        api_stop(w->at[i]->api);
-        w->at[i]->api = NULL;
-        porting_stop(w->engines[i]);
-        fixture_teardown(&fixture);
-    }
-    free(w);
-    return 0;
-}
-
-/* ---- in few words ---- */
-
-/* A member of the record at this path, as it is at one of them; "null", where it is that. */
-static const char *member_at(struct world *w, int place, const char *path, const char *name)
-{
-    static char text[256];
-    struct response response;
-    http(w->at[place], GET(path), &response);
-    const json_t *value = json_object_get(response.json, name);
-    const char *string = json_string_value(value);
-    snprintf(text, sizeof(text), "%s",
-             string                 ? string
-             : json_is_true(value)  ? "true"
-             : json_is_false(value) ? "false"
-                                    : "null");
-    response_done(&response);
-    return text;
-}
-
-static const char *member(struct world *w, int place, const char *name)
-{
-    return member_at(w, place, DAN, name);
-}
-
-/* Of what protects the address, where that is kept. */
-static const char *guard_member(struct world *w, const char *name)
-{
-    return member_at(w, A, DAN "/protection", name);
-}
+/* ---- the lock ---- */
 
 static void locked_are(struct world *w, const char *at_authority, const char *at_host)
 {
     assert_string_equal(member(w, A, "locked"), at_authority);
     assert_string_equal(member(w, B, "locked"), at_host);
 }
-
-/* The authority answers whoever has proven this domain. */
-static void expect_answer(struct world *w, const char *from, const char *method, const char *path,
-                          json_t *body, unsigned status, const char *reason)
-{
-    struct federation_answer answer = {.status = 0};
-    deliver(w, from, method, path, body, &answer);
-    assert_int_equal(answer.status, status);
-    assert_string_equal(text_of(answer.body, "reason"), reason);
-    json_decref(answer.body);
-    json_decref(body);
-}
-
-static void code_make_for(struct world *w, const char *body, char code[TOKEN_MAX])
-{
-    struct response response;
-    http(w->at[B], POST(DAN "/auth-code", body), &response);
-    assert_int_equal(response.status, 201);
-    snprintf(code, TOKEN_MAX, "%s", text_of(response.json, "auth_code"));
-    response_done(&response);
-}
-
-static void code_make(struct world *w, char code[TOKEN_MAX])
-{
-    code_make_for(w, "{}", code);
-}
-
-/* Somebody asks for it with this code. */
-static void expect_port_to(struct world *w, const char *gaining, const char *code, unsigned status,
-                           const char *reason)
-{
-    expect_answer(w, gaining, "POST", "/federation/v1/ports",
-                  json_pack("{s:s, s:s, s:s, s:s, s:s}", "request",
-                            "00000000000000000000000000000001", "kind", "code", "address",
-                            "dan@opa.example", "gaining", gaining, "code", code),
-                  status, reason);
-}
-
-static void expect_port(struct world *w, const char *code, unsigned status, const char *reason)
-{
-    expect_port_to(w, "opc.example", code, status, reason);
-}
-
-/* ---- the lock ---- */
 
 static void a_guests_lock_holds_at_its_authority(void **state)
 {
@@ -361,9 +182,9 @@ static void wrong_codes_of_a_host_count_with_those_of_ports(void **state)
     char code[TOKEN_MAX];
     code_make(w, code);
     for (int i = 0; i < PORTING_WRONG_BURST; i++)
-        expect_answer(w, domains[B], "PUT", LEAVE, key_leave("guess"), 403, "bad-code");
-    expect_answer(w, domains[B], "PUT", LEAVE, key_leave(code), 429, "too-many-wrong-proofs");
-    expect_port_to(w, domains[B], code, 429, "too-many-wrong-proofs");
+        expect_answer(w, HOST, "PUT", LEAVE, key_leave("guess"), 403, "bad-code");
+    expect_answer(w, HOST, "PUT", LEAVE, key_leave(code), 429, "too-many-wrong-proofs");
+    expect_port_to(w, HOST, code, 429, "too-many-wrong-proofs");
     expect_port(w, code, 200, "");
 }
 
@@ -374,9 +195,9 @@ static void only_the_host_leaves_a_key(void **state)
     code_make(w, code);
     expect_answer(w, "opc.example", "PUT", LEAVE, key_leave(code), 403, "not-the-host");
     expect_answer(w, "opc.example", "PUT", LEAVE, json_pack("{s:n}", "key"), 403, "not-the-host");
-    expect_answer(w, domains[B], "PUT", LEAVE, json_pack("{s:s}", "key", "ab"), 400, "malformed");
-    expect_answer(w, domains[B], "PUT", LEAVE, NULL, 400, "malformed");
-    expect_answer(w, domains[B], "PUT", LEAVE, json_pack("{s:s}", "key", KEY), 403, "bad-code");
+    expect_answer(w, HOST, "PUT", LEAVE, json_pack("{s:s}", "key", "ab"), 400, "malformed");
+    expect_answer(w, HOST, "PUT", LEAVE, NULL, 400, "malformed");
+    expect_answer(w, HOST, "PUT", LEAVE, json_pack("{s:s}", "key", KEY), 403, "bad-code");
     assert_string_equal(guard_member(w, "next_recovery_key"), "null");
 }
 
@@ -408,7 +229,7 @@ static void a_guests_key_is_taken_back_until_it_works(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, guest_world_setup, guest_world_teardown)
         TEST(a_guests_lock_holds_at_its_authority),
         TEST(a_lock_that_the_authority_has_not_confirmed_is_none),
         TEST(what_is_refused_here_is_not_asked_there),

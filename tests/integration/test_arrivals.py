@@ -189,7 +189,7 @@ def test_a_second_port_is_followed_by_who_remembers_the_first(lab, alice, carol,
     if left_behind == "moved":
         lab.edges["c"].tool("address", "set", user, "--state", "moved", "--hosting", "opd.example")
     elif left_behind == "nothing":
-        lab.edges["c"].tool("address", "del", user)
+        lab.edges["c"].tool("address", "purge", user)
     else:
         busy(alice, inside_a, call(alice, inside_a, f"sip:{user}"), carol)
         assert not ladder("d")

@@ -10,7 +10,7 @@ import pytest
 
 from lab.lab import Lab
 from lab.plan import SIP_PORT
-from lab.process import wait_until
+from lab.process import run, wait_until
 from lab.sip import UdpAgent
 
 PORT = 8444
@@ -115,3 +115,67 @@ def test_a_key_that_was_left_by_the_host_moves_the_address(lab, plan):
     tool(lab.edge_b, "port", "start", address, "opb.example", "--recovery-key", key)
     wait_until(lambda: lab.edge_b.tool_json("address", "show", address)["state"] == "hosted",
                "it has come home", 20)
+
+
+def shown(edge, address):
+    """Its state; None where it is not there."""
+    done = tool(edge, "address", "show", address, "--json", check=False)
+    return json.loads(done.stdout)["state"] if done.returncode == 0 else None
+
+
+def test_the_authority_releases_an_address_for_its_host(lab):
+    address = guest(lab, "rita")
+    done = tool(lab.edge_a, "address", "del", address, stdin="guess", check=False)
+    assert done.returncode == 1 and "the auth code is wrong" in done.stderr
+    code = code_of(lab.edge_a, address)
+    lab.edge_a.tool("address", "set", address, "--locked", "yes")
+    done = tool(lab.edge_a, "address", "del", address, stdin=code, check=False)
+    assert done.returncode == 1 and "locked" in done.stderr
+    lab.edge_a.tool("address", "set", address, "--locked", "no")
+    assert tool(lab.edge_a, "address", "del", address, "--dry-run",
+                stdin=code).stdout == f"{address} would be released\n"
+    assert shown(lab.edge_b, address) == "ported-out"
+    assert tool(lab.edge_a, "address", "del", address, stdin=code).stdout == f"{address} released\n"
+    assert shown(lab.edge_a, address) is None and shown(lab.edge_b, address) == "tombstone"
+
+
+def release_ask(lab, address, code):
+    """As opa.example asks opb.example; the HTTP status."""
+    path = lab.pki.path
+    done = run(["curl", "--silent", "--insecure", "--noproxy", "*", "--max-time", "30",
+                "--output", os.devnull, "--write-out", "%{http_code}", "--cert", path("edge-a.pem"),
+                "--key", path("edge-a.key"), "--header", "Content-Type: application/json",
+                "--data-binary", json.dumps({"code": code.strip()}),
+                f"https://{lab.plan.b.edge}:{PORT}/federation/v1/addresses/"
+                f"{address.replace('@', '%40')}/release"])
+    return int(done.stdout)
+
+
+def test_a_host_that_died_before_it_heard_of_the_release_makes_good(lab):
+    """The authority has released it; the host, which comes back, does not know."""
+    address = guest(lab, "rolf")
+    code = code_of(lab.edge_a, address)
+    lab.edge_a.program.kill()
+    try:
+        assert release_ask(lab, address, "guess") == 403
+        assert release_ask(lab, address, code) == 200
+    finally:
+        lab.edge_a.start()
+        lab.edge_a.wait_ready()
+    assert (shown(lab.edge_a, address), shown(lab.edge_b, address)) == ("ported-in", "tombstone")
+    tool(lab.edge_a, "address", "del", address, stdin=code)
+    assert shown(lab.edge_a, address) is None
+    assert release_ask(lab, address, code) == 200  # as often as it asks
+
+
+def test_an_operator_ends_a_guest_whose_authority_is_gone(lab):
+    address = guest(lab, "rosa")
+    lab.edge_b.program.kill()
+    try:
+        done = tool(lab.edge_a, "address", "del", address, stdin="any", check=False)
+        assert done.returncode == 1
+        lab.edge_a.tool("address", "purge", address)
+        assert shown(lab.edge_a, address) is None
+    finally:
+        lab.edge_b.start()
+        lab.edge_b.wait_ready()

@@ -395,6 +395,16 @@ def test_a_released_address_is_a_tombstone_until_it_is_purged(root):
     root.refused("DELETE", path, 404, "no-such-record", headers=ANY)
 
 
+def test_an_auth_code_releases(root):
+    path = "/v1/addresses/frida@opa.example"
+    root.done("POST", "/v1/addresses", {"address": "frida@opa.example"}, 201)
+    code = {"code": root.done("POST", path + "/auth-code", {}, 201).json["auth_code"]}
+    root.refused("POST", path + "/release", 403, "bad-proof", {"code": "no"}, field="code")
+    root.done("POST", path + "/release?dry_run=true", code, 204)
+    root.done("POST", path + "/release", code, 204)
+    assert root.get(path)["state"] == "tombstone"
+
+
 def test_imports(root, operator):
     new = [{"address": f"u{number}@opa.example"} for number in range(3)]
     bad = [*new, {"address": "u 3@opa.example"}]

@@ -122,7 +122,7 @@ def test_all_workers_know_what_one_was_told(lab, alice, bob, carol, inside_a, la
         if number == 0:
             four_workers("dora.mae@opb.example: opc.example", mark)
     assert len(ladder("b")) == 1 and len(ladder("c")) == 12
-    lab.edges["c"].tool("address", "del", "dora.mae@opb.example")
+    lab.edges["c"].tool("address", "purge", "dora.mae@opb.example")
     lab.edges["b"].tool("address", "set", "dora.mae@opb.example", "--state", "hosted", "--hosting",
                         "opb.example")
     for number in range(12):
@@ -168,7 +168,7 @@ def test_who_came_back_to_his_authority_is_found_there(lab, alice, bob, carol, i
     """The former host knows nothing of him: 404."""
     port(lab, "erin@opb.example")
     busy(alice, inside_a, call(alice, inside_a, "sip:erin@opb.example"), carol)
-    lab.edges["c"].tool("address", "del", "erin@opb.example")
+    lab.edges["c"].tool("address", "purge", "erin@opb.example")
     lab.edges["b"].tool("address", "set", "erin@opb.example", "--state", "hosted", "--hosting",
                         "opb.example")
     busy(alice, inside_a, call(alice, inside_a, "sip:erin@opb.example"), bob)

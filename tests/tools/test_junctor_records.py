@@ -8,8 +8,8 @@ import signal
 import subprocess
 import sys
 
-from harness import (CORE, DONE, LIMIT_S, REFUSED, TOOL, UNREACHABLE, Relay, Script, http_answer,
-                     main)
+from harness import (CORE, DONE, LIMIT_S, REFUSED, TOOL, UNREACHABLE, USAGE, Relay, Script,
+                     http_answer, main)
 
 PIN = "0123456789abcdef" * 4
 TOKEN = re.compile(r"^jct_[a-z0-9]{12}_[A-Za-z0-9_-]{43}\n$")
@@ -128,7 +128,8 @@ def numbers_lead_to_addresses(daemon):
 
 
 def a_number_of_an_enum_zone_is_an_address_too(daemon):
-    """By which it is changed; the short name means the long one. Only its authority can lock it."""
+    """By which it is changed; the short name means the long one. Only its authority can lock or
+    release it; the operator can end its entry here."""
     daemon.fill()
     daemon.run("number", "add", "+49301234", "alice@opa.example", "--zone", "9.4.e164.example")
     line = daemon.run("number", "list")[0].splitlines()[1]
@@ -142,7 +143,13 @@ def a_number_of_an_enum_zone_is_an_address_too(daemon):
     assert daemon.json("address", "show", "+49301234@9.4.e164.example")["owner"] == "walter"
     _, err = daemon.run("address", "set", "+49301234", "--locked", "yes", code=REFUSED)
     assert "9.4.e164.example cannot be asked: this node asks no other operators" in err, err
-    daemon.run("address", "del", "+49301234")
+    for words, stdin, code, said in (
+            ((), b"\n", USAGE, "standard input: has no"),
+            (("--if-version", "1"), b"x", USAGE, "--if-version does not go with"),
+            ((), b"x", REFUSED, "the auth code is wrong")):
+        _, err = daemon.run("address", "del", "+49301234", *words, stdin=stdin, code=code)
+        assert said in err, err
+    daemon.run("address", "purge", "+49301234")
     assert daemon.run("number", "list") == ("", "")
     _, err = daemon.run("address", "show", "+49301234", code=REFUSED)
     assert "is in no ENUM zone of ours" in err, err
