@@ -246,6 +246,13 @@ static bool known_find(struct api_call *call, const struct porting_wish *wish,
     return status == 0;
 }
 
+static bool is_of(const struct store_port *port, const struct porting_wish *wish)
+{
+    const char *domain = wish->address.domain; /* "": of a number whose zone is not known */
+    return strcmp(port->address.user, wish->address.user) == 0 &&
+           (!domain[0] || strcmp(port->address.domain, domain) == 0);
+}
+
 int api_port_post(struct api_call *call)
 {
     struct move *move = move_begin(call, STORE_PORT_ASK);
@@ -257,11 +264,11 @@ int api_port_post(struct api_call *call)
         api_address_format(&move->wish.address, name);
     else
         snprintf(name, sizeof(name), "%s", move->wish.address.user);
-    if (!known_find(call, &move->wish, &known))
+    bool is_known = known_find(call, &move->wish, &known);
+    bool is_same = is_known && is_of(&known, &move->wish);
+    if (!is_known || (!is_same && move->wish.by_key)) /* the store refuses a nonce used twice */
         return api_run(call, name, move_do, port_made);
-    const char *domain = move->wish.address.domain; /* "": of a number whose zone is not known */
-    if (strcmp(known.address.user, move->wish.address.user) != 0 ||
-        (domain[0] && strcmp(known.address.domain, domain) != 0))
+    if (!is_same)
         return api_problem_from_status(&call->problem, STATUS_MISMATCH, "Idempotency-Key");
     return made_reply(call, known.id, "");
 }

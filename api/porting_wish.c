@@ -14,15 +14,20 @@ static enum api_problem_kind problem_kind(const struct federation_answer *answer
     switch (porting_reason_of(answer->body)) {
     case STORE_PORT_LOCKED_BY_HOLDER:
         return API_PROBLEM_LOCKED;
+    case STORE_PORT_FROZEN:
+        return API_PROBLEM_FROZEN;
     case STORE_PORT_ALREADY_PENDING:
         return API_PROBLEM_PORTING;
+    case STORE_PORT_ALREADY_THERE:
+        return API_PROBLEM_EXISTS;
     case STORE_PORT_BAD_CODE:
+    case STORE_PORT_BAD_PROOF:
         return API_PROBLEM_PROOF;
     default:
         return answer->status == 404   ? API_PROBLEM_NO_RECORD
                : answer->status == 403 ? API_PROBLEM_FORBIDDEN
                : answer->status == 429 ? API_PROBLEM_RATE
-               : answer->status < 500  ? API_PROBLEM_IN_USE
+               : answer->status < 500  ? API_PROBLEM_STATE
                                        : API_PROBLEM_BUSY;
     }
 }
@@ -95,6 +100,26 @@ static const char *actor_of(const struct porting_wish *wish)
     return *wish->actor ? wish->actor : PORTING_SOURCE;
 }
 
+/* Why the store does not let it begin. */
+static int start_refused(int status, const struct store_port *port, bool has_nonce,
+                         struct api_problem *problem)
+{
+    if (status == STATUS_PORTING)
+        return api_problem_set(problem, API_PROBLEM_PORTING, "address",
+                               "address: another port of it is under way: it ends first, or is "
+                               "cancelled");
+    if (status == STATUS_EXISTS)
+        return api_problem_set(problem, API_PROBLEM_EXISTS, "address",
+                               "address: %s hosts it already", port->gaining);
+    if (status == STATUS_MISMATCH && has_nonce)
+        return api_problem_set(problem, API_PROBLEM_EXISTS, "nonce",
+                               "nonce: %s has asked for another port with it already (%s): draw a "
+                               "new one, and sign that",
+                               port->gaining, port->id);
+    return api_problem_from_status(problem, status,
+                                   status == STATUS_NOTFOUND ? port->gaining : port->address.user);
+}
+
 /* `target`: whom a number is to lead to; NULL: it is none, or comes back. */
 static int port_start(struct porting *porting, const char *actor, const struct store_port *port,
                       const struct porting_proof *proof, const struct store_address *target,
@@ -111,11 +136,7 @@ static int port_start(struct porting *porting, const char *actor, const struct s
     status = porting_submit(porting, actor, &command, NULL);
     if (status) {
         porting_drop(porting, port->id);
-        if (status == STATUS_PORTING)
-            return api_problem_set(problem, API_PROBLEM_IN_USE, "address",
-                                   "address: another port of it is under way");
-        return api_problem_from_status(
-            problem, status, status == STATUS_NOTFOUND ? port->gaining : port->address.user);
+        return start_refused(status, port, *proof->nonce != '\0', problem);
     }
     porting_kick(porting);
     return 0;
@@ -131,7 +152,7 @@ static int undone_find(struct porting *porting, const struct porting_wish *wish,
     if (status)
         return api_problem_from_status(problem, status, wish->undoes);
     if (undone->losing[0] == '\0')
-        return api_problem_set(problem, API_PROBLEM_IN_USE, "undoes",
+        return api_problem_set(problem, API_PROBLEM_STATE, "undoes",
                                "undoes: this port was not committed, so there is nothing to undo");
     return 0;
 }
@@ -191,7 +212,7 @@ static int cancel_begin(struct porting *porting, const struct porting_wish *wish
     order->reason = wish->reason ? wish->reason : STORE_PORT_BY_HOLDER;
     int status = porting_submit(porting, actor_of(wish), &command, NULL);
     if (status == STATUS_STATE)
-        return api_problem_set(problem, API_PROBLEM_IN_USE, NULL,
+        return api_problem_set(problem, API_PROBLEM_STATE, NULL,
                                "%s: it is over already, or committed; a committed port can be "
                                "undone",
                                wish->id);

@@ -248,7 +248,8 @@ static int start_check(const struct store_apply *apply, const struct store_port 
     ret = store_record_host(apply->txn, &port->address, &host);
     if (ret)
         return ret == STATUS_NOTFOUND ? 0 : ret;
-    bool serves = host.state == STORE_ADDRESS_HOSTED || host.state == STORE_ADDRESS_PORTED_IN;
+    bool serves = host.state == STORE_ADDRESS_HOSTED || host.state == STORE_ADDRESS_PORTED_IN ||
+                  host.state == STORE_ADDRESS_PORTED_OUT;
     return serves && strcmp(host.hosting, port->gaining) == 0 ? STATUS_EXISTS : 0;
 }
 
@@ -265,6 +266,8 @@ int store_apply_port_start(struct store_apply *apply)
     port.created_ms = apply->position.time_ms;
     port.deadline_ms = apply->position.time_ms + REQUEST_MS;
     int ret = store_port_read(apply->txn, port.role, port.id, &known);
+    if (ret == 0 && !store_port_is_same(&known, &port))
+        return STATUS_MISMATCH;
     if (ret != STATUS_NOTFOUND)
         return ret; /* known: begun already */
     ret = start_check(apply, &port);

@@ -214,6 +214,27 @@ static void an_approved_port_moves_and_its_secret_takes_it_back(void **state)
     response_done(&bob);
 }
 
+/* Each refusal has the type and the words of what stands in the way. */
+static void a_refusal_says_what_stands_in_the_way(void **state)
+{
+    const struct fixture *fixture = *state;
+    struct made port = port_of_bob(fixture, "{}");
+    const char *again = "{\"address\": \"bob@opa.example\", \"gaining\": \"opb.example\", "
+                        "\"code\": \"x\"}";
+    expect_problem(fixture, as(user_1, POST("/v1/ports", again)), 409, "port-pending", "address",
+                   "another port of it is under way");
+    expect_problem(fixture, as(op_a, POST(below(port.path, "allow"), "{}")), 409, "port-state", "",
+                   "not in a state in which this can happen");
+    expect_status(fixture, as(op_a, POST(below(port.path, "approve"), "{}")), 200);
+    turns();
+    expect_problem(fixture, as(op_a, POST(below(port.path, "reject"), "{}")), 409, "port-state", "",
+                   "not in a state in which this can happen");
+    expect_problem(fixture, as(user_1, POST(below(port.path, "cancel"), "{}")), 409, "port-state",
+                   "", "a committed port can be undone");
+    expect_problem(fixture, as(user_1, POST("/v1/ports", again)), 409, "exists", "address",
+                   "opb.example hosts it already");
+}
+
 static void the_holder_gives_it_up(void **state)
 {
     const struct fixture *fixture = *state;
@@ -549,6 +570,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         PORTS_TEST(an_approval_too_early_says_so),
         PORTS_TEST(an_approved_port_moves_and_its_secret_takes_it_back),
+        PORTS_TEST(a_refusal_says_what_stands_in_the_way),
         PORTS_TEST(the_holder_gives_it_up),
         PORTS_TEST(the_old_host_refuses_with_a_reason),
         PORTS_TEST(a_code_for_another_host_is_no_code),

@@ -369,10 +369,10 @@ def test_ports(root, operator, user):
         field="code")
     root.refused("POST", path + "/undo", 400, "invalid-field", {**signed, "signature": "0"},
                  field="signature")
-    root.refused("POST", path + "/object", 409, "in-use", {})
-    root.refused("POST", path + "/allow", 409, "in-use", {})
+    root.refused("POST", path + "/object", 409, "port-state", {})
+    root.refused("POST", path + "/allow", 409, "port-state", {})
     operator.done("POST", path + "/approve", {})
-    root.refused("POST", path + "/reject", 409, "in-use", {})
+    root.refused("POST", path + "/reject", 409, "port-state", {})
     undo = root.done("POST", path + "/undo", {"secret": secret}, 201)
     wait_until(lambda: root.get(path)["state"] == "undone", "undo")
     wait_until(lambda: root.get(undo.headers["Location"])["state"] == "completed", "its end")

@@ -423,6 +423,19 @@ static void the_gaining_host_prepares_and_serves(void **state)
     assert_int_equal(port_get(f, STORE_PORT_GAINING, port.id).state, STORE_PORT_COMMITTED);
 }
 
+static void who_begins_again_begins_no_second_port(void **state)
+{
+    struct fixture *f = *state;
+    struct store_port port = port_of("opb.example", REQUEST_A, 0);
+    start(f, &port);
+    uint64_t version = port_get(f, STORE_PORT_GAINING, port.id).version;
+    struct store_command again = order_of(STORE_PORT_START, &port, BEGIN_MS);
+    assert_int_equal(submit(f, &again), 0);
+    assert_int_equal(port_get(f, STORE_PORT_GAINING, port.id).version, version);
+    again.order.port.address.user[0] = 'b';
+    assert_int_equal(submit(f, &again), STATUS_MISMATCH);
+}
+
 static void a_port_that_fails_leaves_nothing_prepared(void **state)
 {
     struct fixture *f = *state;
@@ -676,6 +689,7 @@ int main(void)
         AT_AUTHORITY(what_was_cancelled_before_it_came_does_not_come),
         AT_AUTHORITY(what_is_over_goes_after_ninety_days),
         AT_HOST(the_gaining_host_prepares_and_serves),
+        AT_HOST(who_begins_again_begins_no_second_port),
         AT_HOST(a_port_that_fails_leaves_nothing_prepared),
         AT_HOST(who_missed_the_commit_hears_that_it_was_undone),
         AT_HOST(a_refusal_that_comes_late_changes_nothing),
