@@ -9,6 +9,13 @@
 
 #define PATH_SIZE (sizeof(PORTING_PATH) + STORE_PORT_ID_LEN + 16)
 
+/* Something else than a port keeps it as it is: what leads to the address, or a key that works. */
+static bool is_held(const struct federation_answer *answer)
+{
+    const char *reason = porting_text_of(answer->body, "reason");
+    return reason && (strcmp(reason, "in-use") == 0 || strcmp(reason, "key-works") == 0);
+}
+
 static enum api_problem_kind problem_kind(const struct federation_answer *answer)
 {
     switch (porting_reason_of(answer->body)) {
@@ -27,6 +34,7 @@ static enum api_problem_kind problem_kind(const struct federation_answer *answer
         return answer->status == 404   ? API_PROBLEM_NO_RECORD
                : answer->status == 403 ? API_PROBLEM_FORBIDDEN
                : answer->status == 429 ? API_PROBLEM_RATE
+               : is_held(answer)       ? API_PROBLEM_IN_USE
                : answer->status < 500  ? API_PROBLEM_STATE
                                        : API_PROBLEM_BUSY;
     }
