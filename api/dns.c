@@ -1,5 +1,6 @@
 /* /v1/dns/records/{domain}: the records that should exist in DNS, page by page. The first page has
  * all but those of single addresses, and what stands against them. */
+#include "api/moves.h"
 #include "api/records.h"
 
 #include "base/status.h"
@@ -37,6 +38,14 @@ static struct zone_conf *zone_copy(struct api *api)
         *copy = (struct zone_conf){.ttl_s = 0};
     pthread_mutex_unlock(&api->lock);
     return copy;
+}
+
+uint32_t api_zone_ttl(struct api *api)
+{
+    pthread_mutex_lock(&api->lock);
+    uint32_t ttl_s = api->zone ? api->zone->ttl_s : 0;
+    pthread_mutex_unlock(&api->lock);
+    return ttl_s;
 }
 
 struct records {

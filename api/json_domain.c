@@ -59,6 +59,8 @@ int api_domain_decode(const json_t *object, const char *name, struct store_domai
         {"quarantine_days", JSON_INTEGER, 0},
         {"address_records", JSON_TRUE, 0},
         {"port_redirects", JSON_TRUE, 0},
+        {"move", JSON_STRING, API_PRINTED},
+        {"move_to", JSON_STRING, API_PRINTED},
         {"warnings", JSON_ARRAY, API_PRINTED},
         {"created", JSON_STRING, API_PRINTED},
         {"version", JSON_INTEGER, API_PRINTED},
@@ -82,6 +84,16 @@ int api_domain_decode(const json_t *object, const char *name, struct store_domai
     return 0;
 }
 
+/* Said only of one that moves. Returns the record; accepts NULL. */
+static json_t *move_encode(const struct store_domain *domain, json_t *json)
+{
+    if (json && domain->move)
+        json_object_set_new(json, "move", json_string(store_domain_move_text(domain->move)));
+    if (json && *domain->move_to)
+        json_object_set_new(json, "move_to", json_string(domain->move_to));
+    return json;
+}
+
 json_t *api_domain_encode(const struct store_domain *domain)
 {
     json_t *cores = json_array();
@@ -93,11 +105,11 @@ json_t *api_domain_encode(const struct store_domain *domain)
             return NULL;
         }
     }
-    return api_json_stamp(json_pack("{s:s, s:o, s:s, s:I, s:I, s:b, s:b}", "name", domain->name,
-                                    "cores", cores, "unknown", policy_names[domain->unknown],
-                                    "claims_per_owner", (json_int_t)domain->claims_per_owner,
-                                    "quarantine_days", (json_int_t)domain->quarantine_days,
-                                    "address_records", !domain->unpublished, "port_redirects",
-                                    domain->redirects),
-                          domain->created_ms, domain->version);
+    json_t *json = move_encode(
+        domain, json_pack("{s:s, s:o, s:s, s:I, s:I, s:b, s:b}", "name", domain->name, "cores",
+                          cores, "unknown", policy_names[domain->unknown], "claims_per_owner",
+                          (json_int_t)domain->claims_per_owner, "quarantine_days",
+                          (json_int_t)domain->quarantine_days, "address_records",
+                          !domain->unpublished, "port_redirects", domain->redirects));
+    return api_json_stamp(json, domain->created_ms, domain->version);
 }

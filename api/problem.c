@@ -41,7 +41,8 @@ static const struct {
     {STATUS_PORTING, API_PROBLEM_PORTING,
      "a port of it is under way, or can still be undone: that ends first"},
     {STATUS_FROZEN, API_PROBLEM_FROZEN,
-     "may not be ported: it was ported a short time ago, or its operator froze it"},
+     "is frozen: it was ported a short time ago, its operator froze it, or its domain moves to "
+     "another operator"},
     {STATUS_PROOF, API_PROBLEM_PROOF,
      "the auth code, secret or signature is wrong, used, expired or for another gaining domain"},
     {STATUS_STATE, API_PROBLEM_STATE, "the port is in no state in which that can be done"},

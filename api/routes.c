@@ -1,4 +1,5 @@
 /* The one table of routes, and how a path finds its row. */
+#include "api/moves.h"
 #include "api/ports.h"
 #include "api/records.h"
 
@@ -29,6 +30,12 @@ static const struct api_route routes[] = {
     {API_GET, "/v1/domains/{name}", "", api_record_get, OPERATOR, &api_kind_domain},
     {API_PUT, "/v1/domains/{name}", "", api_record_put, OPERATOR, &api_kind_domain},
     {API_DELETE, "/v1/domains/{name}", "", api_record_delete, ADMIN, &api_kind_domain},
+    {API_GET, "/v1/domains/{name}/move", "", api_domain_move_get, ADMIN, NULL},
+    {API_POST, "/v1/domains/{name}/move", "", api_domain_move_post, ADMIN, NULL},
+    {API_GET, "/v1/domains/{name}/copy", PAGE, api_domain_copy_get, ADMIN, NULL},
+    {API_POST, "/v1/domains/{name}/copy", "", api_domain_copy_post,
+     API_ADMIN | API_LARGE | API_NO_DRY_RUN, NULL},
+    {API_POST, "/v1/domains/{name}/clear", "", api_domain_clear_post, ADMIN, NULL},
 
     {API_GET, "/v1/addresses", "domain owner state cursor limit", api_addresses_get, API_ALL, NULL},
     {API_POST, "/v1/addresses", "", api_address_post, API_ALL, NULL},

@@ -115,6 +115,7 @@ static const struct zone_target *host_at(const struct zone_conf *conf, size_t in
 struct zone_list {
     const struct zone_conf *conf;
     const char *domain;
+    uint32_t ttl_s;
     bool inside[ZONE_TARGETS_MAX + 1]; /* by host: its host belongs to this domain's zone */
     struct zone_record record;         /* the one being made */
     zone_record_h *each;
@@ -137,7 +138,7 @@ __attribute__((format(printf, 3, 4))) static void record_begin(struct zone_list 
     if (!list_goes_on(list))
         return;
     list->record.type = type;
-    list->record.ttl_s = list->conf->ttl_s;
+    list->record.ttl_s = list->ttl_s;
     va_start(args, format);
     int len = vsnprintf(list->record.name, sizeof(list->record.name), format, args);
     va_end(args);
@@ -303,12 +304,22 @@ static void receipts_add(struct zone_list *list)
     }
 }
 
+/* Of a domain that is about to move. */
+static uint32_t zone_ttl(const struct zone_conf *conf, const struct store_domain *domain)
+{
+    return domain->move != STORE_MOVE_NONE && conf->ttl_s > ZONE_MOVE_TTL_S ? ZONE_MOVE_TTL_S
+                                                                            : conf->ttl_s;
+}
+
 int zone_domain_records(const struct zone_conf *conf, struct store_reader *reader,
                         const char *domain, zone_record_h *each, void *arg)
 {
     struct zone_list list = {.conf = conf, .domain = domain, .each = each, .arg = arg};
     struct store_domain record;
     int ours = store_domain_get(reader, domain, &record);
+    if (ours == 0 && record.move == STORE_MOVE_ARRIVING)
+        ours = STATUS_NOTFOUND; /* another operator has it still */
+    list.ttl_s = ours == 0 ? zone_ttl(conf, &record) : conf->ttl_s;
     bool has_hosts = inside_find(&list, reader);
     if (list.status != 0)
         return list.status;

@@ -65,6 +65,9 @@ struct zone_record {
     char data[ZONE_DATA_MAX + 1]; /* presentation format; names in it end with a dot */
 };
 
+#define ZONE_MOVE_TTL_S 60 /* of a domain's records while it leaves for another operator, at most  \
+                            */
+
 /* "NAME. TTL IN TYPE DATA": a line of a zone file, without line end. Returns `line`. */
 const char *zone_record_line(const struct zone_record *record, char line[ZONE_LINE_MAX]);
 
@@ -120,7 +123,8 @@ typedef bool zone_record_h(const struct zone_record *record, void *arg);
 
 /* All but those of single addresses: at most 2 + ZONE_RECEIPTS_MAX + (ZONE_TARGETS_MAX + 1) * (1 +
  * ZONE_ADDRESSES_MAX + ZONE_KEYS_MAX) of them, none twice. A domain that is not ours has only those
- * of the hosts inside it that are in none of our domains. Needs a begun reader. Returns 0;
+ * of the hosts inside it that are in none of our domains; likewise one that is only being copied to
+ * here. Needs a begun reader. Returns 0;
  * STATUS_NOTFOUND where the domain has neither; STATUS_LIMIT where a name would be longer than DNS
  * allows; or a store status. */
 int zone_domain_records(const struct zone_conf *conf, struct store_reader *reader,

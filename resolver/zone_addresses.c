@@ -21,6 +21,8 @@ bool zone_has_numbers(const struct zone_conf *conf, const char *domain)
 
 bool zone_publishes_addresses(const struct zone_conf *conf, const struct store_domain *domain)
 {
+    if (domain->move == STORE_MOVE_ARRIVING)
+        return false; /* another operator has it still */
     if (zone_has_numbers(conf, domain->name))
         return !domain->unpublished;
     return conf->address_records && !domain->unpublished &&

@@ -82,6 +82,8 @@ static store_apply_h *const operations[STORE_OP_COUNT] = {
     [STORE_PORT_PAID] = store_apply_port_paid,
     [STORE_GUARD_PUT] = store_apply_guard_put,
     [STORE_GUARD_CODE] = store_apply_guard_code,
+    [STORE_DOMAIN_MOVE] = store_apply_domain_move,
+    [STORE_DOMAIN_CLEAR] = store_apply_domain_clear,
 };
 
 bool store_status_is_verdict(int status)
@@ -116,7 +118,8 @@ static int operation_run(struct store_apply *apply)
     bool is_known = (unsigned)command->op < STORE_OP_COUNT && operations[command->op];
     if (!is_known || strnlen(command->actor, STORE_ACTOR_MAX + 1) > STORE_ACTOR_MAX)
         return STATUS_MALFORMED;
-    return operations[command->op](apply);
+    int ret = store_move_check_frozen(apply);
+    return ret ? ret : operations[command->op](apply);
 }
 
 /* Judges a command that has no verdict yet. Position, and with it store time, moves on with

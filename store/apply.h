@@ -110,6 +110,11 @@ int store_port_let_go(struct store_apply *apply, const struct store_port *before
 /* Its holder is to be told of it as it is now: owed, if this record of the port is the one that
  * tells him by mail, and there is where to. */
 int store_port_owe_mail(const struct store_apply *apply, struct store_port *port);
+/* apply_moves.c */
+store_apply_h store_apply_domain_move, store_apply_domain_clear;
+/* STATUS_FROZEN where the command would change an address of a domain that leaves or is gone: what
+ * was copied would not be what is here. */
+int store_move_check_frozen(const struct store_apply *apply);
 
 /* apply_local.c */
 store_apply_h store_apply_journal_trim; /* of the log, but what it does to cursors is local */

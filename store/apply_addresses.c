@@ -139,12 +139,29 @@ static int address_find_free(const struct store_txn *txn, const struct store_rec
     return strcmp(old->owner, record->owner) == 0 ? 0 : STATUS_QUARANTINED;
 }
 
+/* Only with a whole domain that is copied to here come those that were released. */
+static int tombstone_check(const struct store_txn *txn, const struct store_record *record)
+{
+    struct store_domain domain;
+    int ret = store_domain_read(txn, record->address.domain, &domain);
+    if (ret)
+        return ret == STATUS_NOTFOUND ? STATUS_MALFORMED : ret;
+    bool is_home = strcmp(record->hosting, domain.name) == 0;
+    return domain.move == STORE_MOVE_ARRIVING && is_home && record->until_ms ? 0 : STATUS_MALFORMED;
+}
+
+static int home_check(const struct store_txn *txn, const struct store_record *record)
+{
+    return record->state == STORE_ADDRESS_TOMBSTONE ? tombstone_check(txn, record)
+                                                    : store_record_check_home(txn, record);
+}
+
 static int address_add(struct store_apply *apply, const struct store_record *given, bool claim)
 {
     struct store_record record = *given, old;
     int ret = store_record_check(&record);
     if (ret == 0)
-        ret = store_record_check_home(apply->txn, &record);
+        ret = home_check(apply->txn, &record);
     if (ret)
         return ret;
     int found = address_find_free(apply->txn, &record, &old);

@@ -73,8 +73,16 @@ int store_apply_domain_add(struct store_apply *apply)
 
 int store_apply_domain_put(struct store_apply *apply)
 {
+    struct store_domain domain = {.version = 0}, old;
     int ret = store_domain_check(&apply->command->domain);
-    return ret ? ret : record_put(apply, STORE_KIND_DOMAIN, &apply->command->domain);
+    if (ret == 0)
+        ret = store_domain_read(apply->txn, apply->command->domain.name, &old);
+    if (ret)
+        return ret;
+    store_domain_copy(&domain, &apply->command->domain);
+    domain.move = old.move;
+    memcpy(domain.move_to, old.move_to, sizeof(domain.move_to));
+    return record_put(apply, STORE_KIND_DOMAIN, &domain);
 }
 
 /* Does any address live below or at the domain, or is one to come? 0, STATUS_INUSE or a store

@@ -30,6 +30,7 @@ static int op_kind(enum store_op op)
     case STORE_DOMAIN_ADD:
     case STORE_DOMAIN_PUT:
     case STORE_DOMAIN_DEL:
+    case STORE_DOMAIN_CLEAR:
         return STORE_KIND_DOMAIN;
     case STORE_ADDRESS_ADD:
     case STORE_ADDRESS_PUT:
@@ -91,6 +92,23 @@ static void guard_code_unpack(struct store_unpack *unpack, struct store_guard *g
     store_unpack_bytes(unpack, guard->code_hash, STORE_HASH_LEN);
 }
 
+static void move_pack(struct store_pack *pack, const struct store_domain *domain)
+{
+    store_pack_string(pack, domain->name);
+    store_pack_u8(pack, (uint8_t)domain->move);
+    store_pack_string(pack, domain->move_to);
+}
+
+static void move_unpack(struct store_unpack *unpack, struct store_domain *domain)
+{
+    store_unpack_string(unpack, domain->name, sizeof(domain->name));
+    unsigned move = store_unpack_u8(unpack);
+    if (move >= STORE_MOVE_COUNT)
+        unpack->failed = true;
+    domain->move = (enum store_domain_move)(unpack->failed ? 0 : move);
+    store_unpack_string(unpack, domain->move_to, sizeof(domain->move_to));
+}
+
 static bool op_takes_order(enum store_op op)
 {
     return op == STORE_PORT_OPEN || op == STORE_PORT_STEP || op == STORE_PORT_START ||
@@ -133,8 +151,9 @@ static void order_unpack(struct store_unpack *unpack, struct store_port_order *o
 /* A deletion names its record and carries nothing else. */
 static bool op_takes_name_only(enum store_op op)
 {
-    return op == STORE_DOMAIN_DEL || op == STORE_ADDRESS_RELEASE || op == STORE_ADDRESS_PURGE ||
-           op == STORE_NUMBER_DEL || op == STORE_PEER_DEL || op == STORE_TOKEN_DEL;
+    return op == STORE_DOMAIN_DEL || op == STORE_DOMAIN_CLEAR || op == STORE_ADDRESS_RELEASE ||
+           op == STORE_ADDRESS_PURGE || op == STORE_NUMBER_DEL || op == STORE_PEER_DEL ||
+           op == STORE_TOKEN_DEL;
 }
 
 /* ---- names ---- */
@@ -196,6 +215,8 @@ static void argument_pack(struct store_pack *pack, const struct store_command *c
         order_pack(pack, &command->order);
     else if (command->op == STORE_GUARD_CODE)
         guard_code_pack(pack, &command->guard);
+    else if (command->op == STORE_DOMAIN_MOVE)
+        move_pack(pack, &command->domain);
     else if (kind >= 0)
         store_any_pack(pack, (enum store_kind)kind, &command->domain, true);
     else if (command->op == STORE_KEY_ADD)
@@ -217,6 +238,8 @@ static void argument_unpack(struct store_unpack *unpack, struct store_command *c
         order_unpack(unpack, &command->order);
     else if (command->op == STORE_GUARD_CODE)
         guard_code_unpack(unpack, &command->guard);
+    else if (command->op == STORE_DOMAIN_MOVE)
+        move_unpack(unpack, &command->domain);
     else if (kind >= 0)
         store_any_unpack(unpack, (enum store_kind)kind, (union store_any *)&command->domain);
     else if (command->op == STORE_KEY_ADD)

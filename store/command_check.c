@@ -19,7 +19,9 @@ static bool domain_fits(const struct store_domain *domain)
     if (!text_ends(domain->name, sizeof(domain->name)) ||
         (unsigned)domain->unknown > STORE_UNKNOWN_CORE || domain->core_count == 0 ||
         domain->core_count > STORE_CORES_MAX || domain->claims_per_owner > STORE_CLAIMS_MAX ||
-        domain->quarantine_days > STORE_QUARANTINE_DAYS_MAX)
+        domain->quarantine_days > STORE_QUARANTINE_DAYS_MAX ||
+        (unsigned)domain->move >= STORE_MOVE_COUNT ||
+        !text_ends(domain->move_to, sizeof(domain->move_to)))
         return false;
     for (unsigned i = 0; i < domain->core_count; i++)
         if (!text_ends(domain->cores[i].host, sizeof(domain->cores[i].host)))
@@ -103,7 +105,12 @@ static bool argument_fits(const struct store_command *command)
     case STORE_DOMAIN_PUT:
         return domain_fits(&command->domain);
     case STORE_DOMAIN_DEL:
+    case STORE_DOMAIN_CLEAR:
         return text_ends(command->domain.name, sizeof(command->domain.name));
+    case STORE_DOMAIN_MOVE:
+        return text_ends(command->domain.name, sizeof(command->domain.name)) &&
+               (unsigned)command->domain.move < STORE_MOVE_COUNT &&
+               text_ends(command->domain.move_to, sizeof(command->domain.move_to));
     case STORE_ADDRESS_ADD:
     case STORE_ADDRESS_PUT:
         return record_fits(&command->record);

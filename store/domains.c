@@ -10,8 +10,9 @@
 #define FLAG_UNPUBLISHED 0x80u /* in the octet of the policy */
 #define FLAG_RANKED      0x40u /* likewise: priority and weight behind each next hop */
 #define FLAG_REDIRECTS   0x20u /* likewise */
-#define FLAGS            (FLAG_UNPUBLISHED | FLAG_RANKED | FLAG_REDIRECTS)
-#define DOMAIN_SIZE_MAX  (64 + STORE_CORES_MAX * (STORE_DOMAIN_MAX + 9))
+#define FLAG_MOVES       0x10u /* likewise: how and to whom it moves stands at the end */
+#define FLAGS            (FLAG_UNPUBLISHED | FLAG_RANKED | FLAG_REDIRECTS | FLAG_MOVES)
+#define DOMAIN_SIZE_MAX  (64 + STORE_CORES_MAX * (STORE_DOMAIN_MAX + 9) + STORE_DOMAIN_MAX)
 
 /* ---- the record: form, version, policy, next hops, limits, creation; its name is the key ---- */
 
@@ -42,13 +43,31 @@ void store_domain_pack(struct store_pack *pack, const struct store_domain *domai
     store_pack_u8(
         pack,
         (uint8_t)((unsigned)domain->unknown | (domain->unpublished ? FLAG_UNPUBLISHED : 0) |
-                  (domain->ranked ? FLAG_RANKED : 0) | (domain->redirects ? FLAG_REDIRECTS : 0)));
+                  (domain->ranked ? FLAG_RANKED : 0) | (domain->redirects ? FLAG_REDIRECTS : 0) |
+                  (domain->move ? FLAG_MOVES : 0)));
     store_pack_u8(pack, (uint8_t)domain->core_count);
     for (unsigned i = 0; i < domain->core_count; i++)
         core_pack(pack, &domain->cores[i], domain->ranked);
     store_pack_number(pack, domain->claims_per_owner);
     store_pack_number(pack, domain->quarantine_days);
     store_pack_number(pack, domain->created_ms);
+    if (domain->move) {
+        store_pack_u8(pack, (uint8_t)domain->move);
+        store_pack_string(pack, domain->move_to);
+    }
+}
+
+static void move_unpack(struct store_unpack *unpack, bool moves, struct store_domain *domain)
+{
+    unsigned move = moves ? store_unpack_u8(unpack) : STORE_MOVE_NONE;
+    if (move >= STORE_MOVE_COUNT || (moves && move == STORE_MOVE_NONE)) {
+        unpack->failed = true;
+        return;
+    }
+    domain->move = (enum store_domain_move)move;
+    domain->move_to[0] = '\0';
+    if (moves)
+        store_unpack_string(unpack, domain->move_to, sizeof(domain->move_to));
 }
 
 void store_domain_unpack(struct store_unpack *unpack, struct store_domain *domain)
@@ -74,6 +93,7 @@ void store_domain_unpack(struct store_unpack *unpack, struct store_domain *domai
     domain->claims_per_owner = (unsigned)claims;
     domain->quarantine_days = (unsigned)days;
     domain->created_ms = store_unpack_number(unpack);
+    move_unpack(unpack, octet & FLAG_MOVES, domain);
 }
 
 static int domain_decode(const char *name, struct slice bytes, struct store_domain *domain)
@@ -101,6 +121,8 @@ void store_domain_copy(struct store_domain *to, const struct store_domain *from)
     to->quarantine_days = from->quarantine_days;
     to->unpublished = from->unpublished;
     to->redirects = from->redirects;
+    to->move = from->move;
+    memcpy(to->move_to, from->move_to, strlen(from->move_to) + 1);
     to->version = from->version;
     to->created_ms = from->created_ms;
 }
@@ -175,7 +197,31 @@ int store_domain_check(const struct store_domain *domain)
     for (unsigned i = 0; i < domain->core_count; i++)
         if (!core_is_valid(&domain->cores[i]))
             return STATUS_MALFORMED;
-    return 0;
+    return domain->move || domain->move_to[0] ? STATUS_MALFORMED : 0;
+}
+
+/* ---- moves ---- */
+
+static const char *const move_names[STORE_MOVE_COUNT] = {
+    [STORE_MOVE_NONE] = "none",
+    [STORE_MOVE_LEAVING] = "leaving",
+    [STORE_MOVE_GONE] = "gone",
+    [STORE_MOVE_ARRIVING] = "arriving",
+};
+
+const char *store_domain_move_text(enum store_domain_move move)
+{
+    return (unsigned)move < STORE_MOVE_COUNT ? move_names[move] : "unknown";
+}
+
+int store_domain_move_parse(const char *text, enum store_domain_move *move)
+{
+    for (int i = 0; i < STORE_MOVE_COUNT; i++)
+        if (strcmp(text, move_names[i]) == 0) {
+            *move = (enum store_domain_move)i;
+            return 0;
+        }
+    return STATUS_MALFORMED;
 }
 
 /* ---- reading ---- */

@@ -118,15 +118,21 @@ static int link_list_visit(struct slice key, struct slice value, void *arg)
     return !visit->each(text, visit->arg);
 }
 
-int store_link_list(struct store_reader *reader, const struct store_address *address, size_t max,
+int store_link_scan(const struct store_txn *txn, const struct store_address *address, size_t max,
                     store_link_h *each, void *arg)
 {
     struct link_visit visit = {.each = each, .arg = arg};
     struct table_key prefix;
     int ret = link_prefix(&prefix, address);
     return ret ? ret
-               : store_list(&reader->txn, TABLE_LINKS, table_key_bytes(&prefix), SLICE(""), max,
+               : store_list(txn, TABLE_LINKS, table_key_bytes(&prefix), SLICE(""), max,
                             link_list_visit, &visit);
+}
+
+int store_link_list(struct store_reader *reader, const struct store_address *address, size_t max,
+                    store_link_h *each, void *arg)
+{
+    return store_link_scan(&reader->txn, address, max, each, arg);
 }
 
 /* The aliases that lead to one address, and those that lead to them. */

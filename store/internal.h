@@ -329,6 +329,9 @@ int store_port_is_last(const struct store_txn *txn, const struct store_port *por
 /* Is there one that may still bring an address to this domain of ours, or back to it? 0 or
  * STATUS_NOTFOUND. Looks at all of them. */
 int store_port_domain_any(const struct store_txn *txn, const char *domain);
+/* As store_port_list. */
+int store_port_scan(const struct store_txn *txn, const struct store_port *after, size_t max,
+                    store_port_h *each, void *arg);
 /* The one under way in this role. 0 or STATUS_NOTFOUND. */
 int store_port_find_open(const struct store_txn *txn, enum store_port_role role,
                          const struct store_address *address, struct store_port *port);
@@ -414,6 +417,9 @@ int store_port_unindex(const struct store_txn *txn, const struct store_port *por
 int store_number_index(const struct store_txn *txn, const struct store_number *number);
 int store_number_unindex(const struct store_txn *txn, const struct store_number *number);
 /* Does anything lead to the address? 0 or STATUS_NOTFOUND. */
+/* As store_link_list. */
+int store_link_scan(const struct store_txn *txn, const struct store_address *address, size_t max,
+                    store_link_h *each, void *arg);
 int store_links_any(const struct store_txn *txn, const struct store_address *address);
 /* How many aliases the longest chain has that leads to the address, at most STORE_ALIAS_HOPS.
  * Returns 0, or STATUS_LIMIT where more than STORE_ALIASES_MAX lead there. */

@@ -45,6 +45,8 @@ static const char *const op_names[STORE_OP_COUNT] = {
     [STORE_PORT_PAID] = "port_paid",
     [STORE_GUARD_PUT] = "guard_put",
     [STORE_GUARD_CODE] = "guard_code",
+    [STORE_DOMAIN_MOVE] = "domain_move",
+    [STORE_DOMAIN_CLEAR] = "domain_clear",
 };
 
 const char *store_op_text(enum store_op op)

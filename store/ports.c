@@ -430,11 +430,21 @@ static bool domain_visit(const struct store_port *port, void *arg)
     return !find->found;
 }
 
+int store_port_scan(const struct store_txn *txn, const struct store_port *after, size_t max,
+                    store_port_h *each, void *arg)
+{
+    struct port_scan scan = {txn, each, arg};
+    struct table_key from = {.len = 0};
+    if (after && table_key_port(&from, after->role, after->id))
+        return -EINVAL;
+    return store_list(txn, TABLE_PORTS, SLICE(""), table_key_bytes(&from), max, decode_visit,
+                      &scan);
+}
+
 int store_port_domain_any(const struct store_txn *txn, const char *domain)
 {
     struct domain_find find = {.domain = domain};
-    struct port_scan scan = {txn, domain_visit, &find};
-    int ret = store_scan(txn, TABLE_PORTS, SLICE(""), decode_visit, &scan);
+    int ret = store_port_scan(txn, NULL, SIZE_MAX, domain_visit, &find);
     return ret ? ret : find.found ? 0 : STATUS_NOTFOUND;
 }
 
@@ -449,12 +459,7 @@ int store_port_get(struct store_reader *reader, enum store_port_role role, const
 int store_port_list(struct store_reader *reader, const struct store_port *after, size_t max,
                     store_port_h *each, void *arg)
 {
-    struct port_scan scan = {&reader->txn, each, arg};
-    struct table_key from = {.len = 0};
-    if (after && table_key_port(&from, after->role, after->id))
-        return -EINVAL;
-    return store_list(&reader->txn, TABLE_PORTS, SLICE(""), table_key_bytes(&from), max,
-                      decode_visit, &scan);
+    return store_port_scan(&reader->txn, after, max, each, arg);
 }
 
 int store_port_address_list(struct store_reader *reader, const struct store_address *address,

@@ -24,7 +24,7 @@ static int domain_find(struct store_reader *reader, const char *name,
         int ret = store_domain_read(&reader->txn, name, &slot->domain);
         if (ret && ret != STATUS_NOTFOUND)
             return ret;
-        slot->is_there = ret == 0;
+        slot->is_there = ret == 0 && slot->domain.move != STORE_MOVE_ARRIVING;
         memcpy(slot->domain.name, name, len + 1);
         slot->txn_id = txn_id;
     }
@@ -61,6 +61,21 @@ static bool host_is_served_here(const struct store_host *host)
     return host->state == STORE_ADDRESS_HOSTED || host->state == STORE_ADDRESS_PORTED_IN;
 }
 
+/* Of a domain that is only being copied to here nothing is known yet: its records have states that
+ * a foreign domain's have not. */
+static int arrival_settle(struct store_reader *reader, const struct store_address *address,
+                          const struct store_host *host, bool *is_found)
+{
+    const struct store_domain *domain;
+    bool is_ours;
+    if (!*is_found || host->state == STORE_ADDRESS_PORTED_IN ||
+        host->state == STORE_ADDRESS_MOVED || host->state == STORE_ADDRESS_PREPARED)
+        return 0;
+    int ret = answer_of(domain_find(reader, address->domain, &domain), &is_ours);
+    *is_found = is_ours;
+    return ret;
+}
+
 /* An alias that the directory cannot follow: the target is another operator's, or nobody's. */
 static int dangling_answer(struct store_reader *reader, const struct store_address *target,
                            struct store_host *host, bool *is_found)
@@ -79,6 +94,8 @@ static int alias_answer(struct store_reader *reader, struct store_host *host, bo
                         struct store_address *target)
 {
     int ret = aliases_follow(&reader->txn, target, host, is_found);
+    if (ret == 0)
+        ret = arrival_settle(reader, target, host, is_found);
     if (ret)
         return ret;
     bool is_open = *is_found && host->state != STORE_ADDRESS_PREPARED;
@@ -107,6 +124,25 @@ static int core_answer(struct store_reader *reader, const struct store_address *
     return 0;
 }
 
+/* The domain is another operator's by now: what was served here, or was left to the core to know,
+ * is his, and callers are led on to him. */
+static int move_settle(struct store_reader *reader, const struct store_address *address,
+                       struct store_host *host, bool *is_found)
+{
+    const struct store_domain *domain;
+    bool is_ours;
+    int ret = answer_of(domain_find(reader, address->domain, &domain), &is_ours);
+    bool is_his =
+        !*is_found || host->state == STORE_ADDRESS_HOSTED || host->state == STORE_ADDRESS_ALIAS;
+    if (ret || !is_ours || domain->move != STORE_MOVE_GONE || !is_his)
+        return ret;
+    host->state = STORE_ADDRESS_PORTED_OUT;
+    host->blocked = *is_found && host->blocked;
+    memcpy(host->hosting, domain->move_to, sizeof(host->hosting));
+    *is_found = true;
+    return 0;
+}
+
 /* Ported between two of our domains: it never leaves the house. */
 static int host_settle(struct store_reader *reader, struct store_host *host)
 {
@@ -127,11 +163,17 @@ int store_route(struct store_reader *reader, const struct store_address *address
     struct store_host host;
     bool is_found, is_alias;
     int ret = answer_of(store_record_host(&reader->txn, address, &host), &is_found);
+    if (ret == 0)
+        ret = arrival_settle(reader, address, &host, &is_found);
+    if (ret == 0)
+        ret = move_settle(reader, address, &host, &is_found);
     is_alias = is_found && host.state == STORE_ADDRESS_ALIAS && !host.blocked;
     if (ret == 0 && is_alias)
         ret = alias_answer(reader, &host, &is_found, &target);
     else if (is_found && host.state == STORE_ADDRESS_PREPARED)
         is_found = false;
+    if (ret == 0 && is_alias)
+        ret = move_settle(reader, &target, &host, &is_found);
     if (ret == 0 && is_found)
         ret = host_settle(reader, &host);
     if (ret == 0)

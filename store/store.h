@@ -100,18 +100,37 @@ enum store_unknown_policy {
     STORE_UNKNOWN_CORE    /* ask the core */
 };
 
+/* Where a whole domain stands that moves to or comes from another operator
+ * (docs/porting-operators.md has the table). */
+enum store_domain_move {
+    STORE_MOVE_NONE,    /* it is here */
+    STORE_MOVE_LEAVING, /* it will go to the operator of move_to: its addresses are frozen, for they
+                           are being copied */
+    STORE_MOVE_GONE,    /* he has it: whoever still comes here for what was served here is led on to
+                           move_to */
+    STORE_MOVE_ARRIVING, /* it is being copied to here: for calls it is not here yet */
+    STORE_MOVE_COUNT
+};
+/* "none", "leaving", "gone", "arriving"; never NULL. */
+const char *store_domain_move_text(enum store_domain_move move);
+/* Returns 0 or STATUS_MALFORMED. */
+int store_domain_move_parse(const char *text, enum store_domain_move *move);
+
 struct store_domain {
     char name[STORE_DOMAIN_MAX + 1];
     enum store_unknown_policy unknown;
     struct store_core cores[STORE_CORES_MAX]; /* in order of preference, unless `ranked` */
     unsigned core_count;                      /* at least 1 */
     bool ranked; /* its cores have priority and weight; else these are 0 and mean nothing */
-    unsigned claims_per_owner; /* addresses one owner may claim for himself; 0: none may */
-    unsigned quarantine_days;  /* of a released address; 0: it is free at once */
-    bool unpublished;          /* DNS does not tell where its single addresses live */
-    bool redirects;            /* its core may redirect in the form of port data; else: 480 */
-    uint64_t version;          /* journal sequence of its last change */
-    uint64_t created_ms;       /* Unix time */
+    unsigned claims_per_owner;   /* addresses one owner may claim for himself; 0: none may */
+    unsigned quarantine_days;    /* of a released address; 0: it is free at once */
+    bool unpublished;            /* DNS does not tell where its single addresses live */
+    bool redirects;              /* its core may redirect in the form of port data; else: 480 */
+    enum store_domain_move move; /* changed by STORE_DOMAIN_MOVE alone */
+    char move_to[STORE_DOMAIN_MAX + 1]; /* LEAVING, GONE: a domain of the operator who gets it, not
+                                           itself; else "" */
+    uint64_t version;                   /* journal sequence of its last change */
+    uint64_t created_ms;                /* Unix time */
 };
 typedef bool store_domain_h(const struct store_domain *domain, void *arg);
 int store_domain_get(struct store_reader *reader, const char *name, struct store_domain *domain);
@@ -377,18 +396,19 @@ enum store_op {
     STORE_DOMAIN_ADD =
         1,            /* `domain` without version and created_ms; likewise for every record below.
                      STATUS_INUSE while the directory has addresses of the then foreign domain */
-    STORE_DOMAIN_PUT, /* replaces an existing one; it keeps its addresses */
+    STORE_DOMAIN_PUT, /* replaces an existing one; it keeps its addresses, and stands where it stood
+                         in a move */
     STORE_DOMAIN_DEL, /* `domain.name`; STATUS_INUSE while it has addresses (tombstones too), or
                          serves ported-in ones */
 
     /* `record`. Who serves it must be a claim that we can make (see the states), else
-     * STATUS_MALFORMED; STATUS_NOTFOUND where the domain that must be ours is not. TOMBSTONE cannot
-     * be added. STATUS_QUARANTINED: released, and not by this owner. An alias whose target is of
-     * our domain needs that target (STATUS_NOTFOUND); STATUS_LOOP where the target leads back, or
-     * the chain would have more than STORE_ALIAS_HOPS aliases, those before it too. With
-     * `claim`: the owner takes it for himself, STATUS_DENIED where the domain allows none or the
-     * user part is reserved, STATUS_LIMIT where he has as many there as it allows
-     * (his tombstones count, but for the one that he takes back). */
+     * STATUS_MALFORMED; STATUS_NOTFOUND where the domain that must be ours is not. TOMBSTONE can
+     * be added to an ARRIVING domain alone. STATUS_QUARANTINED: released, and not by this owner. An
+     * alias whose target is of our domain needs that target (STATUS_NOTFOUND); STATUS_LOOP where
+     * the target leads back, or the chain would have more than STORE_ALIAS_HOPS aliases, those
+     * before it too. With `claim`: the owner takes it for himself, STATUS_DENIED where the domain
+     * allows none or the user part is reserved, STATUS_LIMIT where he has as many there as it
+     * allows (his tombstones count, but for the one that he takes back). */
     STORE_ADDRESS_ADD,
     STORE_ADDRESS_PUT, /* `record`, all of it but created_ms and the auth code. STATUS_LOCKED: it is
                           locked, and this would change more than `locked`. STATUS_NOTFOUND for a
@@ -433,27 +453,38 @@ enum store_op {
     STORE_BULK_LOAD, /* no command: what the journal calls a bulk load */
 
     /* Ports: `order` (store/porting.h). */
-    STORE_PORT_OPEN,  /* at the authority: the gaining host asks. Idempotent: what is known already
-                         is 0 with nothing changed, STATUS_MISMATCH where it was for another address
-                         or gaining domain. Else STATUS_NOTFOUND (no address that can be ported),
-                         STATUS_PROOF, STATUS_EXISTS (the gaining domain hosts it), STATUS_PORTING
-                         (another one is under way), STATUS_LOCKED, STATUS_FROZEN, STATUS_STATE
-                         (UNDO: there is nothing to undo) */
-    STORE_PORT_STEP,  /* at the authority, and a cancelling at the gaining host. STATUS_STATE where
-                         no row of the table allows it */
-    STORE_PORT_START, /* at the gaining host: it will ask. STATUS_NOTFOUND where the gaining domain
-                         is not ours, STATUS_EXISTS where it hosts the address already,
-                         STATUS_PORTING */
-    STORE_PORT_TELL,  /* at the gaining or losing host: what the authority says. What is older than
-                         what is known is 0 with nothing changed */
-    STORE_PORT_PAID,  /* somebody was told: these are owed no more */
-    STORE_GUARD_PUT,  /* `guard`, whole; makes it where there is none. STATUS_NOTFOUND where we are
-                         not the authority of such an address */
-    STORE_GUARD_CODE, /* `guard.address`, `guard.code_for`, `guard.code_hash`,
-                         `guard.code_until_ms`: as STORE_ADDRESS_AUTH, good for one gaining domain
-                         only ("": for any) */
+    STORE_PORT_OPEN,   /* at the authority: the gaining host asks. Idempotent: what is known already
+                          is 0 with nothing changed, STATUS_MISMATCH where it was for another address
+                          or gaining domain. Else STATUS_NOTFOUND (no address that can be ported),
+                          STATUS_PROOF, STATUS_EXISTS (the gaining domain hosts it), STATUS_PORTING
+                          (another one is under way), STATUS_LOCKED, STATUS_FROZEN, STATUS_STATE
+                          (UNDO: there is nothing to undo) */
+    STORE_PORT_STEP,   /* at the authority, and a cancelling at the gaining host. STATUS_STATE where
+                          no row of the table allows it */
+    STORE_PORT_START,  /* at the gaining host: it will ask. STATUS_NOTFOUND where the gaining domain
+                          is not ours, STATUS_EXISTS where it hosts the address already,
+                          STATUS_PORTING */
+    STORE_PORT_TELL,   /* at the gaining or losing host: what the authority says. What is older than
+                          what is known is 0 with nothing changed */
+    STORE_PORT_PAID,   /* somebody was told: these are owed no more */
+    STORE_GUARD_PUT,   /* `guard`, whole; makes it where there is none. STATUS_NOTFOUND where we are
+                          not the authority of such an address */
+    STORE_GUARD_CODE,  /* `guard.address`, `guard.code_for`, `guard.code_hash`,
+                          `guard.code_until_ms`: as STORE_ADDRESS_AUTH, good for one gaining domain
+                          only ("": for any) */
+    STORE_DOMAIN_MOVE, /* `domain.name`, `domain.move` and `domain.move_to`: from NONE to LEAVING
+                          (STATUS_PORTING while a port of its addresses, or of one that it hosts, is
+                          under way) or, where it has no addresses, ARRIVING; from LEAVING to GONE;
+                          from each back to what was before. STATUS_STATE for any other step; 0 with
+                          nothing changed where it stands there already */
+    STORE_DOMAIN_CLEAR, /* `domain.name`: takes up to STORE_CLEAR_MAX of its addresses and of those
+                           that it hosts away, without tombstones; when there are none any more, the
+                           domain. STATUS_STATE unless it is GONE or ARRIVING; STATUS_INUSE where a
+                           number leads to one of them */
     STORE_OP_COUNT
 };
+
+#define STORE_CLEAR_MAX 1000
 
 #define STORE_ANY_VERSION UINT64_MAX
 

@@ -19,6 +19,9 @@
 static const struct operand domain = {"DOMAIN", "a domain such as opa.example", VALUE_TEXT, NULL};
 static const struct operand address = {"ADDRESS", "an address such as bob@opb.example", VALUE_TEXT,
                                        NULL};
+static const struct operand move_step = {"leave|stay|copy|take|arrive|go|return|clear",
+                                         "a step of the move", VALUE_CHOICE,
+                                         "leave stay copy take arrive go return clear"};
 static const struct operand number = {"NUMBER", "a telephone number such as +49301234567",
                                       VALUE_TEXT, NULL};
 static const struct operand source = {"SOURCE", "an IP address, or a network such as 192.0.2.0/24",
@@ -69,6 +72,13 @@ const struct command commands[] = {
      .run = tool_domain_del,
      .options = {CHANGES},
      .help = "delete a domain that has no addresses"},
+    {"domain move",
+     {&domain, &move_step},
+     .min = 1,
+     .run = tool_domain_move,
+     .options = {B(OUTPUT), B(DRY_RUN), B(MOVE_TO)},
+     .help = "take a step of the move of a whole domain to another operator; without one: show "
+             "where it stands, and when the next one is safe"},
 
     {"core list", .run = tool_core_list,
      .help = "show how the next hops of all cores are, as the edge has found out"},

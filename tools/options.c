@@ -134,6 +134,9 @@ const struct option_row option_rows[OPT_COUNT] = {
     [OPT_UNDO_SECRETS] = {"undo-secrets", "FILE", VALUE_FILE,
                           .help = "add the secrets that take the ports back to this file, which "
                                   "only you may read"},
+    [OPT_MOVE_TO] = {"to", "OTHER", VALUE_TEXT,
+                     .help = "a domain of the operator that it goes to, whose edge callers are led "
+                             "to"},
 };
 
 bool tool_has(const struct tool *tool, enum tool_option option)

@@ -88,6 +88,7 @@ enum tool_option {
     OPT_ZONE,
     OPT_TO,
     OPT_UNDO_SECRETS,
+    OPT_MOVE_TO, /* --to of another command */
     OPT_COUNT
 };
 
@@ -110,7 +111,7 @@ struct tool {
 typedef int tool_command_h(struct tool *tool);
 
 tool_command_h tool_domain_add, tool_domain_list, tool_domain_show, tool_domain_set,
-    tool_domain_del;
+    tool_domain_del, tool_domain_move;
 tool_command_h tool_address_add, tool_address_list, tool_address_show, tool_address_set,
     tool_address_del, tool_address_purge, tool_address_code, tool_address_codes;
 tool_command_h tool_address_key, tool_address_protection, tool_address_freeze,

@@ -61,6 +61,16 @@ TABLE = [
     case("DELETE /v1/domains/{name}", chiefs("409 in-use"), "opa.example", headers=ANY),
     case("DELETE /v1/domains/{name}", chiefs("428 if-match-required"), "opa.example"),
 
+    case("GET /v1/domains/{name}/move", chiefs("200"), "opa.example"),
+    case("POST /v1/domains/{name}/move", chiefs("409 in-use"), "opa.example",
+         body={"move": "arriving"}),
+    case("POST /v1/domains/{name}/move", chiefs("409 port-state"), "empty.example",
+         body={"move": "gone"}),
+    case("GET /v1/domains/{name}/copy", chiefs("409 port-state"), "opa.example"),
+    case("POST /v1/domains/{name}/copy", chiefs("409 port-state"), "opa.example",
+         body={"records": []}),
+    case("POST /v1/domains/{name}/clear", chiefs("409 port-state"), "opa.example", body={}),
+
     case("GET /v1/addresses", "200"),
     case("GET /v1/addresses", "200", query="owner=bob"),
     case("GET /v1/addresses", "200", query="domain=opa.example&state=alias"),
@@ -260,6 +270,7 @@ TABLE = [
 NO_DRY_RUN = ("POST /v1/backups", "POST /v1/dns/purge",
               "POST /v1/addresses/{address}/port-check", "POST /v1/ports",
               "POST /v1/port-nonces", "POST /v1/receipt-keys/{name}",
+              "POST /v1/domains/{name}/copy",
               *["POST /v1/ports/{id}/" + step
                 for step in ("cancel", "undo", "object", "approve", "reject", "allow")])
 ENDLESS = ("/v1/journal/events", "/v1/trace")  # answers without end

@@ -282,6 +282,8 @@ static void command_run(struct model *model, const struct store_command *command
     case STORE_PORT_PAID:
     case STORE_GUARD_PUT:
     case STORE_GUARD_CODE:
+    case STORE_DOMAIN_MOVE: /* nor are moves; tests/store/test_moves has them */
+    case STORE_DOMAIN_CLEAR:
     case STORE_BULK_LOAD:
     case STORE_OP_COUNT:
         break;
