@@ -77,7 +77,7 @@ int api_address_delete(struct api_call *call)
     if (purge_take(call, &purges) || api_record_find(call, &api_kind_address, record, key) ||
         api_record_expect(call, record->version, key))
         return -EPROTO;
-    bool is_guest = record->state == STORE_ADDRESS_PORTED_IN && api_is_guest(call, record->state);
+    bool is_guest = api_is_guest_here(call, record->state);
     if (is_guest && !purges)
         return api_problem_set(&call->problem, API_PROBLEM_PROOF, NULL,
                                "%s: its authority, %s, releases it with an auth code only: POST it "

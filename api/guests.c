@@ -21,6 +21,11 @@ bool api_is_guest(const struct api_call *call, enum store_address_state state)
            call->api->parts.porting;
 }
 
+bool api_is_guest_here(const struct api_call *call, enum store_address_state state)
+{
+    return state == STORE_ADDRESS_PORTED_IN && api_is_guest(call, state);
+}
+
 static int command_do(struct api_call *call, bool dry_run, struct store_verdict *verdict)
 {
     call->command.dry_run = dry_run;

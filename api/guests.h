@@ -8,6 +8,8 @@
 
 /* Also of one that is on its way to us. False in a daemon that asks no other operators. */
 bool api_is_guest(const struct api_call *call, enum store_address_state state);
+/* Only of one that has come. */
+bool api_is_guest_here(const struct api_call *call, enum store_address_state state);
 
 /* The end of a handler as api_submit: the command is tried here, so that the authority hears of
  * nothing that would be refused, then the authority does the errand (copied), then the command is

@@ -33,6 +33,21 @@ int api_guard_find(struct api_call *call, struct store_record *record, struct st
     return 0;
 }
 
+static int guests_guard_done(struct api_call *call, const struct store_verdict *verdict)
+{
+    (void)verdict;
+    return api_call_reply(call, 200, api_guard_encode(&api_errand_done(call)->guard), 0);
+}
+
+/* What its authority knows of it. */
+static int guests_guard_get(struct api_call *call, const struct store_record *record,
+                            const char *key)
+{
+    struct porting_errand errand = {.kind = PORTING_ERRAND_SHOW, .address = record->address};
+    memcpy(errand.hosting, record->hosting, sizeof(errand.hosting));
+    return api_errand_run(call, key, &errand, guests_guard_done);
+}
+
 int api_protection_get(struct api_call *call)
 {
     struct store_record record;
@@ -40,6 +55,8 @@ int api_protection_get(struct api_call *call)
     char key[API_MAX_KEY_TEXT];
     if (api_guard_find(call, &record, &guard, key))
         return -EPROTO;
+    if (api_is_guest_here(call, record.state))
+        return guests_guard_get(call, &record, key);
     return api_call_reply(call, 200, api_guard_encode(&guard), guard.version);
 }
 

@@ -182,6 +182,7 @@ enum porting_errand_kind {
     PORTING_ERRAND_LOCK,    /* no port begins while it is locked; or ends that */
     PORTING_ERRAND_KEY,     /* leaves a recovery key, or takes one back that does not work yet */
     PORTING_ERRAND_RELEASE, /* the address ends */
+    PORTING_ERRAND_SHOW,    /* what protects it */
     PORTING_ERRAND_KIND_COUNT
 };
 
@@ -194,9 +195,9 @@ struct porting_errand {
     uint64_t from_ms;                /* KEY: when it begins to work, as the authority said */
     char only[STORE_DOMAIN_MAX + 1]; /* CODE: good for this gaining domain; "": for any */
     bool locked;                     /* LOCK */
-    char code[PORTING_CODE_MAX +
-              1];                /* KEY, RELEASE: proves the holder; KEY "": takes the key back */
-    uint8_t key[STORE_HASH_LEN]; /* KEY: Ed25519 */
+    char code[PORTING_CODE_MAX + 1]; /* KEY, RELEASE: proves the holder; KEY "": takes it back */
+    uint8_t key[STORE_HASH_LEN];     /* KEY: Ed25519 */
+    struct store_guard guard;        /* SHOW: as the authority said; no version */
 };
 
 /* Asks the authority; what it has done it does again, without harm, when asked again. Blocks.

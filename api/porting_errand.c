@@ -27,12 +27,42 @@ static json_t *key_body(const struct porting_errand *errand)
                            : json_pack("{s:n}", "key");
 }
 
-static void key_read(struct porting_errand *errand, const json_t *answer)
+/* A time, 0 where it says none. Returns whether it is one or null. */
+static bool time_read(const json_t *answer, const char *name, uint64_t *ms)
 {
     struct api_problem problem;
-    const char *from = porting_text_of(answer, "from");
-    if (!from || api_time_decode(slice_of(from), "from", &errand->from_ms, &problem))
-        errand->from_ms = 0;
+    const char *text = porting_text_of(answer, name);
+    *ms = 0;
+    return text ? api_time_decode(slice_of(text), name, ms, &problem) == 0
+                : !json_object_get(answer, name) || json_is_null(json_object_get(answer, name));
+}
+
+static bool key_read(struct porting_errand *errand, const json_t *answer)
+{
+    return time_read(answer, "from", &errand->from_ms);
+}
+
+static bool octets_read(const json_t *answer, const char *name, bool *is_there,
+                        uint8_t octets[STORE_HASH_LEN])
+{
+    const char *text = porting_text_of(answer, name);
+    *is_there = text != NULL;
+    return text ? porting_hex_decode(text, octets, STORE_HASH_LEN)
+                : json_is_null(json_object_get(answer, name));
+}
+
+static bool protection_read(struct porting_errand *errand, const json_t *answer)
+{
+    struct store_guard *guard = &errand->guard;
+    const char *bound = porting_text_of(answer, "code_for");
+    *guard = (struct store_guard){.address = errand->address};
+    guard->frozen = json_is_true(json_object_get(answer, "frozen"));
+    return json_is_boolean(json_object_get(answer, "frozen")) &&
+           time_read(answer, "frozen_until", &guard->frozen_until_ms) &&
+           (!bound || store_domain_canonical(slice_of(bound), guard->code_for, NULL) == 0) &&
+           octets_read(answer, "key", &guard->has_key, guard->key) &&
+           octets_read(answer, "next_key", &guard->has_next_key, guard->next_key) &&
+           time_read(answer, "next_key_from", &guard->next_key_ms);
 }
 
 static json_t *release_body(const struct porting_errand *errand)
@@ -41,14 +71,15 @@ static json_t *release_body(const struct porting_errand *errand)
 }
 
 static const struct {
-    const char *method, *name; /* of the path, below the address */
-    json_t *(*body)(const struct porting_errand *errand);
-    void (*read)(struct porting_errand *errand, const json_t *answer); /* NULL: says nothing */
+    const char *method, *name;                            /* of the path, below the address */
+    json_t *(*body)(const struct porting_errand *errand); /* NULL: there is none */
+    bool (*read)(struct porting_errand *errand, const json_t *answer); /* NULL: says nothing */
 } rows[PORTING_ERRAND_KIND_COUNT] = {
     [PORTING_ERRAND_CODE] = {"PUT", "auth-code", code_body, NULL},
     [PORTING_ERRAND_LOCK] = {"PUT", "lock", lock_body, NULL},
     [PORTING_ERRAND_KEY] = {"PUT", "recovery-key", key_body, key_read},
     [PORTING_ERRAND_RELEASE] = {"POST", "release", release_body, NULL},
+    [PORTING_ERRAND_SHOW] = {"GET", "protection", NULL, protection_read},
 };
 
 int porting_errand_do(struct porting *porting, struct porting_errand *errand,
@@ -59,11 +90,12 @@ int porting_errand_do(struct porting *porting, struct porting_errand *errand,
     char path[sizeof(PORTING_ADDRESS_PATH) + sizeof(escaped) + 16];
     api_url_escape(api_address_format(&errand->address, text), escaped, sizeof(escaped));
     snprintf(path, sizeof(path), PORTING_ADDRESS_PATH "%s/%s", escaped, rows[errand->kind].name);
-    json_t *body = rows[errand->kind].body(errand);
+    json_t *body = rows[errand->kind].body ? rows[errand->kind].body(errand) : NULL;
     int status = porting_demand(porting, errand->hosting, errand->address.domain,
                                 rows[errand->kind].method, path, body, &answer, problem);
-    if (status == 0 && rows[errand->kind].read)
-        rows[errand->kind].read(errand, answer.body);
+    if (status == 0 && rows[errand->kind].read && !rows[errand->kind].read(errand, answer.body))
+        status = api_problem_set(problem, API_PROBLEM_BUSY, NULL,
+                                 "%s answers what is not understood here", errand->address.domain);
     json_decref(answer.body);
     json_decref(body);
     return status;

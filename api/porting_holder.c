@@ -199,6 +199,35 @@ int porting_key_put(struct porting *porting, const struct federation_request *re
     return key_leave(porting, request, &record, &guard, key, answer);
 }
 
+/* ---- what protects it ---- */
+
+static json_t *key_encode(bool is_there, const uint8_t key[STORE_HASH_LEN])
+{
+    char text[2 * STORE_HASH_LEN + 1];
+    porting_hex_encode(key, STORE_HASH_LEN, text);
+    return is_there ? json_string(text) : json_null();
+}
+
+int porting_protection_get(struct porting *porting, const struct federation_request *request,
+                           const struct store_address *address, struct federation_answer *answer)
+{
+    struct store_record record;
+    struct store_guard guard;
+    int ret;
+    if (host_is_refused(porting, request, address, &record, answer, &ret))
+        return ret;
+    ret = guard_read(porting, address, &guard);
+    if (ret)
+        return ret;
+    return porting_reply(
+        answer, json_pack("{s:b, s:o, s:o, s:o, s:o, s:o}", "frozen", guard.frozen, "frozen_until",
+                          api_time_encode(guard.frozen_until_ms), "code_for",
+                          guard.code_for[0] ? json_string(guard.code_for) : json_null(), "key",
+                          key_encode(guard.has_key, guard.key), "next_key",
+                          key_encode(guard.has_next_key, guard.next_key), "next_key_from",
+                          api_time_encode(guard.has_next_key ? guard.next_key_ms : 0)));
+}
+
 /* ---- release ---- */
 
 /* Was it released while whoever asks was its host? */

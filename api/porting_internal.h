@@ -187,7 +187,8 @@ int porting_step(struct porting *porting, const struct store_port *port,
 /* A handler below the path of an address. */
 typedef int porting_holder_h(struct porting *porting, const struct federation_request *request,
                              const struct store_address *address, struct federation_answer *answer);
-porting_holder_h porting_code_put, porting_lock_put, porting_key_put, porting_release_post;
+porting_holder_h porting_code_put, porting_lock_put, porting_key_put, porting_release_post,
+    porting_protection_get;
 
 /* ---- porting_wish.c ---- */
 

@@ -126,10 +126,9 @@ static const struct {
     const char *name, *method;
     porting_holder_h *handler;
 } holder_rows[] = {
-    {"/auth-code", "PUT", porting_code_put},
-    {"/lock", "PUT", porting_lock_put},
-    {"/recovery-key", "PUT", porting_key_put},
-    {"/release", "POST", porting_release_post},
+    {"/auth-code", "PUT", porting_code_put},        {"/lock", "PUT", porting_lock_put},
+    {"/recovery-key", "PUT", porting_key_put},      {"/release", "POST", porting_release_post},
+    {"/protection", "GET", porting_protection_get},
 };
 
 static int holder_handle(struct porting *porting, const struct federation_request *request,

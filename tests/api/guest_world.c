@@ -37,6 +37,8 @@ static int ask(const char *from, const char *to, const char *method, const char 
     if (w->fault == LOSE)
         return -ETIMEDOUT;
     deliver(w, from, method, path, body, answer);
+    if (w->fault == GARBLE)
+        json_object_set_new(answer->body, "next_key", json_string("d75a98"));
     return w->fault == LOSE_ANSWER ? -ETIMEDOUT : 0;
 }
 

@@ -13,7 +13,7 @@ enum place { A, B, PLACES };
 #define AUTHORITY "opa.example"
 #define HOST      "opb.example"
 
-enum fault { NONE, LOSE, LOSE_ANSWER };
+enum fault { NONE, LOSE, LOSE_ANSWER, GARBLE };
 
 struct world {
     struct fixture *at[PLACES];

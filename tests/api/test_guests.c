@@ -226,6 +226,35 @@ static void a_guests_key_is_taken_back_until_it_works(void **state)
     expect_problem(w->at[B], DELETE(DAN "/recovery-key", ANY), 409, "in-use", "", "key-works");
 }
 
+/* ---- what protects it ---- */
+
+#define SHOW "/federation/v1/addresses/dan%40opa.example/protection"
+
+static void what_protects_a_guest_is_shown_as_its_authority_has_it(void **state)
+{
+    static const char *const names[] = {
+        "frozen",       "frozen_until",      "code_for",
+        "recovery_key", "next_recovery_key", "next_recovery_key_from"};
+    struct world *w = *state;
+    char code[TOKEN_MAX], at_authority[80];
+    code_make(w, code);
+    expect_status(w->at[B], PUT(DAN "/recovery-key", ANY, key_body(code)), 200);
+    expect_status(w->at[A], PUT(DAN "/freeze", ANY, "{\"frozen\": true}"), 200);
+    code_make_for(w, "{\"for\": \"opc.example\"}", code);
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        snprintf(at_authority, sizeof(at_authority), "%s", guard_member(w, names[i]));
+        assert_string_equal(member_at(w, B, DAN "/protection", names[i]), at_authority);
+    }
+    assert_string_equal(member_at(w, B, DAN "/protection", "next_recovery_key"), KEY);
+    assert_string_equal(member_at(w, B, DAN "/protection", "frozen"), "true");
+    assert_string_equal(member_at(w, B, DAN "/protection", "code_for"), "opc.example");
+    expect_answer(w, "opc.example", "GET", SHOW, NULL, 403, "not-the-host");
+    w->fault = LOSE;
+    expect_problem(w->at[B], GET(DAN "/protection"), 503, "busy", "", "cannot be asked");
+    w->fault = GARBLE;
+    expect_problem(w->at[B], GET(DAN "/protection"), 503, "busy", "", "not understood");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -242,6 +271,7 @@ int main(void)
         TEST(wrong_codes_of_a_host_count_with_those_of_ports),
         TEST(only_the_host_leaves_a_key),
         TEST(a_guests_key_is_taken_back_until_it_works),
+        TEST(what_protects_a_guest_is_shown_as_its_authority_has_it),
 #undef TEST
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -109,6 +109,9 @@ def test_a_key_that_was_left_by_the_host_moves_the_address(lab, plan):
                     stdin=code_of(lab.edge_a, address))
         told(phone, f"{address}: a recovery key was left for it")
     assert lab.edge_b.tool_json("address", "show", address)["auth_until"] is None
+    keys = [edge.tool_json("address", "protection", address)["next_recovery_key"]
+            for edge in (lab.edge_a, lab.edge_b)]
+    assert keys[0] and keys[0] == keys[1]
     begin = datetime.fromisoformat(json.loads(done.stdout)["next_recovery_key_from"]
                                    .replace("Z", "+00:00"))
     wait_until(lambda: datetime.now(timezone.utc) > begin, "the key works", 20)
