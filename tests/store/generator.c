@@ -14,7 +14,9 @@ static const struct {
     {STORE_PEER_DEL, 1},      {STORE_TOKEN_ADD, 3},    {STORE_TOKEN_DEL, 1},
     {STORE_KEY_ADD, 1},       {STORE_EXPIRE, 2},       {STORE_JOURNAL_TRIM, 1},
     {(enum store_op)0, 1},    {STORE_BULK_LOAD, 1},    {(enum store_op)200, 1},
-    {STORE_CURSOR_PUT, 3},    {STORE_CURSOR_DEL, 1},   {STORE_USAGE_ADD, 2},
+    {STORE_GUARD_PUT, 4},     {STORE_GUARD_CODE, 8},   {STORE_PORT_OPEN, 12},
+    {STORE_PORT_STEP, 8},     {STORE_PORT_PAID, 2},    {STORE_CURSOR_PUT, 3},
+    {STORE_CURSOR_DEL, 1},    {STORE_USAGE_ADD, 2},
 };
 #define LOCAL_OPS 3 /* the last ones */
 
@@ -84,6 +86,19 @@ static void name_of(const struct store_command *command, char *name, size_t size
     case STORE_TOKEN_ADD:
     case STORE_TOKEN_DEL:
         snprintf(name, size, "token %.12s", command->token.id);
+        return;
+    case STORE_PORT_OPEN:
+    case STORE_PORT_STEP:
+    case STORE_PORT_PAID:
+        snprintf(name, size, "port %.32s", command->order.port.id);
+        return;
+    case STORE_GUARD_PUT:
+        snprintf(name, size, "guard %.120s@%.253s", command->guard.address.user,
+                 command->guard.address.domain);
+        return;
+    case STORE_GUARD_CODE:
+        snprintf(name, size, "%.128s@%.253s", command->guard.address.user,
+                 command->guard.address.domain);
         return;
     default:
         snprintf(name, size, "%.128s@%.253s", command->record.address.user,
@@ -199,6 +214,15 @@ static void argument_fill(struct generator *generator, struct generator_slot *sl
     case STORE_TOKEN_DEL:
         generator_token(generator, &command->token);
         return;
+    case STORE_PORT_OPEN:
+    case STORE_PORT_STEP:
+    case STORE_PORT_PAID:
+        generator_port(generator, command->op, &command->order);
+        return;
+    case STORE_GUARD_PUT:
+    case STORE_GUARD_CODE:
+        generator_guard(generator, command->op, &command->guard);
+        return;
     case STORE_KEY_ADD:
         dice_fill(&generator->dice, command->key.secret, sizeof(command->key.secret));
         return;
@@ -281,6 +305,12 @@ void generator_next(struct generator *generator, struct generator_slot *slot)
              generator->number++);
 }
 
+/* It gets a code, a key or a port soon. */
+static void guarded_learn(struct generator *generator, const struct store_address *address)
+{
+    generator->guarded[generator->guarded_count++ % GENERATOR_PORTS] = *address;
+}
+
 /* The versions of what was imported, as far as they are known. */
 static void import_learn(struct generator *generator, const struct generator_slot *slot,
                          const struct store_verdict *verdict)
@@ -291,6 +321,7 @@ static void import_learn(struct generator *generator, const struct generator_slo
         return;
     for (size_t i = 0; i < slot->command.batch.count; i++)
         generator->undo_records[i].version = verdict->sequence + 1 + i - verdict->count;
+    guarded_learn(generator, &slot->records[0].address);
 }
 
 void generator_learn(struct generator *generator, const struct generator_slot *slot,
@@ -305,6 +336,10 @@ void generator_learn(struct generator *generator, const struct generator_slot *s
         return;
     }
     version_learn(generator, &slot->command, verdict->sequence);
+    if (slot->command.op == STORE_PORT_OPEN)
+        generator->ports[generator->port_count++ % GENERATOR_PORTS] = slot->command.order.port;
+    if (slot->command.op == STORE_GUARD_CODE || slot->command.op == STORE_GUARD_PUT)
+        guarded_learn(generator, &slot->command.guard.address);
     if (slot->command.op == STORE_ADDRESS_RELEASE)
         generator->released[generator->released_count++ % GENERATOR_RECORDS] =
             slot->command.record.address;

@@ -9,6 +9,7 @@
 #define GENERATOR_BATCH   24 /* records of an import, usages at once */
 #define GENERATOR_HISTORY 16 /* commands that may come again */
 #define GENERATOR_KNOWN   64 /* versions remembered */
+#define GENERATOR_PORTS   16 /* that may be taken further, or back */
 #define GENERATOR_RECORDS 32 /* addresses that may be changed a little */
 
 /* A command with what it points to. It may be copied with generator_copy only. */
@@ -42,6 +43,10 @@ struct generator {
     unsigned known_count;
     struct store_record records[GENERATOR_RECORDS]; /* as they were put last */
     unsigned record_count;
+    struct store_port ports[GENERATOR_PORTS]; /* as they were asked for last */
+    unsigned port_count;
+    struct store_address guarded[GENERATOR_PORTS]; /* those that have codes and keys */
+    unsigned guarded_count;
     struct store_address released[GENERATOR_RECORDS];
     unsigned released_count;
     struct store_batch undo; /* of the last import; its records are undo_records */
@@ -75,5 +80,9 @@ void generator_number(struct generator *generator, struct store_number *number);
 void generator_peer(struct generator *generator, struct store_peer *peer);
 void generator_token(struct generator *generator, struct store_token *token);
 void generator_usage(struct generator *generator, struct store_usage *usage);
+
+/* generator_ports.c */
+void generator_port(struct generator *generator, enum store_op op, struct store_port_order *order);
+void generator_guard(struct generator *generator, enum store_op op, struct store_guard *guard);
 
 #endif

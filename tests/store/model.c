@@ -68,6 +68,19 @@ static int usages_order(const void *a, const void *b)
     return order ? order : strcmp(one->peer, other->peer);
 }
 
+static int ports_order(const void *a, const void *b)
+{
+    const struct store_port *one = a, *other = b;
+    return one->role != other->role ? (int)one->role - (int)other->role
+                                    : strcmp(one->id, other->id);
+}
+
+static int guards_order(const void *a, const void *b)
+{
+    const struct store_guard *one = a, *other = b;
+    return address_order(&one->address, &other->address);
+}
+
 /* ---- begin and end ---- */
 
 static const struct {
@@ -79,6 +92,8 @@ static const struct {
     [STORE_KIND_NUMBER] = {sizeof(struct store_number), numbers_order},
     [STORE_KIND_PEER] = {sizeof(struct store_peer), peers_order},
     [STORE_KIND_TOKEN] = {sizeof(struct store_token), tokens_order},
+    [STORE_KIND_PORT] = {sizeof(struct store_port), ports_order},
+    [STORE_KIND_GUARD] = {sizeof(struct store_guard), guards_order},
 };
 
 void model_init(struct model *model)
@@ -172,6 +187,10 @@ static uint64_t *version_of(enum store_kind kind, void *record)
         return &any->peer.version;
     case STORE_KIND_TOKEN:
         return &any->token.version;
+    case STORE_KIND_PORT:
+        return &any->port.version;
+    case STORE_KIND_GUARD:
+        return &any->guard.version;
     default:
         return &any->address.version;
     }
@@ -211,6 +230,10 @@ void model_name(enum store_kind kind, const void *record, char name[MODEL_NAME_M
         snprintf(name, size, "+%s", any->number.digits);
     else if (kind == STORE_KIND_PEER)
         snprintf(name, size, "%s", any->peer.domain);
+    else if (kind == STORE_KIND_PORT)
+        snprintf(name, size, "%s %s", store_port_role_text(any->port.role), any->port.id);
+    else if (kind == STORE_KIND_GUARD)
+        snprintf(name, size, "%s@%s", any->guard.address.user, any->guard.address.domain);
     else
         snprintf(name, size, "%s", any->token.id);
 }
@@ -257,6 +280,8 @@ static const struct model_state *state_add(struct model *model, enum store_kind 
         memset(state->any.address.auth_hash, 0, STORE_HASH_LEN);
     if (kind == STORE_KIND_TOKEN)
         memset(state->any.token.hash, 0, STORE_HASH_LEN);
+    if (kind == STORE_KIND_PORT)
+        memset(state->any.port.undo_hash, 0, STORE_HASH_LEN);
     state->next = model->states;
     model->states = state;
     return state;

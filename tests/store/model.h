@@ -11,7 +11,7 @@
 #include "store/store.h"
 #include "tests/store/shelf.h"
 
-#define MODEL_KINDS        (STORE_KIND_TOKEN + 1) /* of records */
+#define MODEL_KINDS        STORE_KIND_COUNT /* shelves of those without records stay empty */
 #define MODEL_REFUSALS_MAX 8
 #define MODEL_NAME_MAX     400
 
@@ -104,6 +104,7 @@ void model_name(enum store_kind kind, const void *record, char name[MODEL_NAME_M
 
 /* model_rules.c: is it canonical and complete? */
 bool model_record_is_valid(enum store_kind kind, const void *record);
+bool model_address_is_canonical(const struct store_address *address);
 bool model_cursor_is_valid(const struct store_cursor *cursor);
 bool model_usage_is_valid(const struct store_usage *usage);
 
@@ -116,5 +117,22 @@ void model_import(struct model *model, const struct store_command *command,
                   struct model_outcome *outcome, struct model_outcome *outcomes);
 void model_undo(struct model *model, const struct store_command *command,
                 struct model_outcome *outcome, struct model_outcome *outcomes);
+
+/* model_ports.c: at the authority; what the hosts do is in test_ports */
+model_step model_guard_put, model_guard_code, model_port_open, model_port_step, model_port_paid;
+/* Its deadline, or a reminder, is due. */
+void model_port_due(struct model *model, const struct store_command *command, const char *id,
+                    struct model_outcome *outcome);
+/* Is a port of the address under way? And is it one that does not end with the address? */
+bool model_port_is_open(const struct model *model, const struct store_address *address);
+bool model_port_holds(const struct model *model, const struct store_address *address);
+/* The address goes, or gets another owner: what ends with it. */
+void model_port_gone(struct model *model, const struct store_command *command,
+                     const struct store_address *address, struct model_outcome *outcome);
+void model_guard_drop(struct model *model, const struct store_command *command,
+                      const struct store_address *address, struct model_outcome *outcome);
+void model_code_bind(struct model *model, const struct store_command *command,
+                     const struct store_address *address, const char *gaining,
+                     struct model_outcome *outcome);
 
 #endif

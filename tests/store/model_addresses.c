@@ -232,6 +232,11 @@ void model_address_put(struct model *model, const struct store_command *command,
         alias_check(model, &record, outcome);
     if (old && old->locked && changes_more_than_lock(old, &record))
         model_refuse(outcome, STATUS_LOCKED);
+    bool gets_owner = old && strcmp(old->owner, record.owner) != 0;
+    bool moves = old && (old->state != record.state || strcmp(old->hosting, record.hosting) != 0);
+    if ((gets_owner && model_port_holds(model, &record.address)) ||
+        (!gets_owner && moves && model_port_is_open(model, &record.address)))
+        model_refuse(outcome, STATUS_PORTING);
     if (outcome->refusal_count)
         return;
     /* An auth code is its owner's. */
@@ -242,6 +247,8 @@ void model_address_put(struct model *model, const struct store_command *command,
     memset(record.auth_hash, 0, sizeof(record.auth_hash));
     if (keeps_auth)
         memcpy(record.auth_hash, old->auth_hash, sizeof(record.auth_hash));
+    if (gets_owner)
+        model_port_gone(model, command, &record.address, outcome);
     model_write(model, command, "address_put", STORE_KIND_ADDRESS, old, &record, outcome);
 }
 
@@ -249,8 +256,11 @@ void model_address_auth(struct model *model, const struct store_command *command
                         struct model_outcome *outcome)
 {
     const struct store_record *old = find_live(model, command, outcome);
+    if (old && model_port_is_open(model, &old->address))
+        model_refuse(outcome, STATUS_PORTING);
     if (outcome->refusal_count)
         return;
+    model_code_bind(model, command, &old->address, "", outcome);
     struct store_record record = *old;
     record.has_auth = command->record.auth_until_ms != 0;
     record.auth_until_ms = command->record.auth_until_ms;
@@ -339,8 +349,11 @@ void model_address_release(struct model *model, const struct store_command *comm
         model_refuse(outcome, STATUS_LOCKED);
     if (old && is_led_to(model, &old->address))
         model_refuse(outcome, STATUS_INUSE);
+    if (old && model_port_holds(model, &old->address))
+        model_refuse(outcome, STATUS_PORTING);
     if (outcome->refusal_count)
         return;
+    model_port_gone(model, command, &old->address, outcome);
     if (!leaves_tombstone(old)) {
         model_write(model, command, "address_release", STORE_KIND_ADDRESS, old, NULL, outcome);
         return;
@@ -374,80 +387,112 @@ void model_address_purge(struct model *model, const struct store_command *comman
 
 /* ---- what is due ---- */
 
+/* By name: records move on their shelves while others go. */
 struct due {
     uint64_t time_ms;
-    const struct store_record *record; /* one of the two */
-    const struct store_token *token;
+    enum store_kind kind;
+    union {
+        struct store_address address;
+        char id[STORE_PORT_ID_LEN + 1]; /* of a token or port */
+    };
 };
+
+/* Of one moment addresses come first, then ports, then tokens. */
+static int kind_rank(enum store_kind kind)
+{
+    return kind == STORE_KIND_ADDRESS ? 0 : kind == STORE_KIND_PORT ? 1 : 2;
+}
 
 static int due_order(const void *a, const void *b)
 {
     const struct due *one = a, *other = b;
     if (one->time_ms != other->time_ms)
         return one->time_ms < other->time_ms ? -1 : 1;
-    if (!one->record != !other->record)
-        return one->record ? -1 : 1; /* addresses first */
-    if (one->token && other->token)
-        return strcmp(one->token->id, other->token->id);
-    if (!one->record || !other->record)
-        return 0; /* one is an address, as both are of a kind */
-    int order = strcmp(one->record->address.domain, other->record->address.domain);
-    return order ? order : strcmp(one->record->address.user, other->record->address.user);
+    if (one->kind != other->kind)
+        return kind_rank(one->kind) - kind_rank(other->kind);
+    if (one->kind != STORE_KIND_ADDRESS)
+        return strcmp(one->id, other->id);
+    int order = strcmp(one->address.domain, other->address.domain);
+    return order ? order : strcmp(one->address.user, other->address.user);
 }
+
+static uint64_t due_of(enum store_kind kind, const union store_any *any)
+{
+    return kind == STORE_KIND_ADDRESS ? any->address.until_ms
+           : kind == STORE_KIND_PORT  ? store_port_due_ms(&any->port)
+                                      : any->token.until_ms;
+}
+
+static void due_name(struct due *due, const union store_any *any)
+{
+    if (due->kind == STORE_KIND_ADDRESS)
+        due->address = any->address.address;
+    else
+        snprintf(due->id, sizeof(due->id), "%s",
+                 due->kind == STORE_KIND_PORT ? any->port.id : any->token.id);
+}
+
+static const enum store_kind due_kinds[] = {STORE_KIND_ADDRESS, STORE_KIND_PORT, STORE_KIND_TOKEN};
 
 static size_t due_collect(const struct model *model, struct due *due)
 {
-    const struct shelf *records = &model->records[STORE_KIND_ADDRESS];
-    const struct shelf *tokens = &model->records[STORE_KIND_TOKEN];
     size_t count = 0;
-    for (size_t i = 0; i < records->count; i++) {
-        const struct store_record *record = shelf_at(records, i);
-        if (record->until_ms && record->until_ms <= model->time_ms)
-            due[count++] = (struct due){.time_ms = record->until_ms, .record = record};
-    }
-    for (size_t i = 0; i < tokens->count; i++) {
-        const struct store_token *token = shelf_at(tokens, i);
-        if (token->until_ms && token->until_ms <= model->time_ms)
-            due[count++] = (struct due){.time_ms = token->until_ms, .token = token};
+    for (size_t k = 0; k < sizeof(due_kinds) / sizeof(due_kinds[0]); k++) {
+        const struct shelf *shelf = &model->records[due_kinds[k]];
+        for (size_t i = 0; i < shelf->count; i++) {
+            uint64_t time_ms = due_of(due_kinds[k], shelf_at(shelf, i));
+            if (!time_ms || time_ms > model->time_ms)
+                continue;
+            due[count] = (struct due){.time_ms = time_ms, .kind = due_kinds[k]};
+            due_name(&due[count++], shelf_at(shelf, i));
+        }
     }
     qsort(due, count, sizeof(*due), due_order);
     return count < EXPIRE_MAX ? count : EXPIRE_MAX;
 }
 
-/* The records move on their shelves while others go: by name. */
-static void due_drop(struct model *model, const struct store_command *command,
-                     const union store_any *name, bool is_token, uint32_t *budget,
-                     struct model_outcome *outcome)
+static void token_end(struct model *model, const struct store_command *command, const char *id,
+                      struct model_outcome *outcome)
 {
-    enum store_kind kind = is_token ? STORE_KIND_TOKEN : STORE_KIND_ADDRESS;
-    const struct store_record *record = model_find(model, kind, name);
-    if (!is_token && record->state == STORE_ADDRESS_TOMBSTONE)
-        tombstone_end(model, command, &name->address.address, "expire", budget, outcome);
+    struct store_token like;
+    snprintf(like.id, sizeof(like.id), "%s", id);
+    model_write(model, command, "expire", STORE_KIND_TOKEN,
+                model_find(model, STORE_KIND_TOKEN, &like), NULL, outcome);
+}
+
+static void due_do(struct model *model, const struct store_command *command, const struct due *due,
+                   uint32_t *budget, struct model_outcome *outcome)
+{
+    if (due->kind == STORE_KIND_PORT) {
+        model_port_due(model, command, due->id, outcome);
+        return;
+    }
+    if (due->kind == STORE_KIND_TOKEN) {
+        token_end(model, command, due->id, outcome);
+        return;
+    }
+    const struct store_record *record = model_address(model, &due->address);
+    if (record->state == STORE_ADDRESS_TOMBSTONE)
+        tombstone_end(model, command, &due->address, "expire", budget, outcome);
     else
-        model_write(model, command, "expire", kind, record, NULL, outcome);
+        model_write(model, command, "expire", STORE_KIND_ADDRESS, record, NULL, outcome);
 }
 
 void model_expire(struct model *model, const struct store_command *command,
                   struct model_outcome *outcome)
 {
-    size_t room = model->records[STORE_KIND_ADDRESS].count + model->records[STORE_KIND_TOKEN].count;
-    struct due *due = calloc(room + 1, sizeof(*due));
-    union store_any *names = calloc(room + 1, sizeof(*names));
+    size_t room = 1;
+    for (size_t k = 0; k < sizeof(due_kinds) / sizeof(due_kinds[0]); k++)
+        room += model->records[due_kinds[k]].count;
+    struct due *due = calloc(room, sizeof(*due));
     uint32_t budget = EXPIRE_MAX;
-    if (!due || !names)
+    if (!due)
         abort();
     size_t count = due_collect(model, due);
-    for (size_t i = 0; i < count; i++) {
-        if (due[i].token)
-            names[i].token = *due[i].token;
-        else
-            names[i].address = *due[i].record;
-    }
     for (size_t i = 0; i < count && budget > 0; i++) {
         budget--;
-        due_drop(model, command, &names[i], due[i].token != NULL, &budget, outcome);
+        due_do(model, command, &due[i], &budget, outcome);
     }
-    free(names);
     free(due);
 }
 
@@ -518,6 +563,8 @@ static void undo_one(struct model *model, const struct store_command *command,
         model_refuse(outcome, STATUS_CONFLICT);
     if (old && is_led_to(model, &old->address))
         model_refuse(outcome, STATUS_INUSE);
+    if (old && model_port_is_open(model, &old->address))
+        model_refuse(outcome, STATUS_PORTING);
     if (!old || outcome->refusal_count)
         return;
     const struct model_entry *entry = model_entry(model, old->version);
@@ -526,6 +573,7 @@ static void undo_one(struct model *model, const struct store_command *command,
         before = entry->before->any.address;
     model_write(model, command, "address_undo", STORE_KIND_ADDRESS, old,
                 entry->before ? &before : NULL, outcome);
+    model_guard_drop(model, command, &given->address, outcome);
 }
 
 void model_undo(struct model *model, const struct store_command *command,

@@ -2,6 +2,7 @@
 #include "tests/store/model.h"
 
 #include "base/status.h"
+#include "store/internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -199,96 +200,61 @@ static void usage_add(struct model *model, const struct store_command *command,
 
 /* ---- one command ---- */
 
+typedef void record_step(struct model *model, const struct store_command *command, const char *what,
+                         enum store_kind kind, struct model_outcome *outcome);
+
+/* Of each operation one of the three; none: it is refused. */
+static const struct {
+    record_step *record; /* what is alike for all kinds */
+    enum store_kind kind;
+    model_step *step;
+    void (*batch)(struct model *model, const struct store_command *command,
+                  struct model_outcome *outcome, struct model_outcome *outcomes);
+} steps[STORE_OP_COUNT] = {
+    [STORE_DOMAIN_ADD] = {.record = record_add, .kind = STORE_KIND_DOMAIN},
+    [STORE_DOMAIN_PUT] = {.record = record_put, .kind = STORE_KIND_DOMAIN},
+    [STORE_DOMAIN_DEL] = {.record = record_del, .kind = STORE_KIND_DOMAIN},
+    [STORE_ADDRESS_ADD] = {.step = model_address_add},
+    [STORE_ADDRESS_PUT] = {.step = model_address_put},
+    [STORE_ADDRESS_RELEASE] = {.step = model_address_release},
+    [STORE_ADDRESS_PURGE] = {.step = model_address_purge},
+    [STORE_ADDRESS_AUTH] = {.step = model_address_auth},
+    [STORE_ADDRESS_IMPORT] = {.batch = model_import},
+    [STORE_ADDRESS_UNDO] = {.batch = model_undo},
+    [STORE_NUMBER_ADD] = {.record = record_add, .kind = STORE_KIND_NUMBER},
+    [STORE_NUMBER_PUT] = {.record = record_put, .kind = STORE_KIND_NUMBER},
+    [STORE_NUMBER_DEL] = {.record = record_del, .kind = STORE_KIND_NUMBER},
+    [STORE_PEER_ADD] = {.record = record_add, .kind = STORE_KIND_PEER},
+    [STORE_PEER_PUT] = {.record = record_put, .kind = STORE_KIND_PEER},
+    [STORE_PEER_DEL] = {.record = record_del, .kind = STORE_KIND_PEER},
+    [STORE_TOKEN_ADD] = {.record = record_add, .kind = STORE_KIND_TOKEN},
+    [STORE_TOKEN_DEL] = {.record = record_del, .kind = STORE_KIND_TOKEN},
+    [STORE_KEY_ADD] = {.step = key_add},
+    [STORE_EXPIRE] = {.step = model_expire},
+    [STORE_JOURNAL_TRIM] = {.step = journal_trim},
+    [STORE_CURSOR_PUT] = {.step = cursor_put},
+    [STORE_CURSOR_DEL] = {.step = cursor_del},
+    [STORE_USAGE_ADD] = {.step = usage_add},
+    [STORE_PORT_OPEN] = {.step = model_port_open},
+    [STORE_PORT_STEP] = {.step = model_port_step},
+    [STORE_PORT_PAID] = {.step = model_port_paid},
+    [STORE_GUARD_PUT] = {.step = model_guard_put},
+    [STORE_GUARD_CODE] = {.step = model_guard_code},
+};
+
 static void command_run(struct model *model, const struct store_command *command,
                         struct model_outcome *outcome, struct model_outcome *outcomes)
 {
-    switch (command->op) {
-    case STORE_DOMAIN_ADD:
-        record_add(model, command, "domain_add", STORE_KIND_DOMAIN, outcome);
-        return;
-    case STORE_DOMAIN_PUT:
-        record_put(model, command, "domain_put", STORE_KIND_DOMAIN, outcome);
-        return;
-    case STORE_DOMAIN_DEL:
-        record_del(model, command, "domain_del", STORE_KIND_DOMAIN, outcome);
-        return;
-    case STORE_ADDRESS_ADD:
-        model_address_add(model, command, outcome);
-        return;
-    case STORE_ADDRESS_PUT:
-        model_address_put(model, command, outcome);
-        return;
-    case STORE_ADDRESS_RELEASE:
-        model_address_release(model, command, outcome);
-        return;
-    case STORE_ADDRESS_PURGE:
-        model_address_purge(model, command, outcome);
-        return;
-    case STORE_ADDRESS_AUTH:
-        model_address_auth(model, command, outcome);
-        return;
-    case STORE_ADDRESS_IMPORT:
-        model_import(model, command, outcome, outcomes);
-        return;
-    case STORE_ADDRESS_UNDO:
-        model_undo(model, command, outcome, outcomes);
-        return;
-    case STORE_NUMBER_ADD:
-        record_add(model, command, "number_add", STORE_KIND_NUMBER, outcome);
-        return;
-    case STORE_NUMBER_PUT:
-        record_put(model, command, "number_put", STORE_KIND_NUMBER, outcome);
-        return;
-    case STORE_NUMBER_DEL:
-        record_del(model, command, "number_del", STORE_KIND_NUMBER, outcome);
-        return;
-    case STORE_PEER_ADD:
-        record_add(model, command, "peer_add", STORE_KIND_PEER, outcome);
-        return;
-    case STORE_PEER_PUT:
-        record_put(model, command, "peer_put", STORE_KIND_PEER, outcome);
-        return;
-    case STORE_PEER_DEL:
-        record_del(model, command, "peer_del", STORE_KIND_PEER, outcome);
-        return;
-    case STORE_TOKEN_ADD:
-        record_add(model, command, "token_add", STORE_KIND_TOKEN, outcome);
-        return;
-    case STORE_TOKEN_DEL:
-        record_del(model, command, "token_del", STORE_KIND_TOKEN, outcome);
-        return;
-    case STORE_KEY_ADD:
-        key_add(model, command, outcome);
-        return;
-    case STORE_EXPIRE:
-        model_expire(model, command, outcome);
-        return;
-    case STORE_JOURNAL_TRIM:
-        journal_trim(model, command, outcome);
-        return;
-    case STORE_CURSOR_PUT:
-        cursor_put(model, command, outcome);
-        return;
-    case STORE_CURSOR_DEL:
-        cursor_del(model, command, outcome);
-        return;
-    case STORE_USAGE_ADD:
-        usage_add(model, command, outcome);
-        return;
-    case STORE_PORT_OPEN: /* ports are not in the model; tests/store/test_ports has them */
-    case STORE_PORT_STEP:
-    case STORE_PORT_START:
-    case STORE_PORT_TELL:
-    case STORE_PORT_PAID:
-    case STORE_GUARD_PUT:
-    case STORE_GUARD_CODE:
-    case STORE_DOMAIN_MOVE: /* nor are moves; tests/store/test_moves has them */
-    case STORE_DOMAIN_CLEAR:
-    case STORE_BULK_LOAD:
-    case STORE_OP_COUNT:
-        break;
-    }
-    model_refuse(outcome, STATUS_MALFORMED);
+    bool is_known = (unsigned)command->op < STORE_OP_COUNT;
+    if (is_known && steps[command->op].record)
+        steps[command->op].record(model, command, store_op_text(command->op),
+                                  steps[command->op].kind, outcome);
+    else if (is_known && steps[command->op].step)
+        steps[command->op].step(model, command, outcome);
+    else if (is_known && steps[command->op].batch)
+        steps[command->op].batch(model, command, outcome, outcomes);
+    else
+        model_refuse(outcome, STATUS_MALFORMED);
 }
 
 static bool op_is_local(enum store_op op)

@@ -17,7 +17,7 @@ static bool domain_is_canonical(const char name[STORE_DOMAIN_MAX + 1])
            strcmp(name, canonical) == 0;
 }
 
-static bool address_is_canonical(const struct store_address *address)
+bool model_address_is_canonical(const struct store_address *address)
 {
     char user[STORE_USER_MAX + 1];
     return text_ends(address->user, sizeof(address->user)) &&
@@ -76,7 +76,7 @@ static bool address_is_valid(const struct store_record *record)
     bool is_alias = record->state == STORE_ADDRESS_ALIAS;
     bool ends = record->state == STORE_ADDRESS_MOVED || record->state == STORE_ADDRESS_TOMBSTONE;
     bool has_target = record->target.user[0] || record->target.domain[0];
-    if (!address_is_canonical(&record->address) || !domain_is_canonical(record->hosting) ||
+    if (!model_address_is_canonical(&record->address) || !domain_is_canonical(record->hosting) ||
         (unsigned)record->state >= STORE_ADDRESS_STATE_COUNT)
         return false;
     if (record->owner[0] && !owner_is_valid(record->owner))
@@ -85,14 +85,15 @@ static bool address_is_valid(const struct store_record *record)
         return false;
     if (record->notify[0] && !mail_is_canonical(record->notify))
         return false;
-    return (!is_alias || address_is_canonical(&record->target)) && (ends || record->until_ms == 0);
+    return (!is_alias || model_address_is_canonical(&record->target)) &&
+           (ends || record->until_ms == 0);
 }
 
 static bool number_is_valid(const struct store_number *number)
 {
     char text[STORE_NUMBER_MAX + 2], digits[STORE_NUMBER_MAX + 1];
     if (!text_ends(number->digits, sizeof(number->digits)) ||
-        !address_is_canonical(&number->address))
+        !model_address_is_canonical(&number->address))
         return false;
     snprintf(text, sizeof(text), "+%s", number->digits);
     return store_number_parse(slice_of(text), digits, NULL) == 0 &&
@@ -155,7 +156,7 @@ bool model_record_is_valid(enum store_kind kind, const void *record)
                text_is_printable(token->note, sizeof(token->note));
     case STORE_KIND_KEY:
     case STORE_KIND_STORE:
-    case STORE_KIND_PORT: /* not in the model */
+    case STORE_KIND_PORT: /* model_ports.c has them */
     case STORE_KIND_GUARD:
     case STORE_KIND_COUNT:
         break;

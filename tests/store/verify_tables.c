@@ -48,7 +48,7 @@ static void row_add_hash(struct row *row, const char *text)
 }
 
 struct derived {
-    struct shelf owners, links, guests, domain_numbers, deadlines;
+    struct shelf owners, links, guests, domain_numbers, deadlines, port_addresses, owed;
     struct store_reader *reader;
 };
 
@@ -59,6 +59,8 @@ static void derived_init(struct derived *derived)
     shelf_init(&derived->guests, sizeof(struct row), rows_order);
     shelf_init(&derived->domain_numbers, sizeof(struct row), rows_order);
     shelf_init(&derived->deadlines, sizeof(struct row), rows_order);
+    shelf_init(&derived->port_addresses, sizeof(struct row), rows_order);
+    shelf_init(&derived->owed, sizeof(struct row), rows_order);
 }
 
 static void derived_done(struct derived *derived)
@@ -68,6 +70,8 @@ static void derived_done(struct derived *derived)
     shelf_done(&derived->guests);
     shelf_done(&derived->domain_numbers);
     shelf_done(&derived->deadlines);
+    shelf_done(&derived->port_addresses);
+    shelf_done(&derived->owed);
 }
 
 /* ---- what each record demands ---- */
@@ -162,6 +166,24 @@ static bool token_derive(const struct store_token *token, void *arg)
     return true;
 }
 
+static bool port_derive(const struct store_port *port, void *arg)
+{
+    struct derived *derived = arg;
+    struct row name = {.key_len = 0}, row = {.key_len = 0};
+    char role = (char)port->role;
+    row_add(&name, &role, 1);
+    row_add(&name, port->id, strlen(port->id));
+    row_add(&row, port->address.domain, strlen(port->address.domain) + 1);
+    row_add(&row, port->address.user, strlen(port->address.user) + 1);
+    row_add(&row, name.key, name.key_len);
+    shelf_put(&derived->port_addresses, &row);
+    if (port->owed)
+        shelf_put(&derived->owed, &name);
+    if (store_port_due_ms(port))
+        deadline_derive(derived, store_port_due_ms(port), 'p', name.key, name.key_len);
+    return true;
+}
+
 /* ---- side by side ---- */
 
 struct compare {
@@ -206,13 +228,18 @@ static bool indexes_verify(struct store_reader *reader)
         ret = store_number_list(reader, NULL, SIZE_MAX, number_derive, &derived);
     if (ret == 0)
         ret = store_token_list(reader, NULL, SIZE_MAX, token_derive, &derived);
+    if (ret == 0)
+        ret = store_port_list(reader, NULL, SIZE_MAX, port_derive, &derived);
     bool is_good = ret == 0 || verify_fail("a record: %s", status_text(ret));
     is_good = is_good && index_verify(&reader->txn, TABLE_OWNERS, "owners", &derived.owners) &&
               index_verify(&reader->txn, TABLE_LINKS, "links", &derived.links) &&
               index_verify(&reader->txn, TABLE_DOMAIN_NUMBERS, "numbers of domains",
                            &derived.domain_numbers) &&
               index_verify(&reader->txn, TABLE_GUESTS, "guests", &derived.guests) &&
-              index_verify(&reader->txn, TABLE_DEADLINES, "deadlines", &derived.deadlines);
+              index_verify(&reader->txn, TABLE_DEADLINES, "deadlines", &derived.deadlines) &&
+              index_verify(&reader->txn, TABLE_PORT_ADDRESSES, "ports of addresses",
+                           &derived.port_addresses) &&
+              index_verify(&reader->txn, TABLE_PORTS_OWED, "owed", &derived.owed);
     derived_done(&derived);
     return is_good;
 }
