@@ -13,6 +13,7 @@
 
 #define MODEL_KINDS        STORE_KIND_COUNT /* shelves of those without records stay empty */
 #define MODEL_REFUSALS_MAX 8
+#define MODEL_EXPIRE_MAX   1000 /* records and journal values that one command drops */
 #define MODEL_NAME_MAX     400
 
 /* A state of a record that the journal tells; shared by the entry that made it and the one that
@@ -112,11 +113,19 @@ bool model_usage_is_valid(const struct store_usage *usage);
 typedef void model_step(struct model *model, const struct store_command *command,
                         struct model_outcome *outcome);
 model_step model_address_add, model_address_put, model_address_auth, model_address_release,
-    model_address_purge, model_expire;
+    model_address_purge;
+/* Erases the journal values of a released address, at most *budget of them, and with the last of
+ * them the tombstone. */
+void model_tombstone_end(struct model *model, const struct store_command *command,
+                         const struct store_address *address, const char *what, uint32_t *budget,
+                         struct model_outcome *outcome);
 void model_import(struct model *model, const struct store_command *command,
                   struct model_outcome *outcome, struct model_outcome *outcomes);
 void model_undo(struct model *model, const struct store_command *command,
                 struct model_outcome *outcome, struct model_outcome *outcomes);
+
+/* model_due.c */
+model_step model_expire;
 
 /* model_ports.c: at the authority; what the hosts do is in test_ports */
 model_step model_guard_put, model_guard_code, model_port_open, model_port_step, model_port_paid;

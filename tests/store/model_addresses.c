@@ -7,8 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DAY_MS     ((uint64_t)24 * 3600 * 1000)
-#define EXPIRE_MAX 1000 /* records and journal values that one command drops */
+#define DAY_MS ((uint64_t)24 * 3600 * 1000)
 
 static bool address_eq(const struct store_address *a, const struct store_address *b)
 {
@@ -304,9 +303,9 @@ static void record_end(struct model *model, const struct store_command *command,
     model_entry_add(model, command, what, STORE_KIND_ADDRESS, name, outcome);
 }
 
-static void tombstone_end(struct model *model, const struct store_command *command,
-                          const struct store_address *address, const char *what, uint32_t *budget,
-                          struct model_outcome *outcome)
+void model_tombstone_end(struct model *model, const struct store_command *command,
+                         const struct store_address *address, const char *what, uint32_t *budget,
+                         struct model_outcome *outcome)
 {
     struct store_record *record = model_address(model, address);
     uint32_t erased;
@@ -365,7 +364,7 @@ void model_address_release(struct model *model, const struct store_command *comm
         return;
     }
     /* No quarantine: it goes at once, and the journal tells that alone; or as soon as it can. */
-    if (history_erase(model, old->version, EXPIRE_MAX, &erased))
+    if (history_erase(model, old->version, MODEL_EXPIRE_MAX, &erased))
         record_end(model, command, old, "address_release", outcome);
     else
         model_write(model, command, "address_release", STORE_KIND_ADDRESS, old, &tombstone,
@@ -376,124 +375,14 @@ void model_address_purge(struct model *model, const struct store_command *comman
                          struct model_outcome *outcome)
 {
     const struct store_record *old = model_address(model, &command->record.address);
-    uint32_t budget = EXPIRE_MAX;
+    uint32_t budget = MODEL_EXPIRE_MAX;
     if (!old || old->state != STORE_ADDRESS_TOMBSTONE)
         model_refuse(outcome, STATUS_NOTFOUND);
     else if (!model_expects(command, old->version))
         model_refuse(outcome, STATUS_CONFLICT);
     else
-        tombstone_end(model, command, &command->record.address, "address_purge", &budget, outcome);
-}
-
-/* ---- what is due ---- */
-
-/* By name: records move on their shelves while others go. */
-struct due {
-    uint64_t time_ms;
-    enum store_kind kind;
-    union {
-        struct store_address address;
-        char id[STORE_PORT_ID_LEN + 1]; /* of a token or port */
-    };
-};
-
-/* Of one moment addresses come first, then ports, then tokens. */
-static int kind_rank(enum store_kind kind)
-{
-    return kind == STORE_KIND_ADDRESS ? 0 : kind == STORE_KIND_PORT ? 1 : 2;
-}
-
-static int due_order(const void *a, const void *b)
-{
-    const struct due *one = a, *other = b;
-    if (one->time_ms != other->time_ms)
-        return one->time_ms < other->time_ms ? -1 : 1;
-    if (one->kind != other->kind)
-        return kind_rank(one->kind) - kind_rank(other->kind);
-    if (one->kind != STORE_KIND_ADDRESS)
-        return strcmp(one->id, other->id);
-    int order = strcmp(one->address.domain, other->address.domain);
-    return order ? order : strcmp(one->address.user, other->address.user);
-}
-
-static uint64_t due_of(enum store_kind kind, const union store_any *any)
-{
-    return kind == STORE_KIND_ADDRESS ? any->address.until_ms
-           : kind == STORE_KIND_PORT  ? store_port_due_ms(&any->port)
-                                      : any->token.until_ms;
-}
-
-static void due_name(struct due *due, const union store_any *any)
-{
-    if (due->kind == STORE_KIND_ADDRESS)
-        due->address = any->address.address;
-    else
-        snprintf(due->id, sizeof(due->id), "%s",
-                 due->kind == STORE_KIND_PORT ? any->port.id : any->token.id);
-}
-
-static const enum store_kind due_kinds[] = {STORE_KIND_ADDRESS, STORE_KIND_PORT, STORE_KIND_TOKEN};
-
-static size_t due_collect(const struct model *model, struct due *due)
-{
-    size_t count = 0;
-    for (size_t k = 0; k < sizeof(due_kinds) / sizeof(due_kinds[0]); k++) {
-        const struct shelf *shelf = &model->records[due_kinds[k]];
-        for (size_t i = 0; i < shelf->count; i++) {
-            uint64_t time_ms = due_of(due_kinds[k], shelf_at(shelf, i));
-            if (!time_ms || time_ms > model->time_ms)
-                continue;
-            due[count] = (struct due){.time_ms = time_ms, .kind = due_kinds[k]};
-            due_name(&due[count++], shelf_at(shelf, i));
-        }
-    }
-    qsort(due, count, sizeof(*due), due_order);
-    return count < EXPIRE_MAX ? count : EXPIRE_MAX;
-}
-
-static void token_end(struct model *model, const struct store_command *command, const char *id,
-                      struct model_outcome *outcome)
-{
-    struct store_token like;
-    snprintf(like.id, sizeof(like.id), "%s", id);
-    model_write(model, command, "expire", STORE_KIND_TOKEN,
-                model_find(model, STORE_KIND_TOKEN, &like), NULL, outcome);
-}
-
-static void due_do(struct model *model, const struct store_command *command, const struct due *due,
-                   uint32_t *budget, struct model_outcome *outcome)
-{
-    if (due->kind == STORE_KIND_PORT) {
-        model_port_due(model, command, due->id, outcome);
-        return;
-    }
-    if (due->kind == STORE_KIND_TOKEN) {
-        token_end(model, command, due->id, outcome);
-        return;
-    }
-    const struct store_record *record = model_address(model, &due->address);
-    if (record->state == STORE_ADDRESS_TOMBSTONE)
-        tombstone_end(model, command, &due->address, "expire", budget, outcome);
-    else
-        model_write(model, command, "expire", STORE_KIND_ADDRESS, record, NULL, outcome);
-}
-
-void model_expire(struct model *model, const struct store_command *command,
-                  struct model_outcome *outcome)
-{
-    size_t room = 1;
-    for (size_t k = 0; k < sizeof(due_kinds) / sizeof(due_kinds[0]); k++)
-        room += model->records[due_kinds[k]].count;
-    struct due *due = calloc(room, sizeof(*due));
-    uint32_t budget = EXPIRE_MAX;
-    if (!due)
-        abort();
-    size_t count = due_collect(model, due);
-    for (size_t i = 0; i < count && budget > 0; i++) {
-        budget--;
-        due_do(model, command, &due[i], &budget, outcome);
-    }
-    free(due);
+        model_tombstone_end(model, command, &command->record.address, "address_purge", &budget,
+                            outcome);
 }
 
 /* ---- many at once ---- */
