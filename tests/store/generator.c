@@ -15,8 +15,9 @@ static const struct {
     {STORE_KEY_ADD, 1},       {STORE_EXPIRE, 2},       {STORE_JOURNAL_TRIM, 1},
     {(enum store_op)0, 1},    {STORE_BULK_LOAD, 1},    {(enum store_op)200, 1},
     {STORE_GUARD_PUT, 4},     {STORE_GUARD_CODE, 8},   {STORE_PORT_OPEN, 12},
-    {STORE_PORT_STEP, 8},     {STORE_PORT_PAID, 2},    {STORE_CURSOR_PUT, 3},
-    {STORE_CURSOR_DEL, 1},    {STORE_USAGE_ADD, 2},
+    {STORE_PORT_STEP, 8},     {STORE_PORT_PAID, 3},    {STORE_PORT_START, 5},
+    {STORE_PORT_TELL, 10},    {STORE_CURSOR_PUT, 3},   {STORE_CURSOR_DEL, 1},
+    {STORE_USAGE_ADD, 2},
 };
 #define LOCAL_OPS 3 /* the last ones */
 
@@ -89,8 +90,11 @@ static void name_of(const struct store_command *command, char *name, size_t size
         return;
     case STORE_PORT_OPEN:
     case STORE_PORT_STEP:
+    case STORE_PORT_START:
+    case STORE_PORT_TELL:
     case STORE_PORT_PAID:
-        snprintf(name, size, "port %.32s", command->order.port.id);
+        snprintf(name, size, "port %d %.32s", (int)command->order.port.role,
+                 command->order.port.id);
         return;
     case STORE_GUARD_PUT:
         snprintf(name, size, "guard %.120s@%.253s", command->guard.address.user,
@@ -216,6 +220,8 @@ static void argument_fill(struct generator *generator, struct generator_slot *sl
         return;
     case STORE_PORT_OPEN:
     case STORE_PORT_STEP:
+    case STORE_PORT_START:
+    case STORE_PORT_TELL:
     case STORE_PORT_PAID:
         generator_port(generator, command->op, &command->order);
         return;
@@ -336,7 +342,8 @@ void generator_learn(struct generator *generator, const struct generator_slot *s
         return;
     }
     version_learn(generator, &slot->command, verdict->sequence);
-    if (slot->command.op == STORE_PORT_OPEN)
+    if (slot->command.op == STORE_PORT_OPEN || slot->command.op == STORE_PORT_START ||
+        slot->command.op == STORE_PORT_TELL)
         generator->ports[generator->port_count++ % GENERATOR_PORTS] = slot->command.order.port;
     if (slot->command.op == STORE_GUARD_CODE || slot->command.op == STORE_GUARD_PUT)
         guarded_learn(generator, &slot->command.guard.address);

@@ -1,5 +1,5 @@
-/* Ports at their authority, and what protects addresses: of addresses that were added a short time
- * ago, with few codes, so that many are accepted. */
+/* Ports at their authority and at both hosts, and what protects addresses: of addresses that were
+ * added a short time ago, with few codes, so that many are accepted. */
 #include "tests/store/generator.h"
 
 #include <string.h>
@@ -134,17 +134,66 @@ static void step_fill(struct generator *generator, struct store_port_order *orde
     order->reason = (enum store_port_reason)dice_roll(&generator->dice, STORE_PORT_REASON_COUNT);
 }
 
+/* The gaining host asks for an address, mostly a foreign one. */
+static void start_fill(struct generator *generator, struct store_port_order *order)
+{
+    struct dice *dice = &generator->dice;
+    struct store_port *port = &order->port;
+    open_fill(generator, order);
+    if (dice_percent(dice, 80))
+        generator_foreign_name(dice, port->address.domain);
+    generator_domain_name(dice, 97, port->gaining);
+    port->kind = dice_percent(dice, 80) ? STORE_PORT_CODE : STORE_PORT_RECOVERY;
+    port->undoes[0] = '\0';
+    if (dice_percent(dice, 50))
+        generator_owner(dice, 100, port->owner);
+    if (memchr(port->gaining, '\0', sizeof(port->gaining)))
+        store_port_id(port->gaining, port->request, port->id);
+    port->role = STORE_PORT_GAINING;
+}
+
+/* What the authority says of one that was begun, or that nobody here knows. */
+static void tell_fill(struct generator *generator, struct store_port_order *order)
+{
+    static const enum store_port_state states[] = {
+        STORE_PORT_PENDING,   STORE_PORT_WAITING,   STORE_PORT_COMMITTED,
+        STORE_PORT_COMMITTED, STORE_PORT_COMPLETED, STORE_PORT_UNDONE,
+        STORE_PORT_REJECTED,  STORE_PORT_CANCELLED, STORE_PORT_REFUSED,
+    };
+    struct dice *dice = &generator->dice;
+    struct store_port *port = &order->port;
+    if (dice_percent(dice, 60))
+        known_fill(generator, order);
+    else
+        start_fill(generator, order);
+    if (dice_percent(dice, 30)) /* we lose it */
+        port->role = STORE_PORT_LOSING;
+    else if (port->role == STORE_PORT_AUTHORITY)
+        port->role = STORE_PORT_GAINING;
+    port->state = states[dice_roll(dice, sizeof(states) / sizeof(states[0]))];
+    port->order = dice_roll(dice, 1000);
+    bool is_commit = port->state == STORE_PORT_COMMITTED || port->state == STORE_PORT_COMPLETED;
+    port->commit_order = is_commit ? port->order : 0;
+    port->committed_ms = is_commit ? generator->now_ms - dice_roll(dice, 5000) : 0;
+    port->deadline_ms = dice_percent(dice, 50) ? 0 : generator->now_ms + dice_u64(dice) % DAY_MS;
+    port->reminder = dice_roll(dice, 3);
+    generator_domain_name(dice, 100, port->losing);
+    order->moved = dice_roll(dice, DAY_S);
+}
+
 void generator_port(struct generator *generator, enum store_op op, struct store_port_order *order)
 {
     if (op == STORE_PORT_OPEN)
         open_fill(generator, order);
     else if (op == STORE_PORT_STEP)
         step_fill(generator, order);
+    else if (op == STORE_PORT_START)
+        start_fill(generator, order);
+    else if (op == STORE_PORT_TELL)
+        tell_fill(generator, order);
     else
         known_fill(generator, order);
     order->paid = op == STORE_PORT_PAID ? dice_roll(&generator->dice, STORE_PORT_OWED_ALL + 1) : 0;
-    if (op != STORE_PORT_OPEN && dice_percent(&generator->dice, 2))
-        order->port.role = STORE_PORT_LOSING; /* in which nothing is known of it */
 }
 
 void generator_guard(struct generator *generator, enum store_op op, struct store_guard *guard)

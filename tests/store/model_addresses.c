@@ -9,11 +9,6 @@
 
 #define DAY_MS ((uint64_t)24 * 3600 * 1000)
 
-static bool address_eq(const struct store_address *a, const struct store_address *b)
-{
-    return strcmp(a->user, b->user) == 0 && strcmp(a->domain, b->domain) == 0;
-}
-
 /* ---- who serves it: enum store_address_state ---- */
 
 static void home_check(const struct model *model, const struct store_record *record,
@@ -61,7 +56,7 @@ static int chain_length(const struct model *model, const struct store_address *a
     int length = 0;
     for (size_t i = 0; max > 0 && i < records->count; i++) {
         const struct store_record *record = shelf_at(records, i);
-        if (record->state != STORE_ADDRESS_ALIAS || !address_eq(&record->target, address))
+        if (record->state != STORE_ADDRESS_ALIAS || !model_address_eq(&record->target, address))
             continue;
         int behind = 1 + chain_length(model, &record->address, max - 1);
         length = behind > length ? behind : length;
@@ -75,7 +70,7 @@ static bool alias_loops(const struct model *model, const struct store_record *re
     struct store_address at = record->target;
     int behind = chain_length(model, &record->address, STORE_ALIAS_HOPS);
     for (int hop = 1; hop <= STORE_ALIAS_HOPS; hop++) {
-        if (address_eq(&at, &record->address))
+        if (model_address_eq(&at, &record->address))
             return true;
         const struct store_record *next = model_address(model, &at);
         if (!next || next->state != STORE_ADDRESS_ALIAS)
@@ -104,12 +99,12 @@ static bool is_led_to(const struct model *model, const struct store_address *add
     const struct shelf *numbers = &model->records[STORE_KIND_NUMBER];
     for (size_t i = 0; i < records->count; i++) {
         const struct store_record *record = shelf_at(records, i);
-        if (record->state == STORE_ADDRESS_ALIAS && address_eq(&record->target, address))
+        if (record->state == STORE_ADDRESS_ALIAS && model_address_eq(&record->target, address))
             return true;
     }
     for (size_t i = 0; i < numbers->count; i++) {
         const struct store_number *number = shelf_at(numbers, i);
-        if (address_eq(&number->address, address))
+        if (model_address_eq(&number->address, address))
             return true;
     }
     return false;
@@ -126,7 +121,7 @@ static unsigned owner_count(const struct model *model, const struct store_record
         const struct store_record *record = shelf_at(shelf, i);
         count += strcmp(record->owner, claimed->owner) == 0 &&
                  strcmp(record->address.domain, claimed->address.domain) == 0 &&
-                 !address_eq(&record->address, &claimed->address);
+                 !model_address_eq(&record->address, &claimed->address);
     }
     return count;
 }
@@ -194,7 +189,7 @@ static bool changes_more_than_lock(const struct store_record *a, const struct st
 {
     bool is_same = a->state == b->state && a->blocked == b->blocked &&
                    a->unpublished == b->unpublished && strcmp(a->hosting, b->hosting) == 0 &&
-                   strcmp(a->owner, b->owner) == 0 && address_eq(&a->target, &b->target) &&
+                   strcmp(a->owner, b->owner) == 0 && model_address_eq(&a->target, &b->target) &&
                    strcmp(a->display, b->display) == 0 && a->until_ms == b->until_ms &&
                    strcmp(a->notify, b->notify) == 0;
     return !is_same;
@@ -227,14 +222,14 @@ void model_address_put(struct model *model, const struct store_command *command,
     home_check(model, &record, outcome);
     const struct store_record *old = find_live(model, command, outcome);
     if (!old || old->state != STORE_ADDRESS_ALIAS || record.state != STORE_ADDRESS_ALIAS ||
-        !address_eq(&old->target, &record.target))
+        !model_address_eq(&old->target, &record.target))
         alias_check(model, &record, outcome);
     if (old && old->locked && changes_more_than_lock(old, &record))
         model_refuse(outcome, STATUS_LOCKED);
     bool gets_owner = old && strcmp(old->owner, record.owner) != 0;
     bool moves = old && (old->state != record.state || strcmp(old->hosting, record.hosting) != 0);
-    if ((gets_owner && model_port_holds(model, &record.address)) ||
-        (!gets_owner && moves && model_port_is_open(model, &record.address)))
+    if ((gets_owner && model_port_stops_going(model, &record.address)) ||
+        (!gets_owner && moves && model_port_holds(model, &record.address)))
         model_refuse(outcome, STATUS_PORTING);
     if (outcome->refusal_count)
         return;
@@ -348,7 +343,7 @@ void model_address_release(struct model *model, const struct store_command *comm
         model_refuse(outcome, STATUS_LOCKED);
     if (old && is_led_to(model, &old->address))
         model_refuse(outcome, STATUS_INUSE);
-    if (old && model_port_holds(model, &old->address))
+    if (old && model_port_stops_going(model, &old->address))
         model_refuse(outcome, STATUS_PORTING);
     if (outcome->refusal_count)
         return;
@@ -452,7 +447,7 @@ static void undo_one(struct model *model, const struct store_command *command,
         model_refuse(outcome, STATUS_CONFLICT);
     if (old && is_led_to(model, &old->address))
         model_refuse(outcome, STATUS_INUSE);
-    if (old && model_port_is_open(model, &old->address))
+    if (old && model_port_holds(model, &old->address))
         model_refuse(outcome, STATUS_PORTING);
     if (!old || outcome->refusal_count)
         return;

@@ -103,7 +103,8 @@ static void record_del(struct model *model, const struct store_command *command,
     if (!model_expects(command, model_version(kind, old)))
         model_refuse(outcome, STATUS_CONFLICT);
     if (kind == STORE_KIND_DOMAIN && (domain_has_addresses(model, command->domain.name) ||
-                                      domain_has_guests(model, command->domain.name)))
+                                      domain_has_guests(model, command->domain.name) ||
+                                      model_port_awaited(model, command->domain.name)))
         model_refuse(outcome, STATUS_INUSE);
     if (outcome->refusal_count == 0)
         model_write(model, command, what, kind, old, NULL, outcome);
@@ -237,6 +238,8 @@ static const struct {
     [STORE_USAGE_ADD] = {.step = usage_add},
     [STORE_PORT_OPEN] = {.step = model_port_open},
     [STORE_PORT_STEP] = {.step = model_port_step},
+    [STORE_PORT_START] = {.step = model_port_start},
+    [STORE_PORT_TELL] = {.step = model_port_tell},
     [STORE_PORT_PAID] = {.step = model_port_paid},
     [STORE_GUARD_PUT] = {.step = model_guard_put},
     [STORE_GUARD_CODE] = {.step = model_guard_code},

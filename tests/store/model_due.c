@@ -10,6 +10,7 @@
 struct due {
     uint64_t time_ms;
     enum store_kind kind;
+    enum store_port_role role;
     union {
         struct store_address address;
         char id[STORE_PORT_ID_LEN + 1]; /* of a token or port */
@@ -29,6 +30,8 @@ static int due_order(const void *a, const void *b)
         return one->time_ms < other->time_ms ? -1 : 1;
     if (one->kind != other->kind)
         return kind_rank(one->kind) - kind_rank(other->kind);
+    if (one->role != other->role)
+        return (int)one->role - (int)other->role;
     if (one->kind != STORE_KIND_ADDRESS)
         return strcmp(one->id, other->id);
     int order = strcmp(one->address.domain, other->address.domain);
@@ -46,7 +49,9 @@ static void due_name(struct due *due, const union store_any *any)
 {
     if (due->kind == STORE_KIND_ADDRESS)
         due->address = any->address.address;
-    else
+    else if (due->kind == STORE_KIND_PORT)
+        due->role = any->port.role;
+    if (due->kind != STORE_KIND_ADDRESS)
         snprintf(due->id, sizeof(due->id), "%s",
                  due->kind == STORE_KIND_PORT ? any->port.id : any->token.id);
 }
@@ -83,7 +88,7 @@ static void due_do(struct model *model, const struct store_command *command, con
                    uint32_t *budget, struct model_outcome *outcome)
 {
     if (due->kind == STORE_KIND_PORT) {
-        model_port_due(model, command, due->id, outcome);
+        model_port_due(model, command, due->role, due->id, outcome);
         return;
     }
     if (due->kind == STORE_KIND_TOKEN) {

@@ -18,7 +18,7 @@ static const char *name_of(const struct store_command *command)
     return store_op_text(command->op);
 }
 
-static bool address_eq(const struct store_address *a, const struct store_address *b)
+bool model_address_eq(const struct store_address *a, const struct store_address *b)
 {
     return strcmp(a->user, b->user) == 0 && strcmp(a->domain, b->domain) == 0;
 }
@@ -31,11 +31,17 @@ static bool can_move(const struct store_record *record)
 
 /* ---- finding ---- */
 
-static struct store_port *port_find(const struct model *model, const char *id)
+struct store_port *model_port_find(const struct model *model, enum store_port_role role,
+                                   const char *id)
 {
-    struct store_port like = {.role = STORE_PORT_AUTHORITY};
+    struct store_port like = {.role = role};
     snprintf(like.id, sizeof(like.id), "%s", id);
     return model_find(model, STORE_KIND_PORT, &like);
+}
+
+static struct store_port *port_find(const struct model *model, const char *id)
+{
+    return model_port_find(model, STORE_PORT_AUTHORITY, id);
 }
 
 static struct store_guard *guard_find(const struct model *model,
@@ -45,7 +51,7 @@ static struct store_guard *guard_find(const struct model *model,
     return model_find(model, STORE_KIND_GUARD, &like);
 }
 
-/* The first of the address in this state; NULL: there is none. */
+/* The authority's first of the address in this state; NULL: there is none. */
 static struct store_port *port_in_state(const struct model *model,
                                         const struct store_address *address,
                                         bool (*is_wanted)(enum store_port_state state))
@@ -53,7 +59,8 @@ static struct store_port *port_in_state(const struct model *model,
     const struct shelf *ports = &model->records[STORE_KIND_PORT];
     for (size_t i = 0; i < ports->count; i++) {
         struct store_port *port = shelf_at(ports, i);
-        if (address_eq(&port->address, address) && is_wanted(port->state))
+        if (port->role == STORE_PORT_AUTHORITY && model_address_eq(&port->address, address) &&
+            is_wanted(port->state))
             return port;
     }
     return NULL;
@@ -75,7 +82,9 @@ static bool is_last(const struct model *model, const struct store_port *port)
     const struct shelf *ports = &model->records[STORE_KIND_PORT];
     for (size_t i = 0; i < ports->count; i++) {
         const struct store_port *other = shelf_at(ports, i);
-        if (address_eq(&other->address, &port->address) && other->commit_order > port->commit_order)
+        if (other->role == STORE_PORT_AUTHORITY &&
+            model_address_eq(&other->address, &port->address) &&
+            other->commit_order > port->commit_order)
             return false;
     }
     return true;
@@ -228,14 +237,17 @@ static uint64_t remind_after(const struct store_port *port, uint64_t last_ms, ui
     return next_ms < port->deadline_ms ? next_ms : 0;
 }
 
-/* The holder is written to by the record of the losing host, or else of the gaining one: here only
- * where neither is ours. */
-static void mail_owe(const struct model *model, struct store_port *port)
+/* The holder is written to by the record of the losing host, or else of the gaining one's, or else
+ * of the authority's: of those that are ours. */
+void model_mail_owe(const struct model *model, struct store_port *port)
 {
     const struct store_record *record = model_address(model, &port->address);
-    bool is_host = (port->losing[0] && model_domain(model, port->losing)) ||
-                   model_domain(model, port->gaining);
-    if (!is_host && record && record->notify[0])
+    enum store_port_role speaker = STORE_PORT_AUTHORITY;
+    if (port->losing[0] && model_domain(model, port->losing))
+        speaker = STORE_PORT_LOSING;
+    else if (model_domain(model, port->gaining))
+        speaker = STORE_PORT_GAINING;
+    if (speaker == port->role && record && record->notify[0])
         port->owed |= STORE_PORT_OWES_MAIL;
 }
 
@@ -263,7 +275,7 @@ static void port_enter(struct model *model, const struct store_command *command,
         port->commit_order = model->sequence + 1;
     }
     if (row->effects & STORE_PORT_TELLS_HOLDER)
-        mail_owe(model, port);
+        model_mail_owe(model, port);
     model_write(model, command, name_of(command), STORE_KIND_PORT, before, port, outcome);
 }
 
@@ -283,7 +295,7 @@ static void port_step(struct model *model, const struct store_command *command,
 
 /* ---- requests ---- */
 
-static bool port_is_valid(const struct store_port *port)
+bool model_port_is_valid(const struct store_port *port)
 {
     char id[STORE_PORT_ID_LEN + 1], name[STORE_DOMAIN_MAX + 1];
     return model_address_is_canonical(&port->address) &&
@@ -329,7 +341,7 @@ static void undo_check(const struct model *model, const struct store_command *co
     if (!undone || undone->state != STORE_PORT_COMMITTED ||
         strcmp(undone->gaining, record->hosting) != 0 ||
         strcmp(undone->losing, port->gaining) != 0 ||
-        !address_eq(&undone->address, &port->address) || !is_last(model, undone)) {
+        !model_address_eq(&undone->address, &port->address) || !is_last(model, undone)) {
         model_refuse(outcome, STATUS_STATE);
         return;
     }
@@ -376,10 +388,10 @@ static const struct store_port_row *row_of_ask(const struct store_port *port)
     return last;
 }
 
-static bool is_same(const struct store_port *a, const struct store_port *b)
+bool model_port_is_same(const struct store_port *a, const struct store_port *b)
 {
     return strcmp(a->gaining, b->gaining) == 0 && a->kind == b->kind &&
-           strcmp(a->undoes, b->undoes) == 0 && address_eq(&a->address, &b->address);
+           strcmp(a->undoes, b->undoes) == 0 && model_address_eq(&a->address, &b->address);
 }
 
 void model_port_open(struct model *model, const struct store_command *command,
@@ -387,13 +399,13 @@ void model_port_open(struct model *model, const struct store_command *command,
 {
     struct store_port port = port_asked(model, command);
     const struct store_record *record = model_address(model, &port.address);
-    if (!port_is_valid(&port)) {
+    if (!model_port_is_valid(&port)) {
         model_refuse(outcome, STATUS_MALFORMED);
         return;
     }
     const struct store_port *known = port_find(model, port.id);
     if (known) {
-        if (!is_same(known, &port))
+        if (!model_port_is_same(known, &port))
             model_refuse(outcome, STATUS_MISMATCH);
         return;
     }
@@ -418,7 +430,7 @@ static void cancel_unknown(struct model *model, const struct store_command *comm
     struct store_port port = port_asked(model, command);
     const struct store_port_row *row =
         row_find(-1, STORE_PORT_CANCEL, command->order.by, port.kind);
-    if (!port_is_valid(&port))
+    if (!model_port_is_valid(&port))
         model_refuse(outcome, STATUS_MALFORMED);
     if (!row)
         model_refuse(outcome, STATUS_STATE);
@@ -433,23 +445,26 @@ void model_port_step(struct model *model, const struct store_command *command,
 {
     const struct store_port_order *order = &command->order;
     bool is_ours = order->port.role == STORE_PORT_AUTHORITY;
-    const struct store_port *before = is_ours ? port_find(model, order->port.id) : NULL;
+    const struct store_port *before = model_port_find(model, order->port.role, order->port.id);
     if (!before && is_ours && order->event == STORE_PORT_CANCEL)
         cancel_unknown(model, command, outcome);
     else if (!before)
         model_refuse(outcome, STATUS_NOTFOUND);
     else if (!model_expects(command, before->version))
         model_refuse(outcome, STATUS_CONFLICT);
-    else
+    else if (is_ours)
         port_step(model, command, before, order->event, order->by, order->reason, outcome);
+    else if (before->role == STORE_PORT_GAINING)
+        model_port_give_up(model, command, before, order->reason, outcome);
+    else
+        model_refuse(outcome, STATUS_STATE);
 }
 
 void model_port_paid(struct model *model, const struct store_command *command,
                      struct model_outcome *outcome)
 {
-    const struct store_port *before = command->order.port.role == STORE_PORT_AUTHORITY
-                                          ? port_find(model, command->order.port.id)
-                                          : NULL;
+    const struct store_port *before =
+        model_port_find(model, command->order.port.role, command->order.port.id);
     if (!before)
         model_refuse(outcome, STATUS_NOTFOUND);
     else if (!model_expects(command, before->version))
@@ -462,38 +477,98 @@ void model_port_paid(struct model *model, const struct store_command *command,
         model_write(model, command, name_of(command), STORE_KIND_PORT, before, &port, outcome);
 }
 
-void model_port_due(struct model *model, const struct store_command *command, const char *id,
-                    struct model_outcome *outcome)
+static void port_remind(struct model *model, const struct store_command *command,
+                        const struct store_port *before, struct model_outcome *outcome)
 {
-    const struct store_port *before = port_find(model, id);
     struct store_port port = *before;
-    if (before->deadline_ms > model->time_ms) {
-        port.reminder++;
-        port.remind_ms = remind_after(before, before->remind_ms, model->time_ms);
-        port.owed |= STORE_PORT_OWES_GAINING | STORE_PORT_OWES_LOSING;
-        mail_owe(model, &port);
-        model_write(model, command, name_of(command), STORE_KIND_PORT, before, &port, outcome);
-    } else if (row_find((int)before->state, STORE_PORT_DUE, STORE_PORT_BY_TIMER, before->kind)) {
+    port.reminder++;
+    port.remind_ms = remind_after(before, before->remind_ms, model->time_ms);
+    port.owed |= STORE_PORT_OWES_GAINING | STORE_PORT_OWES_LOSING;
+    model_mail_owe(model, &port);
+    model_write(model, command, name_of(command), STORE_KIND_PORT, before, &port, outcome);
+}
+
+void model_port_due(struct model *model, const struct store_command *command,
+                    enum store_port_role role, const char *id, struct model_outcome *outcome)
+{
+    const struct store_port *before = model_port_find(model, role, id);
+    bool is_gaining = role == STORE_PORT_GAINING;
+    if (is_gaining && before->state == STORE_PORT_REQUESTING)
+        model_port_give_up(model, command, before, STORE_PORT_NO_ANSWER, outcome);
+    else if (is_gaining && before->state == STORE_PORT_CANCELLING)
+        model_port_let_go(model, command, before, outcome);
+    else if (before->deadline_ms > model->time_ms)
+        port_remind(model, command, before, outcome);
+    else if (role == STORE_PORT_AUTHORITY &&
+             row_find((int)before->state, STORE_PORT_DUE, STORE_PORT_BY_TIMER, before->kind))
         port_step(model, command, before, STORE_PORT_DUE, STORE_PORT_BY_TIMER, before->reason,
                   outcome);
-    } else {
+    else
         model_write(model, command, name_of(command), STORE_KIND_PORT, before, NULL, outcome);
-    }
 }
 
 /* ---- with the address ---- */
 
+bool model_port_open_in(const struct model *model, enum store_port_role role,
+                        const struct store_address *address)
+{
+    const struct shelf *ports = &model->records[STORE_KIND_PORT];
+    for (size_t i = 0; i < ports->count; i++) {
+        const struct store_port *port = shelf_at(ports, i);
+        if (port->role == role && model_address_eq(&port->address, address) &&
+            store_port_is_open(port->state))
+            return true;
+    }
+    return false;
+}
+
 bool model_port_is_open(const struct model *model, const struct store_address *address)
 {
-    return port_in_state(model, address, is_open) != NULL;
+    return model_port_open_in(model, STORE_PORT_AUTHORITY, address) ||
+           model_port_open_in(model, STORE_PORT_GAINING, address) ||
+           model_port_open_in(model, STORE_PORT_LOSING, address);
+}
+
+/* The old host's entry stays until the port cannot be undone any more. */
+static bool is_in_grace(const struct model *model, const struct store_address *address)
+{
+    const struct shelf *ports = &model->records[STORE_KIND_PORT];
+    const struct store_record *record = model_address(model, address);
+    for (size_t i = 0; record && record->state == STORE_ADDRESS_MOVED && i < ports->count; i++) {
+        const struct store_port *port = shelf_at(ports, i);
+        if (port->role == STORE_PORT_LOSING && port->state == STORE_PORT_COMMITTED &&
+            model_address_eq(&port->address, address))
+            return true;
+    }
+    return false;
 }
 
 bool model_port_holds(const struct model *model, const struct store_address *address)
 {
+    return model_port_is_open(model, address) || is_in_grace(model, address);
+}
+
+bool model_port_stops_going(const struct model *model, const struct store_address *address)
+{
     const struct store_port *open = port_in_state(model, address, is_open);
-    if (!open || !model_domain(model, address->domain))
-        return open != NULL;
-    return !row_find((int)open->state, STORE_PORT_GO, STORE_PORT_BY_PORT, open->kind);
+    if (!model_domain(model, address->domain))
+        return model_port_holds(model, address);
+    return open && !row_find((int)open->state, STORE_PORT_GO, STORE_PORT_BY_PORT, open->kind);
+}
+
+bool model_port_awaited(const struct model *model, const char *domain)
+{
+    const struct shelf *ports = &model->records[STORE_KIND_PORT];
+    for (size_t i = 0; i < ports->count; i++) {
+        const struct store_port *port = shelf_at(ports, i);
+        bool is_under_way = store_port_is_open(port->state);
+        if (port->role == STORE_PORT_GAINING && is_under_way && strcmp(port->gaining, domain) == 0)
+            return true;
+        if (port->role == STORE_PORT_LOSING && strcmp(port->losing, domain) == 0 &&
+            (is_under_way || port->state == STORE_PORT_COMMITTED))
+            return true;
+    }
+    return false;
 }
 
 void model_port_gone(struct model *model, const struct store_command *command,
