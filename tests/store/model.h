@@ -129,7 +129,6 @@ model_step model_expire;
 
 /* model_ports.c: at the authority */
 model_step model_guard_put, model_guard_code, model_port_open, model_port_step, model_port_paid;
-bool model_address_eq(const struct store_address *a, const struct store_address *b);
 struct store_port *model_port_find(const struct model *model, enum store_port_role role,
                                    const char *id);
 bool model_port_is_valid(const struct store_port *port);
@@ -138,15 +137,8 @@ void model_mail_owe(const struct model *model, struct store_port *port);
 /* Its deadline, or a reminder, is due. */
 void model_port_due(struct model *model, const struct store_command *command,
                     enum store_port_role role, const char *id, struct model_outcome *outcome);
-/* Is a port of the address under way, in this role or in any? */
-bool model_port_open_in(const struct model *model, enum store_port_role role,
-                        const struct store_address *address);
-bool model_port_is_open(const struct model *model, const struct store_address *address);
-/* The same, or must its entry stay? And may it not go, or get another owner? */
-bool model_port_holds(const struct model *model, const struct store_address *address);
+/* May the address not go, or get another owner? */
 bool model_port_stops_going(const struct model *model, const struct store_address *address);
-/* May a port bring an address to this domain, or back to it? */
-bool model_port_awaited(const struct model *model, const char *domain);
 /* The address goes, or gets another owner: what ends with it. */
 void model_port_gone(struct model *model, const struct store_command *command,
                      const struct store_address *address, struct model_outcome *outcome);
@@ -155,6 +147,17 @@ void model_guard_drop(struct model *model, const struct store_command *command,
 void model_code_bind(struct model *model, const struct store_command *command,
                      const struct store_address *address, const char *gaining,
                      struct model_outcome *outcome);
+
+/* model_port_rules.c */
+bool model_address_eq(const struct store_address *a, const struct store_address *b);
+/* Is a port of the address under way, in this role or in any? */
+bool model_port_open_in(const struct model *model, enum store_port_role role,
+                        const struct store_address *address);
+bool model_port_is_open(const struct model *model, const struct store_address *address);
+/* The same, or must its entry stay? */
+bool model_port_holds(const struct model *model, const struct store_address *address);
+/* May a port bring an address to this domain, or back to it? */
+bool model_port_awaited(const struct model *model, const char *domain);
 
 /* model_port_hosts.c */
 model_step model_port_start, model_port_tell;
