@@ -212,6 +212,7 @@ static const struct {
     void (*batch)(struct model *model, const struct store_command *command,
                   struct model_outcome *outcome, struct model_outcome *outcomes);
 } steps[STORE_OP_COUNT] = {
+    /* moves of domains have tests/store/test_moves instead */
     [STORE_DOMAIN_ADD] = {.record = record_add, .kind = STORE_KIND_DOMAIN},
     [STORE_DOMAIN_PUT] = {.record = record_put, .kind = STORE_KIND_DOMAIN},
     [STORE_DOMAIN_DEL] = {.record = record_del, .kind = STORE_KIND_DOMAIN},
