@@ -2,10 +2,8 @@
  *
  * Names follow Prometheus' conventions: base units, _total for what only grows. A label has few
  * values: kinds, methods, patterns of routes, and the names of the journal's cursors. */
-#include "api/internal.h"
 #include "api/json.h"
-
-#include "base/buf.h"
+#include "api/metrics.h"
 
 #include "config.h"
 
@@ -22,14 +20,7 @@
 #define METRICS_PEERS  100 /* told one by one */
 #define CURSORS_MAX    64  /* told one by one; all of them count in junctor_journal_cursors */
 
-/* The text as far as it is written; once a line did not fit, `failed` stays. */
-struct metrics {
-    struct buf text;
-    bool failed;
-};
-
-__attribute__((format(printf, 2, 3))) static void line_add(struct metrics *metrics,
-                                                           const char *format, ...)
+void metrics_line_add(struct metrics *metrics, const char *format, ...)
 {
     char line[METRICS_LINE];
     va_list args;
@@ -41,31 +32,32 @@ __attribute__((format(printf, 2, 3))) static void line_add(struct metrics *metri
         metrics->failed = true;
 }
 
-static void family_add(struct metrics *metrics, const char *name, const char *type,
-                       const char *help)
+void metrics_family_add(struct metrics *metrics, const char *name, const char *type,
+                        const char *help)
 {
-    line_add(metrics, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+    metrics_line_add(metrics, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
-static void number_add(struct metrics *metrics, const char *name, const char *type,
-                       const char *help, uint64_t value)
+void metrics_number_add(struct metrics *metrics, const char *name, const char *type,
+                        const char *help, uint64_t value)
 {
-    family_add(metrics, name, type, help);
-    line_add(metrics, "%s %" PRIu64 "\n", name, value);
+    metrics_family_add(metrics, name, type, help);
+    metrics_line_add(metrics, "%s %" PRIu64 "\n", name, value);
 }
 
 static void time_add(struct metrics *metrics, const char *name, const char *help, uint64_t time_ms)
 {
-    family_add(metrics, name, "gauge", help);
-    line_add(metrics, "%s %" PRIu64 ".%03u\n", name, time_ms / 1000, (unsigned)(time_ms % 1000));
+    metrics_family_add(metrics, name, "gauge", help);
+    metrics_line_add(metrics, "%s %" PRIu64 ".%03u\n", name, time_ms / 1000,
+                     (unsigned)(time_ms % 1000));
 }
 
 /* ---- the process ---- */
 
 static void process_add(struct metrics *metrics, const struct api *api)
 {
-    family_add(metrics, "junctor_build_info", "gauge", "Always 1; the version is a label.");
-    line_add(metrics, "junctor_build_info{version=\"%s\"} 1\n", PACKAGE_VERSION);
+    metrics_family_add(metrics, "junctor_build_info", "gauge", "Always 1; the version is a label.");
+    metrics_line_add(metrics, "junctor_build_info{version=\"%s\"} 1\n", PACKAGE_VERSION);
     time_add(metrics, "process_start_time_seconds", "When the process began to serve, Unix time.",
              api->started_unix_ms);
 }
@@ -82,11 +74,13 @@ static void records_add(struct metrics *metrics, const struct store_stats *stats
         {"peer", stats->peers},     {"token", stats->tokens},      {"verdict", stats->verdicts},
     };
     const char *name = "junctor_store_records";
-    family_add(metrics, name, "gauge",
-               "Records in the directory; addresses with their tombstones, verdicts kept for "
-               "Idempotency-Key.");
+    metrics_family_add(
+        metrics, name, "gauge",
+        "Records in the directory; addresses with their tombstones, verdicts kept for "
+        "Idempotency-Key.");
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-        line_add(metrics, "%s{kind=\"%s\"} %" PRIu64 "\n", name, rows[i].kind, rows[i].count);
+        metrics_line_add(metrics, "%s{kind=\"%s\"} %" PRIu64 "\n", name, rows[i].kind,
+                         rows[i].count);
 }
 
 static void store_add(struct metrics *metrics, const struct store_stats *stats)
@@ -115,7 +109,7 @@ static void store_add(struct metrics *metrics, const struct store_stats *stats)
     };
     records_add(metrics, stats);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-        number_add(metrics, rows[i].name, "gauge", rows[i].help, rows[i].value);
+        metrics_number_add(metrics, rows[i].name, "gauge", rows[i].help, rows[i].value);
     time_add(metrics, "junctor_store_time_seconds",
              "Store time, Unix time: the highest time of all changes.", stats->store_time_ms);
 }
@@ -142,31 +136,26 @@ static void cursors_add(struct metrics *metrics, const struct cursors *cursors,
                         const struct store_stats *stats)
 {
     const char *lag = "junctor_journal_cursor_lag_entries", *lost = "junctor_journal_cursor_lost";
-    number_add(metrics, "junctor_journal_cursors", "gauge",
-               "Readers of the journal that hold its trimming back.", cursors->total);
-    family_add(metrics, lag, "gauge", "Entries of the journal that a reader has yet to deal with.");
+    metrics_number_add(metrics, "junctor_journal_cursors", "gauge",
+                       "Readers of the journal that hold its trimming back.", cursors->total);
+    metrics_family_add(metrics, lag, "gauge",
+                       "Entries of the journal that a reader has yet to deal with.");
     for (size_t i = 0; i < cursors->count; i++) {
         const struct store_cursor *cursor = &cursors->list[i];
         uint64_t behind =
             stats->last_sequence > cursor->sequence ? stats->last_sequence - cursor->sequence : 0;
-        line_add(metrics, "%s{cursor=\"%s\"} %" PRIu64 "\n", lag, cursor->name, behind);
+        metrics_line_add(metrics, "%s{cursor=\"%s\"} %" PRIu64 "\n", lag, cursor->name, behind);
     }
-    family_add(metrics, lost, "gauge",
-               "1 where entries that a reader had not read were trimmed: it must start anew.");
+    metrics_family_add(
+        metrics, lost, "gauge",
+        "1 where entries that a reader had not read were trimmed: it must start anew.");
     for (size_t i = 0; i < cursors->count; i++)
-        line_add(metrics, "%s{cursor=\"%s\"} %d\n", lost, cursors->list[i].name,
-                 cursors->list[i].lost);
-}
-
-static bool disputed_count(const struct store_port *port, void *arg)
-{
-    *(uint64_t *)arg += (port->owed & STORE_PORT_OWES_OPERATOR) != 0;
-    return true;
+        metrics_line_add(metrics, "%s{cursor=\"%s\"} %d\n", lost, cursors->list[i].name,
+                         cursors->list[i].lost);
 }
 
 static int directory_add(struct api_call *call, struct metrics *metrics)
 {
-    uint64_t disputed = 0;
     struct store_stats stats;
     struct cursors cursors = {.count = 0};
     int status = store_reader_begin(call->reader);
@@ -175,15 +164,13 @@ static int directory_add(struct api_call *call, struct metrics *metrics)
         if (!status)
             status = store_cursor_list(call->reader, cursor_keep, &cursors);
         if (!status)
-            status = store_port_owed_list(call->reader, SIZE_MAX, disputed_count, &disputed);
+            status = metrics_ports_add(metrics, call->reader);
         store_reader_end(call->reader);
     }
     if (status)
         return api_problem_from_status(&call->problem, status, "directory");
     store_add(metrics, &stats);
     cursors_add(metrics, &cursors, &stats);
-    number_add(metrics, "junctor_ports_disputed", "gauge",
-               "Recoveries of our addresses that somebody objected to: ours to decide.", disputed);
     return 0;
 }
 
@@ -223,7 +210,7 @@ static void dns_add(struct metrics *metrics, const struct resolver_stats *stats)
          "DNS upstreams that do not answer, added over the workers.", stats->upstreams_down},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-        number_add(metrics, rows[i].name, rows[i].type, rows[i].help, rows[i].value);
+        metrics_number_add(metrics, rows[i].name, rows[i].type, rows[i].help, rows[i].value);
 }
 
 /* Those that are asked; no more than a dashboard can show. */
@@ -232,33 +219,37 @@ static void cores_add(struct metrics *metrics, const struct api_parts *parts)
     size_t count;
     struct core_view *cores = api_cores_read(parts, &count);
     char address[NETADDR_TEXT_MAX];
-    family_add(metrics, "junctor_core_up", "gauge",
-               "Does the next hop of a core answer OPTIONS? By its address; `domain` is the first "
-               "that it serves.");
+    metrics_family_add(
+        metrics, "junctor_core_up", "gauge",
+        "Does the next hop of a core answer OPTIONS? By its address; `domain` is the first "
+        "that it serves.");
     for (size_t i = 0; cores && i < count && i < CORES_MAX; i++)
         if (cores[i].state != CORE_UNKNOWN)
-            line_add(metrics,
-                     "junctor_core_up{domain=\"%s\",core=\"%s\",address=\"%s\",transport=\"%s\"} "
-                     "%d\n",
-                     cores[i].domain, cores[i].core.host, netaddr_format(&cores[i].addr, address),
-                     api_transport_text(cores[i].transport), cores[i].state == CORE_UP);
+            metrics_line_add(
+                metrics,
+                "junctor_core_up{domain=\"%s\",core=\"%s\",address=\"%s\",transport=\"%s\"} "
+                "%d\n",
+                cores[i].domain, cores[i].core.host, netaddr_format(&cores[i].addr, address),
+                api_transport_text(cores[i].transport), cores[i].state == CORE_UP);
     free(cores);
 }
 
 static void guard_add(struct metrics *metrics, const struct guard_stats *stats)
 {
     const char *name = "junctor_guard_refused_total";
-    family_add(metrics, name, "counter",
-               "Connections and requests refused, and reads put off, by the budget or rule.");
+    metrics_family_add(
+        metrics, name, "counter",
+        "Connections and requests refused, and reads put off, by the budget or rule.");
     for (int rule = GUARD_OK + 1; rule < GUARD_RULE_COUNT; rule++)
-        line_add(metrics, "%s{rule=\"%s\"} %" PRIu64 "\n", name,
-                 guard_rule_name((enum guard_rule)rule), stats->refused[rule]);
-    number_add(metrics, "junctor_guard_failures_total", "counter",
-               "Handshakes and first requests that came to nothing by the far side's fault.",
-               stats->failures);
-    number_add(metrics, "junctor_guard_bans_made_total", "counter",
-               "Addresses banned for failures.", stats->bans_made);
-    number_add(metrics, "junctor_guard_bans", "gauge", "Bans in force.", stats->bans);
+        metrics_line_add(metrics, "%s{rule=\"%s\"} %" PRIu64 "\n", name,
+                         guard_rule_name((enum guard_rule)rule), stats->refused[rule]);
+    metrics_number_add(
+        metrics, "junctor_guard_failures_total", "counter",
+        "Handshakes and first requests that came to nothing by the far side's fault.",
+        stats->failures);
+    metrics_number_add(metrics, "junctor_guard_bans_made_total", "counter",
+                       "Addresses banned for failures.", stats->bans_made);
+    metrics_number_add(metrics, "junctor_guard_bans", "gauge", "Bans in force.", stats->bans);
 }
 
 /* Nothing where no edge runs in this process. */
@@ -288,7 +279,7 @@ static void edge_add(struct metrics *metrics, const struct api_parts *parts)
          "Copies of SIP messages that the capture server (HEP) did not get.", stats.copies_lost},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-        number_add(metrics, rows[i].name, rows[i].type, rows[i].help, rows[i].value);
+        metrics_number_add(metrics, rows[i].name, rows[i].type, rows[i].help, rows[i].value);
     guard_add(metrics, &stats.guard);
     dns_add(metrics, &stats.dns);
 }
@@ -303,16 +294,17 @@ static void peers_add(struct metrics *metrics, const struct api_parts *parts)
     unsigned silent = 0;
     if (list && parts->edge && parts->peers_get) {
         count = parts->peers_get(parts->edge, list, METRICS_PEERS, &list[METRICS_PEERS], &silent);
-        number_add(metrics, "junctor_edge_silent_workers", "gauge",
-                   "SIP workers too busy to tell of peers; if any, nothing is told of peers.",
-                   silent);
+        metrics_number_add(
+            metrics, "junctor_edge_silent_workers", "gauge",
+            "SIP workers too busy to tell of peers; if any, nothing is told of peers.", silent);
     }
     if (silent > 0)
         count = -1;
     if (count >= 0) {
-        family_add(metrics, name, "counter",
-                   "SIP requests from and to peers, by how they ended; the 100 busiest peers have "
-                   "their name, the rest is peer=\"other\".");
+        metrics_family_add(
+            metrics, name, "counter",
+            "SIP requests from and to peers, by how they ended; the 100 busiest peers have "
+            "their name, the rest is peer=\"other\".");
         list[count] = list[METRICS_PEERS];
         snprintf(list[count].name, sizeof(list[count].name), "other");
     }
@@ -320,10 +312,10 @@ static void peers_add(struct metrics *metrics, const struct api_parts *parts)
         for (enum watch_way way = 0; way < WATCH_WAY_COUNT; way++)
             for (enum watch_result result = 0; result < WATCH_RESULT_COUNT; result++)
                 if (list[i].requests[way][result] > 0)
-                    line_add(metrics,
-                             "%s{peer=\"%s\",direction=\"%s\",result=\"%s\"} %" PRIu64 "\n", name,
-                             list[i].name, watch_way_text(way), watch_result_text(result),
-                             list[i].requests[way][result]);
+                    metrics_line_add(metrics,
+                                     "%s{peer=\"%s\",direction=\"%s\",result=\"%s\"} %" PRIu64 "\n",
+                                     name, list[i].name, watch_way_text(way),
+                                     watch_result_text(result), list[i].requests[way][result]);
     free(list);
 }
 
@@ -333,9 +325,10 @@ static void zones_add(struct metrics *metrics, const char *name, const char *typ
                       const struct publisher_stats *zones, size_t count,
                       uint64_t (*value)(const struct publisher_stats *zone))
 {
-    family_add(metrics, name, type, help);
+    metrics_family_add(metrics, name, type, help);
     for (size_t i = 0; i < count; i++)
-        line_add(metrics, "%s{zone=\"%s\"} %" PRIu64 "\n", name, zones[i].zone, value(&zones[i]));
+        metrics_line_add(metrics, "%s{zone=\"%s\"} %" PRIu64 "\n", name, zones[i].zone,
+                         value(&zones[i]));
 }
 
 static uint64_t zone_failing(const struct publisher_stats *zone)
@@ -414,9 +407,10 @@ static const char *const listener_names[API_LISTENER_COUNT] = {
 static void listeners_add(struct metrics *metrics, const char *name, const char *type,
                           const char *help, const uint64_t values[API_LISTENER_COUNT])
 {
-    family_add(metrics, name, type, help);
+    metrics_family_add(metrics, name, type, help);
     for (size_t i = 0; i < API_LISTENER_COUNT; i++)
-        line_add(metrics, "%s{listener=\"%s\"} %" PRIu64 "\n", name, listener_names[i], values[i]);
+        metrics_line_add(metrics, "%s{listener=\"%s\"} %" PRIu64 "\n", name, listener_names[i],
+                         values[i]);
 }
 
 /* The labels of a row of counters: the route's pattern, never a path that somebody asked for. */
@@ -432,12 +426,13 @@ static void requests_add(struct metrics *metrics, const struct api_counters *cou
 {
     const char *name = "junctor_api_requests_total";
     char labels[METRICS_LABELS];
-    family_add(metrics, name, "counter", "Requests answered, by route and class of status.");
+    metrics_family_add(metrics, name, "counter",
+                       "Requests answered, by route and class of status.");
     for (size_t i = 0; i <= counters->route_count; i++) {
         route_labels(i, labels);
         for (size_t digit = 2; digit <= 5; digit++)
-            line_add(metrics, "%s{%s,code=\"%zuxx\"} %" PRIu64 "\n", name, labels, digit,
-                     counters->routes[i].answers[digit]);
+            metrics_line_add(metrics, "%s{%s,code=\"%zuxx\"} %" PRIu64 "\n", name, labels, digit,
+                             counters->routes[i].answers[digit]);
     }
 }
 
@@ -445,22 +440,22 @@ static void durations_add(struct metrics *metrics, const struct api_counters *co
 {
     const char *name = "junctor_api_request_duration_seconds";
     char labels[METRICS_LABELS];
-    family_add(metrics, name, "histogram",
-               "From a request's first line to the end of its answer, by route.");
+    metrics_family_add(metrics, name, "histogram",
+                       "From a request's first line to the end of its answer, by route.");
     for (size_t i = 0; i <= counters->route_count; i++) {
         const struct api_route_counters *route = &counters->routes[i];
         uint64_t count = 0;
         route_labels(i, labels);
         for (size_t bucket = 0; bucket < API_DURATION_COUNT - 1; bucket++) {
             count += route->durations[bucket];
-            line_add(metrics, "%s_bucket{%s,le=\"%g\"} %" PRIu64 "\n", name, labels,
-                     (double)api_duration_bounds_us[bucket] / 1e6, count);
+            metrics_line_add(metrics, "%s_bucket{%s,le=\"%g\"} %" PRIu64 "\n", name, labels,
+                             (double)api_duration_bounds_us[bucket] / 1e6, count);
         }
         count += route->durations[API_DURATION_COUNT - 1];
-        line_add(metrics, "%s_bucket{%s,le=\"+Inf\"} %" PRIu64 "\n", name, labels, count);
-        line_add(metrics, "%s_sum{%s} %" PRIu64 ".%06u\n", name, labels,
-                 route->duration_us / 1000000, (unsigned)(route->duration_us % 1000000));
-        line_add(metrics, "%s_count{%s} %" PRIu64 "\n", name, labels, count);
+        metrics_line_add(metrics, "%s_bucket{%s,le=\"+Inf\"} %" PRIu64 "\n", name, labels, count);
+        metrics_line_add(metrics, "%s_sum{%s} %" PRIu64 ".%06u\n", name, labels,
+                         route->duration_us / 1000000, (unsigned)(route->duration_us % 1000000));
+        metrics_line_add(metrics, "%s_count{%s} %" PRIu64 "\n", name, labels, count);
     }
 }
 
@@ -475,17 +470,17 @@ static void api_add(struct metrics *metrics, const struct api_counters *counters
     listeners_add(metrics, "junctor_api_connections_cut_total", "counter",
                   "Connections cut: over their time, too many of one source, or room for others.",
                   counters->cut);
-    number_add(metrics, "junctor_api_streams", "gauge", "Clients that follow the journal.",
-               counters->streams);
-    number_add(metrics, "junctor_api_changes_submitted_total", "counter",
-               "Changes handed to the store.", counters->submitted);
-    number_add(metrics, "junctor_api_auth_failures_total", "counter",
-               "Requests with a token that is none, or not good any more.",
-               counters->auth_failures);
-    number_add(metrics, "junctor_api_auth_slowed_total", "counter",
-               "Wrong tokens answered 429 after too many failures.", counters->auth_slowed);
-    number_add(metrics, "junctor_api_rate_limited_total", "counter",
-               "Requests over their client's rate.", counters->rate_limited);
+    metrics_number_add(metrics, "junctor_api_streams", "gauge", "Clients that follow the journal.",
+                       counters->streams);
+    metrics_number_add(metrics, "junctor_api_changes_submitted_total", "counter",
+                       "Changes handed to the store.", counters->submitted);
+    metrics_number_add(metrics, "junctor_api_auth_failures_total", "counter",
+                       "Requests with a token that is none, or not good any more.",
+                       counters->auth_failures);
+    metrics_number_add(metrics, "junctor_api_auth_slowed_total", "counter",
+                       "Wrong tokens answered 429 after too many failures.", counters->auth_slowed);
+    metrics_number_add(metrics, "junctor_api_rate_limited_total", "counter",
+                       "Requests over their client's rate.", counters->rate_limited);
 }
 
 int api_metrics_get(struct api_call *call)
@@ -500,6 +495,7 @@ int api_metrics_get(struct api_call *call)
         cores_add(&metrics, &call->api->parts);
         peers_add(&metrics, &call->api->parts);
         publisher_add(&metrics, call->api->parts.publisher);
+        metrics_porting_add(&metrics, call->api->parts.porting);
         api_counters_read(call->api, &counters);
         api_add(&metrics, &counters);
     }

@@ -28,6 +28,20 @@ struct porting_conf porting_conf_get(struct porting *porting)
     return conf;
 }
 
+void porting_count(struct porting *porting, uint64_t *counter)
+{
+    pthread_mutex_lock(&porting->lock);
+    ++*counter;
+    pthread_mutex_unlock(&porting->lock);
+}
+
+void porting_stats_get(struct porting *porting, struct porting_stats *stats)
+{
+    pthread_mutex_lock(&porting->lock);
+    *stats = porting->stats;
+    pthread_mutex_unlock(&porting->lock);
+}
+
 static uint64_t day_ms(const struct porting_conf *conf)
 {
     return conf->test_day_ms ? conf->test_day_ms : PORTING_DAY_MS;

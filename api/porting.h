@@ -100,6 +100,13 @@ void porting_stop(struct porting *porting);
 /* Other terms from now on; ports under way keep theirs. Any thread. */
 void porting_reload(struct porting *porting, const struct porting_conf *conf);
 
+/* Since the start. */
+struct porting_stats {
+    uint64_t wrong_proofs;     /* given to us as the authority */
+    uint64_t receipts_refused; /* decisions that were not followed */
+};
+void porting_stats_get(struct porting *porting, struct porting_stats *stats); /* any thread */
+
 /* Tells all who are owed something and whose time has come; what the thread does, for whoever has
  * none started. Returns how many notices were tried. */
 size_t porting_turn(struct porting *porting);

@@ -92,12 +92,14 @@ static int open_refused(struct porting *porting, const struct federation_request
                         const struct store_port *port, int status, struct federation_answer *answer)
 {
     char address[API_ADDRESS_TEXT_MAX];
-    if (status == STATUS_PROOF)
+    if (status == STATUS_PROOF) {
+        porting_count(porting, &porting->stats.wrong_proofs);
         log_write(porting->parts.log, LOG_WARNING, PORTING_SOURCE,
                   "a wrong proof was given to port an address: address=%s peer=%s port=%s",
                   api_address_format(&port->address, address), request->proven[0], port->id);
-    else
+    } else {
         porting_wrong_give(porting, request);
+    }
     return porting_refuse_status(answer, status, port->kind);
 }
 

@@ -68,6 +68,7 @@ struct porting {
     struct porting_code *codes;    /* PORTING_CODES_MAX */
     size_t code_count;
     uint64_t next_ms; /* the first retry that is due */
+    struct porting_stats stats;
     bool kicked, stopping, started;
     pthread_t thread;
 };
@@ -78,6 +79,8 @@ uint64_t porting_now_ms(const struct porting *porting); /* Unix time */
 struct porting_conf porting_conf_get(struct porting *porting);
 /* Those of a port that begins now. */
 struct store_port_terms porting_terms_get(struct porting *porting);
+/* Adds one to a counter of porting->stats. */
+void porting_count(struct porting *porting, uint64_t *counter);
 /* The thread looks at once. */
 void porting_kick(struct porting *porting);
 /* As store_submit with actor and time filled in; the status of the verdict, or why there is none.

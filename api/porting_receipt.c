@@ -133,6 +133,7 @@ int porting_receipt_take(struct porting *porting, struct store_port *told, const
         return 0;
     const char *fault = receipt_fault(told, jws, why);
     if (fault) {
+        porting_count(porting, &porting->stats.receipts_refused);
         log_write(porting->parts.log, LOG_WARNING, PORTING_SOURCE,
                   "a receipt does not hold, so the port stays as it was: port=%s authority=%s: %s",
                   told->id, told->address.domain, fault);

@@ -207,6 +207,9 @@ static void expect_refused(struct world *w, between_h *between, const char *word
                      STORE_PORT_OWES_GAINING);
     if (!was_logged(w, words))
         fail_msg("the log does not say: %s", words);
+    struct porting_stats stats;
+    porting_stats_get(w->engines[B], &stats);
+    assert_true(stats.receipts_refused > 0);
     w->between = NULL;
     turns(w);
     expect_certified(w, B, STORE_PORT_GAINING, id);
@@ -254,6 +257,25 @@ static void who_hears_late_takes_the_key_of_the_start(void **state)
 }
 
 /* ---- what is refused ---- */
+
+/* Of each wrong code the log says for which address it was, and who gave it. */
+static void a_wrong_code_is_an_alarm_that_names_its_address(void **state)
+{
+    struct world *w = *state;
+    struct porting_wish wish = {.event = STORE_PORT_ASK, .kind = STORE_PORT_CODE};
+    struct porting_made made;
+    struct porting_stats stats;
+    struct api_problem problem;
+    wish.address = address_of(ADDRESS);
+    snprintf(wish.gaining, sizeof(wish.gaining), "%s", domains[B]);
+    snprintf(wish.code, sizeof(wish.code), "a-guess");
+    assert_int_equal(porting_begin(w->engines[B], &wish, &made, &problem), 0);
+    turns(w);
+    assert_true(was_logged(w, "a wrong proof was given to port an address: "
+                              "address=" ADDRESS " peer=opb.example port="));
+    porting_stats_get(w->engines[A], &stats);
+    assert_int_equal(stats.wrong_proofs, 1);
+}
 
 static json_t *receipt_drop(json_t *document)
 {
@@ -306,6 +328,7 @@ int main(void)
         TEST(both_hosts_keep_the_receipt),
         TEST(a_port_under_way_outlives_a_rotation),
         TEST(who_hears_late_takes_the_key_of_the_start),
+        TEST(a_wrong_code_is_an_alarm_that_names_its_address),
         TEST(a_decision_without_a_receipt_is_refused),
         TEST(a_forged_receipt_is_refused),
         TEST(a_receipt_of_another_decision_is_refused),

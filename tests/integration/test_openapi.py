@@ -722,6 +722,8 @@ def test_the_metrics_are_clean_for_promtool(root, admin, publisher):
     assert f'junctor_journal_cursor_lag_entries{{cursor="publisher"}} {lag}\n' in text
     assert "junctor_edge_requests_total " in text
     assert "junctor_api_requests_total{" in text
+    assert re.search(r'^junctor_ports\{role="authority",state="rejected"\} [1-9]', text, re.MULTILINE)
+    assert "\njunctor_porting_receipts_refused_total 0\n" in text
     assert "alice" not in text  # patterns of routes, never paths
     admin.refused("GET", "/metrics?colour=1", 400, "invalid-parameter", field="colour")
 
