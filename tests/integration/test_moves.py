@@ -13,6 +13,7 @@ from lab.edge import tool_path
 from lab.lab import Lab
 from lab.pki import Leaf
 from lab.plan import SIP_PORT, TLS_PORT, Operator
+from lab.porting import agree, domain, reaches, state
 from lab.process import run, wait_until
 from lab.sip import UdpAgent, ack_for, request
 
@@ -67,10 +68,6 @@ def fixture_phones(plan):
                for side in sides(plan)}
 
 
-def domain(letter):
-    return f"op{letter}.example"
-
-
 def told(phone, words):
     """The holder is told of it at this phone."""
     for _ in range(20):
@@ -92,24 +89,10 @@ def start(lab, address, here, there):
     return json.loads(done.stdout)
 
 
-def state(lab, letter, port):
-    done = lab.edges[letter].tool("port", "show", port, "--json", check=False)
-    return json.loads(done.stdout)["state"] if done.returncode == 0 else None
-
-
-def reaches(lab, letter, port, wanted):
-    wait_until(lambda: state(lab, letter, port) == wanted,
-               f"port {port} is {wanted} at op{letter}.example", 20)
-
-
 def move(lab, address, here, there):
     """From one host to another, with the old one's consent."""
     made = start(lab, address, here, there)
-    for letter in (here, there):
-        reaches(lab, letter, made["id"], "pending")
-    lab.edges[here].approve(made["id"])
-    for letter in (here, there):
-        reaches(lab, letter, made["id"], "committed")
+    agree(lab, made["id"], here, there)
     return made
 
 

@@ -11,6 +11,7 @@ import pytest
 from lab.lab import Lab
 from lab.pki import Leaf
 from lab.plan import DNS_PORT, SIP_PORT, TLS_PORT, Operator
+from lab.porting import agree, domain, reaches, shown
 from lab.process import run, wait_until
 from lab.sip import UdpAgent, ack_for, request
 
@@ -108,7 +109,7 @@ def user(letter):
 
 def give(lab, number, letter="a"):
     """The authority has assigned it to that host, which leads it to its user."""
-    host = f"op{letter}.example"
+    host = domain(letter)
     if letter != "b":
         lab.edges["b"].tool("address", "add", f"{number}@{ZONE}", "--hosting", host)
     lab.edges[letter].tool("number", "add", number, user(letter),
@@ -118,31 +119,17 @@ def give(lab, number, letter="a"):
 
 def start(lab, number, here, there):
     code = lab.edges[here].tool("address", "auth-code", number, "--quiet", "--for",
-                                f"op{there}.example").stdout
-    argv = lab.edges[there].tool_argv("port", "start", number, f"op{there}.example", "--to",
+                                domain(there)).stdout
+    argv = lab.edges[there].tool_argv("port", "start", number, domain(there), "--to",
                                       user(there), "--json")
     done = subprocess.run(argv, input=code, capture_output=True, text=True, timeout=20, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 
-def shown(lab, letter, port):
-    done = lab.edges[letter].tool("port", "show", port, "--json", check=False)
-    return json.loads(done.stdout) if done.returncode == 0 else {"state": None}
-
-
-def reaches(lab, letter, port, wanted):
-    wait_until(lambda: shown(lab, letter, port)["state"] == wanted,
-               f"port {port} is {wanted} at op{letter}.example", 20)
-
-
 def move(lab, number, here, there):
     made = start(lab, number, here, there)
-    for letter in (here, there):
-        reaches(lab, letter, made["id"], "pending")
-    lab.edges[here].approve(made["id"])
-    for letter in (here, there):
-        reaches(lab, letter, made["id"], "committed")
+    agree(lab, made["id"], here, there)
     return made
 
 
@@ -197,7 +184,7 @@ def test_a_number_of_the_authoritys_own_moves_on_and_home(lab, phones):
     for here, there in (("b", "a"), ("a", "c"), ("c", "b")):
         move(lab, number, here, there)
         call(lab, phones, number, there)
-        published(lab, number, f"op{there}.example")
+        published(lab, number, domain(there))
 
 
 def test_a_number_that_is_taken_back_is_where_it_was(lab, phones):

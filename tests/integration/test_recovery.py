@@ -15,6 +15,7 @@ from lab.edge import tool_path
 from lab.lab import Lab
 from lab.pki import Leaf
 from lab.plan import SIP_PORT, TLS_PORT, Operator
+from lab.porting import agree, domain, reaches
 from lab.process import wait_until
 from lab.sip import UdpAgent, ack_for, request
 
@@ -74,10 +75,6 @@ def day_lasts(lab, day):
     edge.wait_log(f"test-day-ms is for tests alone: .* has {day} ms", mark)
 
 
-def domain(letter):
-    return f"op{letter}.example"
-
-
 def tool(lab, letter, *words, stdin=None, check=True):
     return subprocess.run(lab.edges[letter].tool_argv(*words), input=stdin, capture_output=True,
                           text=True, timeout=20, check=check)
@@ -131,25 +128,11 @@ def start(lab, address, there):
     return json.loads(done.stdout)
 
 
-def state(lab, letter, port):
-    done = lab.edges[letter].tool("port", "show", port, "--json", check=False)
-    return json.loads(done.stdout)["state"] if done.returncode == 0 else None
-
-
-def reaches(lab, letter, port, wanted):
-    wait_until(lambda: state(lab, letter, port) == wanted,
-               f"port {port} is {wanted} at op{letter}.example", 30)
-
-
 def move(lab, address, here, there):
     done = tool(lab, there, "port", "start", address, domain(there), "--json",
                 stdin=code_of(lab, here, address))
     made = json.loads(done.stdout)
-    for letter in (here, there):
-        reaches(lab, letter, made["id"], "pending")
-    lab.edges[here].approve(made["id"])
-    for letter in (here, there):
-        reaches(lab, letter, made["id"], "committed")
+    agree(lab, made["id"], here, there)
     return made["id"]
 
 

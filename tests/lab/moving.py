@@ -11,6 +11,7 @@ from datetime import datetime
 from .lab import Lab
 from .pki import Leaf
 from .plan import DNS_PORT, SIP_PORT, TLS_PORT, Operator
+from .porting import domain
 from .process import wait_until
 from .traffic import Callee, Caller
 
@@ -33,10 +34,6 @@ limits {{ called-calls = 0 }}
 PUBLISH = """
 zone "{zone}" {{ primary = "{server}:{dns}" tsig = "{key}" }}
 """
-
-
-def domain(letter):
-    return f"op{letter}.example"
 
 
 @dataclass
