@@ -12,6 +12,7 @@
 
 #include "api/api.h"
 #include "api/federation.h"
+#include "api/mailer.h"
 #include "api/porting.h"
 #include "api/publisher.h"
 #include "base/arena.h"
@@ -38,6 +39,7 @@ struct junctord_conf {
     struct api_conf api;
     struct federation_conf federation;
     struct porting_conf porting;
+    struct mailer_conf mailer;
     struct edge_conf edge; /* its padding is zero: edge_reload compares parts of it as bytes */
     struct tls_certificate_conf certificates[TLS_MAX_DOMAINS]; /* edge.tls points here */
     const char *reserved[API_MAX_RESERVED];                    /* api.reserved points here */

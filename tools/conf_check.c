@@ -136,6 +136,16 @@ static int check_pair(struct conf_load *load)
     return 0;
 }
 
+static int check_mail(struct conf_load *load)
+{
+    const struct mailer_conf *mailer = &load->conf->mailer;
+    conf_look_at(load, "porting", NULL, mailer->sendmail ? "sendmail" : "mail-from",
+                 load->mail_line);
+    if (!mailer->sendmail == !mailer->from)
+        return 0;
+    return conf_refuse(load, "mail needs both sendmail = \"FILE\" and mail-from = \"ADDRESS\"");
+}
+
 static void fill_store(struct junctord_conf *conf)
 {
     conf->store.journal_age_ms = (uint64_t)conf->journal_days * DAY_MS;
@@ -165,6 +175,8 @@ int conf_check(struct conf_load *load)
         status = conf_fill_zone(load);
     if (status == 0)
         status = check_pair(load);
+    if (status == 0)
+        status = check_mail(load);
     return status == 0 ? check_journal(load) : status;
 }
 
@@ -189,6 +201,11 @@ const char *conf_doubt(const struct junctord_conf *conf, char text[CONF_MAX_WHY]
             "api: health: %s can be reached by anybody, who then reads /metrics: better an "
             "address on loopback or of a private network",
             netaddr_format(health, addr));
+    if (conf->mailer.sendmail && access(conf->mailer.sendmail, X_OK) != 0)
+        len += (size_t)snprintf(text + len, CONF_MAX_WHY - len,
+                                "%sporting: sendmail: %.300s cannot be run (%s): nobody is told of "
+                                "ports by mail",
+                                len ? "; " : "", conf->mailer.sendmail, status_text(-errno));
     if (dns->suffix_count > 0 && !is_any_trusted(dns))
         snprintf(text + len, CONF_MAX_WHY - len,
                  "%sdns: enum: no number is found in %s, for no upstream is trusted: list one that "

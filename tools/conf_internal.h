@@ -79,6 +79,7 @@ struct conf_load {
     unsigned listener_lines[TRANSPORT_MAX_LISTENERS];
     unsigned certificate_lines[TLS_MAX_DOMAINS];
     unsigned anchors_line, core_anchors_line, crls_line, last_line;
+    unsigned mail_line;              /* porting: sendmail, or else mail-from */
     unsigned listen_line, pair_line; /* api: listen, and key or else certificate */
     unsigned journal_line;           /* store: journal-max */
     bool by_default;                 /* what is taken is the table's default */
@@ -158,6 +159,7 @@ conf_take_h conf_take_health;
 conf_take_h conf_take_federation, conf_take_federation_advertise, conf_end_federation;
 conf_take_h conf_take_peering;
 conf_take_h conf_take_pair;
+conf_take_h conf_take_sendmail, conf_take_mail_from;
 conf_take_h conf_take_reserved;
 conf_take_h conf_take_journal;
 conf_take_h conf_take_address;

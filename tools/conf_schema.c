@@ -145,6 +145,12 @@ const struct conf_setting conf_settings[] = {
     {"porting", "receipt-keys", CONF_FILE, 0, 0, NULL, CONF_FIXED, CONF(receipt_keys), NULL,
      "folder of the keys that sign receipts of ports, DOMAIN.pem; made, as the keys are, where it is "
      "missing. Without it there are no receipts"},
+    {"porting", "sendmail", CONF_FILE, 0, 0, NULL, 0, CONF(mailer.sendmail), conf_take_sendmail,
+     "program like sendmail(1), by which holders are told of ports by mail; without it they are told "
+     "on their phones alone"},
+    {"porting", "mail-from", CONF_TEXT, 0, 0, NULL, 0, 0, conf_take_mail_from,
+     "mail address from which that is sent, such as \"porting@opa.example\"; must be given with "
+     "sendmail"},
 
     {"inside", "advertise", CONF_TEXT, 0, 0, NULL, CONF_FIXED, 0, conf_take_advertise,
      "HOST[:PORT] under which the core reaches this listener (Via, Record-Route); must be given "

@@ -376,6 +376,24 @@ int conf_take_pair(struct conf_load *load, const char *text)
     return 0;
 }
 
+int conf_take_sendmail(struct conf_load *load, const char *text)
+{
+    (void)text;
+    load->mail_line = load->line;
+    return 0;
+}
+
+int conf_take_mail_from(struct conf_load *load, const char *text)
+{
+    struct store_fault fault;
+    char mail[STORE_MAIL_MAX + 1];
+    if (store_mail_canonical(slice_of(text), mail, &fault) != 0)
+        return conf_refuse(load, "expected a mail address: %s", fault.text);
+    load->mail_line = load->mail_line ? load->mail_line : load->line;
+    load->conf->mailer.from = conf_keep(load, mail);
+    return load->conf->mailer.from ? 0 : conf_refuse(load, "out of memory");
+}
+
 int conf_take_reserved(struct conf_load *load, const char *text)
 {
     struct api_conf *api = &load->conf->api;

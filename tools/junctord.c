@@ -52,6 +52,7 @@ struct daemon {
     struct publisher *publisher;
     struct api *api;
     struct federation *federation;
+    struct mailer *mailer;
     struct porting *porting;
 
     uv_loop_t loop; /* signals and the drain's clock, nothing else */
@@ -167,6 +168,7 @@ static void reload_api(struct daemon *daemon, const struct junctord_conf *conf)
         api_pair_reload(daemon->api, conf->api.certificate, conf->api.key, why) != 0)
         log_write(daemon->log, LOG_ERROR, SOURCE, "the API keeps its certificate: %s", why);
     porting_reload(daemon->porting, &conf->porting);
+    mailer_reload(daemon->mailer, &conf->mailer);
     char fault[FEDERATION_MAX_WHY];
     if (federation_reload(daemon->federation, &conf->edge.tls, conf->edge.peering, fault) != 0)
         log_write(daemon->log, LOG_ERROR, SOURCE, "the federation API keeps its certificates: %s",
@@ -463,6 +465,12 @@ static size_t take_arrived(struct store_address *list, size_t max, void *arg)
 /* Able to take wishes and to answer; nobody is told anything before serve_federation. */
 static int open_porting(struct daemon *daemon)
 {
+    int status = mailer_open(&daemon->conf->mailer, daemon->log, &daemon->mailer);
+    if (status != 0) {
+        log_write(daemon->log, LOG_ERROR, SOURCE, "cannot start the mailer: %s",
+                  status_text(status));
+        return status;
+    }
     const struct porting_parts parts = {.store = daemon->store,
                                         .ask = ask_operator,
                                         .ask_arg = daemon,
@@ -470,11 +478,13 @@ static int open_porting(struct daemon *daemon)
                                         .zone_arg = daemon,
                                         .notice = tell_holder,
                                         .notice_arg = daemon,
+                                        .mail = mailer_send,
+                                        .mail_arg = daemon->mailer,
                                         .receipts = daemon->receipts,
                                         .arrived = take_arrived,
                                         .arrived_arg = daemon,
                                         .log = daemon->log};
-    int status = porting_open(&daemon->conf->porting, &parts, &daemon->porting);
+    status = porting_open(&daemon->conf->porting, &parts, &daemon->porting);
     if (status != 0)
         log_write(daemon->log, LOG_ERROR, SOURCE, "cannot start porting: %s", status_text(status));
     return status;
@@ -537,7 +547,9 @@ static int run(struct daemon *daemon)
     federation_close(daemon->federation); /* nobody waits for another operator any more */
     publisher_stop(daemon->publisher);    /* who waits for it in the API ends */
     api_stop(daemon->api);
+    mailer_stop(daemon->mailer); /* which tells the engine what was sent */
     porting_stop(daemon->porting);
+    mailer_free(daemon->mailer);
     federation_stop(daemon->federation);
     publisher_free(daemon->publisher);
     receipt_keys_close(daemon->receipts);

@@ -8,8 +8,8 @@ packages_build="autoconf automake gcc libc6-dev make pkg-config
 packages_lab="baresip-core knot openssl python3 unbound"
 # the tests: also real cores and SIPp, what runs the tests, what judges the API's description,
 # metrics and zones, and what the resolver is measured against
-packages_test="curl kamailio kamailio-tls-modules libevent-dev libunbound-dev prometheus
-  iproute2 python3-jsonschema python3-pytest python3-pytest-xdist sip-tester zsh"
+packages_test="curl kamailio kamailio-tls-modules libevent-dev libunbound-dev msmtp
+  prometheus iproute2 python3-jsonschema python3-pytest python3-pytest-xdist sip-tester zsh"
 # and the DNS tools and servers that judge what is to be published
 packages_test="$packages_test bind9 bind9-dnsutils bind9-utils knot-dnssecutils ldnsutils nsd
   python3-yaml"

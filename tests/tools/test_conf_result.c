@@ -1,6 +1,8 @@
 /* What comes out of a correct configuration, and what differs between two. */
 #include "tests/tools/conf_fixture.h"
 
+#include "base/status.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -387,6 +389,29 @@ static void a_health_listener_for_everybody_is_doubted(void **state)
     }
 }
 
+static void mail_needs_a_sender_and_a_program(void **state)
+{
+    char why[CONF_MAX_WHY];
+    struct junctord_conf *conf;
+    (void)state;
+    conf_text_write("test.conf", GOOD "porting { sendmail = \"/bin/true\" }\n");
+    assert_int_equal(conf_load_test(&conf, why), STATUS_MALFORMED);
+    assert_non_null(strstr(why, "porting: sendmail: mail needs both"));
+    conf_text_write("test.conf", GOOD "porting { mail-from = \"p@opa.example\" }\n");
+    assert_int_equal(conf_load_test(&conf, why), STATUS_MALFORMED);
+    assert_non_null(strstr(why, "porting: mail-from: mail needs both"));
+    conf =
+        conf_load_good(GOOD "porting { sendmail = \"/bin/true\" mail-from = \"p@Opa.example\" }\n");
+    assert_string_equal(conf->mailer.sendmail, "/bin/true");
+    assert_string_equal(conf->mailer.from, "p@opa.example");
+    assert_string_equal(conf_doubt(conf, why), "");
+    conf_free(conf);
+    conf =
+        conf_load_good(GOOD "porting { sendmail = \"/no/such\" mail-from = \"p@opa.example\" }\n");
+    assert_non_null(strstr(conf_doubt(conf, why), "/no/such cannot be run"));
+    conf_free(conf);
+}
+
 static void trees_of_numbers_without_a_trusted_upstream_are_doubted(void **state)
 {
     static const struct {
@@ -524,6 +549,7 @@ int main(void)
         cmocka_unit_test(zones_have_their_primary_and_key),
         cmocka_unit_test(upstreams_on_loopback_are_trusted_unless_others_are_named),
         cmocka_unit_test(a_health_listener_for_everybody_is_doubted),
+        cmocka_unit_test(mail_needs_a_sender_and_a_program),
         cmocka_unit_test(trees_of_numbers_without_a_trusted_upstream_are_doubted),
         cmocka_unit_test(the_same_file_gives_the_same_bytes),
         cmocka_unit_test(changes_that_need_a_restart_are_named),
