@@ -1,6 +1,7 @@
 #include "api/json.h"
 
 #include "base/chars.h"
+#include "base/hex.h"
 
 #include <errno.h>
 
@@ -72,15 +73,11 @@ int api_peer_decode(const json_t *object, const char *domain, struct store_peer 
 
 static json_t *pins_encode(const struct store_peer *peer)
 {
-    static const char digits[] = "0123456789abcdef";
     json_t *array = json_array();
     for (unsigned i = 0; i < peer->pin_count; i++) {
-        char text[PIN_TEXT_LEN];
-        for (size_t k = 0; k < STORE_HASH_LEN; k++) {
-            text[2 * k] = digits[peer->pins[i][k] >> 4];
-            text[2 * k + 1] = digits[peer->pins[i][k] & 15];
-        }
-        if (json_array_append_new(array, json_stringn(text, sizeof(text)))) {
+        char text[PIN_TEXT_LEN + 1];
+        hex_encode(peer->pins[i], STORE_HASH_LEN, text);
+        if (json_array_append_new(array, json_string(text))) {
             json_decref(array);
             return NULL;
         }

@@ -1,6 +1,8 @@
 /* Ports, and what protects an address. */
 #include "api/json.h"
 
+#include "base/hex.h"
+
 static json_t *or_null(const char *text)
 {
     return text[0] ? json_string(text) : json_null();
@@ -54,16 +56,10 @@ json_t *api_port_encode(const struct store_port *port)
     return api_json_stamp(json, port->created_ms, port->version);
 }
 
-#define KEY_TEXT_LEN ((size_t)2 * STORE_HASH_LEN)
-
 static json_t *key_encode(bool is_there, const uint8_t key[STORE_HASH_LEN])
 {
-    char text[KEY_TEXT_LEN];
-    if (!is_there)
-        return json_null();
-    for (size_t i = 0; i < KEY_TEXT_LEN; i++)
-        text[i] = "0123456789abcdef"[i % 2 ? key[i / 2] & 15 : key[i / 2] >> 4];
-    return json_stringn(text, sizeof(text));
+    char text[HEX_LEN(STORE_HASH_LEN) + 1];
+    return is_there ? json_string(hex_encode(key, STORE_HASH_LEN, text)) : json_null();
 }
 
 json_t *api_guard_encode(const struct store_guard *guard)

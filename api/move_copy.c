@@ -4,6 +4,7 @@
 #include "api/moves.h"
 #include "api/ports.h"
 
+#include "base/hex.h"
 #include "base/status.h"
 
 #include <errno.h>
@@ -15,12 +16,9 @@
 
 static json_t *hash_encode(const struct store_record *record)
 {
-    char hex[2 * STORE_HASH_LEN + 1];
-    if (!record->has_auth)
-        return json_null();
-    for (size_t i = 0; i < STORE_HASH_LEN; i++)
-        snprintf(hex + 2 * i, 3, "%02x", record->auth_hash[i]);
-    return json_string(hex);
+    char hex[HEX_LEN(STORE_HASH_LEN) + 1];
+    return record->has_auth ? json_string(hex_encode(record->auth_hash, STORE_HASH_LEN, hex))
+                            : json_null();
 }
 
 /* In the snapshot of the page. */
@@ -120,16 +118,7 @@ static bool hex_take(const json_t *object, const char *name, uint8_t octets[STOR
 {
     const char *text = json_string_value(json_object_get(object, name));
     *is_there = text != NULL;
-    if (!text || strlen(text) != (size_t)2 * STORE_HASH_LEN)
-        return text == NULL;
-    for (size_t i = 0; i < STORE_HASH_LEN; i++) {
-        unsigned octet;
-        char pair[3] = {text[2 * i], text[2 * i + 1], '\0'};
-        if (strspn(pair, "0123456789abcdef") != 2 || sscanf(pair, "%x", &octet) != 1)
-            return false;
-        octets[i] = (uint8_t)octet;
-    }
-    return true;
+    return !text || hex_decode(slice_of(text), octets, STORE_HASH_LEN);
 }
 
 static bool time_take(const json_t *object, const char *name, uint64_t *ms)

@@ -2,30 +2,17 @@
  * he signed then stands in the body of POST /v1/ports or /v1/ports/{id}/undo. */
 #include "api/ports.h"
 
+#include "base/hex.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- hex ---- */
-
-static int nibble(char c)
-{
-    const char *digits = "0123456789abcdef", *at = c ? strchr(digits, c) : NULL;
-    return at ? (int)(at - digits) : -1;
-}
-
 int api_hex_take(struct api_call *call, const char *name, const char *what, uint8_t *octets,
                  size_t len)
 {
-    struct slice text = api_json_text(call->body, name);
-    bool is_good = text.len == 2 * len;
-    for (size_t i = 0; is_good && i < len; i++) {
-        int high = nibble(text.p[2 * i]), low = nibble(text.p[2 * i + 1]);
-        is_good = high >= 0 && low >= 0;
-        octets[i] = is_good ? (uint8_t)(high * 16 + low) : 0;
-    }
-    if (is_good)
+    if (hex_decode(api_json_text(call->body, name), octets, len))
         return 0;
     return api_problem_set(&call->problem, API_PROBLEM_FIELD, name,
                            "%s: must be %s, %zu lower-case hex digits", name, what, 2 * len);

@@ -3,6 +3,7 @@
 #include "api/ports.h"
 
 #include "api/number_place.h"
+#include "base/hex.h"
 #include "base/status.h"
 
 #include <errno.h>
@@ -228,8 +229,7 @@ static int request_of_key(struct api_call *call, struct porting_wish *wish)
     if (api_command_id(call, id))
         return api_problem_set(&call->problem, API_PROBLEM_INTERNAL, NULL,
                                "Idempotency-Key: cannot be hashed");
-    for (size_t i = 0; i < STORE_PORT_ID_LEN; i++)
-        wish->request[i] = "0123456789abcdef"[i % 2 ? id[i / 2] & 15 : id[i / 2] >> 4];
+    hex_encode(id, STORE_PORT_ID_LEN / 2, wish->request);
     return 0;
 }
 

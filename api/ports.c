@@ -5,6 +5,7 @@
 #include "api/number_place.h"
 #include "api/receipt.h"
 #include "base/chars.h"
+#include "base/hex.h"
 #include "base/status.h"
 
 #include <errno.h>
@@ -59,10 +60,8 @@ static bool key_split(struct slice text, struct store_port *port)
             return false;
         text = slice_skip(text, colon + 1);
     }
-    for (size_t i = 0; i < text.len; i++)
-        if (!memchr("0123456789abcdef", text.p[i], 16))
-            return false;
-    return text.len == STORE_PORT_ID_LEN && slice_to_cstr(text, port->id, sizeof(port->id)) == 0;
+    return text.len == STORE_PORT_ID_LEN && hex_is(text) &&
+           slice_to_cstr(text, port->id, sizeof(port->id)) == 0;
 }
 
 static int port_parse(struct slice text, char *key, struct store_fault *fault)

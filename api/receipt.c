@@ -3,6 +3,7 @@
 
 #include "api/json.h"
 #include "api/json_depth.h"
+#include "base/hex.h"
 #include "base/status.h"
 
 #include <errno.h>
@@ -201,7 +202,7 @@ static int names_read(const json_t *json, struct receipt *receipt, char why[RECE
     if (store_address_parse(address, &receipt->address, NULL) ||
         !slice_eq(address, slice_of(api_address_format(&receipt->address, text))))
         return member_wrong("address", why);
-    if (port.len != STORE_PORT_ID_LEN || strspn(port.p, "0123456789abcdef") != port.len)
+    if (port.len != STORE_PORT_ID_LEN || !hex_is(port))
         return member_wrong("port", why);
     snprintf(receipt->port, sizeof(receipt->port), "%s", port.p);
     if (!domain_read(json, "gaining", receipt->gaining))

@@ -1,5 +1,6 @@
 #include "api/recovery_key.h"
 
+#include "base/hex.h"
 #include "base/status.h"
 
 #include <errno.h>
@@ -55,9 +56,7 @@ int recovery_key_make(const char *path, char half[RECOVERY_KEY_TEXT + 1],
     EVP_PKEY_free(pair);
     if (status)
         return status;
-    for (size_t i = 0; i < RECOVERY_KEY_TEXT; i++)
-        half[i] = "0123456789abcdef"[i % 2 ? octets[i / 2] & 15 : octets[i / 2] >> 4];
-    half[RECOVERY_KEY_TEXT] = '\0';
+    hex_encode(octets, sizeof(octets), half);
     return 0;
 }
 

@@ -1,5 +1,6 @@
 #include "resolver/explain.h"
 
+#include "base/hex.h"
 #include "base/status.h"
 #include "resolver/service.h"
 
@@ -44,8 +45,8 @@ static void tell_tlsa(const struct resolver_teller *teller, const char *name,
                       const struct resolver_tlsa *tlsa, const char *tags)
 {
     char hex[2 * 64 + 1] = ""; /* SHA-512 and shorter ones whole */
-    for (size_t i = 0; i < tlsa->data.len && i < sizeof(hex) / 2; i++)
-        snprintf(hex + 2 * i, 3, "%02x", (unsigned)(uint8_t)tlsa->data.p[i]);
+    size_t len = tlsa->data.len < sizeof(hex) / 2 ? tlsa->data.len : sizeof(hex) / 2;
+    hex_encode(tlsa->data.p, len, hex);
     resolver_tell(teller, "TLSA %s: %u %u %u %s %s", name, tlsa->usage, tlsa->selector,
                   tlsa->matching, hex, tags);
 }

@@ -2,6 +2,7 @@
  * zone_addresses.c. */
 #include "resolver/zone.h"
 
+#include "base/hex.h"
 #include "base/status.h"
 
 #include <stdarg.h>
@@ -268,23 +269,16 @@ static void hosts_add(struct zone_list *list, enum zone_type type, int family)
             addresses_add(list, i, type, family);
 }
 
-static const char *key_text(const uint8_t key[ZONE_KEY_LEN], char text[2 * ZONE_KEY_LEN + 1])
-{
-    for (size_t i = 0; i < ZONE_KEY_LEN; i++)
-        snprintf(text + 2 * i, 3, "%02x", key[i]);
-    return text;
-}
-
 /* Where TLSA records of a service stand: RFC 6698 section 3, at the SRV target by RFC 7673. */
 static void keys_add(struct zone_list *list)
 {
     const struct zone_conf *conf = list->conf;
     for (size_t i = 0; i < conf->target_count; i++) {
         for (size_t k = 0; list->inside[i] && k < conf->key_count; k++) {
-            char text[2 * ZONE_KEY_LEN + 1];
+            char text[HEX_LEN(ZONE_KEY_LEN) + 1];
             record_begin(list, ZONE_TLSA, "_%u._tcp.%s", conf->targets[i].port,
                          conf->targets[i].host);
-            record_end(list, TLSA_3_1_1 "%s", key_text(conf->keys[k], text));
+            record_end(list, TLSA_3_1_1 "%s", hex_encode(conf->keys[k], ZONE_KEY_LEN, text));
         }
     }
 }

@@ -8,6 +8,7 @@
  * so a second thread does it (the lane). Whoever asks what is there already waits for it first. */
 #include "store/bulk.h"
 
+#include "base/hex.h"
 #include "base/status.h"
 #include "store/alone.h"
 #include "store/apply.h"
@@ -306,8 +307,7 @@ static int digest_end(EVP_MD_CTX *digest, char hex[2 * STORE_HASH_LEN + 1])
     uint8_t hash[EVP_MAX_MD_SIZE];
     if (!EVP_DigestFinal_ex(digest, hash, NULL))
         return STATUS_CRYPTO;
-    for (size_t i = 0; i < STORE_HASH_LEN; i++)
-        snprintf(hex + 2 * i, 3, "%02x", hash[i]);
+    hex_encode(hash, STORE_HASH_LEN, hex);
     return 0;
 }
 

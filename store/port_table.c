@@ -1,6 +1,7 @@
 /* What may happen to a port at its authority, and the names of everything about ports. */
 #include "store/porting.h"
 
+#include "base/hex.h"
 #include "base/status.h"
 
 #include <openssl/evp.h>
@@ -230,8 +231,6 @@ int store_port_id(const char *gaining, const char *request, char id[STORE_PORT_I
     memcpy(text + domain + 1, request, len);
     if (!EVP_Digest(text, domain + 1 + len, digest, NULL, EVP_sha256(), NULL))
         return STATUS_CRYPTO;
-    for (int i = 0; i < STORE_PORT_ID_LEN; i++)
-        id[i] = "0123456789abcdef"[i % 2 ? digest[i / 2] & 15 : digest[i / 2] >> 4];
-    id[STORE_PORT_ID_LEN] = '\0';
+    hex_encode(digest, STORE_PORT_ID_LEN / 2, id);
     return 0;
 }

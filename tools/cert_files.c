@@ -1,5 +1,6 @@
 #include "tools/cert_files.h"
 
+#include "base/hex.h"
 #include "tools/tool.h"
 
 #include <errno.h>
@@ -26,9 +27,7 @@ static int path_make(char path[CERT_PATH_MAX], const char *file, const char *suf
 
 char *cert_hex(const uint8_t hash[CERT_HEX_LEN / 2], char text[CERT_HEX_LEN + 1])
 {
-    for (size_t i = 0; i < CERT_HEX_LEN / 2; i++)
-        snprintf(text + 2 * i, 3, "%02x", hash[i]);
-    return text;
+    return hex_encode(hash, CERT_HEX_LEN / 2, text);
 }
 
 /* Some file systems have no fsync for folders, and do without. */

@@ -1,6 +1,8 @@
 /* Do callers get through to one address of one target, and do they believe who answers there? */
 #include "tools/check.h"
 
+#include "base/hex.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -43,12 +45,10 @@ static void tlsa_suggest(const struct check_visit *visit, struct check_finding *
                  visit->target->tlsa_until_s);
         return;
     }
-    int len = snprintf(finding->add, sizeof(finding->add), "_%u._tcp.%s. %u IN TLSA 3 1 1 ",
-                       visit->target->port, visit->target->host, ttl_s);
-    for (size_t i = 0; i < TLS_KEY_HASH_LEN && len > 0 && (size_t)len + 3 < sizeof(finding->add);
-         i++)
-        len += snprintf(finding->add + len, sizeof(finding->add) - (size_t)len, "%02x",
-                        visit->result->key_hash[i]);
+    char key[HEX_LEN(TLS_KEY_HASH_LEN) + 1];
+    snprintf(finding->add, sizeof(finding->add), "_%u._tcp.%s. %u IN TLSA 3 1 1 %s",
+             visit->target->port, visit->target->host, ttl_s,
+             hex_encode(visit->result->key_hash, TLS_KEY_HASH_LEN, key));
 }
 
 /* ---- who is it? ---- */

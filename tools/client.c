@@ -1,5 +1,6 @@
 #include "tools/client.h"
 
+#include "base/hex.h"
 #include "base/slice.h"
 
 #include <curl/curl.h>
@@ -69,8 +70,7 @@ static int nonce_draw(struct client *client)
     unsigned char bytes[NONCE_LEN];
     if (getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes))
         return -errno;
-    for (size_t i = 0; i < sizeof(bytes); i++)
-        snprintf(client->nonce + 2 * i, 3, "%02x", bytes[i]);
+    hex_encode(bytes, sizeof(bytes), client->nonce);
     return 0;
 }
 

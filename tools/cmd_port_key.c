@@ -3,6 +3,7 @@
 #include "tools/port_key.h"
 
 #include "api/recovery_key.h"
+#include "base/hex.h"
 #include "store/store.h"
 
 #include <errno.h>
@@ -14,13 +15,6 @@
 #define OCTETS_LINES 7
 #define NONCE_LINE   5 /* counted from 0 */
 #define EXPIRES_LINE 6
-
-static void hex_encode(const uint8_t *octets, size_t len, char *text)
-{
-    for (size_t i = 0; i < 2 * len; i++)
-        text[i] = "0123456789abcdef"[i % 2 ? octets[i / 2] & 15 : octets[i / 2] >> 4];
-    text[2 * len] = '\0';
-}
 
 /* ---- signing here ---- */
 

@@ -1,5 +1,6 @@
 #include "peering/transport/claims.h"
 
+#include "base/hex.h"
 #include "base/status.h"
 
 #include <errno.h>
@@ -137,8 +138,7 @@ static bool claim_is_pinned(struct claim *claim, const struct trust_peer *peer)
         for (unsigned i = 0; i < peer->pin_count; i++)
             if (memcmp(peer->pins[i], hash, sizeof(hash)) == 0)
                 return true;
-        for (size_t i = 0; i < sizeof(hash); i++)
-            snprintf(hex + 2 * i, 3, "%02x", hash[i]);
+        hex_encode(hash, sizeof(hash), hex);
     }
     claim_refuse(claim, CLAIM_REFUSED,
                  "its key is none of those that %s is pinned to here; ask them whether they have "
