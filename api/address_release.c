@@ -77,12 +77,11 @@ int api_address_delete(struct api_call *call)
     if (purge_take(call, &purges) || api_record_find(call, &api_kind_address, record, key) ||
         api_record_expect(call, record->version, key))
         return -EPROTO;
-    bool is_guest = api_is_guest_here(call, record->state);
-    if (is_guest && !purges)
+    if (api_is_guest_here(call, record->state) && !purges)
         return api_problem_set(&call->problem, API_PROBLEM_PROOF, NULL,
                                "%s: its authority, %s, releases it with an auth code only: POST it "
                                "to .../release",
                                key, record->address.domain);
-    call->command.op = purges && !is_guest ? STORE_ADDRESS_PURGE : STORE_ADDRESS_RELEASE;
+    call->command.op = purges ? STORE_ADDRESS_PURGE : STORE_ADDRESS_RELEASE;
     return api_submit(call, key, NULL);
 }

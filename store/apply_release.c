@@ -86,7 +86,7 @@ static int release_find(const struct store_apply *apply, struct store_record *ol
         return STATUS_NOTFOUND;
     if (!store_apply_expects(apply, old->version))
         return STATUS_CONFLICT;
-    if (old->locked)
+    if (old->locked && apply->command->op != STORE_ADDRESS_PURGE)
         return STATUS_LOCKED;
     ret = store_links_any(apply->txn, &old->address);
     if (ret == STATUS_NOTFOUND)
@@ -117,7 +117,7 @@ int store_apply_release(struct store_apply *apply)
     if (ret)
         return ret;
     if (!state_leaves_tombstone(old.state))
-        return store_apply_write(apply, STORE_ADDRESS_RELEASE, STORE_KIND_ADDRESS, &old, NULL);
+        return store_apply_write(apply, apply->command->op, STORE_KIND_ADDRESS, &old, NULL);
     ret = tombstone_make(apply, &old, &tombstone);
     if (ret)
         return ret;
@@ -133,6 +133,8 @@ int store_apply_purge(struct store_apply *apply)
     int ret = store_record_read(apply->txn, &apply->command->record.address, &old);
     if (ret)
         return ret;
+    if (old.state == STORE_ADDRESS_PORTED_IN)
+        return store_apply_release(apply);
     if (old.state != STORE_ADDRESS_TOMBSTONE)
         return STATUS_NOTFOUND;
     if (!store_apply_expects(apply, old.version))

@@ -416,8 +416,9 @@ enum store_op {
     STORE_ADDRESS_RELEASE, /* `record.address`: our own becomes a tombstone for the domain's
                               quarantine, any other is gone. STATUS_LOCKED; STATUS_INUSE while an
                               alias or a number leads to it */
-    STORE_ADDRESS_PURGE,   /* `record.address`: ends a tombstone now and erases its journal values;
-                              STATUS_NOTFOUND if   it is not a tombstone */
+    STORE_ADDRESS_PURGE,   /* `record.address`: ends a tombstone now and erases its journal values.
+                              Of PORTED_IN: as RELEASE, and no lock keeps it, for that is its
+                              authority's to undo, which may be gone. Else STATUS_NOTFOUND */
     STORE_ADDRESS_AUTH,    /* `record.address`, `record.auth_hash`, `record.auth_until_ms` (0:
                               withdraws the code); good for any gaining domain */
     STORE_ADDRESS_IMPORT,  /* `batch`: adds up to STORE_IMPORT_MAX, all or (keep_going) those that

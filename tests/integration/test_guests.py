@@ -173,6 +173,7 @@ def test_a_host_that_died_before_it_heard_of_the_release_makes_good(lab):
 
 def test_an_operator_ends_a_guest_whose_authority_is_gone(lab):
     address = guest(lab, "rosa")
+    tool(lab.edge_a, "address", "set", address, "--locked", "yes")
     lab.edge_b.program.kill()
     try:
         done = tool(lab.edge_a, "address", "del", address, stdin="any", check=False)

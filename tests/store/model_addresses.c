@@ -2,6 +2,7 @@
 #include "tests/store/model.h"
 
 #include "base/status.h"
+#include "store/internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -339,7 +340,7 @@ void model_address_release(struct model *model, const struct store_command *comm
 {
     const struct store_record *old = find_live(model, command, outcome);
     uint32_t erased;
-    if (old && old->locked)
+    if (old && old->locked && command->op != STORE_ADDRESS_PURGE)
         model_refuse(outcome, STATUS_LOCKED);
     if (old && is_led_to(model, &old->address))
         model_refuse(outcome, STATUS_INUSE);
@@ -349,7 +350,8 @@ void model_address_release(struct model *model, const struct store_command *comm
         return;
     model_port_gone(model, command, &old->address, outcome);
     if (!leaves_tombstone(old)) {
-        model_write(model, command, "address_release", STORE_KIND_ADDRESS, old, NULL, outcome);
+        model_write(model, command, store_op_text(command->op), STORE_KIND_ADDRESS, old, NULL,
+                    outcome);
         return;
     }
     struct store_record tombstone = tombstone_of(model, old);
@@ -371,7 +373,9 @@ void model_address_purge(struct model *model, const struct store_command *comman
 {
     const struct store_record *old = model_address(model, &command->record.address);
     uint32_t budget = MODEL_EXPIRE_MAX;
-    if (!old || old->state != STORE_ADDRESS_TOMBSTONE)
+    if (old && old->state == STORE_ADDRESS_PORTED_IN)
+        model_address_release(model, command, outcome);
+    else if (!old || old->state != STORE_ADDRESS_TOMBSTONE)
         model_refuse(outcome, STATUS_NOTFOUND);
     else if (!model_expects(command, old->version))
         model_refuse(outcome, STATUS_CONFLICT);
