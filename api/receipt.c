@@ -268,36 +268,32 @@ static int payload_read(struct slice part, struct receipt *receipt, char why[REC
     return status;
 }
 
-static int parts_read(const struct parts *parts, struct receipt *receipt, char why[RECEIPT_WHY_MAX])
+int receipt_read(struct slice jws, struct receipt *receipt, char why[RECEIPT_WHY_MAX])
 {
+    struct parts parts = {.input = {NULL, 0}};
     struct receipt read = {.commit_order = 0};
-    int status = header_read(parts->header, read.kid, why);
+    int status = parts_split(jws, &parts, why);
     if (status == 0)
-        status = payload_read(parts->payload, &read, why);
+        status = header_read(parts.header, read.kid, why);
+    if (status == 0)
+        status = payload_read(parts.payload, &read, why);
     if (status == 0)
         *receipt = read;
     return status;
 }
 
-int receipt_read(struct slice jws, struct receipt *receipt, char why[RECEIPT_WHY_MAX])
-{
-    struct parts parts = {.input = {NULL, 0}};
-    int status = parts_split(jws, &parts, why);
-    return status ? status : parts_read(&parts, receipt, why);
-}
-
 /* ---- verifying ---- */
 
 /* Returns 0, STATUS_UNPROVEN or STATUS_CRYPTO. */
-static int signature_check(const struct parts *parts, const uint8_t key[RECEIPT_KEY_LEN],
+static int signature_check(struct slice input, const uint8_t key[RECEIPT_KEY_LEN],
                            const uint8_t signature[RECEIPT_SIGNATURE_LEN])
 {
     EVP_PKEY *pkey = EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, key, RECEIPT_KEY_LEN);
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
     int status = STATUS_CRYPTO;
     if (pkey && ctx && EVP_DigestVerifyInit(ctx, NULL, NULL, NULL, pkey) == 1)
-        status = EVP_DigestVerify(ctx, signature, RECEIPT_SIGNATURE_LEN,
-                                  (const uint8_t *)parts->input.p, parts->input.len) == 1
+        status = EVP_DigestVerify(ctx, signature, RECEIPT_SIGNATURE_LEN, (const uint8_t *)input.p,
+                                  input.len) == 1
                      ? 0
                      : STATUS_UNPROVEN;
     EVP_MD_CTX_free(ctx);
@@ -305,32 +301,39 @@ static int signature_check(const struct parts *parts, const uint8_t key[RECEIPT_
     return status;
 }
 
-int receipt_verify(struct slice jws, const uint8_t key[RECEIPT_KEY_LEN], struct receipt *receipt,
-                   char why[RECEIPT_WHY_MAX])
+int receipt_signature_verify(struct slice jws, const uint8_t key[RECEIPT_KEY_LEN],
+                             char why[RECEIPT_WHY_MAX])
 {
     uint8_t signature[RECEIPT_SIGNATURE_LEN];
-    char thumbprint[RECEIPT_HASH_LEN + 1];
     struct parts parts = {.input = {NULL, 0}};
-    struct receipt read;
     int status = parts_split(jws, &parts, why);
-    if (status == 0)
-        status = parts_read(&parts, &read, why);
     if (status)
         return status;
     if (base64_decode(parts.signature, signature, sizeof(signature)) != RECEIPT_SIGNATURE_LEN)
         return refuse(why, STATUS_MALFORMED, "its signature is not of %d octets in base64url",
                       RECEIPT_SIGNATURE_LEN);
+    status = signature_check(parts.input, key, signature);
+    if (status == STATUS_UNPROVEN)
+        return refuse(why, status,
+                      "its signature does not fit: it was changed, or somebody else made it");
+    return status ? refuse(why, status, "%s", status_text(status)) : 0;
+}
+
+int receipt_verify(struct slice jws, const uint8_t key[RECEIPT_KEY_LEN], struct receipt *receipt,
+                   char why[RECEIPT_WHY_MAX])
+{
+    char thumbprint[RECEIPT_HASH_LEN + 1];
+    struct receipt read;
+    int status = receipt_read(jws, &read, why);
+    if (status)
+        return status;
     if (receipt_thumbprint(key, thumbprint))
         return refuse(why, STATUS_CRYPTO, "%s", status_text(STATUS_CRYPTO));
     if (strncmp(thumbprint, read.kid, RECEIPT_KID_LEN) != 0)
         return refuse(why, STATUS_UNPROVEN, "it names key %s, and was held against key %.*s",
                       read.kid, RECEIPT_KID_LEN, thumbprint);
-    status = signature_check(&parts, key, signature);
-    if (status)
-        return refuse(why, status, "%s",
-                      status == STATUS_UNPROVEN
-                          ? "its signature does not fit: it was changed, or somebody else made it"
-                          : status_text(status));
-    *receipt = read;
-    return 0;
+    status = receipt_signature_verify(jws, key, why);
+    if (status == 0)
+        *receipt = read;
+    return status;
 }

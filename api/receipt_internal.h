@@ -1,4 +1,4 @@
-/* What receipt.c and receipt_keys.c share (private to them). */
+/* What the files of receipts share (private to them). */
 #ifndef JUNCTOR_API_RECEIPT_INTERNAL_H
 #define JUNCTOR_API_RECEIPT_INTERNAL_H
 
@@ -13,6 +13,12 @@
  * STATUS_CRYPTO. */
 int receipt_sign(struct receipt_keys *keys, const char *domain, const uint8_t key[RECEIPT_KEY_LEN],
                  struct slice text, uint8_t signature[RECEIPT_SIGNATURE_LEN]);
+
+/* Is this JWS of any payload signed with the key? What its header says is not looked at: Ed25519 is
+ * all that is tried (RFC 8037 section 3.1). Returns 0, STATUS_MALFORMED, STATUS_UNPROVEN or
+ * STATUS_CRYPTO, and a sentence in `why`. */
+int receipt_signature_verify(struct slice jws, const uint8_t key[RECEIPT_KEY_LEN],
+                             char why[RECEIPT_WHY_MAX]);
 
 /* The public half as a JWK; a new reference, or NULL. */
 json_t *receipt_jwk_encode(const char *domain, const uint8_t key[RECEIPT_KEY_LEN]);
