@@ -60,7 +60,8 @@ int receipt_key_get(struct receipt_keys *keys, const char *domain, uint8_t key[R
 /* Another key signs for what begins from now on: the one of opa.example+next.pem where that is
  * there, else a new one. The present one becomes opa.example+KID.pem: it stays published, and signs
  * for the ports that began with it. Blocks on the disk. Returns 0 or a negative status with a
- * sentence in `why`; then nothing has changed, or the directory cannot be read any more. */
+ * sentence in `why`: STATUS_MALFORMED where a file of the directory is no key, or that of the next
+ * one has no private half. Then nothing has changed. */
 int receipt_key_rotate(struct receipt_keys *keys, const char *domain, char why[RECEIPT_WHY_MAX]);
 /* The public key that signs the receipts of a port of ours: the one of its start (port->key_seen),
  * or where that is unknown or gone as receipt_key_get, and with its statuses. */

@@ -290,16 +290,20 @@ static const struct entry *entry_find(const struct receipt_keys *keys, const cha
     return NULL;
 }
 
-/* The one that signs, made where there is none. */
+/* The one that signs, made where there is none. The lock is held. */
+static int signing_take(struct receipt_keys *keys, const char *domain, struct entry *entry)
+{
+    const struct entry *found = entry_find(keys, domain, 0);
+    if (!found || !found->signs)
+        return key_make(keys, domain, entry);
+    *entry = *found;
+    return 0;
+}
+
 static int signing_find(struct receipt_keys *keys, const char *domain, struct entry *entry)
 {
     pthread_mutex_lock(&keys->lock);
-    const struct entry *found = entry_find(keys, domain, 0);
-    int status = 0;
-    if (found && found->signs)
-        *entry = *found;
-    else
-        status = key_make(keys, domain, entry);
+    int status = signing_take(keys, domain, entry);
     pthread_mutex_unlock(&keys->lock);
     return status;
 }
@@ -396,11 +400,31 @@ static int names_make(const struct receipt_keys *keys, const struct entry *entry
     return len < PATH_LEN ? 0 : -ENAMETOOLONG;
 }
 
+static void next_name(const struct receipt_keys *keys, const char *domain, char next[PATH_LEN])
+{
+    snprintf(next, PATH_LEN, "%s/%s+next" SUFFIX, keys->dir, domain);
+}
+
+/* The one that was published beforehand can sign, or there is none: a public half would do in its
+ * place, and in that of the signing key make the folder unreadable. */
+static int next_check(const struct receipt_keys *keys, const char *domain,
+                      char why[RECEIPT_WHY_MAX])
+{
+    struct entry next = {.signs = true};
+    char path[PATH_LEN];
+    next_name(keys, domain, path);
+    if (access(path, F_OK) != 0 && errno == ENOENT)
+        return 0;
+    int status = file_read(path, &next, why);
+    explicit_bzero(&next, sizeof(next));
+    return status;
+}
+
 /* The one that was published beforehand, or a new one. */
 static int next_take(const struct receipt_keys *keys, const char *domain, const char *present)
 {
     char next[PATH_LEN];
-    snprintf(next, sizeof(next), "%s/%s+next" SUFFIX, keys->dir, domain);
+    next_name(keys, domain, next);
     if (rename(next, present) == 0)
         return dir_sync(keys->dir);
     if (errno != ENOENT)
@@ -426,14 +450,26 @@ static int rotate(struct receipt_keys *keys, const struct entry *old, char why[R
     return shelf_read(keys, why);
 }
 
+/* Read first, as it will be afterwards: what cannot be read then must not be touched now. */
+static int rotation_check(struct receipt_keys *keys, const char *domain, struct entry *old,
+                          char why[RECEIPT_WHY_MAX])
+{
+    int status = shelf_read(keys, why);
+    if (status == 0)
+        status = next_check(keys, domain, why);
+    if (status)
+        return status;
+    status = signing_take(keys, domain, old);
+    return status ? refuse(why, status, domain, status_text(status)) : 0;
+}
+
 int receipt_key_rotate(struct receipt_keys *keys, const char *domain, char why[RECEIPT_WHY_MAX])
 {
     struct entry old;
-    int status = signing_find(keys, domain, &old);
-    if (status)
-        return refuse(why, status, domain, status_text(status));
     pthread_mutex_lock(&keys->lock);
-    status = rotate(keys, &old, why);
+    int status = rotation_check(keys, domain, &old, why);
+    if (status == 0)
+        status = rotate(keys, &old, why);
     pthread_mutex_unlock(&keys->lock);
     explicit_bzero(&old, sizeof(old));
     return status;

@@ -4,6 +4,7 @@
 #include "base/status.h"
 #include "tests/test.h"
 
+#include <openssl/pem.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -116,6 +117,59 @@ static void rotation_takes_the_key_that_was_published_beforehand(void **state)
     assert_int_not_equal(access(path, F_OK), 0);
 }
 
+/* Nothing is refused later: the present key is where it was, and the folder is read anew. */
+static void expect_unrotated(const struct receipt_world *world, const char *words)
+{
+    uint8_t key[RECEIPT_KEY_LEN];
+    char why[RECEIPT_WHY_MAX] = "", next[512];
+    struct receipt_keys *again;
+    assert_int_equal(receipt_key_rotate(world->keys, "opb.example", why), STATUS_MALFORMED);
+    if (!strstr(why, words))
+        fail_msg("\"%s\", not \"%s\"", why, words);
+    receipt_file_name(world, "opb.example+next.pem", next);
+    assert_int_equal(unlink(next), 0);
+    assert_int_equal(receipt_keys_open(world->dir, &again, why), 0);
+    assert_int_equal(receipt_key_get(again, "opb.example", key), 0);
+    assert_memory_equal(key, world->key, sizeof(key));
+    assert_false(receipt_key_txt("opb.example", 1, why, sizeof(why), again));
+    receipt_keys_close(again);
+}
+
+static void a_next_key_that_cannot_sign_changes_nothing(void **state)
+{
+    const struct receipt_world *world = *state;
+    char path[512];
+    EVP_PKEY *next = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+    receipt_file_name(world, "opb.example+next.pem", path);
+    FILE *file = fopen(path, "w");
+    assert_int_equal(PEM_write_PUBKEY(file, next), 1);
+    fclose(file);
+    EVP_PKEY_free(next);
+    expect_unrotated(world, "opb.example+next.pem: is no private key in PEM");
+
+    EVP_PKEY *curve = EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256");
+    receipt_key_write(world, "opb.example+next.pem", curve);
+    EVP_PKEY_free(curve);
+    expect_unrotated(world, "opb.example+next.pem: is not of Ed25519");
+}
+
+static void a_folder_that_cannot_be_read_stays_as_it_is(void **state)
+{
+    const struct receipt_world *world = *state;
+    char why[RECEIPT_WHY_MAX], stray[512], next[512];
+    EVP_PKEY *pkey = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+    receipt_key_write(world, "opb.example+next.pem", pkey);
+    EVP_PKEY_free(pkey);
+    receipt_file_name(world, "opq.example.pem", stray);
+    FILE *file = fopen(stray, "w");
+    fputs("no key\n", file);
+    fclose(file);
+    assert_int_equal(receipt_key_rotate(world->keys, "opb.example", why), STATUS_MALFORMED);
+    assert_non_null(strstr(why, "opq.example.pem"));
+    receipt_file_name(world, "opb.example+next.pem", next);
+    assert_int_equal(access(next, F_OK), 0);
+}
+
 static void a_file_that_is_no_such_key_leaves_everything_as_it_was(void **state)
 {
     const struct receipt_world *world = *state;
@@ -174,6 +228,8 @@ int main(void)
         RECEIPT_WORLD_TEST(a_rotated_key_still_verifies_old_receipts),
         RECEIPT_WORLD_TEST(a_port_keeps_the_key_it_began_with),
         RECEIPT_WORLD_TEST(rotation_takes_the_key_that_was_published_beforehand),
+        RECEIPT_WORLD_TEST(a_next_key_that_cannot_sign_changes_nothing),
+        RECEIPT_WORLD_TEST(a_folder_that_cannot_be_read_stays_as_it_is),
         RECEIPT_WORLD_TEST(a_file_that_is_no_such_key_leaves_everything_as_it_was),
         cmocka_unit_test(keys_of_others_are_looked_at_closely),
     };
