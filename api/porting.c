@@ -2,7 +2,6 @@
 #include "api/porting_internal.h"
 
 #include "base/status.h"
-#include "base/waiting.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -227,84 +226,6 @@ void porting_drop(struct porting *porting, const char *id)
     pthread_mutex_unlock(&porting->lock);
 }
 
-/* ---- retries ---- */
-
-/* They do not follow a clock that somebody sets. */
-static uint64_t retry_now_ms(const struct porting *porting)
-{
-    return porting->parts.clock ? porting_now_ms(porting) : (uint64_t)waiting_now_ms();
-}
-
-static struct porting_retry *retry_find(struct porting *porting, const char *key)
-{
-    for (size_t i = 0; i < PORTING_RETRY_COUNT; i++)
-        if (strcmp(porting->retries[i].key, key) == 0)
-            return &porting->retries[i];
-    return NULL;
-}
-
-/* Where all are taken, the one that is due first is forgotten: it is tried once too early. */
-static struct porting_retry *retry_make(struct porting *porting, const char *key)
-{
-    struct porting_retry *retry = retry_find(porting, "");
-    if (!retry) {
-        retry = &porting->retries[0];
-        for (size_t i = 1; i < PORTING_RETRY_COUNT; i++)
-            if (porting->retries[i].due_ms < retry->due_ms)
-                retry = &porting->retries[i];
-    }
-    *retry = (struct porting_retry){.key = ""};
-    snprintf(retry->key, sizeof(retry->key), "%s", key);
-    return retry;
-}
-
-bool porting_retry_is_due(struct porting *porting, const char *key)
-{
-    pthread_mutex_lock(&porting->lock);
-    const struct porting_retry *retry = retry_find(porting, key);
-    bool is_due = !retry || retry->due_ms <= porting->turn_now_ms;
-    if (!is_due && retry->due_ms < porting->next_ms)
-        porting->next_ms = retry->due_ms;
-    pthread_mutex_unlock(&porting->lock);
-    return is_due;
-}
-
-void porting_retry_later(struct porting *porting, const char *key, uint64_t max_ms)
-{
-    pthread_mutex_lock(&porting->lock);
-    struct porting_retry *retry = retry_find(porting, key);
-    if (!retry)
-        retry = retry_make(porting, key);
-    retry->wait_ms = retry->wait_ms ? 2 * retry->wait_ms : PORTING_RETRY_MS;
-    if (retry->wait_ms > max_ms)
-        retry->wait_ms = max_ms;
-    retry->due_ms = porting->turn_now_ms + retry->wait_ms;
-    if (retry->due_ms < porting->next_ms)
-        porting->next_ms = retry->due_ms;
-    pthread_mutex_unlock(&porting->lock);
-}
-
-void porting_retry_after(struct porting *porting, const char *key, uint64_t wait_ms)
-{
-    pthread_mutex_lock(&porting->lock);
-    struct porting_retry *retry = retry_find(porting, key);
-    if (!retry)
-        retry = retry_make(porting, key);
-    retry->due_ms = porting->turn_now_ms + wait_ms;
-    if (retry->due_ms < porting->next_ms)
-        porting->next_ms = retry->due_ms;
-    pthread_mutex_unlock(&porting->lock);
-}
-
-void porting_retry_done(struct porting *porting, const char *key)
-{
-    pthread_mutex_lock(&porting->lock);
-    struct porting_retry *retry = retry_find(porting, key);
-    if (retry)
-        *retry = (struct porting_retry){.key = ""};
-    pthread_mutex_unlock(&porting->lock);
-}
-
 /* ---- turns ---- */
 
 /* Those who are left alone for a while take nobody's place; what finds none comes in the next turn.
@@ -349,7 +270,7 @@ size_t porting_turn(struct porting *porting)
 {
     bool is_idle = false;
     size_t tried = 0;
-    porting->turn_now_ms = retry_now_ms(porting);
+    porting->turn_now_ms = porting_retry_now_ms(porting);
     porting_codes_tell(porting);
     porting_arrived_ask(porting);
     int status = turn_collect(porting, &is_idle);

@@ -107,6 +107,17 @@ struct porting_stats {
 };
 void porting_stats_get(struct porting *porting, struct porting_stats *stats); /* any thread */
 
+#define PORTING_WHY_MAX FEDERATION_MAX_WHY
+
+/* Somebody who is owed a notice of a port could not be told yet. */
+struct porting_trouble {
+    char why[PORTING_WHY_MAX]; /* the last time, in words */
+    uint64_t next_ms;          /* when he is tried again, Unix time */
+};
+/* Of `port`, as the store has it; false: nothing has failed, or not since the start. Any thread. */
+bool porting_trouble_get(struct porting *porting, const struct store_port *port,
+                         struct porting_trouble *trouble);
+
 /* Tells all who are owed something and whose time has come; what the thread does, for whoever has
  * none started. Returns how many notices were tried. */
 size_t porting_turn(struct porting *porting);

@@ -41,7 +41,7 @@ static void arrived_ask(struct porting *porting, const struct store_port *port)
     if (status == 0)
         porting_retry_done(porting, key);
     else
-        porting_retry_later(porting, key, PORTING_DOMAIN_MAX_MS);
+        porting_retry_later(porting, key, PORTING_DOMAIN_MAX_MS, status_text(status));
     log_write(porting->parts.log, LOG_INFO, PORTING_SOURCE,
               "a call came before the word of its authority, which was asked: port=%s: %s",
               port->id, status ? status_text(status) : "told");

@@ -39,6 +39,7 @@ struct porting_held {
 /* Who or what is to be left alone until when. `key` is a domain, or "ID/ROLE/WHOM". */
 struct porting_retry {
     char key[STORE_DOMAIN_MAX + 1]; /* "": free */
+    char why[PORTING_WHY_MAX];      /* it failed the last time; "": it did not fail */
     uint64_t due_ms, wait_ms;
 };
 
@@ -55,7 +56,9 @@ struct porting {
     struct store_port *turn;     /* PORTING_TURN_MAX, of porting_turn */
     size_t turn_count;
     uint64_t turn_now_ms;
-    uint64_t seen; /* the journal's sequence at the last turn */
+    char turn_why[PORTING_WHY_MAX]; /* the last question failed; "": it did not, or no more is known
+                                     */
+    uint64_t seen;                  /* the journal's sequence at the last turn */
     uint8_t nonce_key[32];
 
     pthread_mutex_t lock;
@@ -102,10 +105,15 @@ int porting_hold(struct porting *porting, const char *id, const struct porting_p
 bool porting_held_get(struct porting *porting, const char *id, struct porting_proof *proof);
 void porting_drop(struct porting *porting, const char *id);
 
+/* ---- porting_retry.c ---- */
+
+/* By a clock that nobody sets. */
+uint64_t porting_retry_now_ms(const struct porting *porting);
 /* Is this to be tried now? */
 bool porting_retry_is_due(struct porting *porting, const char *key);
-/* It failed: not before a while, twice as long as before, at most max_ms. */
-void porting_retry_later(struct porting *porting, const char *key, uint64_t max_ms);
+/* It failed: not before a while, twice as long as before, at most max_ms. `why`: in words. */
+void porting_retry_later(struct porting *porting, const char *key, uint64_t max_ms,
+                         const char *why);
 /* Not before so long, whatever was before. */
 void porting_retry_after(struct porting *porting, const char *key, uint64_t wait_ms);
 void porting_retry_done(struct porting *porting, const char *key);
@@ -231,6 +239,8 @@ void porting_mail_pay(struct porting *porting, struct store_port *port);
 
 /* ---- porting_pay.c ---- */
 
+/* Who is to be told, as his retries are remembered: a domain, or "holders" or "operator". */
+const char *porting_target_of(const struct store_port *port, unsigned whom);
 /* Is there anybody whom it is owed to and who is to be told now? */
 bool porting_is_due(struct porting *porting, const struct store_port *port);
 /* Asks the authority what it knows of a port of ours as the gaining host, and follows it. */

@@ -144,5 +144,5 @@ void porting_mail_pay(struct porting *porting, struct store_port *port)
         porting_retry_after(porting, key,
                             PORTING_RETRY_MAX_MS); /* it is asked whether it still is */
     if (status && status != STATUS_CONFLICT)
-        porting_retry_later(porting, key, PORTING_RETRY_MAX_MS);
+        porting_retry_later(porting, key, PORTING_RETRY_MAX_MS, status_text(status));
 }

@@ -14,7 +14,7 @@ static const unsigned everybody[] = {STORE_PORT_OWES_AUTHORITY, STORE_PORT_OWES_
 
 /* ---- whom, and whether now ---- */
 
-static const char *target_of(const struct store_port *port, unsigned whom)
+const char *porting_target_of(const struct store_port *port, unsigned whom)
 {
     switch (whom) {
     case STORE_PORT_OWES_AUTHORITY:
@@ -43,7 +43,7 @@ const char *porting_retry_key(const struct store_port *port, unsigned whom,
 static bool is_due(struct porting *porting, const struct store_port *port, unsigned whom)
 {
     char key[PORTING_RETRY_KEY];
-    return (port->owed & whom) && porting_retry_is_due(porting, target_of(port, whom)) &&
+    return (port->owed & whom) && porting_retry_is_due(porting, porting_target_of(port, whom)) &&
            porting_retry_is_due(porting, porting_retry_key(port, whom, key));
 }
 
@@ -55,16 +55,30 @@ bool porting_is_due(struct porting *porting, const struct store_port *port)
     return false;
 }
 
+/* What somebody said instead of doing it. */
+static void refusal_note(struct porting *porting, const char *who,
+                         const struct federation_answer *answer)
+{
+    const char *detail = porting_text_of(answer->body, "detail");
+    snprintf(porting->turn_why, sizeof(porting->turn_why), "%.253s answers %u%s%.300s", who,
+             answer->status, detail ? ": " : "", detail ? detail : "");
+}
+
 /* Who cannot be reached is left alone for a while, with all that he is owed. */
 static int ask(struct porting *porting, const char *from, const char *to, const char *method,
                const char *path, const json_t *body, struct federation_answer *answer)
 {
     int status = porting_ask(porting, from, to, method, path, body, answer);
-    if (status)
-        porting_retry_later(porting, to, PORTING_DOMAIN_MAX_MS);
-    else
-        porting_retry_done(porting, to);
-    return status;
+    if (status) {
+        snprintf(porting->turn_why, sizeof(porting->turn_why), "%s",
+                 answer->why[0] ? answer->why : status_text(status));
+        porting_retry_later(porting, to, PORTING_DOMAIN_MAX_MS, porting->turn_why);
+        return status;
+    }
+    porting_retry_done(porting, to);
+    if (answer->status != 200)
+        refusal_note(porting, to, answer);
+    return 0;
 }
 
 /* ---- what is known from an answer ---- */
@@ -225,8 +239,8 @@ static int pay_host(struct porting *porting, struct store_port *port, unsigned w
     char path[PATH_SIZE];
     snprintf(path, sizeof(path), PORTING_PATH "/%s", port->id);
     json_t *body = porting_encode_signed(porting, port);
-    int status =
-        ask(porting, port->address.domain, target_of(port, whom), "PUT", path, body, &answer);
+    int status = ask(porting, port->address.domain, porting_target_of(port, whom), "PUT", path,
+                     body, &answer);
     if (status == 0)
         status = answer.status == 200 ? paid(porting, port, whom) : STATUS_UNPROVEN;
     json_decref(answer.body);
@@ -277,32 +291,46 @@ static int pay(struct porting *porting, struct store_port *port, unsigned whom)
                                           : pay_host(porting, port, whom);
 }
 
-size_t porting_pay(struct porting *porting, struct store_port *port)
+/* Its turn comes again: where the far side cannot be reached, with all the others that wait for it.
+ */
+static void later(struct porting *porting, const struct store_port *port, unsigned whom, int status)
 {
     char key[PORTING_RETRY_KEY];
+    const char *why = porting->turn_why[0] ? porting->turn_why : status_text(status);
+    if (porting_retry_is_due(porting, porting_target_of(port, whom)))
+        porting_retry_later(porting, porting_retry_key(port, whom, key), PORTING_RETRY_MAX_MS, why);
+    log_write(porting->parts.log, LOG_INFO, PORTING_SOURCE,
+              "not told yet: port=%s role=%s to=%s: %s", port->id, store_port_role_text(port->role),
+              porting_target_of(port, whom), why);
+}
+
+static void pay_one(struct porting *porting, struct store_port *port, unsigned whom)
+{
+    char key[PORTING_RETRY_KEY];
+    if (whom == STORE_PORT_OWES_OPERATOR) {
+        alarm_raise(porting, port);
+        return;
+    }
+    if (whom == STORE_PORT_OWES_MAIL) {
+        porting_mail_pay(porting, port);
+        return;
+    }
+    porting->turn_why[0] = '\0';
+    int status = pay(porting, port, whom);
+    if (status)
+        later(porting, port, whom, status);
+    else
+        porting_retry_done(porting, porting_retry_key(port, whom, key));
+}
+
+size_t porting_pay(struct porting *porting, struct store_port *port)
+{
     size_t tried = 0;
     for (size_t i = 0; i < sizeof(everybody) / sizeof(everybody[0]); i++) {
-        unsigned whom = everybody[i];
-        if (!is_due(porting, port, whom))
+        if (!is_due(porting, port, everybody[i]))
             continue;
         tried++;
-        if (whom == STORE_PORT_OWES_OPERATOR) {
-            alarm_raise(porting, port);
-            continue;
-        }
-        if (whom == STORE_PORT_OWES_MAIL) {
-            porting_mail_pay(porting, port);
-            continue;
-        }
-        int status = pay(porting, port, whom);
-        if (status == 0) {
-            porting_retry_done(porting, porting_retry_key(port, whom, key));
-            continue;
-        }
-        porting_retry_later(porting, porting_retry_key(port, whom, key), PORTING_RETRY_MAX_MS);
-        log_write(porting->parts.log, LOG_INFO, PORTING_SOURCE,
-                  "not told yet: port=%s role=%s to=%s: %s", port->id,
-                  store_port_role_text(port->role), target_of(port, whom), status_text(status));
+        pay_one(porting, port, everybody[i]);
     }
     return tried;
 }

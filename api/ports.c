@@ -102,6 +102,19 @@ static json_t *receipt_encode(const struct api_call *call, const struct store_po
     return json_string(jws);
 }
 
+/* Who waits for somebody sees why. */
+static void trouble_add(const struct api_call *call, const struct store_port *port, json_t *json)
+{
+    struct porting_trouble trouble;
+    struct porting *porting = call->api->parts.porting;
+    if (!porting || !porting_trouble_get(porting, port, &trouble))
+        return;
+    json_t *why =
+        json_string(trouble.why); /* NULL: an answer's words were cut inside of a letter */
+    json_object_set_new(json, "last_error", why ? why : json_string("the answer was no success"));
+    json_object_set_new(json, "next_try", api_time_encode(trouble.next_ms));
+}
+
 static json_t *port_signed(const struct api_call *call, const struct store_port *port)
 {
     json_t *json = api_port_show(port), *receipt = receipt_encode(call, port);
@@ -109,6 +122,8 @@ static json_t *port_signed(const struct api_call *call, const struct store_port 
         json_object_set_new(json, "receipt", receipt);
     else
         json_decref(receipt);
+    if (json)
+        trouble_add(call, port, json);
     return json;
 }
 

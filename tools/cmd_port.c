@@ -36,6 +36,8 @@ static const struct tool_resource ports = {
                {"undoes", "undoes"},
                {"owner", "owner"},
                {"still to be told", "owes"},
+               {"last error", "last_error"},
+               {"next try", "next_try"},
                {"receipt", "receipt"},
                {"created", "created"},
                {"version", "version"}},

@@ -13,7 +13,7 @@ from lab.edge import tool_path
 from lab.lab import Lab
 from lab.pki import Leaf
 from lab.plan import SIP_PORT, TLS_PORT, Operator
-from lab.porting import agree, domain, reaches, state
+from lab.porting import agree, domain, reaches, shown, state
 from lab.process import run, wait_until
 from lab.sip import UdpAgent, ack_for, request
 
@@ -147,6 +147,21 @@ def test_a_call_brings_what_the_authority_could_not_tell(lab, phones):
     call(lab, phones, address, "d")
     reaches(lab, "d", port, "committed")
     assert record(lab, "d", address) == "ported-in"
+
+
+def test_who_waits_for_an_authority_sees_why_and_may_give_up(lab, phones):
+    """Nobody finds opd.example's federation API, so it cannot be asked either."""
+    del phones
+    address = "dave@opd.example"
+    lab.edges["d"].tool("address", "add", address)
+    port = start(lab, address, "d", "c")["id"]
+    edge = lab.edges["c"]
+    wait_until(lambda: "last error" in edge.tool("port", "show", port).stdout, "what stands in the way")
+    seen = shown(lab, "c", port)
+    assert seen["state"] == "requesting" and "opd.example" in seen["last_error"]
+    assert seen["next_try"] > seen["created"]
+    edge.tool("port", "cancel", port)
+    assert state(lab, "c", port) == "cancelling"
 
 
 def test_hosts_keep_the_receipt_and_the_key_they_saw(lab, phones, tmp_path):
