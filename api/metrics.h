@@ -17,6 +17,18 @@ void metrics_family_add(struct metrics *metrics, const char *name, const char *t
                         const char *help);
 void metrics_number_add(struct metrics *metrics, const char *name, const char *type,
                         const char *help, uint64_t value);
+/* A gauge in seconds, with their thousandths. */
+void metrics_time_add(struct metrics *metrics, const char *name, const char *help,
+                      uint64_t time_ms);
+
+/* ---- each file: what it measures ---- */
+
+/* The directory. Needs a snapshot. Returns 0 or a store status. */
+int metrics_store_add(struct metrics *metrics, struct store_reader *reader);
+/* Nothing of it where no edge runs in this process. */
+void metrics_edge_add(struct metrics *metrics, const struct api_parts *parts);
+void metrics_publisher_add(struct metrics *metrics, struct publisher *publisher); /* or NULL */
+void metrics_api_add(struct metrics *metrics, const struct api *api);
 
 /* ---- metrics_porting.c ---- */
 
