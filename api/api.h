@@ -86,6 +86,8 @@ struct api_parts {
     struct receipt_keys *receipts; /* api/receipt.h; NULL: none are made */
     struct publisher *publisher;   /* NULL: none; stopped before the API is, and freed after it */
     struct porting *porting;       /* NULL: there are no ports; freed after the API */
+    struct federation *federation; /* NULL: nobody asks; stopped after the API */
+    struct mailer *mailer;         /* NULL: no mail is counted; freed after the API */
     struct log *log;               /* may be NULL */
 };
 

@@ -46,6 +46,7 @@ void federation_answer_done(struct federation_answer *answer)
 static void self_answer(const struct federation_request *request, struct federation_answer *answer)
 {
     json_t *proven = json_array();
+    answer->route = FEDERATION_SELF;
     if (strcmp(request->method, "GET") != 0) {
         json_decref(proven);
         federation_refuse(answer, 405, "method-not-allowed", "%s: only GET works here",
@@ -151,6 +152,7 @@ int federation_start(const struct federation_conf *conf, const struct federation
     self->parts = *parts;
     self->resolver = *parts->resolver;
     pthread_mutex_init(&self->lock, NULL);
+    pthread_mutex_init(&self->tally.lock, NULL);
     if (curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK)
         status = files_load(parts->tls, &self->context, &self->certs, why);
     if (status == 0 && !(self->judge = judge_alloc(&judge, self->context)))
@@ -196,5 +198,6 @@ void federation_stop(struct federation *federation)
     tls_context_unref(federation->context);
     federation_certs_unref(federation->certs);
     pthread_mutex_destroy(&federation->lock);
+    pthread_mutex_destroy(&federation->tally.lock);
     free(federation);
 }

@@ -19,6 +19,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define FEDERATION_MAX_WHY         640
 #define FEDERATION_MAX_BODY        65536 /* bytes, of requests and of answers */
@@ -32,7 +33,8 @@
 #define FEDERATION_ASK_MS          20000 /* all of an outgoing request */
 #define FEDERATION_SERVICE         "_address-porting._tcp"
 
-#define FEDERATION_SELF "/federation/v1/self"
+#define FEDERATION_SELF       "/federation/v1/self"
+#define FEDERATION_COUNTS_MAX 64 /* rows of federation_counts_get */
 
 struct federation;
 
@@ -70,6 +72,8 @@ struct federation_answer {
     unsigned status; /* HTTP; 0: there was none (federation_ask only) */
     json_t *body;    /* owned by whoever reads the answer; NULL: none. A problem for 4xx and 5xx */
     char why[FEDERATION_MAX_WHY]; /* federation_ask: a sentence for people where it failed */
+    const char *route;            /* of a handler: the pattern that the path fitted, a literal, for
+                                     federation_counts_get; NULL: none did */
 };
 
 /* Answers a request: fills status and body; a body with a status of 400 and more is sent as
@@ -126,6 +130,16 @@ int federation_ask(struct federation *federation, const char *from_domain, const
  * resolver_number_zone_h. */
 int federation_number_zone(struct federation *federation, const char *digits,
                            char zone[STORE_DOMAIN_MAX + 1], char *why);
+/* What other operators have asked since the start: requests of one method and route. Routes are
+ * patterns, never paths. */
+struct federation_count {
+    const char *method, *route; /* literals */
+    uint64_t answers[6];        /* by the first digit of the status */
+};
+/* Copies them in the order of their first requests. What was refused before a handler saw it is of
+ * route "none"; what finds no row, of "other". Any thread. Returns how many. */
+size_t federation_counts_get(struct federation *federation,
+                             struct federation_count list[FEDERATION_COUNTS_MAX]);
 /* Frees its body and zeroes it. Accepts a zeroed one. */
 void federation_answer_done(struct federation_answer *answer);
 

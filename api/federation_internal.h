@@ -17,6 +17,12 @@
 struct federation_certs;
 struct federation_server;
 
+struct federation_tally {
+    pthread_mutex_t lock; /* guards what follows */
+    size_t count;
+    struct federation_count rows[FEDERATION_COUNTS_MAX];
+};
+
 struct federation {
     struct federation_conf conf;
     struct federation_parts parts;
@@ -24,6 +30,7 @@ struct federation {
     struct judge *judge;
     struct federation_server *server; /* NULL: nobody is served */
     atomic_bool closing;
+    struct federation_tally tally;
     pthread_mutex_t lock; /* guards what follows */
     struct tls_context *context;
     struct federation_certs *certs;
@@ -36,6 +43,12 @@ struct federation_certs *federation_certs(struct federation *federation);
 /* The answer to a request: FEDERATION_SELF's, or what `handler` (may be NULL) says. */
 void federation_answer(federation_handle_h *handler, void *arg,
                        const struct federation_request *request, struct federation_answer *answer);
+
+/* ---- federation_tally.c ---- */
+
+/* One more answer. `route` is a literal; NULL: none is known, nor looked at the method. */
+void federation_tally_add(struct federation_tally *tally, const char *method, const char *route,
+                          unsigned status);
 
 /* ---- federation_tls.c: GnuTLS, which is libmicrohttpd's; only this file includes its headers ----
  */

@@ -162,6 +162,7 @@ static enum MHD_Result refusal_send(struct federation_server *server,
     struct federation_answer answer = {.status = 0};
     if (federation_refuse(&answer, status, reason, "%s", detail))
         return MHD_NO;
+    federation_tally_add(&server->federation->tally, NULL, NULL, status);
     return answer_send(server, connection, &answer);
 }
 
@@ -270,6 +271,7 @@ static enum MHD_Result exchange_end(struct federation_server *server,
     if (body_parse(exchange, &body, &answer) == 0)
         handler_call(server, exchange, body, &answer);
     json_decref(body);
+    federation_tally_add(&server->federation->tally, exchange->method, answer.route, answer.status);
     return answer.status ? answer_send(server, connection, &answer) : MHD_NO;
 }
 

@@ -36,6 +36,7 @@ struct mailer {
     pthread_mutex_t lock; /* guards what follows */
     struct list jobs;
     size_t count;
+    struct mailer_stats stats;
     bool stopping;
     char sendmail[PATH_MAX]; /* "": no mail is sent */
     char from[STORE_MAIL_MAX + 1];
@@ -117,6 +118,13 @@ static bool job_wait(struct job *job, const char *words)
     return true;
 }
 
+static void result_count(struct mailer_stats *stats, bool is_sent, bool waits)
+{
+    stats->sent += is_sent;
+    stats->deferred += waits;
+    stats->failed += !is_sent && !waits;
+}
+
 static void turn(struct mailer *mailer);
 
 /* mail_process_h */
@@ -128,6 +136,8 @@ static void on_done(enum mail_result result, const char *words, void *arg)
     mailer->running--;
     pthread_mutex_lock(&mailer->lock);
     bool waits = mailer->stopping || (result == MAIL_LATER && job_wait(job, words));
+    if (!mailer->stopping)
+        result_count(&mailer->stats, result == MAIL_SENT, waits);
     pthread_mutex_unlock(&mailer->lock);
     if (!waits) {
         log_write(mailer->log, result == MAIL_SENT ? LOG_INFO : LOG_WARNING, SOURCE,
@@ -271,6 +281,13 @@ int mailer_open(const struct mailer_conf *conf, struct log *log, struct mailer *
     }
     *mailer = made;
     return 0;
+}
+
+void mailer_stats_get(struct mailer *mailer, struct mailer_stats *stats)
+{
+    pthread_mutex_lock(&mailer->lock);
+    *stats = mailer->stats;
+    pthread_mutex_unlock(&mailer->lock);
 }
 
 void mailer_stop(struct mailer *mailer)

@@ -41,6 +41,12 @@ void mailer_reload(struct mailer *mailer, const struct mailer_conf *conf);
  * that cannot be started: tried again; any other: given up. `done` may be NULL. Any thread; waits
  * for nobody. Returns 0, STATUS_NOTFOUND (no mail is sent), STATUS_LIMIT, -ENOMEM or -ESHUTDOWN. */
 int mailer_send(const struct mail *mail, mailer_done_h *done, void *done_arg, void *mailer);
+/* Since the start: mails that sendmail took, runs that are tried again, mails that were given up.
+ */
+struct mailer_stats {
+    uint64_t sent, deferred, failed;
+};
+void mailer_stats_get(struct mailer *mailer, struct mailer_stats *stats); /* any thread */
 /* Its thread has ended when it returns, its processes are killed, and no `done` comes any more.
  * Accepts NULL. */
 void mailer_stop(struct mailer *mailer);

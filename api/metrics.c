@@ -75,6 +75,8 @@ int api_metrics_get(struct api_call *call)
         metrics_edge_add(&metrics, &call->api->parts);
         metrics_publisher_add(&metrics, call->api->parts.publisher);
         metrics_porting_add(&metrics, call->api->parts.porting);
+        metrics_federation_add(&metrics, call->api->parts.federation);
+        metrics_notices_add(&metrics, &call->api->parts);
         metrics_api_add(&metrics, call->api);
     }
     if (!status && metrics.failed)

@@ -27,7 +27,8 @@ void metrics_time_add(struct metrics *metrics, const char *name, const char *hel
 int metrics_store_add(struct metrics *metrics, struct store_reader *reader);
 /* Nothing of it where no edge runs in this process. */
 void metrics_edge_add(struct metrics *metrics, const struct api_parts *parts);
-void metrics_publisher_add(struct metrics *metrics, struct publisher *publisher); /* or NULL */
+void metrics_publisher_add(struct metrics *metrics, struct publisher *publisher);    /* or NULL */
+void metrics_federation_add(struct metrics *metrics, struct federation *federation); /* or NULL */
 void metrics_api_add(struct metrics *metrics, const struct api *api);
 
 /* ---- metrics_porting.c ---- */
@@ -37,5 +38,7 @@ void metrics_api_add(struct metrics *metrics, const struct api *api);
 int metrics_ports_add(struct metrics *metrics, struct store_reader *reader);
 /* What the engine has counted; accepts NULL. */
 void metrics_porting_add(struct metrics *metrics, struct porting *porting);
+/* What holders were told, by those who carry it. */
+void metrics_notices_add(struct metrics *metrics, const struct api_parts *parts);
 
 #endif

@@ -100,9 +100,17 @@ void porting_stop(struct porting *porting);
 /* Other terms from now on; ports under way keep theirs. Any thread. */
 void porting_reload(struct porting *porting, const struct porting_conf *conf);
 
+#define PORTING_STATS_PEERS 32 /* counted by name: those who were first */
+
+struct porting_wrong {
+    char peer[STORE_DOMAIN_MAX + 1];
+    uint64_t count;
+};
 /* Since the start. */
 struct porting_stats {
-    uint64_t wrong_proofs;     /* given to us as the authority */
+    uint64_t wrong_proofs; /* given to us as the authority, by all */
+    struct porting_wrong wrong[PORTING_STATS_PEERS];
+    size_t wrong_count;
     uint64_t receipts_refused; /* decisions that were not followed */
 };
 void porting_stats_get(struct porting *porting, struct porting_stats *stats); /* any thread */

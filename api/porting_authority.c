@@ -43,6 +43,29 @@ void porting_wrong_give(struct porting *porting, const struct federation_request
     pthread_mutex_unlock(&porting->lock);
 }
 
+/* Names that come late are in the sum alone, or a flood of them would become one of time series. */
+static struct porting_wrong *wrong_find(struct porting_stats *stats, const char *peer)
+{
+    for (size_t i = 0; i < stats->wrong_count; i++)
+        if (strcmp(stats->wrong[i].peer, peer) == 0)
+            return &stats->wrong[i];
+    if (stats->wrong_count == PORTING_STATS_PEERS)
+        return NULL;
+    struct porting_wrong *wrong = &stats->wrong[stats->wrong_count++];
+    snprintf(wrong->peer, sizeof(wrong->peer), "%s", peer);
+    return wrong;
+}
+
+void porting_wrong_count(struct porting *porting, const struct federation_request *request)
+{
+    pthread_mutex_lock(&porting->lock);
+    porting->stats.wrong_proofs++;
+    struct porting_wrong *wrong = wrong_find(&porting->stats, request->proven[0]);
+    if (wrong)
+        wrong->count++;
+    pthread_mutex_unlock(&porting->lock);
+}
+
 int porting_wrong_refuse(struct federation_answer *answer)
 {
     return porting_refuse(answer, 429, "too-many-wrong-proofs",
@@ -93,7 +116,7 @@ static int open_refused(struct porting *porting, const struct federation_request
 {
     char address[API_ADDRESS_TEXT_MAX];
     if (status == STATUS_PROOF) {
-        porting_count(porting, &porting->stats.wrong_proofs);
+        porting_wrong_count(porting, request);
         log_write(porting->parts.log, LOG_WARNING, PORTING_SOURCE,
                   "a wrong proof was given to port an address: address=%s peer=%s port=%s",
                   api_address_format(&port->address, address), request->proven[0], port->id);

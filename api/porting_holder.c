@@ -112,6 +112,7 @@ static int proof_refuse(struct porting *porting, const struct federation_request
                         const struct store_address *address, struct federation_answer *answer)
 {
     char name[API_ADDRESS_TEXT_MAX];
+    porting_wrong_count(porting, request);
     log_write(porting->parts.log, LOG_WARNING, PORTING_SOURCE,
               "a wrong auth code was given for an address: address=%s peer=%s",
               api_address_format(address, name), request->proven[0]);

@@ -173,6 +173,8 @@ int porting_signature_check(struct porting *porting, const struct store_port *po
 bool porting_wrong_take(struct porting *porting, const struct federation_request *request);
 /* It was right. */
 void porting_wrong_give(struct porting *porting, const struct federation_request *request);
+/* It was wrong: counted in the metrics. */
+void porting_wrong_count(struct porting *porting, const struct federation_request *request);
 int porting_wrong_refuse(struct federation_answer *answer); /* as porting_refuse, 429 */
 
 /* ---- handlers, as federation_handle_h ---- */

@@ -69,14 +69,17 @@ static int told_put(struct porting *porting, const struct federation_request *re
 
 /* ---- which request ---- */
 
+#define PORT_ROUTE    PORTING_PATH "/{id}"
+#define ADDRESS_ROUTE PORTING_ADDRESS_PATH "{address}"
+
 static const struct {
-    const char *name;
+    const char *route;
     enum store_port_event event;
 } verbs[] = {
-    {"cancel", STORE_PORT_CANCEL},
-    {"approve", STORE_PORT_APPROVE},
-    {"reject", STORE_PORT_REJECT},
-    {"object", STORE_PORT_OBJECT},
+    {PORT_ROUTE "/cancel", STORE_PORT_CANCEL},
+    {PORT_ROUTE "/approve", STORE_PORT_APPROVE},
+    {PORT_ROUTE "/reject", STORE_PORT_REJECT},
+    {PORT_ROUTE "/object", STORE_PORT_OBJECT},
 };
 
 static int nothing_here(struct federation_answer *answer)
@@ -93,10 +96,12 @@ static int verb_handle(struct porting *porting, const struct federation_request 
                        const char *id, const char *verb, struct federation_answer *answer)
 {
     for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
-        if (strcmp(verbs[i].name, verb) == 0)
+        if (strcmp(verbs[i].route + sizeof(PORT_ROUTE "/") - 1, verb) == 0) {
+            answer->route = verbs[i].route;
             return strcmp(request->method, "POST") == 0
                        ? porting_step_post(porting, request, id, verbs[i].event, answer)
                        : wrong_method(answer);
+        }
     return nothing_here(answer);
 }
 
@@ -106,15 +111,18 @@ static int ports_handle(struct porting *porting, const struct federation_request
 {
     char id[STORE_PORT_ID_LEN + 1];
     uint8_t octets[STORE_PORT_ID_LEN / 2];
-    if (rest[0] == '\0')
+    if (rest[0] == '\0') {
+        answer->route = PORTING_PATH;
         return strcmp(request->method, "POST") == 0 ? porting_open_post(porting, request, answer)
                                                     : wrong_method(answer);
+    }
     size_t len = strcspn(rest + 1, "/");
     snprintf(id, sizeof(id), "%.*s", (int)(len > STORE_PORT_ID_LEN ? 0 : len), rest + 1);
     if (rest[0] != '/' || !porting_hex_decode(id, octets, sizeof(octets)))
         return nothing_here(answer);
     if (rest[1 + len] == '/')
         return verb_handle(porting, request, id, rest + 2 + len, answer);
+    answer->route = PORT_ROUTE;
     if (strcmp(request->method, "GET") == 0)
         return porting_known_get(porting, request, id, answer);
     return strcmp(request->method, "PUT") == 0 ? told_put(porting, request, id, answer)
@@ -123,12 +131,14 @@ static int ports_handle(struct porting *porting, const struct federation_request
 
 /* What the host of an address asks for its holder. */
 static const struct {
-    const char *name, *method;
+    const char *route, *method;
     porting_holder_h *handler;
 } holder_rows[] = {
-    {"/auth-code", "PUT", porting_code_put},        {"/lock", "PUT", porting_lock_put},
-    {"/recovery-key", "PUT", porting_key_put},      {"/release", "POST", porting_release_post},
-    {"/protection", "GET", porting_protection_get},
+    {ADDRESS_ROUTE "/auth-code", "PUT", porting_code_put},
+    {ADDRESS_ROUTE "/lock", "PUT", porting_lock_put},
+    {ADDRESS_ROUTE "/recovery-key", "PUT", porting_key_put},
+    {ADDRESS_ROUTE "/release", "POST", porting_release_post},
+    {ADDRESS_ROUTE "/protection", "GET", porting_protection_get},
 };
 
 static int holder_handle(struct porting *porting, const struct federation_request *request,
@@ -136,10 +146,12 @@ static int holder_handle(struct porting *porting, const struct federation_reques
                          struct federation_answer *answer)
 {
     for (size_t i = 0; i < sizeof(holder_rows) / sizeof(holder_rows[0]); i++)
-        if (strcmp(holder_rows[i].name, name) == 0)
+        if (strcmp(holder_rows[i].route + sizeof(ADDRESS_ROUTE) - 1, name) == 0) {
+            answer->route = holder_rows[i].route;
             return strcmp(request->method, holder_rows[i].method) == 0
                        ? holder_rows[i].handler(porting, request, address, answer)
                        : wrong_method(answer);
+        }
     return nothing_here(answer);
 }
 
@@ -155,10 +167,12 @@ static int address_handle(struct porting *porting, const struct federation_reque
     if (api_url_unescape(raw, text, sizeof(text)) ||
         store_address_parse(slice_of(text), &address, NULL))
         return porting_refuse(answer, 400, "malformed", "the path must name an address");
-    if (rest[len] == '\0')
+    if (rest[len] == '\0') {
+        answer->route = ADDRESS_ROUTE;
         return strcmp(request->method, "GET") == 0
                    ? porting_address_get(porting, request, &address, answer)
                    : wrong_method(answer);
+    }
     return holder_handle(porting, request, &address, rest + len, answer);
 }
 
@@ -177,11 +191,15 @@ int porting_handle(void *arg, const struct federation_request *request,
         return ports_handle(porting, request, rest, answer);
     if ((rest = behind(request->path, PORTING_ADDRESS_PATH)) != NULL)
         return address_handle(porting, request, rest, answer);
-    if (strcmp(request->path, PORTING_KEYS_PATH) == 0)
+    if (strcmp(request->path, PORTING_KEYS_PATH) == 0) {
+        answer->route = PORTING_KEYS_PATH;
         return strcmp(request->method, "GET") == 0 ? porting_keys_get(porting, request, answer)
                                                    : wrong_method(answer);
-    if (strcmp(request->path, PORTING_NONCE_PATH) == 0)
+    }
+    if (strcmp(request->path, PORTING_NONCE_PATH) == 0) {
+        answer->route = PORTING_NONCE_PATH;
         return strcmp(request->method, "POST") == 0 ? porting_nonce_post(porting, request, answer)
                                                     : wrong_method(answer);
+    }
     return nothing_here(answer);
 }

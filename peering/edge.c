@@ -412,6 +412,9 @@ void edge_stats_get(const struct edge *edge, struct edge_stats *stats)
         stats->responses += counted(&worker->counters.responses);
         stats->dropped += counted(&worker->counters.dropped);
         stats->handed_over += counted(&worker->counters.handed_over);
+        stats->notices_taken += counted(&worker->counters.notices_taken);
+        stats->notices_refused += counted(&worker->counters.notices_refused);
+        stats->notices_lost += counted(&worker->counters.notices_lost);
         stats->copies_lost += counted(&worker->copies_lost);
         dns_stats_add(&stats->dns, worker);
     }

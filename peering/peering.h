@@ -134,6 +134,8 @@ struct edge_stats {
     size_t transactions, connections, peers;
     uint64_t requests, forwarded, refused, responses, dropped, handed_over;
     uint64_t copies_lost; /* that the capture server did not get */
+    /* of edge_message: the core took it, refused it, or did not answer */
+    uint64_t notices_taken, notices_refused, notices_lost;
     struct resolver_stats dns;
     struct guard_stats guard;
 };

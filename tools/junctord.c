@@ -415,6 +415,8 @@ static int start_api(struct daemon *daemon)
                                     .receipts = daemon->receipts,
                                     .publisher = daemon->publisher,
                                     .porting = daemon->porting,
+                                    .federation = daemon->federation,
+                                    .mailer = daemon->mailer,
                                     .log = daemon->log};
     char why[API_MAX_WHY];
     int status = api_start(&daemon->conf->api, &parts, &daemon->api, why);

@@ -59,6 +59,11 @@ static void notice_free(struct notice *notice)
 static void finish(struct notice *notice)
 {
     bool is_taken = notice->status >= 200 && notice->status < 300;
+    struct proxy_counters *counters = notice->proxy->counters;
+    atomic_fetch_add_explicit(is_taken         ? &counters->notices_taken
+                              : notice->status ? &counters->notices_refused
+                                               : &counters->notices_lost,
+                              1, memory_order_relaxed);
     log_write(notice->proxy->log, is_taken ? LOG_INFO : LOG_WARNING, "proxy",
               "message to %s@%s by the core of %s: %s (%u)", notice->address.user,
               notice->address.domain, notice->domain,

@@ -71,6 +71,7 @@
 /* What is counted; read by other threads, written by the worker only. */
 struct proxy_counters {
     _Atomic uint64_t requests, forwarded, refused, responses, dropped, handed_over;
+    _Atomic uint64_t notices_taken, notices_refused, notices_lost; /* messages of our own */
 };
 
 /* Gives a message that belongs to worker `owner` to it, with what is known of where it came from

@@ -333,6 +333,30 @@ static void what_never_came_is_cancelled_so_often_only(void **state)
     assert_int_equal(ports_count(node), PORTING_VAIN_BURST);
 }
 
+/* Names cost a stranger nothing: he does not fill our metrics with them. */
+static void wrong_codes_are_counted_by_name_of_so_many_only(void **state)
+{
+    struct node *node = *state;
+    struct porting_stats stats;
+    assert_int_equal(fixture_address_add(&node->store, "bob@opb.example"), 0);
+    for (unsigned i = 0; i < PORTING_STATS_PEERS + 8; i++) {
+        char request[STORE_PORT_ID_LEN + 1], peer[32];
+        snprintf(request, sizeof(request), "%032x", i);
+        snprintf(peer, sizeof(peer), "op%u.example", i);
+        for (unsigned times = 0; times < 2; times++)
+            assert_int_equal(
+                say(node, peer, "opb.example", "POST", "/federation/v1/ports",
+                    json_pack("{s:s, s:s, s:s, s:s, s:s}", "request", request, "kind", "code",
+                              "address", "bob@opb.example", "gaining", peer, "code", "wrong")),
+                403);
+    }
+    porting_stats_get(node->engine, &stats);
+    assert_int_equal(stats.wrong_proofs, 2 * (PORTING_STATS_PEERS + 8));
+    assert_int_equal(stats.wrong_count, PORTING_STATS_PEERS);
+    assert_string_equal(stats.wrong[0].peer, "op0.example");
+    assert_int_equal(stats.wrong[0].count, 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -345,6 +369,7 @@ int main(void)
         TEST(an_undo_brings_back_its_own_address_only),
         TEST(a_code_is_left_as_it_was_meant_or_not_at_all),
         TEST(what_never_came_is_cancelled_so_often_only),
+        TEST(wrong_codes_are_counted_by_name_of_so_many_only),
 #undef TEST
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

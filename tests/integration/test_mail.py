@@ -52,6 +52,10 @@ def port_start(lab):
     return json.loads(done.stdout)["id"]
 
 
+def counted(lab, outcome):
+    return lab.edge_a.metrics()[f'junctor_holder_notices_total{{way="mail",outcome="{outcome}"}}']
+
+
 def owes(lab, port):
     return [part["owes"] for part in lab.edge_a.tool_json("port", "list", NAME)["ports"]
             if part["id"] == port and part["role"] == "losing"][0]
@@ -74,6 +78,7 @@ def test_codes_and_states_are_told_once_each(lab, place):
         wait_until(lambda: "mail" not in owes(lab, port), "nothing is owed", 10)
         lab.edge_a.tool("port", "reject", port, "--reason", "fraud")
         assert wait_mails(mails, 3)[2]["Subject"].endswith(": rejected")
+        wait_until(lambda: counted(lab, "taken") == 3, "three mails count", 10)
 
 
 def test_what_could_not_be_sent_outlives_the_daemon(lab, place):
@@ -82,6 +87,7 @@ def test_what_could_not_be_sent_outlives_the_daemon(lab, place):
     port = port_start(lab)
     lab.edge_a.wait_log(r"mail: not sent yet, and tried again: id=[0-9a-f]{32}/2/32\.2\.0: "
                         r"exit status 75", mark)
+    assert counted(lab, "deferred") >= 1
     assert "mail" in owes(lab, port)
     lab.edge_a.restart(kill=True)
     mails = []

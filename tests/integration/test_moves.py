@@ -119,6 +119,10 @@ def next_key(edge, name):
     edge.wait_log("reload", mark)
 
 
+def noticed(edge, way, outcome):
+    return edge.metrics()[f'junctor_holder_notices_total{{way="{way}",outcome="{outcome}"}}']
+
+
 def record(lab, letter, address):
     return lab.edges[letter].tool_json("address", "show", address)["state"]
 
@@ -133,6 +137,7 @@ def test_the_holder_hears_of_every_step_at_his_phone(lab, phones):
     lab.edges["b"].tool("port", "reject", port, "--reason", "fraud")
     for letter in ("b", "c"):
         told(phones[letter], f"{address}: its move to opc.example was rejected: it looks like fraud")
+    wait_until(lambda: noticed(lab.edges["b"], "message", "taken") >= 3, "three messages count", 10)
 
 
 def test_a_call_brings_what_the_authority_could_not_tell(lab, phones):

@@ -64,3 +64,18 @@ def test_the_gaining_host_is_told_and_takes_nothing_it_did_not_ask_for(lab):
     wait_until(lambda: f"not told yet: port={port_id} role=authority to={lab.plan.a.domain}"
                in lab.edge_b.log(), "a notice to the gaining host", 30)
     assert lab.edge_a.tool("address", "show", address, check=False).returncode != 0
+    assert lab.edge_b.metrics()["junctor_ports_owed_oldest_seconds"] > 0
+    assert lab.edge_a.metrics()["junctor_ports_owed_oldest_seconds"] == 0
+
+
+def test_the_metrics_tell_who_asked_what(lab):
+    told = lab.edge_b.metrics()
+    ports = 'junctor_federation_requests_total{method="POST",route="/federation/v1/ports",code="%s"}'
+    assert (told[ports % "2xx"], told[ports % "4xx"]) == (2, 2)
+    wrong = 'junctor_porting_wrong_proofs_total{peer="%s"}'
+    assert (told[wrong % "opa.example"], told[wrong % "other"]) == (2, 0)
+    nobody = 'junctor_federation_requests_total{method="any",route="none",code="4xx"}'
+    before = told.get(nobody, 0)
+    run(["curl", "--silent", "--insecure", "--noproxy", "*", "--max-time", "30",
+         f"https://{lab.plan.b.edge}:{PORT}/federation/v1/ports"])
+    assert lab.edge_b.metrics()[nobody] == before + 1

@@ -11,6 +11,7 @@ from signal import SIGHUP
 from .plan import DNS_PORT, SIP_PORT, TLS_PORT
 from .process import LabError, Program, run, wait_until
 from .sip import uri_host
+from .unix_http import UnixConnection
 
 CONFIG = """\
 workers = {workers}
@@ -163,6 +164,15 @@ class Edge:
     def stats(self):
         """What its workers count."""
         return self.tool_json("status")["edge"]
+
+    def metrics(self):
+        """Its /metrics: series, with their labels, to numbers."""
+        link = UnixConnection(self.socket)
+        link.request("GET", "/metrics")
+        lines = link.getresponse().read().decode("ascii").splitlines()
+        link.close()
+        return {series: float(value) for series, _, value in
+                (line.rpartition(" ") for line in lines if not line.startswith("#"))}
 
     def provision(self):
         """Puts the operator's domain and user into the directory."""
