@@ -318,7 +318,7 @@ static const struct rule {
     /*                     none   pend  wait  disp  comm    ask   pend  canc  comm   pend  wait comm
      */
     {"release", release, {YES, PORT, YES, YES, YES, PORT, PORT, PORT, YES, PORT, PORT, PORT}},
-    {"purge", purge, {NONE, NONE, NONE, NONE, NONE, NONE, NONE, NONE, YES, NONE, NONE, NONE}},
+    {"purge", purge, {NONE, NONE, NONE, NONE, NONE, NONE, NONE, NONE, YES, PORT, PORT, NONE}},
     {"allocate",
      add_again,
      {THERE, THERE, THERE, THERE, THERE, THERE, THERE, THERE, THERE, THERE, THERE, THERE}},
