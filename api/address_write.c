@@ -13,12 +13,23 @@ static int address_made(struct api_call *call, const struct store_verdict *verdi
     return api_record_made(call, &api_kind_address, verdict);
 }
 
-/* call->memory is the record before, where somebody is to hear of the change by mail. */
+/* `before` where somebody is to hear of the change by mail, else NULL. */
+static int change_end(struct api_call *call, const struct store_verdict *verdict,
+                      const struct store_record *before)
+{
+    if (before && !call->dry_run)
+        porting_notify_changed(call->api->parts.porting, before, &call->command.record);
+    return api_record_changed(call, &api_kind_address, verdict);
+}
+
 static int address_changed(struct api_call *call, const struct store_verdict *verdict)
 {
-    if (call->memory && !call->dry_run)
-        porting_notify_changed(call->api->parts.porting, call->memory, &call->command.record);
-    return api_record_changed(call, &api_kind_address, verdict);
+    return change_end(call, verdict, call->memory);
+}
+
+static int guest_changed(struct api_call *call, const struct store_verdict *verdict)
+{
+    return change_end(call, verdict, api_errand_kept(call));
 }
 
 /* A user may say these only; `names` ends with NULL. After what the fields are was checked. */
@@ -156,20 +167,30 @@ static bool is_unchanged(const struct store_record *before, const struct store_r
     return is_same;
 }
 
-/* The lock of a guest holds only where its authority has it: that is asked even where it is known
- * here already, for the two may have come apart. */
-static bool is_guests_lock(const struct api_call *call, enum store_address_state before)
+/* What the authority of a guest does first. Its lock holds only there: that is asked even where it
+ * is known here already, for the two may have come apart. With another owner the auth code of the
+ * one before ends; his recovery key does not, or a host that refuses to let go could end it.
+ * Returns whether there is something to do. */
+static bool errand_find(const struct api_call *call, const struct store_record *before,
+                        const struct store_record *record, struct porting_errand *errand)
 {
-    return json_object_get(call->body, "locked") && api_is_guest(call, before);
+    bool locks = json_object_get(call->body, "locked") != NULL;
+    bool withdraws = before->has_auth && !record->has_auth;
+    *errand = (struct porting_errand){.kind = withdraws ? PORTING_ERRAND_CODE : PORTING_ERRAND_LOCK,
+                                      .address = before->address,
+                                      .locked = record->locked};
+    memcpy(errand->hosting, before->hosting, sizeof(errand->hosting));
+    return (locks || withdraws) && api_is_guest(call, before->state);
 }
 
-static int lock_submit(struct api_call *call, const struct store_record *before, const char *key)
+/* One errand is one request. */
+static int errand_check(struct api_call *call, const struct porting_errand *errand)
 {
-    struct porting_errand errand = {.kind = PORTING_ERRAND_LOCK,
-                                    .address = before->address,
-                                    .locked = call->command.record.locked};
-    memcpy(errand.hosting, before->hosting, sizeof(errand.hosting));
-    return api_errand_submit(call, key, &errand, address_changed);
+    if (errand->kind == PORTING_ERRAND_LOCK || !json_object_get(call->body, "locked"))
+        return 0;
+    return api_problem_set(&call->problem, API_PROBLEM_FIELD, "locked",
+                           "locked: its authority is told of one thing at a time: first of the "
+                           "owner, then of the lock");
 }
 
 int api_address_patch(struct api_call *call)
@@ -177,6 +198,7 @@ int api_address_patch(struct api_call *call)
     static const char *const user_fields[] = {"locked", "target", "display", "notify", NULL};
     struct api_address_body body = {.moves = false};
     struct store_record *record = &body.record;
+    struct porting_errand errand;
     char key[API_MAX_KEY_TEXT];
     if (api_record_find(call, &api_kind_address, record, key) ||
         api_record_expect(call, record->version, key))
@@ -186,13 +208,14 @@ int api_address_patch(struct api_call *call)
         user_fields_check(call, user_fields) || patch_place(call, &body, before.state))
         return -EPROTO;
     auth_follow(&before, record);
-    bool asks = is_guests_lock(call, before.state);
+    bool asks = errand_find(call, &before, record, &errand);
     if (!asks && is_unchanged(&before, record))
         return api_call_reply(call, 200, api_address_encode(&before),
                               call->dry_run ? 0 : before.version);
-    if (notify_keep(call, &before, record))
+    if ((asks && errand_check(call, &errand)) || notify_keep(call, &before, record))
         return -EPROTO;
     call->command.op = STORE_ADDRESS_PUT;
     call->command.record = *record;
-    return asks ? lock_submit(call, &before, key) : api_submit(call, key, address_changed);
+    return asks ? api_errand_submit(call, key, &errand, guest_changed)
+                : api_submit(call, key, address_changed);
 }

@@ -13,6 +13,7 @@ struct order {
     bool has_command;
     struct store_verdict verdict;
     struct api_problem problem;
+    void *kept;
 };
 
 bool api_is_guest(const struct api_call *call, enum store_address_state state)
@@ -61,15 +62,18 @@ static int order_done(struct api_call *call, const struct store_verdict *verdict
 
 static void order_wipe(void *memory)
 {
+    free(((struct order *)memory)->kept);
     explicit_bzero(memory, sizeof(struct order));
 }
 
 static int order_make(struct api_call *call, const struct porting_errand *errand, api_then_h *then,
                       bool has_command)
 {
-    struct order *order = call->memory = calloc(1, sizeof(*order));
+    struct order *order = calloc(1, sizeof(*order));
     if (!order)
         return api_problem_set(&call->problem, API_PROBLEM_BUSY, NULL, "out of memory");
+    order->kept = call->memory;
+    call->memory = order;
     call->memory_done = order_wipe;
     order->errand = *errand;
     order->then = then;
@@ -95,6 +99,11 @@ int api_errand_run(struct api_call *call, const char *key, const struct porting_
     if (order_make(call, errand, then, false))
         return -EPROTO;
     return call->dry_run ? then(call, &nothing) : api_run(call, key, order_do, order_done);
+}
+
+const void *api_errand_kept(const struct api_call *call)
+{
+    return ((const struct order *)call->memory)->kept;
 }
 
 const struct porting_errand *api_errand_done(const struct api_call *call)

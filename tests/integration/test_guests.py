@@ -90,6 +90,28 @@ def test_a_lock_holds_at_the_authority_and_is_none_without_it(lab):
     go_home(lab, address, code, ("committed", None))
 
 
+def test_a_code_ends_with_its_owner(lab):
+    address = guest(lab, "olga")
+    code = code_of(lab.edge_a, address)
+    assert lab.edge_b.tool_json("address", "show", address)["auth_until"]
+    done = tool(lab.edge_a, "address", "set", address, "--owner", "other", "--locked", "yes",
+                check=False)
+    assert done.returncode == 1 and "one thing at a time" in done.stderr
+    lab.edge_b.program.kill()
+    try:
+        done = tool(lab.edge_a, "address", "set", address, "--owner", "other", check=False)
+        assert done.returncode == 1 and "opb.example cannot be asked" in done.stderr
+        assert lab.edge_a.tool_json("address", "show", address)["owner"] is None
+    finally:
+        lab.edge_b.start()
+        lab.edge_b.wait_ready()
+    lab.edge_a.tool("address", "set", address, "--owner", "other")
+    assert lab.edge_a.tool_json("address", "show", address)["owner"] == "other"
+    assert [edge.tool_json("address", "show", address)["auth_until"]
+            for edge in (lab.edge_a, lab.edge_b)] == [None, None]
+    go_home(lab, address, code, ("refused", "bad-code"))
+
+
 def told(phone, words):
     """The holder is told of it at this phone."""
     for _ in range(20):
