@@ -170,3 +170,12 @@ int api_rate_check(struct api_call *call, const struct api_source *source)
     api_tally_add(&api->tally->rate_limited);
     return slow_down(call, "too many requests");
 }
+
+int api_port_rate_check(struct api_call *call)
+{
+    if (!(call->who.bits & API_USER) ||
+        api_guard_port(call->api->guard, call->actor, api_monotonic_us(), &call->retry_after_s))
+        return 0;
+    api_tally_add(&call->api->tally->rate_limited);
+    return slow_down(call, "you have asked for too many ports");
+}

@@ -19,5 +19,7 @@ int api_authenticate_again(struct api_call *call);
 bool api_actor_is_good(struct store_reader *reader, const char *actor);
 /* One more request of whoever this is by now: 0 or -EPROTO, rate-limited. */
 int api_rate_check(struct api_call *call, const struct api_source *source);
+/* May whoever calls ask another operator for one more address? Operators always may. */
+int api_port_rate_check(struct api_call *call);
 
 #endif

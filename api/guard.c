@@ -13,6 +13,7 @@ struct api_guard {
     struct api_rate *clients; /* NULL: no bound */
     struct api_rate *sources; /* failures of each */
     struct api_rate *ids;
+    struct api_rate *ports; /* asked for, of each user */
 };
 
 struct api_source api_source_of(const struct netaddr *addr)
@@ -46,7 +47,9 @@ struct api_guard *api_guard_alloc(unsigned rate)
         api_rate_alloc(API_GUARD_KEYS, API_GUARD_SOURCE_BURST, API_GUARD_SOURCE_WAIT_S * SECOND_US);
     guard->ids =
         api_rate_alloc(API_GUARD_KEYS, API_GUARD_TOKEN_BURST, API_GUARD_TOKEN_WAIT_S * SECOND_US);
-    if ((rate && !guard->clients) || !guard->sources || !guard->ids)
+    guard->ports =
+        api_rate_alloc(API_GUARD_KEYS, API_GUARD_PORT_BURST, API_GUARD_PORT_WAIT_S * SECOND_US);
+    if ((rate && !guard->clients) || !guard->sources || !guard->ids || !guard->ports)
         return api_guard_free(guard);
     return guard;
 }
@@ -58,6 +61,7 @@ struct api_guard *api_guard_free(struct api_guard *guard)
     api_rate_free(guard->clients);
     api_rate_free(guard->sources);
     api_rate_free(guard->ids);
+    api_rate_free(guard->ports);
     pthread_mutex_destroy(&guard->lock);
     free(guard);
     return NULL;
@@ -74,19 +78,29 @@ static unsigned seconds_up(uint64_t wait_us)
     return (unsigned)((wait_us + SECOND_US - 1) / SECOND_US);
 }
 
-bool api_guard_request(struct api_guard *guard, const struct api_source *source, const char *client,
-                       uint64_t now_us, unsigned *wait_s)
+static bool one_take(struct api_guard *guard, struct api_rate *rate, struct slice key,
+                     uint64_t now_us, unsigned *wait_s)
 {
-    if (!guard->clients)
-        return true;
     uint64_t wait_us;
-    struct slice key = *client ? slice_of(client) : source_key(source);
     pthread_mutex_lock(&guard->lock);
-    bool may = api_rate_take(guard->clients, key, now_us, &wait_us);
+    bool may = api_rate_take(rate, key, now_us, &wait_us);
     pthread_mutex_unlock(&guard->lock);
     if (!may)
         *wait_s = seconds_up(wait_us);
     return may;
+}
+
+bool api_guard_request(struct api_guard *guard, const struct api_source *source, const char *client,
+                       uint64_t now_us, unsigned *wait_s)
+{
+    return !guard->clients ||
+           one_take(guard, guard->clients, *client ? slice_of(client) : source_key(source), now_us,
+                    wait_s);
+}
+
+bool api_guard_port(struct api_guard *guard, const char *token, uint64_t now_us, unsigned *wait_s)
+{
+    return one_take(guard, guard->ports, slice_of(token), now_us, wait_s);
 }
 
 /* Both or none. */

@@ -1,4 +1,4 @@
-/* Who asks how often, and who guesses tokens.
+/* Who asks how often, and who guesses tokens or auth codes.
  *
  * Failed attempts are slowed per source address and per token id: neither many ids tried from one
  * source nor one id tried from many sources gets more answers. Right tokens are never slowed, for
@@ -18,6 +18,8 @@
 #define API_GUARD_SOURCE_WAIT_S  3    /* and one more after this time */
 #define API_GUARD_TOKEN_BURST    10   /* failures at one token id from anywhere, */
 #define API_GUARD_TOKEN_WAIT_S   6    /* and one more */
+#define API_GUARD_PORT_BURST     5    /* ports that one user asks for at once, */
+#define API_GUARD_PORT_WAIT_S    600  /* and one more */
 #define API_GUARD_SOURCE_KEY_MAX 9    /* bytes of struct api_source */
 
 struct api_guard;
@@ -43,5 +45,9 @@ bool api_guard_request(struct api_guard *guard, const struct api_source *source,
  * *wait_s: this source, or whoever tries this id, has failed too often. */
 bool api_guard_failed(struct api_guard *guard, const struct api_source *source, const char *id,
                       uint64_t now_us, unsigned *wait_s);
+
+/* May this user ask another operator for one more address? Else *wait_s. Wrong codes count against
+ * all of a host's users there, so no user may try as many as the host may. */
+bool api_guard_port(struct api_guard *guard, const char *token, uint64_t now_us, unsigned *wait_s);
 
 #endif

@@ -2,6 +2,7 @@
  * follows is the engine's (api/porting.h); here is who may wish for it. */
 #include "api/ports.h"
 
+#include "api/auth.h"
 #include "api/number_place.h"
 #include "base/hex.h"
 #include "base/status.h"
@@ -267,7 +268,7 @@ int api_port_post(struct api_call *call)
     bool is_known = known_find(call, &move->wish, &known);
     bool is_same = is_known && is_of(&known, &move->wish);
     if (!is_known || (!is_same && move->wish.by_key)) /* the store refuses a nonce used twice */
-        return api_run(call, name, move_do, port_made);
+        return api_port_rate_check(call) ? -EPROTO : api_run(call, name, move_do, port_made);
     if (!is_same)
         return api_problem_from_status(&call->problem, STATUS_MISMATCH, "Idempotency-Key");
     return made_reply(call, known.id, "");
@@ -312,7 +313,8 @@ static int reason_take(struct api_call *call, enum store_port_reason *reason)
     struct slice given = api_json_text(call->body, "reason");
     if (!given.len)
         return 0;
-    if (slice_to_cstr(given, text, sizeof(text)) || store_port_reason_parse(text, reason))
+    if (slice_to_cstr(given, text, sizeof(text)) || store_port_reason_parse(text, reason) ||
+        !store_port_reason_is_choice(*reason))
         return api_problem_set(&call->problem, API_PROBLEM_FIELD, "reason",
                                "reason: is none of fraud, not-the-holder, contract, legal, "
                                "operator and by-holder");
@@ -413,6 +415,8 @@ int api_port_undo_post(struct api_call *call)
         api_proof_choose(call, "secret", &is_signed) ||
         (is_signed ? api_signature_take(call, &move->wish)
                    : secret_take(call, "secret", move->wish.code)))
+        return -EPROTO;
+    if (api_port_rate_check(call))
         return -EPROTO;
     move->wish.kind = STORE_PORT_UNDO;
     memcpy(move->wish.undoes, port.id, sizeof(move->wish.undoes));

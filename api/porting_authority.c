@@ -216,7 +216,7 @@ static enum store_port_reason reason_given(const struct federation_request *requ
                                            enum store_port_event event)
 {
     enum store_port_reason reason = porting_reason_of(request->body);
-    if (reason != STORE_PORT_NO_REASON)
+    if (store_port_reason_is_choice(reason))
         return reason;
     return event == STORE_PORT_REJECT   ? STORE_PORT_OPERATOR
            : event == STORE_PORT_CANCEL ? STORE_PORT_BY_HOLDER

@@ -189,6 +189,12 @@ int store_port_state_parse(const char *text, enum store_port_state *state)
     return 0;
 }
 
+bool store_port_reason_is_choice(enum store_port_reason reason)
+{
+    return reason == STORE_PORT_BY_HOLDER ||
+           (reason >= STORE_PORT_FRAUD && reason <= STORE_PORT_OPERATOR);
+}
+
 int store_port_reason_parse(const char *text, enum store_port_reason *reason)
 {
     int number = number_of(reasons, STORE_PORT_REASON_COUNT, text);

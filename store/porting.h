@@ -141,6 +141,8 @@ int store_port_role_parse(const char *text, enum store_port_role *role);
 int store_port_kind_parse(const char *text, enum store_port_kind *kind);
 int store_port_state_parse(const char *text, enum store_port_state *state);
 int store_port_reason_parse(const char *text, enum store_port_reason *reason);
+/* Is it one that somebody gives, and not what an authority finds by itself? */
+bool store_port_reason_is_choice(enum store_port_reason reason);
 /* When the store's timer looks at it: its deadline, or a reminder that comes before; 0: never. */
 uint64_t store_port_due_ms(const struct store_port *port);
 /* Is something still to come? Only one such port may be of an address. Committed is no such state:

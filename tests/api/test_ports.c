@@ -254,6 +254,9 @@ static void the_old_host_refuses_with_a_reason(void **state)
                    "", "");
     expect_problem(fixture, as(op_a, POST(below(port.path, "reject"), "{\"reason\": \"odd\"}")),
                    400, "invalid-field", "reason", "none of");
+    expect_problem(fixture,
+                   as(op_a, POST(below(port.path, "reject"), "{\"reason\": \"bad-code\"}")), 400,
+                   "invalid-field", "reason", "none of"); /* its authority's to say */
     expect_status(fixture, as(op_a, POST(below(port.path, "reject"), "{\"reason\": \"fraud\"}")),
                   200);
     turns();
@@ -265,6 +268,23 @@ static void a_code_for_another_host_is_no_code(void **state)
     const struct fixture *fixture = *state;
     struct made port = port_of_bob(fixture, "{\"for\": \"opc.example\"}");
     expect_state(fixture, user_1, port.path, "refused", "bad-code");
+}
+
+/* Wrong codes count against the host, whoever of its users gave them. */
+static void no_user_tries_as_many_codes_as_his_host_may(void **state)
+{
+    const struct fixture *fixture = *state;
+    const char *body = "{\"address\": \"bob@opa.example\", \"gaining\": \"opb.example\", "
+                       "\"code\": \"guess\"}";
+    for (int i = 0; i < 5; i++) {
+        expect_status(fixture, as(user_1, POST("/v1/ports", body)), 201);
+        turns();
+    }
+    expect_problem(fixture, as(user_1, POST("/v1/ports", body)), 429, "rate-limited", "",
+                   "too many ports: try again in");
+    expect_status(fixture, as(user_2, POST("/v1/ports", body)), 201);
+    turns();
+    expect_status(fixture, as(op_b, POST("/v1/ports", body)), 201);
 }
 
 static void a_guests_code_is_left_at_its_authority(void **state)
@@ -574,6 +594,7 @@ int main(void)
         PORTS_TEST(the_holder_gives_it_up),
         PORTS_TEST(the_old_host_refuses_with_a_reason),
         PORTS_TEST(a_code_for_another_host_is_no_code),
+        PORTS_TEST(no_user_tries_as_many_codes_as_his_host_may),
         PORTS_TEST(a_guests_code_is_left_at_its_authority),
         PORTS_TEST(the_same_key_begins_no_second_port),
         PORTS_TEST(what_cannot_begin_is_refused),
