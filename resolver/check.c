@@ -111,6 +111,8 @@ static int check_run(struct check *check)
         status = check_walkable(check, zone);
     if (status == 0)
         status = check_subjects(check);
+    if (status == 0 && !check_is_late(check)) /* last: what is asked renews what a resolver knows */
+        status = check_porting_find(check);
     if (status == 0 && (!zone || zone->server_count == 0))
         no_server_found(check, zone);
     if (status == 0 && check->late)
@@ -127,7 +129,7 @@ int check_dns(const struct check_conf *conf, struct check_findings *findings,
     check->conf = conf;
     check->findings = findings;
     check->targets = targets;
-    targets->count = 0;
+    targets->count = targets->porting_count = 0;
     int status = check_run(check);
     check_done(check);
     return status;

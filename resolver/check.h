@@ -29,6 +29,7 @@
 #define CHECK_SET_MAX       64  /* records of one set; sets with more are not compared */
 #define CHECK_TARGETS_MAX   8   /* SRV targets (design section 6) */
 #define CHECK_ADDRESSES_MAX 8   /* of one target */
+#define CHECK_PORTING_MAX   4   /* SRV targets of the federation API */
 #define CHECK_TLSA_MAX      CHECK_SET_MAX /* of one target */
 #define CHECK_TLSA_DATA     2048
 #define CHECK_FINDINGS_MAX  256
@@ -128,9 +129,19 @@ struct check_target {
     size_t served_count;
 };
 
+/* Where other operators reach the federation API. */
+struct check_porting {
+    char host[ZONE_NAME_MAX + 1];
+    uint16_t port;
+    struct netaddr addresses[CHECK_ADDRESSES_MAX]; /* with the port */
+    size_t address_count;
+};
+
 struct check_targets {
     struct check_target list[CHECK_TARGETS_MAX]; /* in order of priority */
     size_t count;
+    struct check_porting porting[CHECK_PORTING_MAX]; /* in no order */
+    size_t porting_count;
 };
 
 /* Adds what it finds to `findings`, and fills `targets`. Returns 0 however much is wrong, or

@@ -36,18 +36,14 @@ const char *check_type_text(ldns_rr_type type, char text[16])
     return text;
 }
 
-/* No caller asks for the federation API. */
-static bool is_of_porting(const struct check_subject *subject)
-{
-    static const char label[] = "_address-porting._tcp.";
-    return subject->type == LDNS_RR_TYPE_SRV && strncmp(subject->name, label, strlen(label)) == 0;
-}
-
 /* What follows from a record that is not there, or should not be. */
 static const char *missing_why(const struct check_subject *subject)
 {
-    if (is_of_porting(subject))
+    if (check_is_of_porting(subject))
         return "other operators do not find the federation API: no address moves to or from them";
+    if (check_is_of_receipts(subject))
+        return "other operators cannot hold the key that signs receipts of ports against DNS: they "
+               "take whatever key the federation API shows them";
     switch (subject->type) {
     case LDNS_RR_TYPE_SRV:
         return "callers are led nowhere, or to other servers only";
@@ -68,8 +64,11 @@ static const char *missing_why(const struct check_subject *subject)
 
 static const char *extra_why(const struct check_subject *subject)
 {
-    if (is_of_porting(subject))
+    if (check_is_of_porting(subject))
         return "some other operators are led where no federation API of this configuration answers";
+    if (check_is_of_receipts(subject))
+        return "it names a receipt key that the daemon does not have: whoever has that key makes "
+               "receipts in the name of the domain; junctor receipt-key show tells which there are";
     switch (subject->type) {
     case LDNS_RR_TYPE_SRV:
     case LDNS_RR_TYPE_A:
@@ -88,7 +87,7 @@ static const char *extra_why(const struct check_subject *subject)
 /* Without these no call comes; the rest has something to fall back on. */
 static enum check_severity missing_severity(const struct check_subject *subject)
 {
-    bool vital = (subject->type == LDNS_RR_TYPE_SRV && !is_of_porting(subject)) ||
+    bool vital = (subject->type == LDNS_RR_TYPE_SRV && !check_is_of_porting(subject)) ||
                  subject->type == LDNS_RR_TYPE_A || subject->type == LDNS_RR_TYPE_AAAA;
     return vital ? CHECK_ERROR : CHECK_WARNING;
 }
@@ -250,6 +249,8 @@ static void wanted_compare(struct check *check, const struct check_zone *zone,
 
 static enum check_severity unanswered_severity(const struct check_subject *subject)
 {
+    if (check_is_of_porting(subject))
+        return CHECK_WARNING;
     switch (subject->type) {
     case LDNS_RR_TYPE_SRV:
     case LDNS_RR_TYPE_A:

@@ -43,6 +43,9 @@ struct check {
     struct check_targets *targets;
     char service[ZONE_NAME_MAX + 1]; /* where callers ask for SRV records; "": nowhere */
     bool from_srv;                   /* SRV records named the targets */
+    char porting[ZONE_NAME_MAX +
+                 1]; /* where there are SRV records of the federation API; "": none */
+    char receipts[ZONE_NAME_MAX + 1]; /* where there are hashes of receipt keys */
     struct check_zone zones[CHECK_ZONES_MAX];
     size_t zone_count;
     struct check_home homes[CHECK_SUBJECTS_MAX];
@@ -174,6 +177,8 @@ void check_alias(struct check *check, const struct check_zone *zone,
 
 /* Looks at every record set that counts, in whatever zone it is. Returns 0 or -ENOMEM. */
 int check_subjects(struct check *check);
+/* Looks at one of them. */
+int check_subject_look(struct check *check, const struct check_subject *subject);
 
 /* ---- check_dnssec.c ---- */
 
@@ -196,6 +201,24 @@ int check_targets_find(struct check *check);
 /* What the servers say of the keys of a target, if the subject is its TLSA records. */
 void check_targets_serve(struct check *check, const struct check_zone *zone,
                          const struct check_subject *subject, const struct check_view *views);
+
+/* What callers find, be it at a server where the resolver only remembers that there was nothing. */
+int check_view_find(struct check *check, const char *name, ldns_rr_type type,
+                    struct check_view *view);
+/* Adds the address of an A or AAAA record to `list`, of CHECK_ADDRESSES_MAX, where it is one that
+ * is not there yet: a resolver tells it twice that heard it beside two SRV records of one host.
+ * Returns how many there are then. */
+size_t check_address_add(const ldns_rr *rr, uint16_t port, struct netaddr *list, size_t count);
+
+/* ---- check_porting.c ---- */
+
+/* What moves of addresses rest on: where the federation API is, and whether the hashes of the
+ * receipt keys are proven. Returns 0 or -ENOMEM. */
+int check_porting_find(struct check *check);
+/* Is it the set of records that leads to the federation API? */
+bool check_is_of_porting(const struct check_subject *subject);
+/* Is it the set of hashes of receipt keys? */
+bool check_is_of_receipts(const struct check_subject *subject);
 
 /* ---- check_scope.c ---- */
 

@@ -145,7 +145,7 @@ static int alias_judge(struct check *check, const struct check_subject *subject)
 }
 
 /* Records of single addresses stand beside each other: one question for their zone is enough. */
-static int subject_look(struct check *check, const struct check_subject *subject)
+int check_subject_look(struct check *check, const struct check_subject *subject)
 {
     const char *home = subject->sample ? strchr(subject->name, '.') : NULL;
     struct check_zone *zone;
@@ -165,12 +165,12 @@ int check_subjects(struct check *check)
     subjects_of_hosted(check->conf, subjects);
     subjects_of_wanted(check->conf, subjects);
     for (size_t i = 0; i < subjects->count && status == 0 && !check_is_late(check); i++)
-        status = subject_look(check, &subjects->list[i]);
+        status = check_subject_look(check, &subjects->list[i]);
     size_t looked = subjects->count; /* by now all zones are known */
     subjects_of_zones(check, subjects);
     subjects_found(check, subjects);
     for (size_t i = looked; i < subjects->count && status == 0 && !check_is_late(check); i++)
-        status = subject_look(check, &subjects->list[i]);
+        status = check_subject_look(check, &subjects->list[i]);
     free(subjects);
     return status;
 }

@@ -65,7 +65,7 @@ static int view_renew(struct check *check, struct check_zone *zone, const char *
 
 /* What callers find. Where the resolver knows of none, it may only remember that there were none:
  * then what the servers have is what counts, and that it remembers too long is found elsewhere. */
-static int view_ask(struct check *check, const char *name, ldns_rr_type type,
+int check_view_find(struct check *check, const char *name, ldns_rr_type type,
                     struct check_view *view)
 {
     struct check_zone *zone;
@@ -118,7 +118,7 @@ static int service_find(struct check *check, struct way *way)
     const char *domain = check->conf->domain;
     char usual[2 * ZONE_NAME_MAX];
     struct check_view view;
-    int status = view_ask(check, domain, LDNS_RR_TYPE_NAPTR, &view);
+    int status = check_view_find(check, domain, LDNS_RR_TYPE_NAPTR, &view);
     way->known = status == 0 && has_view(check, CHECK_ERROR, domain, "NAPTR", &view);
     const ldns_rr *best = way->known ? best_naptr(&view) : NULL;
     way->named = best && check_name(ldns_rr_rdf(best, 5), check->service) == 0;
@@ -224,7 +224,7 @@ static int services_find(struct check *check, struct way *way)
         domain_is_target(check, way);
         return 0;
     }
-    int status = view_ask(check, check->service, LDNS_RR_TYPE_SRV, &view);
+    int status = check_view_find(check, check->service, LDNS_RR_TYPE_SRV, &view);
     if (status == 0 && has_view(check, CHECK_ERROR, check->service, "SRV", &view)) {
         check->from_srv = check_view_count(&view) > 0;
         way->proven = way->proven && view.authentic;
@@ -241,18 +241,21 @@ static int services_find(struct check *check, struct way *way)
 
 /* ---- addresses and TLSA of a target ---- */
 
-static void address_add(struct check_target *target, const ldns_rr *rr)
+size_t check_address_add(const ldns_rr *rr, uint16_t port, struct netaddr *list, size_t count)
 {
-    struct netaddr *addr = &target->addresses[target->address_count];
     const ldns_rdf *ip = ldns_rr_rd_count(rr) == 1 ? ldns_rr_rdf(rr, 0) : NULL;
     char text[INET6_ADDRSTRLEN];
+    struct netaddr addr;
     int family = ldns_rr_get_type(rr) == LDNS_RR_TYPE_A ? AF_INET : AF_INET6;
     if (!ip || ldns_rdf_size(ip) != (family == AF_INET ? 4U : 16U) ||
-        target->address_count == CHECK_ADDRESSES_MAX)
-        return;
-    if (inet_ntop(family, ldns_rdf_data(ip), text, sizeof(text)) &&
-        netaddr_from_ip(addr, slice_of(text), target->port) == 0)
-        target->address_count++;
+        !inet_ntop(family, ldns_rdf_data(ip), text, sizeof(text)) ||
+        netaddr_from_ip(&addr, slice_of(text), port) != 0 || count == CHECK_ADDRESSES_MAX)
+        return count;
+    for (size_t i = 0; i < count; i++)
+        if (netaddr_eq(&list[i], &addr))
+            return count;
+    list[count] = addr;
+    return count + 1;
 }
 
 /* Loopback is no mistake where everything is on this host, name servers too. */
@@ -285,11 +288,12 @@ static int addresses_find(struct check *check, struct check_target *target)
     bool known = true;
     for (size_t t = 0; t < sizeof(types) / sizeof(types[0]); t++) {
         struct check_view view;
-        int status = view_ask(check, target->host, types[t], &view);
+        int status = check_view_find(check, target->host, types[t], &view);
         known =
             status == 0 && has_view(check, CHECK_WARNING, target->host, names[t], &view) && known;
         for (size_t i = 0; i < check_view_count(&view); i++)
-            address_add(target, ldns_rr_list_rr(view.set, i));
+            target->address_count = check_address_add(ldns_rr_list_rr(view.set, i), target->port,
+                                                      target->addresses, target->address_count);
         count += check_view_count(&view) + view.left_out;
         target->proven = target->proven && (view.authentic || check_view_count(&view) == 0);
         check_view_done(&view);

@@ -66,6 +66,14 @@ int check_targets_reach(const struct check_place *place, const char *domain, boo
                         const struct check_targets *targets, int64_t deadline_ms,
                         struct check_findings *findings, struct check_reach *reach);
 
+/* ---- check_porting.c ---- */
+
+/* Connects to each address of the federation API that DNS leads to, until the time is over; says
+ * what hinders other operators there. Calls do not depend on it, so nothing of it is an error. */
+void check_porting_reach(struct tls_context *tls, const char *domain,
+                         const struct check_targets *targets, int64_t deadline_ms,
+                         struct check_findings *findings);
+
 /* ---- check_verdict.c: one address of one target ---- */
 
 struct check_visit {

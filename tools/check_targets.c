@@ -188,6 +188,7 @@ int check_targets_reach(const struct check_place *place, const char *domain, boo
     targets_visit(&visit, &conf, targets, deadline_ms, reach);
     severities_settle(&visit, from, reach->passed);
     delay_judge(targets, reach, findings);
+    check_porting_reach(conf.tls, domain, targets, deadline_ms, findings);
     tls_context_unref(conf.tls);
     return 0;
 }

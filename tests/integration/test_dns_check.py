@@ -141,6 +141,8 @@ def test_what_is_missing_is_told_with_its_record(world, kind, name, fatal):
 
 
 @pytest.mark.parametrize("extra", [
+    f"_address-porting._tcp.{DOMAIN}. 3600 IN SRV 10 10 {TLS_PORT} {EDGE}.",
+    f'_sipaddr-key.{DOMAIN}. 3600 IN TXT "v=sipkey1; kid=0123456789abcdef; h={"A" * 43}"',
     f'{DOMAIN}. 3600 IN NAPTR 20 10 "s" "SIPS+D2T" "" _sips._tcp.old.{DOMAIN}.',
     f"{EDGE}. 3600 IN AAAA ::1",
     f"{TLSA}. 3600 IN TLSA 3 1 1 {'00' * 32}"])
