@@ -218,6 +218,13 @@ struct slice arena_copy(struct arena *arena, struct slice s)
     return slice_make(p, s.len);
 }
 
+char *arena_text(struct arena *arena, const char *text)
+{
+    size_t size = strlen(text) + 1;
+    char *p = arena_get(arena, size);
+    return p ? memcpy(p, text, size) : NULL;
+}
+
 struct slice arena_printf(struct arena *arena, const char *format, ...)
 {
     va_list args;

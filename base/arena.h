@@ -40,6 +40,9 @@ void *arena_zero(struct arena *arena, size_t size);
  */
 struct slice arena_copy(struct arena *arena, struct slice s);
 
+/* A copy of the string; NULL on exhaustion. */
+char *arena_text(struct arena *arena, const char *text);
+
 /* printf into the arena; NULL pointer on exhaustion. The result is also NUL-terminated (the
  * terminator is not counted). */
 struct slice arena_printf(struct arena *arena, const char *format, ...)

@@ -317,8 +317,8 @@ static void free_memory(struct worker *worker)
         log_limit_stop(&proxy->answers);
     if (proxy->timers)
         timers_free(proxy->timers);
-    if (proxy->pool)
-        arena_pool_free(proxy->pool);
+    arena_pool_free(proxy->pool);
+    arena_pool_free(proxy->kept);
     if (proxy->reader)
         store_reader_free(proxy->reader);
     for (unsigned i = 0; worker->inbox && i < worker->count; i++)
@@ -337,10 +337,12 @@ static int alloc_memory(struct worker *worker, const struct edge_conf *conf, str
         if (!(worker->inbox[i] = ring_alloc(WORKER_INBOX_SIZE)))
             return -ENOMEM;
     proxy->pool = arena_pool_alloc(PROXY_BLOCK_SIZE, 2 * max);
+    proxy->kept = arena_pool_alloc(PROXY_KEPT_SIZE, 8 * max);
     proxy->told = told_alloc(TOLD_MAX);
     proxy->arrived = ring_alloc(WORKER_ARRIVED_SIZE);
     proxy->timers = timers_alloc(TIMERS_PER_TRANSACTION * max);
-    if (!worker->inbox || !proxy->pool || !proxy->told || !proxy->timers || !proxy->arrived)
+    if (!worker->inbox || !proxy->pool || !proxy->kept || !proxy->told || !proxy->timers ||
+        !proxy->arrived)
         return -ENOMEM;
     log_limit_start(&proxy->strangers, proxy->log, proxy->timers, "proxy", "refusals to strangers");
     log_limit_start(&proxy->excess, proxy->log, proxy->timers, "proxy",

@@ -121,13 +121,14 @@ void arrive_start(struct context *context)
         return;
     }
     /* That it was elsewhere a moment ago says nothing: it may have been committed since. */
-    if (ask_authority(proxy, &plan->called, plan->hosted, &context->arrival, on_told, context) != 0)
+    if (ask_authority(proxy, &plan->called, plan->hosted, &context->search->arrival, on_told,
+                      context) != 0)
         refuse_arrival(context, 480, "its authority was asked too much lately");
 }
 
 void arrive_stop(struct context *context)
 {
-    ask_cancel(&context->arrival);
+    ask_cancel(&context->search->arrival);
 }
 
 bool arrive_turn(struct context *context, const char *host)

@@ -12,7 +12,7 @@ bool attempt_may_answer(const void *source, void *arg)
 {
     const struct attempt *attempt = arg;
     const struct asked asked = {attempt->out->side, attempt->far_domain, attempt->conn,
-                                &attempt->hop.addr};
+                                &attempt->addr};
     return origin_may_answer(attempt_proxy(attempt), source, &asked);
 }
 
@@ -35,15 +35,23 @@ void attempt_note_sent(const struct attempt *attempt)
     attempt->context->sent_ms = txn_layer_now_ms(attempt_proxy(attempt)->txns);
 }
 
+/* As far as it counts for whether calls to come avoid it. */
+static struct resolver_hop hop_of(const struct attempt *attempt)
+{
+    return (struct resolver_hop){.addr = attempt->addr, .transport = (uint8_t)attempt->transport};
+}
+
 /* The calls to come shall know. */
 void attempt_hop_failed(const struct attempt *attempt)
 {
-    news_hop_failed(attempt_proxy(attempt), &attempt->hop, attempt->far_domain);
+    const struct resolver_hop hop = hop_of(attempt);
+    news_hop_failed(attempt_proxy(attempt), &hop, attempt->far_domain);
 }
 
 static void hop_worked(const struct attempt *attempt)
 {
-    resolver_hop_worked(attempt_proxy(attempt)->resolver, &attempt->hop, attempt->far_domain);
+    const struct resolver_hop hop = hop_of(attempt);
+    resolver_hop_worked(attempt_proxy(attempt)->resolver, &hop, attempt->far_domain);
 }
 
 static void on_timer(void *arg)
@@ -55,8 +63,8 @@ static void on_timer(void *arg)
         return;
     }
     if (!attempt->abandoned)
-        context_add_cause(attempt->context, "%s at %s: no %sresponse in time%s", attempt->hop.host,
-                          netaddr_format(&attempt->hop.addr, text),
+        context_add_cause(attempt->context, "%s at %s: no %sresponse in time%s", attempt->host,
+                          netaddr_format(&attempt->addr, text),
                           attempt->provisional ? "final " : "",
                           attempt->cut_off ? " after its connection closed" : "");
     if (!attempt->abandoned && (!attempt->provisional || attempt->cut_off))
@@ -173,7 +181,7 @@ static void turn_to_next(struct attempt *attempt, const struct sip_msg *response
     struct context *context = attempt->context;
     char said[PROXY_SAID_MAX + 1];
     refusal_said(response, said);
-    context_add_cause(context, "%s answered %u%s%s", attempt->hop.host, response->status,
+    context_add_cause(context, "%s answered %u%s%s", attempt->host, response->status,
                       said[0] ? ": " : "", said);
     if (response->status == 503)
         context->answered_503 = true;
@@ -218,7 +226,7 @@ static void on_timeout(struct txn_client *txn, void *arg)
     (void)txn;
     if (attempt->abandoned)
         return;
-    context_add_cause(attempt->context, "%s: no final response in time", attempt->hop.host);
+    context_add_cause(attempt->context, "%s: no final response in time", attempt->host);
     if (attempt->sent->method != SIP_INVITE) /* it may have arrived, and nobody waits any more */
         attempt->context->search_over = true;
     else if (!attempt->provisional)
@@ -230,8 +238,8 @@ static void on_timeout(struct txn_client *txn, void *arg)
 /* It was delivered, and what came back cannot be passed on: nobody else shall get it as well. */
 static void answer_too_long(struct attempt *attempt)
 {
-    context_add_cause(attempt->context, "the answer of %s is longer than %d bytes",
-                      attempt->hop.host, SIP_MAX_MESSAGE);
+    context_add_cause(attempt->context, "the answer of %s is longer than %d bytes", attempt->host,
+                      SIP_MAX_MESSAGE);
     attempt->context->answer_too_long = attempt->context->search_over = true;
 }
 
@@ -249,10 +257,20 @@ static void on_lost(struct txn_client *txn, int error, void *arg)
     if (error == EOVERFLOW)
         answer_too_long(attempt);
     else
-        context_add_cause(context, "%s at %s: %s", attempt->hop.host,
-                          netaddr_format(&attempt->hop.addr, text), status_text(-error));
+        context_add_cause(context, "%s at %s: %s", attempt->host,
+                          netaddr_format(&attempt->addr, text), status_text(-error));
     attempt->abandoned = true;
     context_attempt_failed(context);
+}
+
+/* Over a connection what was sent may have to be sent again on another one. */
+int attempt_settle(struct attempt *attempt)
+{
+    if (attempt->client.txn && txn_client_settle(attempt->client.txn) != 0)
+        return -EBUSY;
+    attempt->sent = NULL;
+    attempt->host = NULL;
+    return 0;
 }
 
 /* ---- start ---- */
@@ -267,19 +285,19 @@ static int build_sent(struct attempt *attempt, const char *branch)
     struct context *context = attempt->context;
     struct forward forward = {
         .proxy = context->proxy,
-        .arena = context->arena,
+        .arena = context->search->arena,
         .origin = &context->origin,
         .request = context->request,
         .plan = context->plan,
         .out = attempt->out,
-        .transport = attempt->hop.transport,
+        .transport = attempt->transport,
         .route_out = attempt->udp ? attempt->udp : attempt->out,
-        .route_transport = attempt->udp ? SIP_UDP : attempt->hop.transport,
+        .route_transport = attempt->udp ? SIP_UDP : attempt->transport,
         .branch = branch,
     };
     struct slice bytes = forward_request(&forward);
     if (bytes.p)
-        attempt->sent = attempt_index(context->arena, bytes,
+        attempt->sent = attempt_index(context->search->arena, bytes,
                                       context->request->header_count + PROXY_ADDED_LINES);
     return attempt->sent ? 0 : -ENOMEM;
 }
@@ -313,13 +331,12 @@ static int build(struct attempt *attempt)
     struct context *context = attempt->context;
     struct proxy *proxy = context->proxy;
     char branch[TXN_BRANCH_MAX];
-    attempt->out = transport_listener_for(proxy->transport, context->plan->side,
-                                          attempt->hop.transport, attempt->hop.addr.sa.sa_family);
+    attempt->out = transport_listener_for(proxy->transport, context->plan->side, attempt->transport,
+                                          attempt->addr.sa.sa_family);
     if (!attempt->out) {
         context_add_cause(context, "no listener here for %s over %s towards %s",
-                          sip_transport_name(attempt->hop.transport),
-                          attempt->hop.addr.sa.sa_family == AF_INET6 ? "IPv6" : "IPv4",
-                          attempt->hop.host);
+                          sip_transport_name(attempt->transport),
+                          attempt->addr.sa.sa_family == AF_INET6 ? "IPv6" : "IPv4", attempt->host);
         return -ENOENT;
     }
     txn_branch_make(proxy->txns,
@@ -337,9 +354,9 @@ static bool wants_tcp(const struct attempt *attempt)
 {
     const struct context *context = attempt->context;
     struct proxy *proxy = context->proxy;
-    struct resolver_hop tcp = attempt->hop;
+    struct resolver_hop tcp = hop_of(attempt);
     tcp.transport = SIP_TCP;
-    return attempt->hop.transport == SIP_UDP && attempt->sent->method != SIP_ACK &&
+    return attempt->transport == SIP_UDP && attempt->sent->method != SIP_ACK &&
            attempt->sent->bytes.len > SIP_SAFE_DATAGRAM && !context->fallen_back &&
            transport_listener_for(proxy->transport, context->plan->side, SIP_TCP,
                                   tcp.addr.sa.sa_family) &&
@@ -351,16 +368,16 @@ static int prepare(struct attempt *attempt)
     int status = build(attempt);
     if (status == 0 && wants_tcp(attempt)) {
         attempt->udp = attempt->out;
-        attempt->hop.transport = SIP_TCP;
+        attempt->transport = SIP_TCP;
         status = build(attempt);
     }
     if (status != 0)
         return status;
-    if (attempt->hop.transport != SIP_UDP)
+    if (attempt->transport != SIP_UDP)
         return attempt_connect(attempt);
     if (attempt->sent->bytes.len <= SIP_MAX_DATAGRAM)
         return 0;
-    context_add_cause(attempt->context, "%s: the request is too long for UDP", attempt->hop.host);
+    context_add_cause(attempt->context, "%s: the request is too long for UDP", attempt->host);
     return -EMSGSIZE;
 }
 
@@ -370,9 +387,11 @@ int attempt_start(struct context *context, const struct resolver_hop *hop)
     if (!attempt)
         return -ENOMEM;
     attempt->context = context;
-    attempt->hop = *hop;
-    attempt->far_domain = arena_printf(context->arena, "%s", context_far_domain(context)).p;
-    if (!attempt->far_domain)
+    attempt->addr = hop->addr;
+    attempt->transport = hop->transport;
+    attempt->host = arena_text(context->search->arena, hop->host);
+    attempt->far_domain = arena_text(context->arena, context_far_domain(context));
+    if (!attempt->host || !attempt->far_domain)
         return -ENOMEM;
     timer_init(&attempt->timer);
     conn_watch_init(&attempt->watch);

@@ -11,7 +11,9 @@
 /* In the arena of its context. */
 struct attempt {
     struct context *context;
-    struct resolver_hop hop;
+    struct netaddr addr; /* of its hop, as its transport and name are */
+    enum sip_transport transport;
+    const char *host;       /* NULL once it is settled, as `sent` is */
     const char *far_domain; /* what it must prove, whatever the context turns to later */
     const struct transport_listener *out;
     struct conn *conn; /* NULL for UDP */

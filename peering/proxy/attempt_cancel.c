@@ -42,9 +42,9 @@ static void send_cancel(struct attempt *attempt)
 {
     struct context *context = attempt->context;
     struct cancel *cancel = arena_zero(context->arena, sizeof(*cancel));
-    struct slice bytes = sip_cancel_build(context->arena, attempt->sent);
+    struct slice bytes = sip_cancel_build(context->search->arena, attempt->sent);
     struct sip_msg *request =
-        bytes.p ? attempt_index(context->arena, bytes, SIP_MAX_HEADERS) : NULL;
+        bytes.p ? attempt_index(context->search->arena, bytes, SIP_MAX_HEADERS) : NULL;
     if (!cancel || !request)
         return;
     cancel->attempt = attempt;

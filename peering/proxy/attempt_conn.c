@@ -11,12 +11,12 @@ static int connect_hop(struct attempt *attempt, struct conn **conn)
 {
     const struct plan *plan = attempt->context->plan;
     struct conn_key key = {
-        .side = plan->side, .transport = attempt->hop.transport, .addr = attempt->hop.addr};
+        .side = plan->side, .transport = attempt->transport, .addr = attempt->addr};
     key.under_way = plan->in_dialog || attempt->on_wire;
     if (key.transport == SIP_TLS) {
         snprintf(key.our_domain, sizeof(key.our_domain), "%s", plan->hosted);
         snprintf(key.far_domain, sizeof(key.far_domain), "%s", attempt->far_domain);
-        snprintf(key.far_host, sizeof(key.far_host), "%s", attempt->hop.host);
+        snprintf(key.far_host, sizeof(key.far_host), "%s", attempt->host);
     }
     return transport_connect(attempt_proxy(attempt)->transport, &key, conn);
 }
@@ -35,8 +35,7 @@ static int send_further(struct attempt *attempt, struct slice bytes)
 
 static void trace_sent(const struct attempt *attempt, struct slice bytes)
 {
-    proxy_trace_sent(attempt_proxy(attempt), bytes, attempt->out, &attempt->hop.addr,
-                     attempt->conn);
+    proxy_trace_sent(attempt_proxy(attempt), bytes, attempt->out, &attempt->addr, attempt->conn);
 }
 
 static bool put_on_wire(struct attempt *attempt)
@@ -52,9 +51,9 @@ void attempt_send(struct slice bytes, void *arg)
 {
     struct attempt *attempt = arg;
     bool sent;
-    if (attempt->hop.transport == SIP_UDP) {
-        sent = transport_send_udp(attempt_proxy(attempt)->transport, attempt->out,
-                                  &attempt->hop.addr, bytes) == 0;
+    if (attempt->transport == SIP_UDP) {
+        sent = transport_send_udp(attempt_proxy(attempt)->transport, attempt->out, &attempt->addr,
+                                  bytes) == 0;
     } else if (!attempt->conn) { /* its INVITE has ended, and with it what is left to say */
         return;
     } else if (bytes.p != attempt->sent->bytes.p) {
@@ -80,9 +79,8 @@ static void turn_away(struct attempt *attempt)
 {
     char text[NETADDR_TEXT_MAX];
     if (!attempt->abandoned && !context_retry_hop(attempt->context)) {
-        context_add_cause(attempt->context, "%s at %s has not proven %s any more",
-                          attempt->hop.host, netaddr_format(&attempt->hop.addr, text),
-                          attempt->far_domain);
+        context_add_cause(attempt->context, "%s at %s has not proven %s any more", attempt->host,
+                          netaddr_format(&attempt->addr, text), attempt->far_domain);
         attempt_hop_failed(attempt);
     }
     attempt_fail(attempt);
@@ -200,8 +198,7 @@ static void send_ack(struct attempt *attempt)
     if (attempt->conn)
         conn_send(attempt->conn, bytes);
     else
-        transport_send_udp(attempt_proxy(attempt)->transport, attempt->out, &attempt->hop.addr,
-                           bytes);
+        transport_send_udp(attempt_proxy(attempt)->transport, attempt->out, &attempt->addr, bytes);
     trace_sent(attempt, bytes);
 }
 
@@ -265,9 +262,9 @@ int attempt_connect(struct attempt *attempt)
     else if (status == STATUS_UNPROVEN)
         context_add_cause(context,
                           "%s: whether DNS still names the key of %s cannot be found out now",
-                          attempt->hop.host, attempt->far_domain);
+                          attempt->host, attempt->far_domain);
     else if (status != 0)
-        context_add_cause(context, "%s: %s", attempt->hop.host, status_text(status));
+        context_add_cause(context, "%s: %s", attempt->host, status_text(status));
     if (status != 0)
         return status;
     attempt->reused = attempt->connected = conn_is_open(attempt->conn);

@@ -11,7 +11,7 @@
 
 /* ---- its life ---- */
 
-static void mark_decided(struct context *context)
+void context_mark_decided(struct context *context)
 {
     if (context->undecided)
         context->proxy->undecided--;
@@ -20,29 +20,10 @@ static void mark_decided(struct context *context)
     context->plan->budget = NULL;
 }
 
-void context_search_waits(struct context *context)
-{
-    search_time_stop(&context->search_time, context->proxy->timers,
-                     txn_layer_now_ms(context->proxy->txns));
-}
-
-void context_searches_drop(struct context *context)
-{
-    if (context->location)
-        resolver_locate_cancel(context->location);
-    context->location = NULL;
-    for (size_t i = 0; i < context->target_next; i++)
-        resolver_search_done(&context->searches[i]);
-    memset(context->searches, 0, context->target_next * sizeof(*context->searches));
-    context->target_next = 0;
-}
-
 static void context_free(struct context *context)
 {
-    mark_decided(context);
     list_remove(&context->link);
-    context_search_waits(context);
-    context_searches_drop(context);
+    context_search_free(context);
     conn_unref(context->origin.conn);
     arena_free(context->arena);
 }
@@ -53,21 +34,34 @@ void context_enter(struct context *context)
         proxy_advance(context->proxy);
 }
 
+/* Is something other than the end of its transactions waited for? */
+static bool is_under_way(const struct context *context)
+{
+    const struct search *search = context->search;
+    return search &&
+           (search->finding || search->verify.under_way || search->location || context->current);
+}
+
 void context_leave(struct context *context)
 {
-    if (--context->busy == 0 && !context->server && list_is_empty(&context->clients) &&
-        !context->finding && !context->verify.under_way && !context->location && !context->current)
+    if (--context->busy > 0 || is_under_way(context))
+        return;
+    if (!context->server && list_is_empty(&context->clients))
         context_free(context);
+    else if (context->search && context->final_sent)
+        context_settle(context);
 }
 
 static void lookups_stop(struct context *context)
 {
+    if (!context->search)
+        return;
     find_stop(context);
     verify_stop(context);
     arrive_stop(context);
-    if (context->location)
-        resolver_locate_cancel(context->location);
-    context->location = NULL;
+    if (context->search->location)
+        resolver_locate_cancel(context->search->location);
+    context->search->location = NULL;
 }
 
 /* Whoever sent it hears nothing. */
@@ -85,7 +79,7 @@ void context_abort(struct context *context)
     lookups_stop(context);
     if (context->server)
         end_unanswered(context, "the edge ended before there was an answer");
-    if (context->current && context->request->method == SIP_ACK)
+    if (context->current && context->method == SIP_ACK)
         attempt_abandon(context->current);
     context->current = NULL;
     struct list *first;
@@ -99,7 +93,7 @@ void context_abort(struct context *context)
 static void send_down(struct slice bytes, void *arg)
 {
     struct context *context = arg;
-    proxy_send_response(context->proxy, &context->origin, &context->request->via, bytes);
+    proxy_send_response(context->proxy, &context->origin, context->reply_port, bytes);
 }
 
 /* A 2xx to an INVITE goes back whatever was said before, for somebody has picked up (16.7 steps 5
@@ -107,12 +101,11 @@ static void send_down(struct slice bytes, void *arg)
 static void respond(struct context *context, unsigned status, struct slice bytes,
                     const char *result, const char *why)
 {
-    bool picked_up = context->request->method == SIP_INVITE && status >= 200 && status < 300;
-    if (status >= 200 && context->server) {
-        if (!context->final_sent)
-            line_decided(context, status, result, why);
+    bool picked_up = context->method == SIP_INVITE && status >= 200 && status < 300;
+    if (status >= 200 && context->server && !context->final_sent) {
+        line_decided(context, status, result, why);
         context->final_sent = true;
-        mark_decided(context);
+        context_mark_decided(context);
         context_search_waits(context);
     }
     int done = context->server ? txn_server_respond(context->server, status, bytes) : -EALREADY;
@@ -123,8 +116,8 @@ static void respond(struct context *context, unsigned status, struct slice bytes
 static void answer(struct context *context, const struct refusal *answer, const char *result,
                    const char *why)
 {
-    struct slice bytes = proxy_answer_build(context->proxy, context->arena, &context->origin,
-                                            context->request, answer);
+    struct slice bytes = proxy_answer_build(context->proxy, context->search->arena,
+                                            &context->origin, context->request, answer);
     if (bytes.p)
         respond(context, answer->status, bytes, result, why);
     else if (context->server)
@@ -171,7 +164,7 @@ void context_add_cause(struct context *context, const char *format, ...)
 {
     va_list args;
     if (!context->causes)
-        context->causes = arena_zero(context->arena, PROXY_WARNING_MAX);
+        context->causes = arena_zero(context->search->arena, PROXY_WARNING_MAX);
     if (!context->causes)
         return;
     size_t used = strlen(context->causes);
@@ -191,7 +184,7 @@ static void try_next(struct context *context);
 /* The search in the target turned to last. */
 static void search_begin(struct context *context, struct resolver_plan *found)
 {
-    struct resolver_search *search = &context->searches[context->target_next - 1];
+    struct resolver_search *search = &context->search->searches[context->search->target_next - 1];
     resolver_search_begin(search, context->proxy->resolver, found, context_far_domain(context));
     if (context->plan->dialog_addr.sa.sa_family != AF_UNSPEC)
         resolver_search_prefer(search, &context->plan->dialog_addr);
@@ -201,7 +194,7 @@ static void located(int status, struct resolver_plan *found, const char *why, vo
 {
     struct context *context = arg;
     context_enter(context);
-    context->location = NULL;
+    context->search->location = NULL;
     if (status == 0)
         search_begin(context, found);
     else
@@ -214,13 +207,13 @@ static void located(int status, struct resolver_plan *found, const char *why, vo
 static bool turn_to_next_target(struct context *context)
 {
     struct resolver *resolver = context->proxy->resolver;
-    const struct resolver_target *target = &context->plan->targets[context->target_next++];
+    const struct resolver_target *target = &context->plan->targets[context->search->target_next++];
     struct resolver_plan *found = resolver_plan_get(resolver, target);
     if (found) {
         search_begin(context, found);
         return true;
     }
-    int status = resolver_plan_find(resolver, target, located, context, &context->location);
+    int status = resolver_plan_find(resolver, target, located, context, &context->search->location);
     if (status == 0)
         return false;
     context_add_cause(context, "%s: %s", target->host, status_text(status));
@@ -231,18 +224,19 @@ static bool turn_to_next_target(struct context *context)
  * that were passed over because they failed lately. */
 static bool next_hop(struct context *context)
 {
-    size_t turned_to = context->target_next;
+    size_t turned_to = context->search->target_next;
     bool again = context->hop_again;
     context->hop_again = false;
     if (again)
         return true;
     context->fallen_back = false;
-    if (turned_to > 0 && resolver_search_next(&context->searches[turned_to - 1], &context->hop))
+    if (turned_to > 0 &&
+        resolver_search_next(&context->search->searches[turned_to - 1], &context->search->hop))
         return true;
     if (turned_to < context->plan->target_count && !context->plan->in_order)
         return false;
     for (size_t i = 0; i < turned_to; i++)
-        if (resolver_search_next_avoided(&context->searches[i], &context->hop))
+        if (resolver_search_next_avoided(&context->search->searches[i], &context->search->hop))
             return true;
     return false;
 }
@@ -252,9 +246,9 @@ static void try_next(struct context *context)
     while (!context->final_sent && !context->cancelled && !context->search_over) {
         if (next_hop(context)) {
             context->tries++;
-            if (attempt_start(context, &context->hop) == 0)
+            if (attempt_start(context, &context->search->hop) == 0)
                 return;
-        } else if (context->target_next < context->plan->target_count) {
+        } else if (context->search->target_next < context->plan->target_count) {
             if (!turn_to_next_target(context))
                 return;
         } else {
@@ -301,9 +295,9 @@ void context_refuse(struct context *context, const struct refusal *refusal)
 
 bool context_has_more(const struct context *context)
 {
-    bool more = context->hop_again || context->target_next < context->plan->target_count;
-    for (size_t i = 0; !more && i < context->target_next; i++)
-        more = resolver_search_more(&context->searches[i]);
+    bool more = context->hop_again || context->search->target_next < context->plan->target_count;
+    for (size_t i = 0; !more && i < context->search->target_next; i++)
+        more = resolver_search_more(&context->search->searches[i]);
     return more;
 }
 
@@ -323,13 +317,13 @@ static void on_search_timer(void *arg)
     struct context *context = arg;
     context_enter(context);
     context->search_over = true;
-    if (context->finding)
+    if (context->search->finding)
         context_add_cause(context, "where the address leads was not found out in time");
-    if (context->verify.under_way)
+    if (context->search->verify.under_way)
         context_add_cause(context, "the caller could not be verified in time");
     lookups_stop(context);
     if (context->current) {
-        context_add_cause(context, "%s: no response in time", context->hop.host);
+        context_add_cause(context, "%s: no response in time", context->search->hop.host);
         attempt_abandon(context->current);
         context->current = NULL;
     }
@@ -340,7 +334,7 @@ static void on_search_timer(void *arg)
 int context_search_runs(struct context *context)
 {
     struct proxy *proxy = context->proxy;
-    return search_time_run(&context->search_time, proxy->timers, txn_layer_now_ms(proxy->txns),
+    return search_time_run(&context->search->time, proxy->timers, txn_layer_now_ms(proxy->txns),
                            on_search_timer, context);
 }
 
@@ -350,10 +344,10 @@ int context_search_runs(struct context *context)
 static struct slice pass_back(struct context *context, const struct sip_msg *response,
                               const struct conn *conn)
 {
-    bool from_peer = context->plan->side == TRANSPORT_OUTSIDE;
+    bool from_peer = context_side(context) == TRANSPORT_OUTSIDE;
     bool to_peer = context->origin.listener->side == TRANSPORT_OUTSIDE;
-    return forward_response(context->proxy, context->arena, response, from_peer ? conn : NULL,
-                            to_peer ? context->plan->peer : NULL);
+    return forward_response(context->proxy, context_scratch(context), response,
+                            from_peer ? conn : NULL, to_peer ? context_peer(context) : NULL);
 }
 
 /* Section 16.7 step 6: the lowest class counts, and in it the first. */
@@ -382,7 +376,7 @@ static bool is_passed_on(struct context *context, const struct sip_msg *response
            *passed <= (is_provisional ? CONTEXT_PROVISIONAL_MAX : CONTEXT_SUCCESS_MAX);
 }
 
-void context_response(struct context *context, const struct attempt *attempt,
+void context_response(struct context *context, struct attempt *attempt,
                       const struct sip_msg *response, const struct conn *conn)
 {
     context_enter(context);
@@ -392,6 +386,7 @@ void context_response(struct context *context, const struct attempt *attempt,
     if (response->status >= 200) {
         struct attempt *current = context->current;
         context->current = NULL;
+        context->answered = attempt;
         if (current && current != attempt) /* a late 2xx of an earlier target wins (16.7 step 10) */
             attempt_abandon(current);
     }
@@ -399,10 +394,10 @@ void context_response(struct context *context, const struct attempt *attempt,
         context_leave(context);
         return;
     }
-    if (response->status >= 200 && response->status < 300 &&
-        context->request->method == SIP_INVITE && !context->final_sent) /* once per call */
+    if (response->status >= 200 && response->status < 300 && context->method == SIP_INVITE &&
+        !context->final_sent) /* once per call */
         policy_answered(context->proxy,
-                        context->plan->side == TRANSPORT_OUTSIDE ? conn : context->origin.conn);
+                        context_side(context) == TRANSPORT_OUTSIDE ? conn : context->origin.conn);
     if (is_passed_on(context, response)) {
         struct slice bytes = pass_back(context, response, conn);
         if (bytes.p)
@@ -441,37 +436,20 @@ static void on_server_ended(struct txn_server *txn, void *arg)
     context_leave(context);
 }
 
-/* How many targets the plan has, or may get. */
-static size_t plan_room(const struct plan *plan)
-{
-    return plan->in_dns ? PLAN_MAX_TARGETS : plan->target_count;
-}
-
-/* Without the places for targets that are not used. */
-static struct plan *plan_copy(struct arena *arena, const struct plan *plan)
-{
-    size_t size = offsetof(struct plan, targets) + plan_room(plan) * sizeof(plan->targets[0]);
-    struct plan *copy = arena_get(arena, size);
-    if (copy) {
-        memcpy(copy, plan, size);
-        copy->refusal = NULL;
-    }
-    return copy;
-}
-
 static struct context *context_alloc(struct proxy *proxy, const struct origin *origin,
                                      const struct sip_msg *request, const struct plan *plan)
 {
-    struct arena *arena = arena_alloc(proxy->pool, PROXY_CONTEXT_LIMIT);
+    struct arena *arena = arena_alloc(proxy->kept, PROXY_CONTEXT_LIMIT);
     struct context *context = arena ? arena_zero(arena, sizeof(*context)) : NULL;
-    if (!context || !(context->request = sip_msg_copy(arena, request)) ||
-        !(context->plan = plan_copy(arena, plan)) ||
-        !(context->searches = arena_zero(arena, plan_room(plan) * sizeof(*context->searches)))) {
+    if (context)
+        context->proxy = proxy;
+    if (!context || context_search_begin(context, request, plan) != 0) {
         arena_free(arena);
         return NULL;
     }
-    context->proxy = proxy;
     context->arena = arena;
+    context->method = request->method;
+    context->reply_port = proxy_reply_port(origin, &request->via);
     context->origin = *origin;
     context->origin.proven = NULL; /* lasts for the call only, and requests here need none */
     context->started_ms = txn_layer_now_ms(proxy->txns);
@@ -479,27 +457,8 @@ static struct context *context_alloc(struct proxy *proxy, const struct origin *o
         conn_ref(origin->conn);
     list_init(&context->link);
     list_init(&context->clients);
-    ask_wait_init(&context->verify.wait);
-    ask_wait_init(&context->arrival);
     list_append(&proxy->contexts, &context->link);
-    search_time_init(&context->search_time, proxy->search_ms);
     return context;
-}
-
-int context_replan(struct context *context)
-{
-    struct plan *plan = arena_get(context->arena, sizeof(*plan));
-    struct resolver_search *searches =
-        arena_zero(context->arena, PLAN_MAX_TARGETS * sizeof(*searches));
-    if (!plan || !searches)
-        return -ENOMEM;
-    context_searches_drop(context);
-    memcpy(plan, context->plan, offsetof(struct plan, targets));
-    plan->target_count = 0;
-    context->plan = plan;
-    context->searches = searches;
-    context->hop_again = context->retried = false;
-    return context_search_runs(context);
 }
 
 static int start_server(struct context *context)

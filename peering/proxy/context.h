@@ -35,19 +35,10 @@ struct client {
     struct txn_client *txn;
 };
 
-/* Everything about one request on its way (RFC 3261 16: the response context). Lives in its own
- * arena; freed when its transactions have ended and nothing is under way. */
-struct context {
-    struct list link;
-    struct proxy *proxy;
+/* What a context has until it is settled: all that finds somebody who answers, and the messages
+ * themselves. In an arena of its own, which is given back then. */
+struct search {
     struct arena *arena;
-    struct origin origin; /* holds a reference to the connection */
-    const struct sip_msg *request;
-    struct plan *plan;
-    struct txn_server *server; /* NULL for an ACK, and once it has ended */
-    unsigned busy;             /* calls into this context on the stack: not freed under them */
-    struct list clients;       /* struct client: client transactions that have not ended */
-
     struct verify verify;
     struct ask_wait arrival; /* the authority is asked whether `called` is ours by now */
     struct redirect redirect;
@@ -56,12 +47,36 @@ struct context {
     struct resolver_location *location; /* a lookup under way */
     struct resolver_search *searches;   /* one for each target turned to */
     struct resolver_hop hop;            /* the one tried last */
-    struct attempt *current;            /* NULL: none waits for an answer */
-    bool hop_again;                     /* it is to be tried once more */
-    bool retried;                       /* this happened already */
-    bool fallen_back;                   /* it is tried over UDP whatever the length: TCP failed */
+    struct search_time time;
+};
 
-    struct search_time search_time;
+/* Everything about one request on its way (RFC 3261 16: the response context). Freed when its
+ * transactions have ended and nothing is under way. Once the answer has gone it is settled as soon
+ * as possible (settle.c): for half a minute more it only tells repeated messages from new ones, and
+ * a busy edge has very many of those. */
+struct context {
+    struct list link;
+    struct proxy *proxy;
+    struct arena *arena;  /* of what lasts as long as its transactions; it lives there itself */
+    struct origin origin; /* holds a reference to the connection */
+    enum sip_method method;
+    enum transport_side side; /* as its plan said, once that is gone: where it went, and the peer */
+    const char *peer;
+    uint16_t reply_port;       /* of its sender */
+    struct txn_server *server; /* NULL for an ACK, and once it has ended */
+    unsigned busy;             /* calls into this context on the stack: not freed under them */
+    struct list clients;       /* struct client: client transactions that have not ended */
+
+    /* NULL once it is settled: */
+    struct search *search;
+    const struct sip_msg *request;
+    struct plan *plan;
+    struct attempt *current;  /* NULL: none waits for an answer */
+    struct attempt *answered; /* whose final answer went back; NULL: none did */
+
+    bool hop_again;       /* the hop tried last is to be tried once more */
+    bool retried;         /* this happened already */
+    bool fallen_back;     /* it is tried over UDP whatever the length: TCP failed */
     bool undecided;       /* counted in proxy->undecided */
     bool answered_503;    /* one of the targets did */
     bool answer_too_long; /* the last one's was */
@@ -75,6 +90,12 @@ struct context {
     struct slice kept_bytes; /* as it would go back */
     char *causes;            /* why targets failed, for the Warning; NULL: none did */
 };
+
+/* For what is needed as long as the context, or only now. */
+static inline struct arena *context_scratch(const struct context *context)
+{
+    return context->search ? context->search->arena : context->arena;
+}
 
 /* Bytes of responses passed on per request: provisional ones, and 2xx. The latter is enough for a
  * dozen forks that repeat theirs until the ACK comes (13.3.1.4), and of the longest 2xx for one. */
@@ -101,16 +122,10 @@ void context_leave(struct context *context);
 
 /* The search has begun, or goes on with what is left of its time. Returns 0 or -ENOMEM. */
 int context_search_runs(struct context *context);
-/* It stands still: what is waited for now has a limit of its own. Harmless when it does already. */
-void context_search_waits(struct context *context);
-/* Nothing is asked any more of whatever was turned to so far. */
-void context_searches_drop(struct context *context);
 /* The targets of the plan in turn, from the first. */
 void context_try_targets(struct context *context);
 /* The caller is known: what else must be found out, then the targets. */
 void context_admitted(struct context *context);
-/* The search begins anew, with room in the plan for any targets. Returns 0 or -ENOMEM. */
-int context_replan(struct context *context);
 /* Answers with what was found to be the matter. */
 void context_refuse(struct context *context, const struct refusal *refusal);
 
@@ -138,7 +153,7 @@ void find_start(struct context *context);
 void find_stop(struct context *context);
 
 /* attempt.c reports to its context: */
-/* What the far side of a hop must prove; "" where nothing. */
+/* What the far side of a hop must prove; "" where nothing. Not once it is settled. */
 const char *context_far_domain(const struct context *context);
 /* The hop tried last gets a second chance, once per request. Returns whether it does. */
 bool context_retry_hop(struct context *context);
@@ -155,8 +170,34 @@ void context_attempt_failed(struct context *context);
 void context_keep_response(struct context *context, const struct sip_msg *response,
                            const struct conn *conn);
 /* A response to pass on; a final one ends the search. `conn`: where it came from, NULL for UDP. */
-void context_response(struct context *context, const struct attempt *attempt,
+void context_response(struct context *context, struct attempt *attempt,
                       const struct sip_msg *response, const struct conn *conn);
+
+/* The request has its final answer, or ends without: it does not count as under way any more. */
+void context_mark_decided(struct context *context);
+
+/* ---- search.c ---- */
+
+/* Copies the request and its plan, and makes ready to search. Returns 0 or -ENOMEM. */
+int context_search_begin(struct context *context, const struct sip_msg *request,
+                         const struct plan *plan);
+/* It stands still: what is waited for now has a limit of its own. Harmless when it does already. */
+void context_search_waits(struct context *context);
+/* Nothing is asked any more of whatever was turned to so far. */
+void context_searches_drop(struct context *context);
+/* The search begins anew, with room in the plan for any targets. Returns 0 or -ENOMEM. */
+int context_replan(struct context *context);
+/* Nobody is searched any more, and the messages are forgotten. Harmless where they are. */
+void context_search_free(struct context *context);
+
+/* ---- settle.c ---- */
+
+/* Gives back what is of use only until a request is answered, where it is, and nothing but its
+ * transactions' timers is waited for. Harmless where not, and without memory. */
+void context_settle(struct context *context);
+/* Where it goes, or went; and the peer of the dialog, "" between cores. */
+enum transport_side context_side(const struct context *context);
+const char *context_peer(const struct context *context);
 
 /* ---- attempt.c ---- */
 
@@ -169,5 +210,8 @@ void attempt_cancel(struct attempt *attempt);
 /* The context waits for it no longer. An INVITE that may have arrived is cancelled as soon as it
  * can be. */
 void attempt_abandon(struct attempt *attempt);
+/* Its final answer has gone back: gives back what only a request under way needs. Returns 0, or
+ * -EBUSY where it cannot. */
+int attempt_settle(struct attempt *attempt);
 
 #endif

@@ -36,7 +36,7 @@ static void on_found(int status, const struct resolver_found *found, void *arg)
 {
     struct context *context = arg;
     context_enter(context);
-    context->finding = NULL;
+    context->search->finding = NULL;
     find_ended(context, status, found);
     context_leave(context);
 }
@@ -47,15 +47,15 @@ void find_start(struct context *context)
     const struct resolver_find_user user = {
         .reader = proxy->reader, .done = on_found, .arg = context};
     struct resolver_found found;
-    int status =
-        resolver_find(proxy->resolver, &context->plan->asked, &user, &found, &context->finding);
+    int status = resolver_find(proxy->resolver, &context->plan->asked, &user, &found,
+                               &context->search->finding);
     if (status != -EINPROGRESS)
         find_ended(context, status, &found);
 }
 
 void find_stop(struct context *context)
 {
-    if (context->finding)
-        resolver_find_cancel(context->finding);
-    context->finding = NULL;
+    if (context->search->finding)
+        resolver_find_cancel(context->search->finding);
+    context->search->finding = NULL;
 }

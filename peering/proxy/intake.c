@@ -62,13 +62,6 @@ static bool returns_to_many(const struct sip_msg *response)
     return false;
 }
 
-/* Section 18.1.2: a response to somebody else's sent-by is none to us. */
-static bool names_us(const struct txn_client *txn, const struct sip_msg *response)
-{
-    const struct sip_via *ours = &txn_client_request(txn)->via;
-    return slice_eq_nocase(ours->host, response->via.host) && ours->port == response->via.port;
-}
-
 static void receive_response(struct proxy *proxy, const struct origin *origin,
                              const struct sip_msg *response)
 {
@@ -88,7 +81,7 @@ static void receive_response(struct proxy *proxy, const struct origin *origin,
     }
     proxy_trace(proxy, "recv", response, origin->listener, &origin->peer, origin->conn);
     struct txn_client *txn = txn_client_find(proxy->txns, response);
-    if (!txn || !names_us(txn, response) || returns_to_many(response)) {
+    if (!txn || !txn_client_is_named(txn, response) || returns_to_many(response)) {
         count(&proxy->counters->dropped); /* stray (design section 4) */
         return;
     }
@@ -147,7 +140,7 @@ static struct context *cancelled_by(struct proxy *proxy, const struct origin *or
     if (!context)
         return NULL;
     bool is_peers = (origin->conn && origin->conn == context->origin.conn) ||
-                    origin_proves(proxy, origin, context->plan->peer);
+                    origin_proves(proxy, origin, context_peer(context));
     return is_peers || origin->listener->side == TRANSPORT_INSIDE ? context : NULL;
 }
 
@@ -400,7 +393,7 @@ static void receive_too_long(struct proxy *proxy, const struct origin *origin,
         number / proxy->workers != proxy_side_number(origin->listener->side))
         return;
     struct txn_client *txn = txn_client_find(proxy->txns, response);
-    if (txn && names_us(txn, response) && txn_client_accepts(txn, origin))
+    if (txn && txn_client_is_named(txn, response) && txn_client_accepts(txn, origin))
         txn_client_lost(txn, EOVERFLOW);
 }
 

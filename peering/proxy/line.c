@@ -141,9 +141,9 @@ void line_decided(const struct context *context, unsigned status, const char *re
     if (!log_enabled(log, level))
         return;
     if (context->tries > 0)
-        snprintf(target, sizeof(target), "%s/%s/%s", context->hop.host,
-                 netaddr_format(&context->hop.addr, addr),
-                 sip_transport_name(context->hop.transport));
+        snprintf(target, sizeof(target), "%s/%s/%s", context->search->hop.host,
+                 netaddr_format(&context->search->hop.addr, addr),
+                 sip_transport_name(context->search->hop.transport));
     add_request(&line, context->request, status);
     add(&line, "direction", slice_of(direction(context)));
     add(&line, "peer", or_dash(context->plan->peer));

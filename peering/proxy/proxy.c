@@ -156,16 +156,25 @@ void proxy_trace_sent(struct proxy *proxy, struct slice bytes,
 
 /* ---- the way back ---- */
 
+uint16_t proxy_reply_port(const struct origin *origin, const struct sip_via *via)
+{
+    if (!origin->conn && (via->has_rport || via->host.len == 0)) /* Via could not be read */
+        return netaddr_port(&origin->peer);
+    if (via->port)
+        return via->port;
+    return origin_transport(origin) == SIP_TLS ? 5061 : 5060;
+}
+
 /* Section 18.2.2: the connection is gone, so open one to the source's IP at the Via's port. */
-static void send_on_new_conn(struct proxy *proxy, const struct origin *origin,
-                             const struct sip_via *via, struct slice bytes)
+static void send_on_new_conn(struct proxy *proxy, const struct origin *origin, uint16_t port,
+                             struct slice bytes)
 {
     struct conn_key key = {.side = conn_side(origin->conn),
                            .transport = conn_transport(origin->conn),
                            .addr = origin->peer,
                            .under_way = true};
     struct conn *conn;
-    netaddr_set_port(&key.addr, via->port ? via->port : key.transport == SIP_TLS ? 5061 : 5060);
+    netaddr_set_port(&key.addr, port);
     if (key.transport == SIP_TLS) {
         snprintf(key.our_domain, sizeof(key.our_domain), "%s", conn_our_domain(origin->conn));
         snprintf(key.far_domain, sizeof(key.far_domain), "%s",
@@ -177,16 +186,16 @@ static void send_on_new_conn(struct proxy *proxy, const struct origin *origin,
     conn_unref(conn);
 }
 
-void proxy_send_response(struct proxy *proxy, const struct origin *origin,
-                         const struct sip_via *via, struct slice bytes)
+void proxy_send_response(struct proxy *proxy, const struct origin *origin, uint16_t port,
+                         struct slice bytes)
 {
     struct netaddr to = origin->peer;
-    if (!origin->conn && !via->has_rport && via->host.len > 0) /* else Via could not be read */
-        netaddr_set_port(&to, via->port ? via->port : 5060);
+    if (!origin->conn)
+        netaddr_set_port(&to, port);
     proxy_trace_sent(proxy, bytes, origin->listener, &to, origin->conn);
     if (!origin->conn) {
         transport_send_udp(proxy->transport, origin->listener, &to, bytes);
     } else if (conn_send(origin->conn, bytes) == STATUS_CLOSED) {
-        send_on_new_conn(proxy, origin, via, bytes);
+        send_on_new_conn(proxy, origin, port, bytes);
     }
 }

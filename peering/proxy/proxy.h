@@ -12,6 +12,8 @@
  *   arrive.c   an address that is about to come to us: has it been committed?
  *   find.c     where DNS knows more than the directory: whom a number names, who serves an address
  *   context.c  the response context: one server transaction, its targets in turn, the best answer
+ *   search.c   what it has until it is answered
+ *   settle.c   what is left of it then, for as long as something may be repeated
  *   redirect.c port data in a redirect is followed, every other one is not
  *   attempt.c  one target: build (forward.c), connect and send (attempt_conn.c), wait, and end it
  *              (attempt_cancel.c)
@@ -24,7 +26,8 @@
  *   sources.c  which sources are cores?
  *   notice.c   a word of ours to somebody whom we serve
  *   cores.c    where the cores' names lead, and how the cores are (core_check.c, board.c)
- * Everything of one request lives in the arena of its context.
+ * Everything of one request lives in the two arenas of its context: one for what its transactions
+ * need to their end, one for what is given back once it is answered.
  * Further headers: plan.h where a request goes, context.h its way there, forward.h what is written,
  * identity.h who speaks for whom. */
 #ifndef JUNCTOR_PEERING_PROXY_PROXY_H
@@ -67,6 +70,7 @@
 #define PROXY_SAID_MAX      160        /* of these, what the far side said in its own */
 #define PROXY_CONTEXT_LIMIT (4u << 20) /* bytes of memory one request may use */
 #define PROXY_BLOCK_SIZE    16384      /* what an ordinary call needs, in one piece */
+#define PROXY_KEPT_SIZE     512        /* bytes of the blocks of what outlives the answer */
 
 /* What is counted; read by other threads, written by the worker only. */
 struct proxy_counters {
@@ -120,6 +124,7 @@ struct proxy {
     enum guard_peering peering;
     struct txn_layer *txns;
     struct arena_pool *pool;
+    struct arena_pool *kept; /* of what outlives the answer, in small blocks */
     struct log *log;
     struct log_limit strangers; /* lines of refusals to whom nobody knows */
     struct log_limit excess;    /* of those of peers over a budget */
@@ -218,11 +223,14 @@ void proxy_trace_sent(struct proxy *proxy, struct slice bytes,
                       const struct transport_listener *listener, const struct netaddr *remote,
                       const struct conn *conn);
 
-/* Sends a response back where its request came from (18.2.2, RFC 3581), to its very port where Via
- * could not be read; over a stream whose connection is gone, over a new one to the Via's sent-by
- * port. */
-void proxy_send_response(struct proxy *proxy, const struct origin *origin,
-                         const struct sip_via *via, struct slice bytes);
+/* The port to which a response goes (18.2.2, RFC 3581): over UDP the very port of its source where
+ * that asks for it, or Via could not be read; else the sent-by port, over a stream whose connection
+ * is gone too. */
+uint16_t proxy_reply_port(const struct origin *origin, const struct sip_via *via);
+/* Sends a response back where its request came from; over a stream whose connection is gone, over a
+ * new one to that port. */
+void proxy_send_response(struct proxy *proxy, const struct origin *origin, uint16_t port,
+                         struct slice bytes);
 
 /* refuse.c: a decision that nothing is forwarded. `warning` is a sentence for the other side, or
  * empty; `headers` further header lines. */

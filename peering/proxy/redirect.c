@@ -37,7 +37,7 @@ static void turn_to(struct context *context, const char *domain, uint16_t port)
 static void refuse_host(struct context *context, const char *host)
 {
     const struct store_address *whom = &context->plan->whom;
-    unsigned status = context->redirect.failed_status;
+    unsigned status = context->search->redirect.failed_status;
     struct refusal refusal;
     if (status)
         refusal_set(&refusal, status == 302 ? 480 : status,
@@ -67,7 +67,7 @@ static bool authority_said(struct context *context, const struct sip_msg *respon
         context_refuse(context, &refusal);
         return true;
     }
-    if (strcmp(form.host, context->redirect.failed) == 0) {
+    if (strcmp(form.host, context->search->redirect.failed) == 0) {
         refuse_host(context, form.host);
         return true;
     }
@@ -82,11 +82,11 @@ static bool authority_said(struct context *context, const struct sip_msg *respon
 static bool ask_again(struct context *context, unsigned status)
 {
     const struct plan *plan = context->plan;
-    if (context->redirect.asked_again)
+    if (context->search->redirect.asked_again)
         return false;
-    context->redirect.asked_again = true;
-    context->redirect.failed_status = status;
-    memcpy(context->redirect.failed, plan->peer, sizeof(plan->peer));
+    context->search->redirect.asked_again = true;
+    context->search->redirect.failed_status = status;
+    memcpy(context->search->redirect.failed, plan->peer, sizeof(plan->peer));
     news_spread(context->proxy, &(struct told_news){.address = plan->whom});
     turn_to(context, plan->whom.domain, plan->whom_port);
     return true;

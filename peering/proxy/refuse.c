@@ -110,6 +110,6 @@ void proxy_refuse(struct proxy *proxy, const struct origin *origin, const struct
     if (arena)
         bytes = proxy_answer_build(proxy, arena, origin, request, refusal);
     if (bytes.p) /* else memory is exhausted: the sender retransmits */
-        proxy_send_response(proxy, origin, &request->via, bytes);
+        proxy_send_response(proxy, origin, proxy_reply_port(origin, &request->via), bytes);
     arena_free(arena);
 }

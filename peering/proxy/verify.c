@@ -244,8 +244,8 @@ void verify_refuse(const struct conn *conn, const struct sip_uri *caller, const 
 
 static void verify_over(struct context *context, bool is_success)
 {
-    context->verify.under_way = false;
-    budget_give(context->proxy->budgets, BUDGET_LOOKUPS, context->verify.peer, is_success);
+    context->search->verify.under_way = false;
+    budget_give(context->proxy->budgets, BUDGET_LOOKUPS, context->search->verify.peer, is_success);
 }
 
 /* From now on the host is the peer of this request, and of its dialog. */
@@ -286,8 +286,8 @@ static bool on_told(const struct told *told, void *arg)
         verdict = served_by(context->origin.conn, told->host[0] ? told->host : domain, &verified,
                             "its authority was asked and says");
     if (verdict == VERIFY_NO)
-        told_refused_put(context->proxy->told, &verified.caller.address, context->verify.peer,
-                         txn_layer_now_ms(context->proxy->txns));
+        told_refused_put(context->proxy->told, &verified.caller.address,
+                         context->search->verify.peer, txn_layer_now_ms(context->proxy->txns));
     judge(context, verdict, &verified);
     context_leave(context);
     return verdict == VERIFY_YES && told->host[0];
@@ -297,7 +297,7 @@ static void ask(struct context *context)
 {
     const struct plan *plan = context->plan;
     int status = ask_authority(context->proxy, &plan->caller.address, plan->hosted,
-                               &context->verify.wait, on_told, context);
+                               &context->search->verify.wait, on_told, context);
     if (status == STATUS_LIMIT)
         refuse_caller(context, "its authority was asked too much lately");
     else if (status != 0)
@@ -331,7 +331,7 @@ static void on_found(int status, const struct resolver_found *found, void *arg)
 {
     struct context *context = arg;
     context_enter(context);
-    context->verify.finding = NULL;
+    context->search->verify.finding = NULL;
     find_ended(context, status, found);
     context_leave(context);
 }
@@ -348,15 +348,17 @@ static void find(struct context *context)
         ask(context);
         return;
     }
-    int status = resolver_find(proxy->resolver, caller, &user, &found, &context->verify.finding);
+    int status =
+        resolver_find(proxy->resolver, caller, &user, &found, &context->search->verify.finding);
     if (status != -EINPROGRESS)
         find_ended(context, status, &found);
 }
 
 void verify_start(struct context *context)
 {
-    char *peer = context->verify.peer;
-    snprintf(peer, sizeof(context->verify.peer), "%s", conn_proven_domain(context->origin.conn));
+    char *peer = context->search->verify.peer;
+    snprintf(peer, sizeof(context->search->verify.peer), "%s",
+             conn_proven_domain(context->origin.conn));
     struct refusal refusal;
     if (!budget_take(context->proxy->budgets, BUDGET_LOOKUPS, peer,
                      txn_layer_now_ms(context->proxy->txns))) {
@@ -365,16 +367,16 @@ void verify_start(struct context *context)
         context_refuse(context, &refusal);
         return;
     }
-    context->verify.under_way = true;
+    context->search->verify.under_way = true;
     find(context);
 }
 
 void verify_stop(struct context *context)
 {
-    if (context->verify.finding)
-        resolver_find_cancel(context->verify.finding);
-    context->verify.finding = NULL;
-    ask_cancel(&context->verify.wait);
-    if (context->verify.under_way)
+    if (context->search->verify.finding)
+        resolver_find_cancel(context->search->verify.finding);
+    context->search->verify.finding = NULL;
+    ask_cancel(&context->search->verify.wait);
+    if (context->search->verify.under_way)
         verify_over(context, false);
 }

@@ -9,7 +9,11 @@
 struct txn_client { /* lives in the user's arena */
     struct txn_layer *layer;
     struct arena *arena;
-    const struct sip_msg *request;
+    const struct sip_msg *request; /* NULL once it is settled */
+    struct slice branch, method;   /* what responses are matched by: of CSeq */
+    struct slice host;             /* and they name us so */
+    uint16_t port;
+    bool invite;
     struct txn_client_user user;
     struct table_link link; /* in layer->clients until TERMINATED */
     struct txn_wait wait;
@@ -58,8 +62,7 @@ static bool client_match(const struct table_link *link, const void *arg)
 {
     const struct txn_client *txn = container_of(link, struct txn_client, link);
     const struct key *key = arg;
-    return slice_eq(txn->request->via.branch, key->branch) &&
-           slice_eq(txn->request->cseq_method_text, key->method);
+    return slice_eq(txn->branch, key->branch) && slice_eq(txn->method, key->method);
 }
 
 struct txn_client *txn_client_find_sent(struct txn_layer *layer, struct slice branch,
@@ -78,11 +81,6 @@ struct txn_client *txn_client_find(struct txn_layer *layer, const struct sip_msg
 
 /* ---- the machine ---- */
 
-static bool is_invite(const struct txn_client *txn)
-{
-    return txn->request->method == SIP_INVITE;
-}
-
 /* The only place that changes the state; it also sets the state's timers. */
 static void client_enter(struct txn_client *txn, enum txn_client_state state)
 {
@@ -100,11 +98,11 @@ static void client_enter(struct txn_client *txn, enum txn_client_state state)
         txn_wait_end_after(layer, wait, long_ms);             /* B, F */
         return;
     case TXN_CLIENT_PROCEEDING:
-        if (is_invite(txn)) /* else E and F go on */
+        if (txn->invite) /* else E and F go on */
             txn_wait_never(layer, wait);
         return;
     case TXN_CLIENT_COMPLETED: {
-        unsigned rest_ms = is_invite(txn) ? long_ms : times->t4_ms;
+        unsigned rest_ms = txn->invite ? long_ms : times->t4_ms;
         txn_wait_resend_never(layer, wait);
         txn_wait_end_after(layer, wait, txn->reliable ? 0 : rest_ms); /* D, K */
         return;
@@ -134,7 +132,7 @@ static void client_end(struct txn_client *txn)
 static unsigned next_interval_ms(const struct txn_client *txn)
 {
     unsigned doubled_ms = 2 * txn->wait.interval_ms;
-    if (is_invite(txn))
+    if (txn->invite)
         return doubled_ms;
     unsigned t2_ms = txn->layer->times.t2_ms;
     return txn->state == TXN_CLIENT_PROCEEDING ? t2_ms : txn_min(doubled_ms, t2_ms);
@@ -168,9 +166,14 @@ int txn_client_start(struct txn_layer *layer, struct arena *arena, const struct 
     client->layer = layer;
     client->arena = arena;
     client->request = request;
+    client->branch = key.branch;
+    client->method = key.method;
+    client->host = request->via.host;
+    client->port = request->via.port;
+    client->invite = request->method == SIP_INVITE;
     client->user = *user;
     client->reliable = reliable;
-    client_enter(client, is_invite(client) ? TXN_CLIENT_CALLING : TXN_CLIENT_TRYING);
+    client_enter(client, client->invite ? TXN_CLIENT_CALLING : TXN_CLIENT_TRYING);
     *txn = client;
     client->user.send(request->bytes, client->user.arg);
     return 0;
@@ -192,11 +195,11 @@ static void client_answered(struct txn_client *txn, const struct sip_msg *respon
 {
     if (response->status < 200) {
         client_enter(txn, TXN_CLIENT_PROCEEDING);
-    } else if (is_invite(txn) && response->status < 300) {
+    } else if (txn->invite && response->status < 300) {
         client_enter(txn, TXN_CLIENT_ACCEPTED);
     } else {
         client_enter(txn, TXN_CLIENT_COMPLETED);
-        if (is_invite(txn))
+        if (txn->invite)
             client_ack(txn, response);
     }
     txn->user.response(txn, response, txn->user.arg);
@@ -212,7 +215,7 @@ void txn_client_receive(struct txn_client *txn, const struct sip_msg *response)
         client_answered(txn, response);
         return;
     case TXN_CLIENT_COMPLETED:
-        if (is_invite(txn) && status >= 300)
+        if (txn->invite && status >= 300)
             client_ack(txn, response);
         return;
     case TXN_CLIENT_ACCEPTED:
@@ -241,6 +244,32 @@ void txn_client_lost(struct txn_client *txn, int error)
     else
         txn->user.timeout(txn, txn->user.arg);
     txn->user.ended(txn, txn->user.arg);
+}
+
+bool txn_client_is_named(const struct txn_client *txn, const struct sip_msg *response)
+{
+    return slice_eq_nocase(txn->host, response->via.host) && txn->port == response->via.port;
+}
+
+/* Over a stream a failure is the end at once. */
+int txn_client_settle(struct txn_client *txn)
+{
+    bool is_answered =
+        txn->state == TXN_CLIENT_ACCEPTED || (txn->state == TXN_CLIENT_COMPLETED && !txn->reliable);
+    if (!txn->request)
+        return 0;
+    if (!is_answered || (txn->invite && txn->state == TXN_CLIENT_COMPLETED && txn->ack.len == 0))
+        return -EBUSY;
+    struct slice branch = arena_copy(txn->arena, txn->branch);
+    struct slice method = arena_copy(txn->arena, txn->method);
+    struct slice host = arena_copy(txn->arena, txn->host);
+    if (!branch.p || !method.p || !host.p)
+        return -ENOMEM;
+    txn->branch = branch;
+    txn->method = method;
+    txn->host = host;
+    txn->request = NULL;
+    return 0;
 }
 
 enum txn_client_state txn_client_state_of(const struct txn_client *txn)

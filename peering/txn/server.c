@@ -8,7 +8,11 @@
 
 struct txn_server { /* lives in the user's arena */
     struct txn_layer *layer;
-    const struct sip_msg *request;
+    struct arena *arena;
+    const struct sip_msg *request;     /* NULL once it is settled */
+    struct slice method, branch, host; /* what an RFC 3261 request is matched by */
+    uint16_t port;
+    bool invite;
     struct txn_server_user user;
     struct table_link link; /* in layer->servers until TERMINATED */
     struct txn_wait wait;
@@ -82,10 +86,10 @@ static uint64_t key_hash(const struct table *table, const struct server_key *key
     return hash_number(table, hash, request->cseq);
 }
 
-static bool matches_branch(const struct sip_via *a, const struct sip_via *b)
+static bool matches_branch(const struct txn_server *txn, const struct sip_via *via)
 {
-    return slice_eq(a->branch, b->branch) && a->port == b->port &&
-           slice_eq_nocase(a->host, b->host);
+    return slice_eq(txn->branch, via->branch) && txn->port == via->port &&
+           slice_eq_nocase(txn->host, via->host);
 }
 
 /* Request-URI and Via are compared byte for byte: a retransmission is a copy. */
@@ -104,11 +108,11 @@ static bool server_match(const struct table_link *link, const void *arg)
 {
     const struct txn_server *txn = container_of(link, struct txn_server, link);
     const struct server_key *key = arg;
-    if (txn->source.realm != key->realm || !slice_eq(txn->request->method_text, key->method))
+    if (txn->source.realm != key->realm || !slice_eq(txn->method, key->method))
         return false;
     if (sip_branch_is_rfc3261(key->request->via.branch))
-        return matches_branch(&txn->request->via, &key->request->via);
-    return matches_rfc2543(txn, key->request);
+        return matches_branch(txn, &key->request->via);
+    return txn->request && matches_rfc2543(txn, key->request);
 }
 
 static struct txn_server *server_find(const struct txn_layer *layer, const struct server_key *key)
@@ -138,11 +142,6 @@ struct txn_server *txn_server_find_cancelled(struct txn_layer *layer, const stru
 
 /* ---- the machine ---- */
 
-static bool is_invite(const struct txn_server *txn)
-{
-    return txn->request->method == SIP_INVITE;
-}
-
 /* The only place that changes the state; it also sets the state's timers. */
 static void server_enter(struct txn_server *txn, enum txn_server_state state)
 {
@@ -157,7 +156,7 @@ static void server_enter(struct txn_server *txn, enum txn_server_state state)
     case TXN_SERVER_PROCEEDING:
         return;
     case TXN_SERVER_COMPLETED:
-        if (!is_invite(txn)) {
+        if (!txn->invite) {
             txn_wait_end_after(layer, wait, txn->source.reliable ? 0 : long_ms); /* J */
             return;
         }
@@ -213,10 +212,16 @@ int txn_server_start(struct txn_layer *layer, struct arena *arena, const struct 
         return status;
     }
     server->layer = layer;
+    server->arena = arena;
     server->request = request;
+    server->method = request->method_text;
+    server->branch = request->via.branch;
+    server->host = request->via.host;
+    server->port = request->via.port;
+    server->invite = request->method == SIP_INVITE;
     server->user = *user;
     server->source = *source;
-    server_enter(server, is_invite(server) ? TXN_SERVER_PROCEEDING : TXN_SERVER_TRYING);
+    server_enter(server, server->invite ? TXN_SERVER_PROCEEDING : TXN_SERVER_TRYING);
     *txn = server;
     return 0;
 }
@@ -261,7 +266,7 @@ static int state_after(const struct txn_server *txn, unsigned status, enum txn_s
         if (status < 200)
             *state = TXN_SERVER_PROCEEDING;
         else
-            *state = is_invite(txn) && is_success ? TXN_SERVER_ACCEPTED : TXN_SERVER_COMPLETED;
+            *state = txn->invite && is_success ? TXN_SERVER_ACCEPTED : TXN_SERVER_COMPLETED;
         return 0;
     case TXN_SERVER_ACCEPTED:
         *state = TXN_SERVER_ACCEPTED;
@@ -282,11 +287,36 @@ int txn_server_respond(struct txn_server *txn, unsigned status, struct slice byt
         return result;
 
     txn->response = bytes;
-    if (is_invite(txn) && status >= 300 && !sip_branch_is_rfc3261(txn->request->via.branch))
+    if (txn->invite && status >= 300 && !sip_branch_is_rfc3261(txn->request->via.branch))
         txn->failure_tag = failure_tag(bytes);
     if (state != txn->state) /* a further 2xx does not prolong timer L */
         server_enter(txn, state);
     txn->user.send(bytes, txn->user.arg);
+    return 0;
+}
+
+/* Its answer may be asked for again only where a failure or the answer to another method went out:
+ * a 2xx to an INVITE is repeated by who sent it. */
+int txn_server_settle(struct txn_server *txn)
+{
+    bool is_answered = txn->state == TXN_SERVER_ACCEPTED || txn->state == TXN_SERVER_COMPLETED ||
+                       txn->state == TXN_SERVER_CONFIRMED;
+    bool repeats = txn->state == TXN_SERVER_COMPLETED;
+    if (!txn->request)
+        return 0;
+    if (!is_answered || !sip_branch_is_rfc3261(txn->branch))
+        return -EBUSY;
+    struct slice method = arena_copy(txn->arena, txn->method);
+    struct slice branch = arena_copy(txn->arena, txn->branch);
+    struct slice host = arena_copy(txn->arena, txn->host);
+    struct slice response = arena_copy(txn->arena, repeats ? txn->response : SLICE(""));
+    if (!method.p || !branch.p || !host.p || !response.p)
+        return -ENOMEM;
+    txn->method = method;
+    txn->branch = branch;
+    txn->host = host;
+    txn->response = response;
+    txn->request = NULL;
     return 0;
 }
 

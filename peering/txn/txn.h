@@ -99,8 +99,8 @@ struct txn_source {
                        may neither touch nor pre-empt the transaction from another realm */
     bool reliable;  /* over a stream */
 };
-/* Starts one for a request (not ACK). `request` and everything else must live in `arena`, which
- * must outlive the transaction. Returns 0, STATUS_LIMIT (`max` transactions), -ENOMEM. */
+/* Starts one for a request (not ACK). It lives in `arena`, which must outlive it, as must the
+ * request until it is settled. Returns 0, STATUS_LIMIT (`max` transactions), -ENOMEM. */
 int txn_server_start(struct txn_layer *layer, struct arena *arena, const struct sip_msg *request,
                      const struct txn_source *source, const struct txn_server_user *user,
                      struct txn_server **txn);
@@ -120,14 +120,21 @@ struct txn_server *txn_server_find_cancelled(struct txn_layer *layer, const stru
  * to a failure ends retransmissions. */
 void txn_server_receive(struct txn_server *txn, const struct sip_msg *request);
 
-/* Sends a response; `bytes` must live in the arena (kept for retransmission). 2xx to INVITE: may be
- * called again for further 2xx (forked, RFC 6026). Returns 0, or -EALREADY where a final response
- * other than a further 2xx was sent before. */
+/* Sends a response; `bytes`, kept for retransmission, must live as long as the request. 2xx to
+ * INVITE: may be called again for further 2xx (forked, RFC 6026). Returns 0, or -EALREADY where a
+ * final response other than a further 2xx was sent before. */
 int txn_server_respond(struct txn_server *txn, unsigned status, struct slice bytes);
 
+/* Once it is answered: copies what its timers still need, a few dozen bytes and where it may be
+ * asked for again the answer, so that the request and the responses may go. Returns 0, also where
+ * it is settled already; -EBUSY where it needs them still (no answer yet, or an RFC 2543 branch);
+ * -ENOMEM.
+ */
+int txn_server_settle(struct txn_server *txn);
+
 enum txn_server_state txn_server_state_of(const struct txn_server *txn);
-const struct sip_msg *txn_server_request(const struct txn_server *txn);
-void *txn_server_arg(const struct txn_server *txn); /* the user's arg */
+const struct sip_msg *txn_server_request(const struct txn_server *txn); /* NULL: it is settled */
+void *txn_server_arg(const struct txn_server *txn);                     /* the user's arg */
 /* Ends it now, without a word to the network; `ended` is called. */
 void txn_server_abort(struct txn_server *txn);
 
@@ -164,7 +171,8 @@ struct txn_client_user {
 };
 
 /* Starts one and sends `request` (parsed from the bytes that go out; its top Via branch and CSeq
- * method are the key). `request` must live in `arena`. Not for ACK.
+ * method are the key). It lives in `arena`, which must outlive it, as must the request until it is
+ * settled. Not for ACK.
  * Returns 0, STATUS_LIMIT, -ENOMEM. `send` is called from inside. */
 int txn_client_start(struct txn_layer *layer, struct arena *arena, const struct sip_msg *request,
                      bool reliable, const struct txn_client_user *user, struct txn_client **txn);
@@ -182,8 +190,14 @@ struct txn_client *txn_client_find_sent(struct txn_layer *layer, struct slice br
  * use. Ends it, unless it is answered. */
 void txn_client_lost(struct txn_client *txn, int error);
 
+/* Section 18.1.2: a response to somebody else's sent-by is none to us. */
+bool txn_client_is_named(const struct txn_client *txn, const struct sip_msg *response);
+
+/* As txn_server_settle, of its request. */
+int txn_client_settle(struct txn_client *txn);
+
 enum txn_client_state txn_client_state_of(const struct txn_client *txn);
-const struct sip_msg *txn_client_request(const struct txn_client *txn);
+const struct sip_msg *txn_client_request(const struct txn_client *txn); /* NULL: it is settled */
 /* Ends it now (the target is given up, the connection broke); `ended` is called. */
 void txn_client_abort(struct txn_client *txn);
 

@@ -356,6 +356,71 @@ static void nobody_touches_a_transaction_of_another_realm(void **state)
     }
 }
 
+/* The request's memory is used for something else meanwhile. */
+static void overwrite(struct world *world, struct arena *messages)
+{
+    enum { SIZE = 16384 };
+    arena_free(messages);
+    struct arena *others = arena_alloc(world->pool, 0);
+    memset(arena_get(others, SIZE), '?', SIZE);
+    arena_free(others);
+}
+
+static void a_settled_server_repeats_its_answer_without_its_request(void **state)
+{
+    (void)state;
+    struct world world;
+    world_open(&world, 100);
+    struct arena *messages = arena_alloc(world.pool, 0);
+    const struct txn_server_user user = {.send = on_send, .ended = on_server_ended, .arg = &world};
+    const struct txn_source source = {.realm = 0};
+    struct txn_server *server;
+    assert_int_equal(txn_server_start(world.layer, world.arena, message_of(messages, "BYE"),
+                                      &source, &user, &server),
+                     0);
+    assert_int_equal(txn_server_settle(server), -EBUSY); /* it is not answered */
+    assert_int_equal(txn_server_respond(server, 200, arena_copy(messages, SLICE("answer"))), 0);
+    assert_int_equal(txn_server_settle(server), 0);
+    assert_int_equal(txn_server_settle(server), 0);
+    assert_null(txn_server_request(server));
+    overwrite(&world, messages);
+    const struct sip_msg *again = message_of(world.arena, "BYE");
+    assert_ptr_equal(txn_server_find(world.layer, again, 0), server);
+    txn_server_receive(server, again);
+    assert_int_equal(world.sent, 2);
+    assert_true(slice_eq(world.last_sent, SLICE("answer")));
+    txn_server_abort(server);
+    world_close(&world);
+}
+
+static void a_settled_client_takes_further_2xx_without_its_request(void **state)
+{
+    (void)state;
+    struct world world;
+    world_open(&world, 100);
+    struct arena *messages = arena_alloc(world.pool, 0);
+    const struct txn_client_user user = {
+        .send = on_send, .response = on_response, .ended = on_client_ended, .arg = &world};
+    struct txn_client *client;
+    assert_int_equal(txn_client_start(world.layer, world.arena, message_of(messages, "INVITE"),
+                                      false, &user, &client),
+                     0);
+    assert_int_equal(txn_client_settle(client), -EBUSY);
+    receive(&world, client, "180 INVITE");
+    assert_int_equal(txn_client_settle(client), -EBUSY); /* it may have to be cancelled */
+    receive(&world, client, "200 INVITE");
+    assert_int_equal(txn_client_settle(client), 0);
+    assert_null(txn_client_request(client));
+    overwrite(&world, messages);
+    const struct sip_msg *again = message_of(world.arena, "200 INVITE");
+    assert_ptr_equal(txn_client_find(world.layer, again), client);
+    assert_true(txn_client_is_named(client, again));
+    txn_client_receive(client, again);
+    assert_int_equal(world.responses, 3);
+    txn_client_abort(client);
+    world_close(&world);
+}
+
 static void states_have_their_names(void **state)
 {
     (void)state;
@@ -388,6 +453,8 @@ int main(void)
         cmocka_unit_test(what_is_repeated_is_what_was_sent),
         cmocka_unit_test(shorter_times_are_kept_to),
         cmocka_unit_test(nobody_touches_a_transaction_of_another_realm),
+        cmocka_unit_test(a_settled_server_repeats_its_answer_without_its_request),
+        cmocka_unit_test(a_settled_client_takes_further_2xx_without_its_request),
         cmocka_unit_test(states_have_their_names),
     };
     return cmocka_run_group_tests_name("transaction layer", tests, NULL, NULL);
