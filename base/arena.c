@@ -225,15 +225,30 @@ char *arena_text(struct arena *arena, const char *text)
     return p ? memcpy(p, text, size) : NULL;
 }
 
+/* Where the next small piece will lie, and how many bytes are left there. */
+static char *next_place(const struct arena *arena, size_t *room)
+{
+    struct block *block = arena->blocks;
+    *room = block->size - block->used;
+    return block->data + block->used;
+}
+
+/* Mostly there is room for it where the next piece will lie, and formatting once is enough. */
 struct slice arena_printf(struct arena *arena, const char *format, ...)
 {
+    size_t room;
+    char *place = next_place(arena, &room);
     va_list args;
     va_start(args, format);
-    int len = vsnprintf(NULL, 0, format, args);
+    ASAN_UNPOISON_MEMORY_REGION(place, room);
+    int len = vsnprintf(place, room, format, args);
+    ASAN_POISON_MEMORY_REGION(place, room);
     va_end(args);
     char *p = len < 0 ? NULL : arena_get(arena, (size_t)len + 1);
     if (!p)
         return slice_make(NULL, 0);
+    if (p == place && (size_t)len < room)
+        return slice_make(p, (size_t)len);
 
     va_start(args, format);
     vsnprintf(p, (size_t)len + 1, format, args);

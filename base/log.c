@@ -94,6 +94,11 @@ static bool line_add(struct line *line, const char *bytes, size_t len)
     return true;
 }
 
+static bool line_say(struct line *line, const char *text)
+{
+    return line_add(line, text, strlen(text));
+}
+
 /* In the room that is kept for it. */
 static void line_end(struct line *line, const char *end)
 {
@@ -118,15 +123,41 @@ static size_t line_add_char(struct line *line, const char *p)
     return line_add(line, escape, strlen(escape)) ? 1 : 0;
 }
 
+/* Bytes of the text that need no second look: most of nearly every text. */
+static size_t plain_len(const struct line *line, const char *text)
+{
+    size_t len = 0;
+    while (text[len] >= ' ' && text[len] <= '~' &&
+           !(line->in_quotes && (text[len] == '"' || text[len] == '\\')))
+        len++;
+    return len;
+}
+
 static bool line_add_escaped(struct line *line, const char *text)
 {
     while (*text) {
+        size_t plain = plain_len(line, text), room = line->room - line->len;
+        line_add(line, text, plain < room ? plain : room);
+        if (plain > room)
+            return false;
+        text += plain;
+        if (!*text)
+            return true;
         size_t len = line_add_char(line, text);
         if (len == 0)
             return false;
         text += len;
     }
     return true;
+}
+
+/* `count` digits and what comes after them. Returns where that ends. */
+static char *digits_put(char *at, unsigned number, size_t count, char after)
+{
+    at[count] = after;
+    for (size_t i = count; i > 0; i--, number /= 10)
+        at[i - 1] = (char)('0' + number % 10);
+    return at + count + 1;
 }
 
 /* Not by gmtime_r, which takes the time zone lock that all threads share. The calendar is counted
@@ -147,8 +178,13 @@ const char *log_time_format(struct timespec time, char text[LOG_TIME_MAX])
     unsigned month = from_march < 10 ? from_march + 3 : from_march - 9;
     unsigned year = year_of_era + era * 400 + (month <= 2);
 
-    snprintf(text, LOG_TIME_MAX, "%04u-%02u-%02uT%02u:%02u:%02u.%06ldZ", year, month, day,
-             seconds / 3600, seconds / 60 % 60, seconds % 60, time.tv_nsec / 1000);
+    char *end = digits_put(text, year, 4, '-');
+    end = digits_put(end, month, 2, '-');
+    end = digits_put(end, day, 2, 'T');
+    end = digits_put(end, seconds / 3600, 2, ':');
+    end = digits_put(end, seconds / 60 % 60, 2, ':');
+    end = digits_put(end, seconds % 60, 2, '.');
+    *digits_put(end, (unsigned)(time.tv_nsec / 1000), 6, 'Z') = '\0';
     return text;
 }
 
@@ -162,26 +198,19 @@ static const char *now_text(char text[LOG_TIME_MAX])
 static void line_start(struct line *line, const struct log *log, enum log_level level,
                        const char *source)
 {
-    char start[128], time[LOG_TIME_MAX];
+    char priority[] = {'<', (char)('0' + levels[level].priority), '>', '\0'}, time[LOG_TIME_MAX];
     line->len = 0;
     line->in_quotes = atomic_load_explicit(&log->format, memory_order_relaxed) == LOG_JSON;
     line->room = LOG_LINE_MAX - strlen(line->in_quotes ? "...\"}\n" : "...\n");
-    start[0] = '\0';
-    if (log->journal)
-        snprintf(start, sizeof(start), "<%d>", levels[level].priority);
-    else if (!line->in_quotes)
-        snprintf(start, sizeof(start), "%s ", now_text(time));
-    line_add(line, start, strlen(start));
-    if (line->in_quotes)
-        snprintf(start, sizeof(start),
-                 "{\"time\":\"%s\",\"level\":\"%s\",\"source\":\"%s\",\"text\":\"", now_text(time),
-                 levels[level].name, source);
-    else
-        snprintf(start, sizeof(start), "%s %s: ", levels[level].name, source);
-    if (line->in_quotes)
-        line_add(line, start, strlen(start)); /* a source is a word of ours */
-    else
-        line_add_escaped(line, start);
+    bool json = line->in_quotes, timed = json || !log->journal;
+    line_say(line, log->journal ? priority : "");
+    line_say(line, json ? "{\"time\":\"" : "");
+    line_say(line, timed ? now_text(time) : "");
+    line_say(line, json ? "\",\"level\":\"" : timed ? " " : "");
+    line_say(line, levels[level].name);
+    line_say(line, json ? "\",\"source\":\"" : " ");
+    line_say(line, source); /* a word of ours */
+    line_say(line, json ? "\",\"text\":\"" : ": ");
 }
 
 /* Cut where the network sent a NUL, as it would be in a format. */
@@ -208,15 +237,15 @@ static bool line_add_value(struct line *line, const char *text)
 /* A field, which may be cut and says so, or nothing of it. */
 static void line_add_field(struct line *line, const struct log_field *field)
 {
-    char text[LOG_VALUE_MAX], name[64];
+    char text[LOG_VALUE_MAX];
     size_t before = line->len;
     bool json = line->in_quotes;
     value_text(field->value, text);
     bool quoted = json ? !field->number : !text[0] || strpbrk(text, " \"");
-    snprintf(name, sizeof(name), json ? ",\"%s\":%s" : " %s=%s", field->name, quoted ? "\"" : "");
     line->in_quotes = quoted;
-    bool whole = line_add(line, name, strlen(name)) && line_add_value(line, text) &&
-                 (!quoted || line_add(line, "\"", 1));
+    bool whole = line_say(line, json ? ",\"" : " ") && line_say(line, field->name) &&
+                 line_say(line, json ? "\":" : "=") && line_say(line, quoted ? "\"" : "") &&
+                 line_add_value(line, text) && (!quoted || line_add(line, "\"", 1));
     line->in_quotes = json;
     if (!whole)
         line->len = before;

@@ -1,5 +1,7 @@
 #include "base/netaddr.h"
 
+#include "base/decimal.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
@@ -67,12 +69,28 @@ int netaddr_parse(struct netaddr *addr, struct slice text, uint16_t default_port
     return netaddr_from_ip(addr, host, (uint16_t)port);
 }
 
+/* As inet_ntop writes it, in a tenth of the time: every message has a few. Returns the length. */
+static size_t format_ipv4(const struct in_addr *ip, char text[NETADDR_TEXT_MAX])
+{
+    uint8_t bytes[sizeof(*ip)];
+    size_t len = 0;
+    memcpy(bytes, ip, sizeof(bytes));
+    for (size_t i = 0; i < sizeof(bytes); i++) {
+        if (i > 0)
+            text[len++] = '.';
+        len += decimal_format(bytes[i], text + len);
+    }
+    return len;
+}
+
 const char *netaddr_format_ip(const struct netaddr *addr, char text[NETADDR_TEXT_MAX])
 {
     const char *result = NULL;
-    if (addr->sa.sa_family == AF_INET)
-        result = inet_ntop(AF_INET, &addr->in4.sin_addr, text, NETADDR_TEXT_MAX);
-    else if (addr->sa.sa_family == AF_INET6)
+    if (addr->sa.sa_family == AF_INET) {
+        format_ipv4(&addr->in4.sin_addr, text);
+        return text;
+    }
+    if (addr->sa.sa_family == AF_INET6)
         result = inet_ntop(AF_INET6, &addr->in6.sin6_addr, text, NETADDR_TEXT_MAX);
     if (!result)
         snprintf(text, NETADDR_TEXT_MAX, "none");
@@ -82,11 +100,15 @@ const char *netaddr_format_ip(const struct netaddr *addr, char text[NETADDR_TEXT
 const char *netaddr_format(const struct netaddr *addr, char text[NETADDR_TEXT_MAX])
 {
     char ip[INET6_ADDRSTRLEN + NETADDR_TEXT_MAX];
-    netaddr_format_ip(addr, ip);
     unsigned port = netaddr_port(addr);
-    if (addr->sa.sa_family == AF_INET)
-        snprintf(text, NETADDR_TEXT_MAX, "%.*s:%u", INET_ADDRSTRLEN, ip, port);
-    else if (addr->sa.sa_family == AF_INET6)
+    if (addr->sa.sa_family == AF_INET) {
+        size_t len = format_ipv4(&addr->in4.sin_addr, text);
+        text[len++] = ':';
+        decimal_format(port, text + len);
+        return text;
+    }
+    netaddr_format_ip(addr, ip);
+    if (addr->sa.sa_family == AF_INET6)
         snprintf(text, NETADDR_TEXT_MAX, "[%.*s]:%u", INET6_ADDRSTRLEN, ip, port);
     else
         snprintf(text, NETADDR_TEXT_MAX, "none");

@@ -2,17 +2,28 @@
  * section 2: two rounds per word of eight bytes, four at the end. */
 #include "base/table.h"
 
+#include <endian.h>
+#include <string.h>
+
 struct sip {
     uint64_t v0, v1, v2, v3;
 };
 
-static uint64_t rotate_left(uint64_t x, unsigned bits)
+static inline uint64_t rotate_left(uint64_t x, unsigned bits)
 {
     return (x << bits) | (x >> (64 - bits));
 }
 
-/* Up to eight bytes, least significant first, whatever the machine's own order is. */
-static uint64_t load_le(const uint8_t *p, size_t len)
+/* Eight bytes, least significant first, whatever the machine's own order is. */
+static inline uint64_t load_word(const uint8_t *p)
+{
+    uint64_t word;
+    memcpy(&word, p, sizeof(word));
+    return le64toh(word);
+}
+
+/* The last ones, fewer than eight. */
+static inline uint64_t load_rest(const uint8_t *p, size_t len)
 {
     uint64_t word = 0;
     for (size_t i = 0; i < len; i++)
@@ -20,7 +31,7 @@ static uint64_t load_le(const uint8_t *p, size_t len)
     return word;
 }
 
-static void sip_round(struct sip *s)
+static inline void sip_round(struct sip *s)
 {
     s->v0 += s->v1;
     s->v1 = rotate_left(s->v1, 13) ^ s->v0;
@@ -34,7 +45,7 @@ static void sip_round(struct sip *s)
     s->v2 = rotate_left(s->v2, 32);
 }
 
-static void sip_word(struct sip *s, uint64_t word)
+static inline void sip_word(struct sip *s, uint64_t word)
 {
     s->v3 ^= word;
     sip_round(s);
@@ -42,10 +53,10 @@ static void sip_word(struct sip *s, uint64_t word)
     s->v0 ^= word;
 }
 
-static struct sip sip_start(const uint8_t key[16])
+static inline struct sip sip_start(const uint8_t key[16])
 {
-    uint64_t k0 = load_le(key, 8);
-    uint64_t k1 = load_le(key + 8, 8);
+    uint64_t k0 = load_word(key);
+    uint64_t k1 = load_word(key + 8);
     return (struct sip){
         .v0 = k0 ^ 0x736f6d6570736575,
         .v1 = k1 ^ 0x646f72616e646f6d,
@@ -56,15 +67,15 @@ static struct sip sip_start(const uint8_t key[16])
 
 /* The bytes, then the last word with the length of everything in its top byte. `before` is the
  * number of bytes that went in already, whole words only. */
-static uint64_t sip_finish(struct sip *s, size_t before, struct slice bytes)
+static inline uint64_t sip_finish(struct sip *s, size_t before, struct slice bytes)
 {
     const uint8_t *p = (const uint8_t *)bytes.p;
     size_t words = bytes.len / 8;
     for (size_t i = 0; i < words; i++)
-        sip_word(s, load_le(p + 8 * i, 8));
+        sip_word(s, load_word(p + 8 * i));
     uint64_t last = (uint64_t)(before + bytes.len) << 56;
     if (bytes.len % 8 > 0)
-        last |= load_le(p + 8 * words, bytes.len % 8);
+        last |= load_rest(p + 8 * words, bytes.len % 8);
     sip_word(s, last);
 
     s->v2 ^= 0xff;

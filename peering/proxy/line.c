@@ -2,7 +2,8 @@
  * came of it, and how long that took. */
 #include "peering/proxy/context.h"
 
-#include <inttypes.h>
+#include "base/decimal.h"
+
 #include <stdio.h>
 #include <time.h>
 
@@ -12,7 +13,7 @@
 struct line {
     struct log_field fields[LINE_FIELDS];
     size_t count;
-    char digits[LINE_FIELDS][24]; /* of fields that are numbers */
+    char digits[LINE_FIELDS][DECIMAL_MAX]; /* of fields that are numbers */
     /* Longer than a value: the log says that it is cut. */
     char uri[LOG_VALUE_MAX + 1], why[LOG_VALUE_MAX + 1];
 };
@@ -25,7 +26,7 @@ static void add(struct line *line, const char *name, struct slice value)
 static void add_number(struct line *line, const char *name, uint64_t value)
 {
     char *digits = line->digits[line->count];
-    snprintf(digits, sizeof(line->digits[0]), "%" PRIu64, value);
+    decimal_format(value, digits);
     line->fields[line->count++] =
         (struct log_field){.name = name, .value = slice_of(digits), .number = true};
 }
@@ -78,12 +79,17 @@ static void write_line(struct line *line, struct log *log, enum log_level level,
 {
     struct log_field *fields = line->fields;
     char text[3 * LINE_SAID_MAX];
-    int n = snprintf(text, sizeof(text), "%s", result);
+    size_t n = strlen(result);
+    memcpy(text, result, n);
     for (size_t i = 0; i < 2; i++) {
         fields[i].said = is_plain(fields[i].value);
-        if (fields[i].said)
-            n += snprintf(text + n, sizeof(text) - (size_t)n, " %.*s", SLICE_ARG(fields[i].value));
+        if (fields[i].said) {
+            text[n++] = ' ';
+            memcpy(text + n, fields[i].value.p, fields[i].value.len);
+            n += fields[i].value.len;
+        }
     }
+    text[n] = '\0';
     add(line, "result", slice_of(result));
     line->fields[line->count - 1].said = true;
     if (why[0])
