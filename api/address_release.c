@@ -73,7 +73,7 @@ int api_address_delete(struct api_call *call)
 {
     struct store_record *record = api_command_record(call);
     char key[API_MAX_KEY_TEXT];
-    bool purges;
+    bool purges = false;
     if (purge_take(call, &purges) || api_record_find(call, &api_kind_address, record, key) ||
         api_record_expect(call, record->version, key))
         return -EPROTO;
