@@ -104,6 +104,7 @@ static void address_visit(struct porting_visit *visit, struct probe_conf *conf, 
     visit->result = &result;
     probe_run(conf, &result);
     visit_judge(visit);
+    visit->result = NULL; /* it ends here */
 }
 
 void check_porting_reach(struct tls_context *tls, const char *domain,
