@@ -75,10 +75,13 @@ static struct served *served_find(const struct tls_context *context, const char 
     return NULL;
 }
 
+/* OpenSSL calls this on the side of the client, too, with the name that it has sent. Who calls a
+ * domain that has a certificate here still shows his own. */
 static int choose_by_sni(SSL *ssl, int *alert, void *arg)
 {
     const struct tls_context *context = arg;
-    const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+    const char *name =
+        SSL_is_server(ssl) ? SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name) : NULL;
     const struct served *served = name ? served_find(context, name) : NULL;
 
     (void)alert;

@@ -546,6 +546,37 @@ static void a_context_knows_its_domains(void **state)
     assert_null(tls_context_unref(context));
 }
 
+/* OpenSSL asks for a certificate by name on both sides, and ours are for both of these domains. */
+static void who_calls_a_domain_of_ours_shows_his_own_certificate(void **state)
+{
+    struct files *files = *state;
+    struct tls_certificate_conf both[] = {{"opa.example", files->chain, files->key, NULL},
+                                          {"opb.example", files->chain, files->key, NULL}};
+    struct tls_conf conf = {.certificates = both, .certificate_count = 2};
+    struct tls_context *context = NULL;
+    BIO *near = NULL, *far = NULL;
+    char why[TLS_MAX_WHY];
+
+    write_leaf(files,
+               &(struct cert_spec){.cn = "x", .alt = "URI:sip:opa.example,URI:sip:opb.example"});
+    assert_int_equal(tls_context_load(&conf, &context, why), 0);
+    SSL *client = tls_connect(context, "opa.example", "opb.example");
+    SSL *server = tls_accept(context, true);
+    assert_int_equal(BIO_new_bio_pair(&near, 0, &far, 0), 1);
+    SSL_set_bio(client, near, near);
+    SSL_set_bio(server, far, far);
+    for (int i = 0; i < 10; i++) {
+        SSL_do_handshake(client);
+        SSL_do_handshake(server);
+    }
+    assert_true(SSL_is_init_finished(client) && SSL_is_init_finished(server));
+    assert_string_equal(tls_our_domain(client), "opa.example");
+    assert_string_equal(tls_our_domain(server), "opb.example");
+    SSL_free(client);
+    SSL_free(server);
+    tls_context_unref(context);
+}
+
 static void a_context_without_certificates_accepts_nothing(void **state)
 {
     struct tls_context *context = NULL;
@@ -709,6 +740,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(hostile_names_stay_printable_and_bounded, setup_judges,
                                         teardown_judges),
         cmocka_unit_test_setup_teardown(a_context_knows_its_domains, setup_files, teardown_files),
+        cmocka_unit_test_setup_teardown(who_calls_a_domain_of_ours_shows_his_own_certificate,
+                                        setup_files, teardown_files),
         cmocka_unit_test(a_context_without_certificates_accepts_nothing),
         cmocka_unit_test_setup_teardown(unusable_files_are_named_with_a_remedy, setup_files,
                                         teardown_files),
