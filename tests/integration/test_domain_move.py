@@ -11,7 +11,7 @@ import pytest
 from lab.lab import Lab
 from lab.pki import Leaf
 from lab.plan import DNS_PORT, SIP_PORT, TLS_PORT, Operator
-from lab.process import wait_until
+from lab.process import run, wait_until
 from lab.sip import UdpAgent, ack_for, request
 
 MOVED = "opm.example"
@@ -113,6 +113,12 @@ def addresses_of(move, letter):
     return {address["address"]: address["state"] for address in listed}
 
 
+def served(move):
+    """Whom the primary names as the domain's edge."""
+    return run(["dig", "+tcp", "+short", f"@{move.plan.nameserver}", "-p", str(DNS_PORT),
+                f"_sips._tcp.{MOVED}", "SRV"]).stdout.split()[-1]
+
+
 def fill(move):
     """All that an address can be, and what protects one."""
     core = move.lab.edges["a"].core
@@ -157,7 +163,8 @@ def test_a_domain_moves_and_its_calls_follow(move, phones, tmp_path):
             move.step("b", "take", stdin=file)
     assert addresses_of(move, "b") == before
     assert move.stands("b")["move"] == "arriving"
-    call(move, phones, "a")  # the new edge does not have it yet, and says nothing of it
+    for caller in "bd":  # the new edge does not have it yet, and says nothing of it
+        call(move, phones, "a", caller=caller)
 
     move.step("b", "arrive")
     move.step("a", "go")
@@ -170,6 +177,9 @@ def test_a_domain_moves_and_its_calls_follow(move, phones, tmp_path):
 
     move.reload("a", publishes=False)
     move.reload("b", publishes=True)
+    assert served(move) == f"{move.plan.a.edge_host}."  # what another has written is left alone
+    move.tool("b", "dns", "sync", MOVED, "--force")
+    assert served(move) == f"{move.plan.b.edge_host}."
 
     def is_direct():
         call_id = call(move, phones, "b")
