@@ -55,12 +55,36 @@ static const char *next_of(const char *move)
     return "";
 }
 
+/* Where it stands now; tool->operands[0] is the domain. */
+static int stand_read(struct tool *tool, struct client_answer *answer)
+{
+    char *path = path_of(tool, "move");
+    int code = path ? tool_get(tool, path, answer) : TOOL_REFUSED;
+    free(path);
+    return code;
+}
+
+/* Two words lead to the same place, from different ones: who has mistaken the edge, or repeats a
+ * step that was long ago, must not take back another. */
+static int stand_check(struct tool *tool, const char *word, const char *from, const char *to)
+{
+    struct client_answer answer;
+    int code = stand_read(tool, &answer);
+    if (code)
+        return code;
+    const char *move = tool_string(answer.json, "move");
+    if (strcmp(move, from) != 0 && strcmp(move, to) != 0)
+        code =
+            tool_fail(TOOL_REFUSED, "%s: its move stands at \"%s\" here, where %s is no step: %s",
+                      tool->operands[0], move, word, next_of(move));
+    json_decref(answer.json);
+    return code;
+}
+
 static int stand_print(struct tool *tool)
 {
     struct client_answer answer;
-    char *path = path_of(tool, "move");
-    int code = path ? tool_get(tool, path, &answer) : TOOL_REFUSED;
-    free(path);
+    int code = stand_read(tool, &answer);
     if (code)
         return code;
     const char *move = tool_string(answer.json, "move"), *to = tool_string(answer.json, "move_to");
@@ -78,12 +102,15 @@ static int stand_print(struct tool *tool)
     return TOOL_DONE;
 }
 
-static int step(struct tool *tool, const char *move)
+static int step(struct tool *tool, const char *from, const char *move)
 {
     struct client_answer answer;
     const char *to = tool_value(tool, OPT_MOVE_TO);
+    int code = stand_check(tool, tool->operands[1], from, move);
+    if (code)
+        return code;
     json_t *body = json_pack("{s:s, s:s*}", "move", move, "move_to", to);
-    int code = ask(tool, "POST", "move", body, &answer);
+    code = ask(tool, "POST", "move", body, &answer);
     if (code)
         return code;
     tool_warnings_print(answer.json);
@@ -93,17 +120,27 @@ static int step(struct tool *tool, const char *move)
 
 static int leave(struct tool *tool)
 {
-    return step(tool, "leaving");
+    return step(tool, "none", "leaving");
+}
+
+static int stay(struct tool *tool)
+{
+    return step(tool, "leaving", "none");
 }
 
 static int arrive(struct tool *tool)
 {
-    return step(tool, "none");
+    return step(tool, "arriving", "none");
 }
 
 static int go(struct tool *tool)
 {
-    return step(tool, "gone");
+    return step(tool, "leaving", "gone");
+}
+
+static int back(struct tool *tool)
+{
+    return step(tool, "gone", "leaving");
 }
 
 /* ---- the copy goes out ---- */
@@ -320,8 +357,8 @@ int tool_domain_move(struct tool *tool)
     static const struct {
         const char *name;
         tool_command_h *run;
-    } steps[] = {{"leave", leave},   {"stay", arrive}, {"copy", copy},    {"take", take},
-                 {"arrive", arrive}, {"go", go},       {"return", leave}, {"clear", clear}};
+    } steps[] = {{"leave", leave},   {"stay", stay}, {"copy", copy},   {"take", take},
+                 {"arrive", arrive}, {"go", go},     {"return", back}, {"clear", clear}};
     if (tool->operand_count < 2)
         return stand_print(tool);
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)

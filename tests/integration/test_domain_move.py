@@ -119,6 +119,13 @@ def served(move):
                 f"_sips._tcp.{MOVED}", "SRV"]).stdout.split()[-1]
 
 
+def assert_no_step(move, letter, *words):
+    before = move.stands(letter)
+    done = move.tool(letter, "domain", "move", MOVED, *words, check=False)
+    assert done.returncode == 1 and "is no step" in done.stderr, done.stdout + done.stderr
+    assert move.stands(letter) == before
+
+
 def fill(move):
     """All that an address can be, and what protects one."""
     core = move.lab.edges["a"].core
@@ -147,6 +154,8 @@ def test_a_domain_moves_and_its_calls_follow(move, phones, tmp_path):
     done = move.tool("a", "address", "add", f"new@{MOVED}", check=False)
     assert done.returncode == 1 and "its domain moves" in done.stderr
     call(move, phones, "a")
+    for word in ("arrive", "leave --to opd.example"):  # that is the other edge's, or elsewhere
+        assert_no_step(move, "a", *word.split())
 
     copy = str(tmp_path / "copy")
     move.step("a", "copy", "--output", copy)
@@ -163,11 +172,14 @@ def test_a_domain_moves_and_its_calls_follow(move, phones, tmp_path):
             move.step("b", "take", stdin=file)
     assert addresses_of(move, "b") == before
     assert move.stands("b")["move"] == "arriving"
+    assert_no_step(move, "b", "stay")
     for caller in "bd":  # the new edge does not have it yet, and says nothing of it
         call(move, phones, "a", caller=caller)
 
     move.step("b", "arrive")
     move.step("a", "go")
+    for word in ("leave", "stay", "arrive"):  # none of them takes back what was done since
+        assert_no_step(move, "a", word)
     for address in (DANIEL, f"a@{MOVED}"):
         call(move, phones, "b", address)  # led on by the old edge
     for other in "ab":
