@@ -99,6 +99,23 @@ static int record_change(struct store_apply *apply, const struct store_port *por
     return store_apply_write(apply, apply->command->op, STORE_KIND_ADDRESS, &before, &record);
 }
 
+static bool order_visit(const struct store_port *other, void *arg)
+{
+    uint64_t *order = arg;
+    if (other->role == STORE_PORT_AUTHORITY && other->commit_order >= *order)
+        *order = other->commit_order + 1;
+    return true;
+}
+
+/* Later than all commits of the address before, those too that another operator made who was its
+ * authority then (a domain moves): of those only time tells, for their numbers are in no copy. */
+static int order_next(const struct store_apply *apply, const struct store_address *address,
+                      uint64_t *order)
+{
+    *order = apply->position.time_ms;
+    return store_port_scan_address(apply->txn, address, SIZE_MAX, order_visit, order);
+}
+
 /* The port enters the row's state. `before` is NULL for a new one. */
 static int port_enter(struct store_apply *apply, const struct store_port_row *row,
                       const struct store_port *before, struct store_port *port)
@@ -116,9 +133,10 @@ static int port_enter(struct store_apply *apply, const struct store_port_row *ro
     port->version = store_apply_version(apply);
     if (row->effects & STORE_PORT_MOVES) {
         port->committed_ms = now_ms;
-        port->commit_order = port->version;
+        ret = order_next(apply, &port->address, &port->commit_order);
     }
-    ret = row->effects & STORE_PORT_TELLS_HOLDER ? store_port_owe_mail(apply, port) : 0;
+    if (ret == 0 && row->effects & STORE_PORT_TELLS_HOLDER)
+        ret = store_port_owe_mail(apply, port);
     return ret ? ret : store_apply_write(apply, apply->command->op, STORE_KIND_PORT, before, port);
 }
 

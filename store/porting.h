@@ -111,8 +111,9 @@ struct store_port {
     uint64_t committed_ms; /* 0: is not */
     uint64_t
         order; /* at a host: the authority's version of the port when it told; never goes back */
-    uint64_t commit_order; /* the authority's version when it committed: of two ports of an address
-                              the one with the higher is the later */
+    uint64_t commit_order; /* when the authority committed it, in ms, or more: of two ports of an
+                              address the one with the higher is the later, whoever was its
+                              authority then */
     char undoes[STORE_PORT_ID_LEN + 1]; /* UNDO: which port */
     uint8_t undo_hash[STORE_HASH_LEN];  /* SHA-256 of the undo secret; all zero: there is none */
     struct store_port_terms terms;      /* at the authority */

@@ -85,6 +85,19 @@ static bool is_last(const struct model *model, const struct store_port *port)
     return true;
 }
 
+static uint64_t order_next(const struct model *model, const struct store_address *address)
+{
+    const struct shelf *ports = &model->records[STORE_KIND_PORT];
+    uint64_t order = model->time_ms;
+    for (size_t i = 0; i < ports->count; i++) {
+        const struct store_port *other = shelf_at(ports, i);
+        if (other->role == STORE_PORT_AUTHORITY && model_address_eq(&other->address, address) &&
+            other->commit_order >= order)
+            order = other->commit_order + 1;
+    }
+    return order;
+}
+
 /* A row of the table; NULL: there is none. */
 static const struct store_port_row *row_find(int from, enum store_port_event event, unsigned by,
                                              enum store_port_kind kind)
@@ -267,7 +280,7 @@ static void port_enter(struct model *model, const struct store_command *command,
         port->owed |= STORE_PORT_OWES_OPERATOR;
     if (moves) {
         port->committed_ms = model->time_ms;
-        port->commit_order = model->sequence + 1;
+        port->commit_order = order_next(model, &port->address);
     }
     if (row->effects & STORE_PORT_TELLS_HOLDER)
         model_mail_owe(model, port);
