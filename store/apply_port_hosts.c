@@ -369,10 +369,14 @@ static int holder_owe(struct store_apply *apply, const struct store_port *known,
 }
 
 /* A refusal has no place in the authority's order, for it knows no such port: it is news only where
- * nothing else was heard of it. */
+ * nothing else was heard of it. What is decided is news to whom it is open, whatever the order:
+ * nothing leads back, and an authority that was restored from a backup counts from less. */
 static bool is_old_news(const struct store_port *known, const struct store_port *told)
 {
-    return told->state == STORE_PORT_REFUSED ? known->order != 0 : known->order >= told->order;
+    if (told->state == STORE_PORT_REFUSED)
+        return known->order != 0;
+    bool is_decided = store_port_is_open(known->state) && !store_port_is_open(told->state);
+    return !is_decided && known->order >= told->order;
 }
 
 int store_apply_port_tell(struct store_apply *apply)

@@ -301,8 +301,9 @@ void model_port_tell(struct model *model, const struct store_command *command,
         model_refuse(outcome, STATUS_MISMATCH);
     if (outcome->refusal_count)
         return;
-    if (known &&
-        (told->state == STORE_PORT_REFUSED ? known->order != 0 : known->order >= told->order))
+    bool is_decided = known && store_port_is_open(known->state) && !store_port_is_open(told->state);
+    if (known && (told->state == STORE_PORT_REFUSED ? known->order != 0
+                                                    : !is_decided && known->order >= told->order))
         return;
     bool was_commit = known && is_commit(known->state);
     struct store_port port = port_told(model, known, told);

@@ -467,6 +467,19 @@ static void a_refusal_that_comes_late_changes_nothing(void **state)
     assert_int_equal(record_get(f).state, STORE_ADDRESS_PORTED_IN);
 }
 
+/* The authority was restored from a backup, or somebody told in its name what needs no receipt. */
+static void a_decision_is_news_to_an_open_port_whatever_its_order(void **state)
+{
+    struct fixture *f = *state;
+    struct store_port port = port_of("opb.example", REQUEST_A, 0);
+    start(f, &port);
+    assert_int_equal(tell(f, STORE_PORT_GAINING, &port, STORE_PORT_PENDING, 900, BEGIN_MS), 0);
+    assert_int_equal(tell(f, STORE_PORT_GAINING, &port, STORE_PORT_COMMITTED, 9, BEGIN_MS), 0);
+    assert_int_equal(record_get(f).state, STORE_ADDRESS_PORTED_IN);
+    assert_int_equal(tell(f, STORE_PORT_GAINING, &port, STORE_PORT_UNDONE, 8, BEGIN_MS), 0);
+    assert_int_equal(port_get(f, STORE_PORT_GAINING, port.id).state, STORE_PORT_COMMITTED);
+}
+
 static void who_gives_up_asks_the_authority_and_obeys_it(void **state)
 {
     struct fixture *f = *state;
@@ -693,6 +706,7 @@ int main(void)
         AT_HOST(a_port_that_fails_leaves_nothing_prepared),
         AT_HOST(who_missed_the_commit_hears_that_it_was_undone),
         AT_HOST(a_refusal_that_comes_late_changes_nothing),
+        AT_HOST(a_decision_is_news_to_an_open_port_whatever_its_order),
         AT_HOST(who_gives_up_asks_the_authority_and_obeys_it),
         AT_HOST(who_cannot_give_up_does_not_try_for_ever),
         AT_HOST(the_losing_host_leads_on),
