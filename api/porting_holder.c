@@ -304,12 +304,37 @@ static int release_answer(struct federation_answer *answer, int status)
     return change_answer(answer, status);
 }
 
+static bool open_visit(const struct store_port *port, void *arg)
+{
+    bool *is_open = arg;
+    *is_open = port->role == STORE_PORT_AUTHORITY && store_port_is_open(port->state);
+    return !*is_open;
+}
+
+/* A host that will not let its holder go would end his recovery by a release with a code of its
+ * own. */
+static int port_is_open(struct porting *porting, const struct store_address *address, bool *is_open)
+{
+    struct store_reader *reader;
+    int status = store_reader_alloc(porting->parts.store, &reader);
+    if (status)
+        return status;
+    *is_open = false;
+    status = store_reader_begin(reader);
+    if (status == 0) {
+        status = store_port_address_list(reader, address, SIZE_MAX, open_visit, is_open);
+        store_reader_end(reader);
+    }
+    store_reader_free(reader);
+    return status;
+}
+
 int porting_release_post(struct porting *porting, const struct federation_request *request,
                          const struct store_address *address, struct federation_answer *answer)
 {
     struct store_record record;
     struct store_guard guard;
-    bool was = false;
+    bool was = false, is_open;
     int ret = was_released(porting, request, address, &was);
     if (ret)
         return ret;
@@ -317,13 +342,15 @@ int porting_release_post(struct porting *porting, const struct federation_reques
         return change_answer(answer, 0); /* a host that did not hear it asks again */
     if (host_is_refused(porting, request, address, &record, answer, &ret))
         return ret;
-    ret = release_submit(porting, request, &record, true); /* a port under way has used the code */
+    ret = port_is_open(porting, address, &is_open); /* before the code, which it may have used up */
+    if (ret == 0)
+        ret = is_open ? STATUS_PORTING : release_submit(porting, request, &record, true);
     if (ret)
         return release_answer(answer, ret);
     ret = guard_read(porting, address, &guard);
     if (ret || code_is_refused(porting, request, &record, &guard, answer, &ret))
         return ret;
     ret = release_submit(porting, request, &record, false);
-    porting_kick(porting); /* a recovery that waited has ended */
+    porting_kick(porting); /* what could still be undone is over */
     return release_answer(answer, ret);
 }

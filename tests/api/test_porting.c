@@ -652,6 +652,32 @@ static void a_recovery_key_moves_it_after_the_wait(void **state)
     EVP_PKEY_free(key);
 }
 
+/* It had made a code while nothing was under way: that must not be worth more than the key. */
+static void a_host_cannot_release_what_its_holder_recovers(void **state)
+{
+    struct world *w = *state;
+    struct federation_answer answer = {.status = 0};
+    char path[96];
+    address_next(w);
+    EVP_PKEY *key = key_leave(w);
+    code_give(w);
+    start(w, B, CODE);
+    must_end_at(w, B);
+    pass(w, 4 * DAY_MS);
+    code_give(w);
+    struct porting_made made = recover(w, C, key, false);
+    turns(w, 3);
+    snprintf(path, sizeof(path), "/federation/v1/addresses/a%u@opa.example/release", w->address);
+    json_t *body = json_pack("{s:s}", "code", CODE);
+    deliver(w, "opb.example", "opa.example", "POST", path, body, &answer);
+    assert_int_equal(answer.status, 409);
+    assert_string_equal(json_string_value(json_object_get(answer.body, "reason")), "port-pending");
+    assert_int_equal(port_at(w, A, STORE_PORT_AUTHORITY, made.id).state, STORE_PORT_WAITING);
+    json_decref(answer.body);
+    json_decref(body);
+    EVP_PKEY_free(key);
+}
+
 static void the_key_takes_a_port_back_at_once_at_either_host(void **state)
 {
     struct world *w = *state;
@@ -985,6 +1011,7 @@ int main(void)
         TEST(it_can_be_undone_at_either_host),
         TEST(nobody_speaks_for_another),
         TEST(a_recovery_key_moves_it_after_the_wait),
+        TEST(a_host_cannot_release_what_its_holder_recovers),
         TEST(the_key_takes_a_port_back_at_once_at_either_host),
         TEST(a_signature_for_a_port_is_none_for_an_undo),
         TEST(a_nonce_is_drawn_for_a_gaining_host_or_the_present_one),
