@@ -284,10 +284,12 @@ static int known_check(const struct store_apply *apply, const struct store_port 
     return store_port_is_same(&known, given) ? 0 : STATUS_MISMATCH;
 }
 
+/* Which host would lose the address is not for the one who asks to say. */
 static struct store_port port_asked(const struct store_apply *apply, enum store_port_role role)
 {
     struct store_port port = apply->command->order.port;
     port.role = role;
+    port.losing[0] = '\0';
     port.reason = STORE_PORT_NO_REASON;
     port.owed = port.reminder = 0;
     port.deadline_ms = port.committed_ms = port.order = port.commit_order = port.remind_ms = 0;

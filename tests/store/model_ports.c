@@ -318,6 +318,7 @@ static struct store_port port_asked(const struct model *model, const struct stor
 {
     struct store_port port = command->order.port;
     port.role = STORE_PORT_AUTHORITY;
+    port.losing[0] = '\0';
     port.created_ms = model->time_ms;
     return port;
 }

@@ -381,9 +381,11 @@ static void what_was_cancelled_before_it_came_does_not_come(void **state)
 {
     struct fixture *f = *state;
     struct store_port port = port_of("opb.example", REQUEST_A, 0);
+    memcpy(port.losing, "opc.example", sizeof("opc.example")); /* so the peer says */
     assert_int_equal(step(f, &port, STORE_PORT_CANCEL, STORE_PORT_BY_GAINING, BEGIN_MS), 0);
     assert_int_equal(open_port(f, &port, BEGIN_MS), 0);
     must_be(f, &port, STORE_PORT_CANCELLED, "opa.example");
+    assert_string_equal(port_get(f, STORE_PORT_AUTHORITY, port.id).losing, "");
     assert_true(record_get(f).has_auth);
     pass(f, BEGIN_MS + DAY_MS - 1);
     assert_int_not_equal(port_get(f, STORE_PORT_AUTHORITY, port.id).version, 0);
