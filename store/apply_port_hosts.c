@@ -379,6 +379,35 @@ static bool is_old_news(const struct store_port *known, const struct store_port 
     return !is_decided && known->order >= told->order;
 }
 
+/* Of an address, what its authority has told of without being asked. */
+struct told_find {
+    enum store_port_role role;
+    size_t count;
+    struct store_port oldest;
+};
+
+static bool told_visit(const struct store_port *port, void *arg)
+{
+    struct told_find *find = arg;
+    bool is_told = port->role == STORE_PORT_LOSING || port->kind == STORE_PORT_UNDO;
+    if (port->role != find->role || !is_told)
+        return true;
+    if (find->count++ == 0 || port->order < find->oldest.order)
+        find->oldest = *port;
+    return true;
+}
+
+/* The oldest one makes room for one that is new: no holder moves so often, and an authority that
+ * makes ports up does not fill the store with them. */
+static int room_make(struct store_apply *apply, const struct store_port *port)
+{
+    struct told_find find = {.role = port->role};
+    int ret = store_port_scan_address(apply->txn, &port->address, SIZE_MAX, told_visit, &find);
+    if (ret || find.count < STORE_PORT_TOLD_MAX)
+        return ret;
+    return store_apply_write(apply, apply->command->op, STORE_KIND_PORT, &find.oldest, NULL);
+}
+
 int store_apply_port_tell(struct store_apply *apply)
 {
     const struct store_port *told = &apply->command->order.port;
@@ -397,7 +426,9 @@ int store_apply_port_tell(struct store_apply *apply)
         return 0;
     bool was_commit = is_known && state_is_commit(known.state);
     port = port_told(apply, is_known ? &known : NULL);
-    ret = holder_owe(apply, is_known ? &known : NULL, &port);
+    ret = is_known ? 0 : room_make(apply, &port);
+    if (ret == 0)
+        ret = holder_owe(apply, is_known ? &known : NULL, &port);
     if (ret)
         return ret;
     if (state_is_commit(port.state) && !was_commit)

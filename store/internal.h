@@ -40,6 +40,7 @@
  */
 #define STORE_PORT_UNKNOWN_MS ((uint64_t)24 * 3600 * 1000)
 #define STORE_PORT_KEEP_MS    ((uint64_t)90 * 24 * 3600 * 1000) /* a port that is over */
+#define STORE_PORT_TOLD_MAX   64 /* ports of one address that a host has heard of, in each role */
 
 /* Pages that one command may need at worst: copies of a path in each of the tables, with splits. */
 #define STORE_COMMAND_PAGES 64

@@ -563,6 +563,46 @@ static void the_losing_host_leads_on_after_it_asked_in_vain(void **state)
     assert_int_equal(record.until_ms, BEGIN_MS + 7 * DAY_MS);
 }
 
+static bool port_count(const struct store_port *port, void *arg)
+{
+    (void)port;
+    ++*(unsigned *)arg;
+    return true;
+}
+
+static unsigned ports_of_alice(struct fixture *f)
+{
+    const struct store_record record = record_get(f);
+    unsigned count = 0;
+    assert_int_equal(store_reader_begin(f->reader), 0);
+    assert_int_equal(
+        store_port_address_list(f->reader, &record.address, SIZE_MAX, port_count, &count), 0);
+    store_reader_end(f->reader);
+    return count;
+}
+
+static void an_authority_that_makes_ports_up_does_not_fill_the_store(void **state)
+{
+    struct fixture *f = *state;
+    struct store_port port, first = {.id = ""};
+    struct store_command command =
+        command_address(STORE_ADDRESS_ADD, ALICE, STORE_ADDRESS_PORTED_IN, "opb.example");
+    char request[STORE_PORT_ID_LEN + 1];
+    assert_int_equal(submit(f, &command), 0);
+    for (unsigned i = 0; i <= STORE_PORT_TOLD_MAX; i++) {
+        snprintf(request, sizeof(request), "%032x", i);
+        port = port_of("opc.example", request, 0);
+        memcpy(port.losing, "opb.example", sizeof("opb.example"));
+        assert_int_equal(tell(f, STORE_PORT_LOSING, &port, STORE_PORT_PENDING, 5 + i, BEGIN_MS), 0);
+        if (i == 0)
+            first = port;
+    }
+    assert_int_equal(ports_of_alice(f), STORE_PORT_TOLD_MAX);
+    assert_int_equal(port_get(f, STORE_PORT_LOSING, first.id).version, 0);
+    assert_int_equal(tell(f, STORE_PORT_LOSING, &port, STORE_PORT_COMMITTED, 999, BEGIN_MS), 0);
+    assert_int_equal(record_get(f).state, STORE_ADDRESS_MOVED); /* what is true still counts */
+}
+
 static void the_receipt_key_that_was_seen_first_stays(void **state)
 {
     static const uint8_t other[STORE_HASH_LEN] = "another receipt key";
@@ -713,6 +753,7 @@ int main(void)
         AT_HOST(who_cannot_give_up_does_not_try_for_ever),
         AT_HOST(the_losing_host_leads_on),
         AT_HOST(the_losing_host_leads_on_after_it_asked_in_vain),
+        AT_HOST(an_authority_that_makes_ports_up_does_not_fill_the_store),
         AT_HOST(the_last_receipt_is_kept),
         AT_HOST(the_receipt_key_that_was_seen_first_stays),
         AT_HOST(a_commit_that_is_told_late_changes_nothing),
